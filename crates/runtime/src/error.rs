@@ -1,0 +1,295 @@
+//! Errors on their way out of compiled code.
+//!
+//! Compiled code returns a pointer to an [`Error`] where Python raises an exception. The error is
+//! plain data: the class, the constructor's arguments and the places it passed. The Python boundary
+//! makes the exception from it ([`take`]), holding the GIL; compiled code that catches drops it
+//! without ever making one.
+
+use core::ffi::c_void;
+use core::ptr;
+
+use ferdelance_abi::layout::{Location, Str};
+
+use crate::memory::{Event, count, queue_object};
+use crate::string::StrRef;
+
+/// The class of an error that the runtime raised by itself, without knowing the class's address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Kind {
+    /// [`Error::class`] is the class.
+    Class,
+    /// [`Error::instance`] is the exception itself: it was raised by Python code.
+    Instance,
+    ValueError,
+    MemoryError,
+    RecursionError,
+    ZeroDivisionError,
+    OverflowError,
+    IndexError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    OSError,
+    /// Something that cannot happen: a bug in the compiler or the runtime.
+    SystemError,
+}
+
+impl Kind {
+    /// The name of the builtin class; "" for the two kinds that carry their class.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Class | Kind::Instance => "",
+            Kind::ValueError => "ValueError",
+            Kind::MemoryError => "MemoryError",
+            Kind::RecursionError => "RecursionError",
+            Kind::ZeroDivisionError => "ZeroDivisionError",
+            Kind::OverflowError => "OverflowError",
+            Kind::IndexError => "IndexError",
+            Kind::KeyError => "KeyError",
+            Kind::TypeError => "TypeError",
+            Kind::RuntimeError => "RuntimeError",
+            Kind::OSError => "OSError",
+            Kind::SystemError => "SystemError",
+        }
+    }
+}
+
+/// An argument of an exception's constructor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arg {
+    None,
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Complex(f64, f64),
+    Str(StrRef),
+    Tuple(Vec<Arg>),
+}
+
+/// An exception that compiled code raised.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    /// The exception class, a borrowed `PyObject*`, if `kind` is [`Kind::Class`]; else null.
+    pub class: *mut c_void,
+    /// The exception, a `PyObject*` with one reference of its own, if `kind` is [`Kind::Instance`];
+    /// else null. Who takes the reference leaves null behind.
+    pub instance: *mut c_void,
+    /// Where it was raised; null if that is not known.
+    pub location: *const Location,
+    pub args: Vec<Arg>,
+    /// The places that it passed on the way out, innermost first.
+    pub trace: Vec<*const Location>,
+    /// Tuples among the arguments that are not complete, outermost first.
+    open: Vec<Vec<Arg>>,
+}
+
+impl Error {
+    fn with(kind: Kind, class: *mut c_void, location: *const Location) -> Box<Error> {
+        count(Event::ErrorMade);
+        Box::new(Error {
+            kind,
+            class,
+            instance: ptr::null_mut(),
+            location,
+            args: Vec::new(),
+            trace: Vec::new(),
+            open: Vec::new(),
+        })
+    }
+
+    /// A builtin exception with a message, as compiled code gets it.
+    #[cold]
+    pub fn raised(kind: Kind, message: &str) -> *mut Error {
+        let mut error = Error::with(kind, ptr::null_mut(), ptr::null());
+        error.args.push(Arg::Str(StrRef::from(message)));
+        Box::into_raw(error)
+    }
+
+    /// An exception that Python code raised; takes over the reference.
+    #[cold]
+    pub fn from_instance(instance: *mut c_void) -> *mut Error {
+        let mut error = Error::with(Kind::Instance, ptr::null_mut(), ptr::null());
+        error.instance = instance;
+        Box::into_raw(error)
+    }
+
+    fn push(&mut self, arg: Arg) {
+        self.open.last_mut().unwrap_or(&mut self.args).push(arg);
+    }
+
+    /// Closes the innermost open tuple; false if there is none.
+    fn close(&mut self) -> bool {
+        match self.open.pop() {
+            Some(items) => {
+                self.push(Arg::Tuple(items));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The message, if that is the only argument.
+    pub fn message(&self) -> Option<String> {
+        match self.args.as_slice() {
+            [Arg::Str(text)] => Some(text.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Error {
+    fn drop(&mut self) {
+        count(Event::ErrorFreed);
+        // The thread may not hold the GIL.
+        queue_object(self.instance);
+    }
+}
+
+/// The error behind a pointer that compiled code returned, with all its tuples closed.
+///
+/// # Safety
+/// `error` is not null, comes from this crate and is not used again.
+pub unsafe fn take(error: *mut Error) -> Box<Error> {
+    // SAFETY: made by `Box::into_raw`, as promised.
+    let mut error = unsafe { Box::from_raw(error) };
+    while error.close() {}
+    error
+}
+
+/// A new error of a class (null: SystemError), raised at a location (may be null).
+///
+/// # Safety
+/// The class and the location outlive the error.
+pub unsafe extern "C" fn error_new(class: *mut c_void, location: *mut c_void) -> *mut Error {
+    let kind = if class.is_null() {
+        Kind::SystemError
+    } else {
+        Kind::Class
+    };
+    Box::into_raw(Error::with(kind, class, location.cast()))
+}
+
+/// A new error whose only argument is a message, a [`Str`].
+///
+/// # Safety
+/// As [`error_new`]; `message` is a live `Str`, or null for no argument.
+pub unsafe extern "C" fn error_message(
+    class: *mut c_void,
+    location: *mut c_void,
+    message: *mut c_void,
+) -> *mut Error {
+    // SAFETY: passed on.
+    unsafe {
+        let error = error_new(class, location);
+        if !message.is_null() {
+            error_arg_str(error, message.cast());
+        }
+        error
+    }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+unsafe fn push(error: *mut Error, arg: Arg) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() } {
+        error.push(arg);
+    }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_none(error: *mut Error) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::None) }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_bool(error: *mut Error, value: u8) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::Bool(value != 0)) }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_i64(error: *mut Error, value: i64) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::I64(value)) }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_u64(error: *mut Error, value: i64) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::U64(value.cast_unsigned())) }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_f64(error: *mut Error, value: f64) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::F64(value)) }
+}
+
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_complex(error: *mut Error, re: f64, im: f64) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::Complex(re, im)) }
+}
+
+/// The error takes a reference of its own.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses; `value` is a live string.
+pub unsafe extern "C" fn error_arg_str(error: *mut Error, value: *mut Str) {
+    // SAFETY: passed on.
+    unsafe { push(error, Arg::Str(StrRef::borrowed(value))) }
+}
+
+/// Opens a tuple: the arguments up to the matching [`error_arg_end`] are its items.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_tuple(error: *mut Error) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() } {
+        error.open.push(Vec::new());
+    }
+}
+
+/// Closes the innermost open tuple.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+pub unsafe extern "C" fn error_arg_end(error: *mut Error) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() } {
+        error.close();
+    }
+}
+
+/// Adds a traceback entry.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses; the location outlives it.
+pub unsafe extern "C" fn error_trace(error: *mut Error, location: *mut c_void) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() } {
+        error.trace.push(location.cast());
+    }
+}
+
+/// Drops an error that was caught.
+///
+/// # Safety
+/// `error` is null or comes from this crate, and is not used again.
+pub unsafe extern "C" fn error_drop(error: *mut Error) {
+    if !error.is_null() {
+        // SAFETY: made by `Box::into_raw`, as promised.
+        drop(unsafe { Box::from_raw(error) });
+    }
+}

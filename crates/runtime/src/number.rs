@@ -1,0 +1,302 @@
+//! Integer and float functions where Python's meaning differs from the machine's or the C library's.
+
+use crate::format::exact_digits;
+use crate::libm;
+
+// ---- integers ------------------------------------------------------------------------------------
+
+/// `a ** b` modulo 2**64. For a negative exponent 1 / a**-b truncated: 1 for a = 1, ±1 for a = -1, 0
+/// for larger magnitudes, and the smallest integer for a = 0 (a division by zero that cannot be
+/// raised here; it is what Numba's ufunc gives).
+pub extern "C" fn ipow(a: i64, b: i64) -> i64 {
+    match u64::try_from(b) {
+        Ok(b) => power(a.cast_unsigned(), b).cast_signed(),
+        Err(_) => match a {
+            0 => i64::MIN,
+            1 => 1,
+            -1 => {
+                if b & 1 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
+            _ => 0,
+        },
+    }
+}
+
+/// `a ** b` modulo 2**64 of unsigned integers.
+pub extern "C" fn upow(a: i64, b: i64) -> i64 {
+    power(a.cast_unsigned(), b.cast_unsigned()).cast_signed()
+}
+
+fn power(mut base: u64, mut exponent: u64) -> u64 {
+    let mut result = 1_u64;
+    while exponent != 0 {
+        if exponent & 1 != 0 {
+            result = result.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        exponent >>= 1;
+    }
+    result
+}
+
+/// Greatest common divisor of the magnitudes. The one result that does not fit, 2**63 (from the
+/// smallest integer and itself or 0), comes out as the smallest integer.
+pub extern "C" fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    if a == 0 || b == 0 {
+        return (a | b).cast_signed();
+    }
+    let twos = (a | b).trailing_zeros();
+    a >>= a.trailing_zeros();
+    while b != 0 {
+        b >>= b.trailing_zeros();
+        (a, b) = (a.min(b), a.abs_diff(b));
+    }
+    (a << twos).cast_signed()
+}
+
+// ---- powers --------------------------------------------------------------------------------------
+
+/// Python's `a ** b` on floats, without its exceptions: a negative number to a fractional power is nan
+/// (Python gives a complex number), zero to a negative power is infinite, overflow is infinite.
+///
+/// Python's special cases are those of C99's `pow`, which the C libraries follow by now.
+pub extern "C" fn fpow(a: f64, b: f64) -> f64 {
+    libm::pow(a, b)
+}
+
+/// [`fpow`] in single precision.
+pub extern "C" fn fpowf(a: f32, b: f32) -> f32 {
+    libm::powf(a, b)
+}
+
+/// `x ** n` for an integer n: as Python, which converts n to a float. Repeated multiplication would be
+/// less accurate for large n and not faster than `pow` for small ones that are not known.
+pub extern "C" fn fpowi(x: f64, n: i64) -> f64 {
+    libm::pow(x, n as f64)
+}
+
+// ---- division ------------------------------------------------------------------------------------
+
+/// Python's `a // b` on floats (b is not zero).
+pub extern "C" fn ffloordiv(a: f64, b: f64) -> f64 {
+    let remainder = libm::fmod(a, b);
+    // a - remainder is nearly a multiple of b, so the quotient is nearly an integer.
+    let mut quotient = (a - remainder) / b;
+    if remainder != 0.0 && (b < 0.0) != (remainder < 0.0) {
+        quotient -= 1.0;
+    }
+    if quotient == 0.0 {
+        return 0.0_f64.copysign(a / b);
+    }
+    let floor = quotient.floor();
+    if quotient - floor > 0.5 {
+        floor + 1.0
+    } else {
+        floor
+    }
+}
+
+/// Python's `a % b` on floats (b is not zero): the result has the sign of b, zeros too.
+pub extern "C" fn fmod_py(a: f64, b: f64) -> f64 {
+    let remainder = libm::fmod(a, b);
+    if remainder == 0.0 {
+        0.0_f64.copysign(b)
+    } else if (b < 0.0) != (remainder < 0.0) {
+        remainder + b
+    } else {
+        remainder
+    }
+}
+
+// ---- rounding ------------------------------------------------------------------------------------
+
+/// Powers of ten that are exact in a double.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// `round(x, ndigits)` as CPython rounds: the exact decimal value of x to the nearest multiple of
+/// 10**-ndigits, ties to even, then to the nearest double. A result that is too large (an
+/// OverflowError in Python) is infinite.
+pub extern "C" fn round_digits(x: f64, ndigits: i64) -> f64 {
+    // Beyond these no double has digits to lose, or none that stay.
+    if !x.is_finite() || x == 0.0 || ndigits > 323 {
+        return x;
+    }
+    if ndigits < -308 {
+        return 0.0_f64.copysign(x);
+    }
+    round_fast(x, ndigits).unwrap_or_else(|| round_exactly(x, ndigits))
+}
+
+/// The common case: scale, round, scale back. The second scaling is a division of two exact numbers,
+/// hence rounds correctly; the first has an error of half a unit in the last place at most, which only
+/// matters near a tie.
+fn round_fast(x: f64, ndigits: i64) -> Option<f64> {
+    let power = *POWERS.get(usize::try_from(ndigits).ok()?)?;
+    let scaled = (x * power).abs();
+    if scaled >= 1e15 {
+        return None;
+    }
+    let floor = scaled.floor();
+    let fraction = scaled - floor;
+    if (fraction - 0.5).abs() <= scaled * f64::EPSILON {
+        return None;
+    }
+    let rounded = if fraction > 0.5 { floor + 1.0 } else { floor };
+    Some((rounded / power).copysign(x))
+}
+
+/// By the exact decimal digits.
+fn round_exactly(x: f64, ndigits: i64) -> f64 {
+    // |x| = 0.d1 d2 d3 ... * 10**point
+    let (mut digits, mut point) = exact_digits(x.abs());
+    let keep = i64::from(point) + ndigits;
+    if keep >= digits.len() as i64 {
+        return x;
+    }
+    // The digit after the last that is kept, and what follows it, decide.
+    let up = match usize::try_from(keep) {
+        // Below a tenth of the unit: nothing is left.
+        Err(_) => false,
+        Ok(keep) => {
+            let last_is_odd = keep
+                .checked_sub(1)
+                .and_then(|i| digits.get(i))
+                .is_some_and(|digit| digit & 1 != 0);
+            match digits.get(keep) {
+                Some(b'6'..=b'9') => true,
+                // Trailing zeros have been cut off, so any further digit means "more than a half".
+                Some(b'5') => digits.len() > keep + 1 || last_is_odd,
+                _ => false,
+            }
+        }
+    };
+    digits.truncate(usize::try_from(keep).unwrap_or(0));
+    if up {
+        loop {
+            match digits.pop() {
+                Some(b'9') => {}
+                Some(digit) => {
+                    digits.push(digit + 1);
+                    break;
+                }
+                None => {
+                    digits.push(b'1');
+                    point += 1;
+                    break;
+                }
+            }
+        }
+    }
+    if digits.is_empty() {
+        return 0.0_f64.copysign(x);
+    }
+    let mut text = String::with_capacity(digits.len() + 8);
+    text.push_str("0.");
+    text.extend(digits.iter().map(|&digit| char::from(digit)));
+    text.push('e');
+    text.push_str(&point.to_string());
+    text.parse().unwrap_or(x).copysign(x)
+}
+
+// ---- gamma ---------------------------------------------------------------------------------------
+
+/// `(n - 1)!` for n from 1: the factorials that are exact in a double.
+const FACTORIALS: [f64; 23] = {
+    let mut table = [1.0; 23];
+    let mut n = 1;
+    while n < 23 {
+        table[n] = table[n - 1] * n as f64;
+        n += 1;
+    }
+    table
+};
+
+/// `math.gamma`. Where Python raises: nan at negative integers and -inf, an infinity with the sign of x
+/// at zeros, inf on overflow.
+pub extern "C" fn gamma(x: f64) -> f64 {
+    if !x.is_finite() {
+        return if x == f64::NEG_INFINITY { f64::NAN } else { x };
+    }
+    if x == 0.0 {
+        return f64::INFINITY.copysign(x);
+    }
+    if x == x.floor() {
+        if x < 0.0 {
+            return f64::NAN;
+        }
+        if let Some(&factorial) = FACTORIALS.get(x as usize - 1) {
+            return factorial;
+        }
+    }
+    // 1/x is the first term of the series at 0, and all of it there.
+    if x.abs() < 1e-20 {
+        return 1.0 / x;
+    }
+    if x > 200.0 {
+        return f64::INFINITY;
+    }
+    if x < -200.0 {
+        // Below the smallest double; the sign alternates between the poles.
+        return if x.floor() % 2.0 == 0.0 { 0.0 } else { -0.0 };
+    }
+    libm::tgamma(x)
+}
+
+/// `math.lgamma`: the logarithm of |gamma(x)|; inf at the poles, where Python raises.
+pub extern "C" fn lgamma(x: f64) -> f64 {
+    if !x.is_finite() {
+        return x.abs();
+    }
+    if x == x.floor() && x <= 2.0 {
+        return if x <= 0.0 { f64::INFINITY } else { 0.0 };
+    }
+    let mut sign = 0;
+    // SAFETY: `sign` is writable.
+    unsafe { libm::lgamma_r(x, &mut sign) }
+}
+
+// ---- representation ------------------------------------------------------------------------------
+
+/// `math.frexp`: x = mantissa * 2**exponent, 0.5 <= |mantissa| < 1; zeros, infinities and nan come back
+/// with exponent 0.
+///
+/// # Safety
+/// `mantissa` and `exponent` are writable.
+pub unsafe extern "C" fn frexp(x: f64, mantissa: *mut f64, exponent: *mut i64) {
+    let (m, e) = split(x);
+    // SAFETY: as promised.
+    unsafe {
+        *mantissa = m;
+        *exponent = e;
+    }
+}
+
+fn split(x: f64) -> (f64, i64) {
+    if x == 0.0 || !x.is_finite() {
+        return (x, 0);
+    }
+    // Subnormal numbers are scaled by 2**64 first.
+    let (x, scaled) = if x.is_subnormal() {
+        (x * 18_446_744_073_709_551_616.0, 64)
+    } else {
+        (x, 0)
+    };
+    let bits = x.to_bits();
+    let biased = (bits >> 52 & 0x7ff).cast_signed();
+    let mantissa = f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52);
+    (mantissa, biased - 1022 - scaled)
+}
+
+/// `math.ldexp`: x * 2**n; overflow gives an infinity, where Python raises.
+pub extern "C" fn ldexp(x: f64, n: i64) -> f64 {
+    // No double survives more than 2200 doublings or halvings.
+    libm::ldexp(x, n.clamp(-5000, 5000) as i32)
+}
