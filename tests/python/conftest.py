@@ -1,0 +1,19 @@
+"""What the suites share."""
+
+import importlib
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The scripts and the fuzzer are programs, not packages; their parts are tested and reused here.
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "fuzz")]
+
+
+def pytest_report_header():
+    """Which build is under test."""
+    try:
+        core = importlib.import_module("ferdelance._core")
+    except ImportError as error:
+        return f"ferdelance._core does not import: {error}"
+    return f"ferdelance._core: {core.__file__}"
