@@ -1,0 +1,7 @@
+"""`ferdelance.errors` under its second name."""
+
+import sys
+
+from .. import errors
+
+sys.modules[__name__] = errors

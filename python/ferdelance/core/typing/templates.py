@@ -1,0 +1,5 @@
+"""Signatures."""
+
+from ...types._signature import Signature, signature
+
+__all__ = ["Signature", "signature"]

@@ -1,0 +1,5 @@
+"""The types of values."""
+
+from ..._typeof import typeof
+
+__all__ = ["typeof"]

@@ -1,0 +1,1 @@
+"""What concerns NumPy: `numpy_support` translates between types and dtypes."""
