@@ -153,11 +153,8 @@ pub fn rect(r: f64, phi: f64) -> Complex {
     }
     if phi == 0.0 {
         // r is infinite or nan; the imaginary part is a zero with the sign of r * phi.
-        return if r.is_nan() {
-            c(r, 0.0_f64.copysign(phi))
-        } else {
-            c(r, 0.0_f64.copysign(phi) * r.signum())
-        };
+        let zero = if r.is_nan() { 0.0 } else { phi * r.signum() };
+        return c(r, zero);
     }
     if phi.is_finite() {
         if r.is_nan() {
@@ -316,7 +313,7 @@ pub fn cosh(z: Complex) -> Complex {
         return c(NAN, 0.0);
     }
     if z.re.is_nan() && z.im == 0.0 {
-        c(NAN, z.im)
+        c(NAN, 0.0)
     } else {
         c(NAN, NAN)
     }
@@ -447,7 +444,7 @@ pub fn acosh(z: Complex) -> Complex {
         return c(INF, libm::atan2(z.im, z.re));
     }
     if z.re.is_nan() || z.im.is_nan() {
-        return c(NAN, if z.re == 0.0 { FRAC_PI_2 } else { NAN });
+        return c(NAN, NAN);
     }
     if large(z) {
         return c(log_twice(z), libm::atan2(z.im, z.re));
@@ -493,7 +490,7 @@ pub fn atan(z: Complex) -> Complex {
 
 pub fn atanh(z: Complex) -> Complex {
     // Odd: work in the right half plane.
-    if negative(z.re) {
+    if negative(z.re) && !z.re.is_nan() {
         return atanh_right(z.negated()).negated();
     }
     atanh_right(z)
@@ -611,5 +608,57 @@ pub unsafe extern "C" fn crect(r: f64, phi: f64, re_out: *mut f64, im_out: *mut 
     unsafe {
         *re_out = result.re;
         *im_out = result.im;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(found: Complex, re: f64, im: f64) {
+        let equal = |a: f64, b: f64| a.is_nan() && b.is_nan() || a.to_bits() == b.to_bits();
+        assert!(
+            equal(found.re, re) && equal(found.im, im),
+            "{found:?}, not {re} {im}"
+        );
+    }
+
+    #[test]
+    fn results_instead_of_errors() {
+        same(div(c(1.0, 2.0), c(0.0, 0.0)), NAN, NAN);
+        same(pow(c(0.0, 0.0), c(0.0, 0.0)), 1.0, 0.0);
+        same(pow(c(0.0, 0.0), c(-1.0, 0.0)), NAN, NAN);
+        same(pow(c(0.0, 0.0), c(-0.5, 0.0)), NAN, NAN);
+        same(pow(c(0.0, 0.0), c(1.0, 1.0)), NAN, NAN);
+        same(pow(c(0.0, 0.0), c(2.5, 0.0)), 0.0, 0.0);
+        same(log(c(0.0, 0.0)), -INF, 0.0);
+        same(log(c(-0.0, -0.0)), -INF, -core::f64::consts::PI);
+        same(atanh(c(1.0, 0.0)), INF, 0.0);
+        same(atanh(c(-1.0, -0.0)), -INF, -0.0);
+        same(exp(c(1.0, INF)), NAN, NAN);
+        same(exp(c(-INF, INF)), 0.0, 0.0);
+        same(exp(c(1000.0, 1.0)), INF, INF);
+        same(sin(c(INF, 0.0)), NAN, -0.0);
+        same(tan(c(INF, 1.0)), NAN, NAN);
+        same(cosh(c(0.0, INF)), NAN, 0.0);
+    }
+
+    #[test]
+    fn the_sides_of_branch_cuts() {
+        same(sqrt(c(-4.0, 0.0)), 0.0, 2.0);
+        same(sqrt(c(-4.0, -0.0)), 0.0, -2.0);
+        assert!(acos(c(2.0, 0.0)).im < 0.0 && acos(c(2.0, -0.0)).im > 0.0);
+        assert!(asin(c(2.0, 0.0)).im > 0.0 && asin(c(2.0, -0.0)).im < 0.0);
+        assert!(atanh(c(2.0, 0.0)).im > 0.0 && atanh(c(2.0, -0.0)).im < 0.0);
+        assert!(acosh(c(-2.0, 0.0)).im > 0.0 && acosh(c(-2.0, -0.0)).im < 0.0);
+        assert!(asinh(c(0.0, 2.0)).re > 0.0 && asinh(c(-0.0, 2.0)).re < 0.0);
+        assert!(atan(c(0.0, 2.0)).re > 0.0 && atan(c(-0.0, 2.0)).re < 0.0);
+    }
+
+    #[test]
+    fn the_constants_are_what_they_say() {
+        assert_eq!(LOG_LARGE, libm::log(LARGE));
+        assert_eq!(SQRT_LARGE, LARGE.sqrt());
+        assert_eq!(SQRT_MIN, f64::MIN_POSITIVE.sqrt());
     }
 }

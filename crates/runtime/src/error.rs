@@ -190,6 +190,19 @@ pub unsafe extern "C" fn error_message(
     }
 }
 
+/// The error of a recursive function that ran out of stack.
+///
+/// # Safety
+/// The location (or null) outlives the error.
+#[cold]
+pub unsafe extern "C" fn recursion_error(location: *mut c_void) -> *mut Error {
+    let mut error = Error::with(Kind::RecursionError, ptr::null_mut(), location.cast());
+    error
+        .args
+        .push(Arg::Str(StrRef::from("maximum recursion depth exceeded")));
+    Box::into_raw(error)
+}
+
 /// # Safety
 /// `error` is null or a live error that nobody else uses.
 unsafe fn push(error: *mut Error, arg: Arg) {
@@ -291,5 +304,103 @@ pub unsafe extern "C" fn error_drop(error: *mut Error) {
     if !error.is_null() {
         // SAFETY: made by `Box::into_raw`, as promised.
         drop(unsafe { Box::from_raw(error) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_nest_as_they_are_opened() {
+        // SAFETY: one error, used by nobody else; class and locations are only compared.
+        let error = unsafe {
+            let class = ptr::without_provenance_mut(0x40);
+            let error = error_new(class, ptr::without_provenance_mut(0x10));
+            error_arg_i64(error, -1);
+            error_arg_tuple(error);
+            error_arg_u64(error, -1);
+            error_arg_tuple(error);
+            error_arg_end(error);
+            error_arg_bool(error, 1);
+            error_arg_end(error);
+            error_arg_none(error);
+            error_arg_f64(error, 0.5);
+            error_arg_complex(error, 1.0, -2.0);
+            let text = StrRef::from("naïve");
+            error_arg_str(error, text.as_ptr());
+            // One too many, and one that stays open.
+            error_arg_end(error);
+            error_arg_tuple(error);
+            error_arg_bool(error, 0);
+            error_trace(error, ptr::without_provenance_mut(0x20));
+            error_trace(error, ptr::without_provenance_mut(0x30));
+            take(error)
+        };
+        assert_eq!(error.kind, Kind::Class);
+        assert_eq!(error.class.addr(), 0x40);
+        assert_eq!(error.location.addr(), 0x10);
+        assert_eq!(
+            error
+                .trace
+                .iter()
+                .map(|place| place.addr())
+                .collect::<Vec<_>>(),
+            [0x20, 0x30]
+        );
+        assert_eq!(
+            error.args,
+            [
+                Arg::I64(-1),
+                Arg::Tuple(vec![
+                    Arg::U64(u64::MAX),
+                    Arg::Tuple(vec![]),
+                    Arg::Bool(true)
+                ]),
+                Arg::None,
+                Arg::F64(0.5),
+                Arg::Complex(1.0, -2.0),
+                Arg::Str(StrRef::from("naïve")),
+                Arg::Tuple(vec![Arg::Bool(false)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_is_the_only_argument() {
+        let text = crate::string::str_immortal("division by zero");
+        // SAFETY: the string lives forever, the error is ours.
+        let error = unsafe {
+            take(error_message(
+                ptr::dangling_mut(),
+                ptr::null_mut(),
+                text.cast(),
+            ))
+        };
+        assert_eq!(error.message().as_deref(), Some("division by zero"));
+        assert!(error.location.is_null());
+    }
+
+    #[test]
+    fn no_error_is_no_crash() {
+        // SAFETY: null is allowed.
+        unsafe {
+            error_arg_none(ptr::null_mut());
+            error_arg_tuple(ptr::null_mut());
+            error_arg_end(ptr::null_mut());
+            error_trace(ptr::null_mut(), ptr::null_mut());
+            error_drop(ptr::null_mut());
+        }
+    }
+
+    #[test]
+    fn an_error_without_class_is_a_system_error() {
+        // SAFETY: the error is ours.
+        let error = unsafe { take(error_new(ptr::null_mut(), ptr::null_mut())) };
+        assert_eq!(
+            (error.kind, error.kind.name()),
+            (Kind::SystemError, "SystemError")
+        );
+        assert_eq!(error.message(), None);
     }
 }

@@ -84,3 +84,36 @@ pub extern "C" fn hash_tuple_end(state: i64, len: i64) -> i64 {
         .cast_signed();
     if hash == -1 { 1_546_275_796 } else { hash }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_numbers_hash_alike() {
+        for n in [0, 1, -1, -2, 42, 1 << 52, -(1 << 52), (1 << 53) - 1] {
+            assert_eq!(hash_i64(n), hash_f64(n as f64));
+            assert_eq!(hash_i64(n), hash_complex(n as f64, 0.0));
+            if n >= 0 {
+                assert_eq!(hash_i64(n), hash_u64(n));
+            }
+        }
+        assert_eq!(hash_f64(0.0), hash_f64(-0.0));
+    }
+
+    #[test]
+    fn what_is_not_a_rational() {
+        assert_eq!(hash_f64(f64::INFINITY), 314_159);
+        assert_eq!(hash_f64(f64::NEG_INFINITY), -314_159);
+        assert_eq!(hash_f64(f64::NAN), 0);
+    }
+
+    #[test]
+    fn minus_one_is_no_hash() {
+        assert_eq!(hash_i64(-1), -2);
+        assert_eq!(hash_f64(-1.0), -2);
+        // The state that would give -1.
+        let state = (-1_i64).wrapping_sub((PRIME_5 ^ 3_527_539).cast_signed());
+        assert_eq!(hash_tuple_end(state, 0), 1_546_275_796);
+    }
+}

@@ -659,3 +659,140 @@ pub fn drain_owners(mut give: impl FnMut(*mut c_void)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_tight_and_in_order() {
+        let mut last = 0;
+        for size in 0..=LARGEST_CLASS {
+            let (class, capacity) = class_of(size).unwrap();
+            assert!(class == last || class == last + 1, "{size}");
+            last = class;
+            assert!(capacity >= size && capacity % ALIGN == 0, "{size}");
+            assert!(
+                capacity <= (size + size / 4).next_multiple_of(ALIGN).max(ALIGN),
+                "{size}"
+            );
+            assert_eq!(class_of(capacity), Some((class, capacity)), "{size}");
+        }
+        assert_eq!(last, CLASSES - 1);
+        assert_eq!(class_of(LARGEST_CLASS + 1), None);
+    }
+
+    fn alloc_ok(size: i64, zeroed: bool) -> (*mut Buffer, *mut u8) {
+        let (mut owner, mut data) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: both results are writable.
+        let error = unsafe {
+            if zeroed {
+                buffer_zeroed(size, &mut owner, &mut data)
+            } else {
+                buffer_alloc(size, &mut owner, &mut data)
+            }
+        };
+        assert!(error.is_null());
+        (owner, data.cast())
+    }
+
+    #[test]
+    fn payloads_are_aligned_writable_and_zeroed_on_demand() {
+        for round in 0..3 {
+            for size in [
+                0,
+                1,
+                8,
+                63,
+                64,
+                65,
+                1000,
+                4096,
+                32768,
+                32769,
+                1 << 20,
+                9 << 20,
+            ] {
+                let zeroed = round != 1;
+                let (owner, data) = alloc_ok(size, zeroed);
+                assert_eq!(data.align_offset(ALIGN), 0);
+                // SAFETY: a buffer of `size` bytes, zeroed or then written.
+                unsafe {
+                    assert_eq!((*owner).size, size as usize);
+                    assert_eq!((*owner).data, data);
+                    assert!((*owner).owner.is_null());
+                    if zeroed {
+                        let bytes = core::slice::from_raw_parts(data, size as usize);
+                        assert!(bytes.iter().all(|&byte| byte == 0), "{size}");
+                    }
+                    data.write_bytes(0xa5, size as usize);
+                    owner_release(owner);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn small_blocks_are_reused() {
+        let (owner, _) = alloc_ok(777, false);
+        // SAFETY: the only reference.
+        unsafe { owner_release(owner) };
+        let (again, _) = alloc_ok(800, false);
+        assert_eq!(owner, again);
+        // SAFETY: the only reference.
+        unsafe { owner_release(again) };
+    }
+
+    #[test]
+    fn counting_keeps_the_buffer_until_the_last_reference() {
+        let (owner, data) = alloc_ok(64, true);
+        // SAFETY: three references, given up one by one.
+        unsafe {
+            owner_retain(owner);
+            owner_retain(owner);
+            assert_eq!((*owner).count.load(Relaxed), 3);
+            owner_release(owner);
+            owner_release(owner);
+            *data = 7;
+            assert_eq!((*owner).count.load(Relaxed), 1);
+            owner_release(owner);
+        }
+    }
+
+    #[test]
+    fn static_and_borrowed_owners_are_not_counted() {
+        let object = 0x1234_5678_usize;
+        for word in [
+            ferdelance_abi::layout::OWNER_STATIC,
+            object | OWNER_BORROWED,
+        ] {
+            // SAFETY: no buffer is behind these words.
+            unsafe {
+                owner_retain(ptr::without_provenance_mut(word));
+                owner_release(ptr::without_provenance_mut(word));
+            }
+        }
+    }
+
+    fn failure(size: i64) -> (Kind, String) {
+        let (mut owner, mut data) = (ptr::dangling_mut(), ptr::dangling_mut());
+        // SAFETY: both results are writable; the error is ours.
+        let error = unsafe { crate::error::take(buffer_alloc(size, &mut owner, &mut data)) };
+        assert!(owner.is_null() && data.is_null());
+        (error.kind, error.message().unwrap())
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        let negative = (
+            Kind::ValueError,
+            "negative dimensions are not allowed".to_string(),
+        );
+        assert_eq!(failure(-1), negative);
+        assert_eq!(failure(i64::MIN), negative);
+        let huge = |text: &str| (Kind::MemoryError, format!("Unable to allocate {text}"));
+        assert_eq!(failure(i64::MAX), huge("8.00 EiB"));
+        assert_eq!(failure(1 << 60), huge("1.00 EiB"));
+        assert_eq!(failure(800 << 50), huge("800 PiB"));
+    }
+}

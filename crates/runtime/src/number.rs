@@ -300,3 +300,76 @@ pub extern "C" fn ldexp(x: f64, n: i64) -> f64 {
     // No double survives more than 2200 doublings or halvings.
     libm::ldexp(x, n.clamp(-5000, 5000) as i32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_exponents_of_integers() {
+        assert_eq!(ipow(1, -7), 1);
+        assert_eq!(ipow(-1, -7), -1);
+        assert_eq!(ipow(-1, i64::MIN), 1);
+        assert_eq!(ipow(2, -1), 0);
+        assert_eq!(ipow(i64::MIN, -1), 0);
+        assert_eq!(ipow(0, -1), i64::MIN);
+        assert_eq!(upow(3, -1), power(3, u64::MAX).cast_signed());
+    }
+
+    #[test]
+    fn gcd_of_the_smallest_integer() {
+        assert_eq!(gcd(i64::MIN, 0), i64::MIN);
+        assert_eq!(gcd(i64::MIN, i64::MIN), i64::MIN);
+        assert_eq!(gcd(i64::MIN, 6), 2);
+    }
+
+    #[test]
+    fn results_instead_of_errors() {
+        let same = |found: f64, expected: f64| {
+            assert!(
+                found.is_nan() && expected.is_nan() || found.to_bits() == expected.to_bits(),
+                "{found} {expected}"
+            );
+        };
+        same(fpow(-8.0, 1.0 / 3.0), f64::NAN);
+        same(fpow(0.0, -1.5), f64::INFINITY);
+        same(fpow(-0.0, -3.0), f64::NEG_INFINITY);
+        same(fpow(-0.0, -2.0), f64::INFINITY);
+        same(fpow(1e200, 2.0), f64::INFINITY);
+        same(fpow(1.0, f64::NAN), 1.0);
+        same(fpow(f64::NAN, 0.0), 1.0);
+        same(f64::from(fpowf(-0.0, -3.0)), f64::NEG_INFINITY);
+        same(fpowi(0.0, -1), f64::INFINITY);
+        same(gamma(0.0), f64::INFINITY);
+        same(gamma(-0.0), f64::NEG_INFINITY);
+        same(gamma(-3.0), f64::NAN);
+        same(gamma(f64::NEG_INFINITY), f64::NAN);
+        same(gamma(172.0), f64::INFINITY);
+        same(gamma(1e300), f64::INFINITY);
+        same(gamma(-1e300), f64::NAN);
+        same(lgamma(0.0), f64::INFINITY);
+        same(lgamma(-7.0), f64::INFINITY);
+        same(lgamma(f64::NEG_INFINITY), f64::INFINITY);
+        same(lgamma(1e306), f64::INFINITY);
+        same(ldexp(1.0, i64::MAX), f64::INFINITY);
+        same(ldexp(-1.0, 1024), f64::NEG_INFINITY);
+        same(round_digits(1.5e308, -308), f64::INFINITY);
+    }
+
+    #[test]
+    fn both_ways_of_rounding_agree() {
+        let mut x = 0.000_123;
+        for i in 0..20_000 {
+            x = x * 1.001 + f64::from(i % 7) / 8.0;
+            for ndigits in [0, 1, 2, 5, 10] {
+                if let Some(fast) = round_fast(x, ndigits) {
+                    assert_eq!(
+                        fast.to_bits(),
+                        round_exactly(x, ndigits).to_bits(),
+                        "{x} {ndigits}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -74,3 +74,77 @@ pub extern "C" fn print_end() -> *mut Error {
     }
     written.unwrap_or_else(|_| Error::raised(Kind::SystemError, "the print hook panicked"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What the hook got.
+    static WRITTEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    fn print(text: &str) {
+        let text = StrRef::from(text);
+        // SAFETY: the string is alive.
+        unsafe { print_str(text.as_ptr()) };
+    }
+
+    fn hook(text: &str) -> *mut Error {
+        assert!(text != "panic\n", "asked to");
+        if text == "nested\n" {
+            print("inner\n");
+            assert!(print_end().is_null());
+        }
+        WRITTEN.lock().unwrap().push(text.to_string());
+        if text == "fail\n" {
+            Error::raised(Kind::OSError, "no space")
+        } else {
+            ptr::null_mut()
+        }
+    }
+
+    // One test, because the hook is set once for the process.
+    #[test]
+    fn text_is_collected_and_written_at_the_end() {
+        assert!(set_print_hook(hook));
+        assert!(!set_print_hook(hook));
+        let written = || core::mem::take(&mut *WRITTEN.lock().unwrap());
+
+        for piece in ["a", " ", "é日😀", "\n"] {
+            print(piece);
+            assert!(WRITTEN.lock().unwrap().is_empty());
+        }
+        assert!(print_end().is_null());
+        assert_eq!(written(), ["a é日😀\n"]);
+
+        assert!(print_end().is_null());
+        assert_eq!(written(), [""]);
+
+        print("nested\n");
+        assert!(print_end().is_null());
+        assert_eq!(written(), ["inner\n", "nested\n"]);
+
+        print("fail\n");
+        // SAFETY: the error is ours.
+        let error = unsafe { crate::error::take(print_end()) };
+        assert_eq!(error.message().as_deref(), Some("no space"));
+        written();
+
+        print("panic\n");
+        // SAFETY: the error is ours.
+        let error = unsafe { crate::error::take(print_end()) };
+        assert_eq!(error.kind, Kind::SystemError);
+        print("after\n");
+        assert!(print_end().is_null());
+        assert_eq!(written(), ["after\n"]);
+
+        let lone = [0xd800_u32];
+        // SAFETY: one unit of four bytes.
+        let lone =
+            unsafe { StrRef::from_raw(crate::string::str_from_ucs(4, lone.as_ptr().cast(), 1)) };
+        // SAFETY: the string is alive.
+        unsafe { print_str(lone.as_ptr()) };
+        assert!(print_end().is_null());
+        assert_eq!(written(), ["\u{fffd}"]);
+    }
+}

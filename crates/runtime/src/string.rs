@@ -821,3 +821,124 @@ fn is_printable(c: char) -> bool {
     text.push(c);
     text.escape_debug().nth(1) != Some('\\')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_survives_both_ways() {
+        for text in ["", "a", "ÿ", "abc", "naïve", "Ā", "日本語", "a😀"] {
+            assert_eq!(StrRef::from(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn single_characters_and_the_empty_string_exist_once() {
+        for text in ["", "a", "é"] {
+            assert_eq!(str_new(text), str_new(text));
+            assert_eq!(str_immortal(text), str_new(text));
+        }
+        let text = StrRef::from("banana");
+        // SAFETY: the string is alive; single characters live forever.
+        unsafe {
+            assert_eq!(str_char(text.as_ptr(), 1), str_char(text.as_ptr(), 3));
+            assert_eq!(str_char(text.as_ptr(), 1), str_new("a"));
+            assert_eq!(str_char(text.as_ptr(), 6), str_new(""));
+            assert_eq!(str_char(text.as_ptr(), -1), str_new(""));
+        }
+    }
+
+    #[test]
+    fn wide_storage_is_narrowed() {
+        let wide = [0x61_u16, 0xe9];
+        // SAFETY: two units of two bytes; the result is owned.
+        let s = unsafe { StrRef::from_raw(str_from_ucs(2, wide.as_ptr().cast(), 2)) };
+        // SAFETY: alive.
+        let (kind, data, len) = unsafe { str_parts(s.as_ptr()) };
+        assert_eq!((kind, len), (1, 2));
+        // SAFETY: two bytes.
+        assert_eq!(unsafe { slice::from_raw_parts(data, len) }, b"a\xe9");
+        assert_eq!(s, StrRef::from("aé"));
+    }
+
+    #[test]
+    fn unchanged_strings_are_not_copied() {
+        let (text, empty) = (StrRef::from("text"), StrRef::from(""));
+        let mut out = ptr::null_mut();
+        // SAFETY: the strings are alive; each result is a reference to `text` that is given back.
+        unsafe {
+            for operation in 0..4 {
+                match operation {
+                    0 => assert!(str_concat(text.as_ptr(), empty.as_ptr(), &mut out).is_null()),
+                    1 => assert!(str_concat(empty.as_ptr(), text.as_ptr(), &mut out).is_null()),
+                    2 => assert!(str_repeat(text.as_ptr(), 1, &mut out).is_null()),
+                    _ => out = str_slice(text.as_ptr(), 0, 4, 1),
+                }
+                assert_eq!(out, text.as_ptr());
+                assert_eq!((*out).count.load(Relaxed), 2);
+                obj_release(out);
+            }
+        }
+    }
+
+    #[test]
+    fn slices_stay_inside() {
+        let text = StrRef::from("abc");
+        for (start, count, step) in [
+            (0, 9, 1),
+            (9, 1, 1),
+            (-1, 2, 1),
+            (0, -1, 1),
+            (2, 9, 2),
+            (i64::MAX, 3, i64::MAX),
+            (0, 3, i64::MIN),
+        ] {
+            // SAFETY: the string is alive; the result is owned.
+            let part = unsafe { StrRef::from_raw(str_slice(text.as_ptr(), start, count, step)) };
+            assert!(part.chars().len() <= 3);
+        }
+    }
+
+    #[test]
+    fn immortal_strings_ignore_counting() {
+        let s = str_immortal("a literal of the program");
+        // SAFETY: it lives forever.
+        unsafe {
+            for _ in 0..3 {
+                obj_release(s);
+            }
+            obj_retain(s);
+            assert_eq!((*s).count.load(Relaxed), IMMORTAL);
+            obj_retain(ptr::null_mut());
+            obj_release(ptr::null_mut());
+        }
+    }
+
+    #[test]
+    fn long_searches_are_linear() {
+        let whole = StrRef::from("é".repeat(40_000).as_str());
+        let part = StrRef::from(format!("{}x", "é".repeat(20_000)).as_str());
+        // SAFETY: alive.
+        assert_eq!(unsafe { str_contains(whole.as_ptr(), part.as_ptr()) }, 0);
+        let part = StrRef::from("é".repeat(20_000).as_str());
+        // SAFETY: alive.
+        assert_eq!(unsafe { str_contains(whole.as_ptr(), part.as_ptr()) }, 1);
+    }
+
+    #[test]
+    fn a_hash_is_computed_once_for_all_threads() {
+        let text = StrRef::from("shared between threads");
+        let hashes: Vec<i64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                // SAFETY: the string outlives the scope.
+                .map(|_| scope.spawn(|| unsafe { str_hash(text.as_ptr()) }))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(hashes.iter().all(|&hash| hash == hashes[0] && hash != -1));
+    }
+}
