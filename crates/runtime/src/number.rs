@@ -135,21 +135,26 @@ pub extern "C" fn round_digits(x: f64, ndigits: i64) -> f64 {
     round_fast(x, ndigits).unwrap_or_else(|| round_exactly(x, ndigits))
 }
 
-/// The common case: scale, round, scale back. The second scaling is a division of two exact numbers,
-/// hence rounds correctly; the first has an error of half a unit in the last place at most, which only
-/// matters near a tie.
+/// The common case: scale, round, scale back. The second scaling divides two exact numbers, hence
+/// rounds correctly. The first is off by half a unit in the last place at most, which matters only
+/// where the scaled number is a tie: then the sign of the error decides.
 fn round_fast(x: f64, ndigits: i64) -> Option<f64> {
     let power = *POWERS.get(usize::try_from(ndigits).ok()?)?;
-    let scaled = (x * power).abs();
-    if scaled >= 1e15 {
+    let x_abs = x.abs();
+    let scaled = x_abs * power;
+    // Below 2**52 a half is a multiple of the unit in the last place.
+    if scaled >= 4_503_599_627_370_496.0 {
         return None;
     }
     let floor = scaled.floor();
-    let fraction = scaled - floor;
-    if (fraction - 0.5).abs() <= scaled * f64::EPSILON {
-        return None;
-    }
-    let rounded = if fraction > 0.5 { floor + 1.0 } else { floor };
+    let above = scaled - floor - 0.5;
+    let up = if above == 0.0 {
+        let error = x_abs.mul_add(power, -scaled);
+        error > 0.0 || error == 0.0 && floor % 2.0 != 0.0
+    } else {
+        above > 0.0
+    };
+    let rounded = if up { floor + 1.0 } else { floor };
     Some((rounded / power).copysign(x))
 }
 
@@ -358,17 +363,23 @@ mod tests {
 
     #[test]
     fn both_ways_of_rounding_agree() {
-        let mut x = 0.000_123;
-        for i in 0..20_000 {
-            x = x * 1.001 + f64::from(i % 7) / 8.0;
+        let check = |x: f64| {
             for ndigits in [0, 1, 2, 5, 10] {
                 if let Some(fast) = round_fast(x, ndigits) {
-                    assert_eq!(
-                        fast.to_bits(),
-                        round_exactly(x, ndigits).to_bits(),
-                        "{x} {ndigits}"
-                    );
+                    let exact = round_exactly(x, ndigits);
+                    assert_eq!(fast.to_bits(), exact.to_bits(), "{x} {ndigits}");
                 }
+            }
+        };
+        let mut x = 0.000_123;
+        for i in 0..5_000 {
+            x = x * 1.004 + f64::from(i % 7) / 8.0;
+            check(x);
+            // Ties, and what is nearly one.
+            let tie = f64::from(i) / 16.0;
+            let nearly = f64::from(10 * i + 5) / 1000.0;
+            for x in [tie, nearly, nearly.next_up(), -nearly.next_down()] {
+                check(x);
             }
         }
     }

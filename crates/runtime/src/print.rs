@@ -57,7 +57,7 @@ pub extern "C" fn print_end() -> *mut Error {
     };
     let written = catch_unwind(AssertUnwindSafe(|| match HOOK.get() {
         Some(hook) => hook(&text),
-        None => match std::io::stdout().write_all(text.as_bytes()) {
+        None => match write_out(&text) {
             Ok(()) => ptr::null_mut(),
             Err(error) => Error::raised(Kind::OSError, &error.to_string()),
         },
@@ -73,6 +73,12 @@ pub extern "C" fn print_end() -> *mut Error {
         });
     }
     written.unwrap_or_else(|_| Error::raised(Kind::SystemError, "the print hook panicked"))
+}
+
+fn write_out(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 #[cfg(test)]
