@@ -9,8 +9,8 @@
             s += x
         return s
 
-Importing the package loads none of its parts: a name is fetched from its module when it is first used, and the
-compiler is loaded when the first function is decorated.
+Importing the package loads none of its parts: a name is fetched from its module when it is first
+used, and the compiler is loaded when the first function is decorated.
 """
 
 __version__ = "0.1.0"
@@ -19,33 +19,37 @@ __version__ = "0.1.0"
 _HOMES = {
     "_jit": "jit njit jit_module",
     "_typeof": "typeof",
-    "_parallel": (
-        "prange pndindex get_num_threads set_num_threads get_thread_id threading_layer set_parallel_chunksize "
-        "get_parallel_chunksize parallel_chunksize"
-    ),
+    "_parallel": """
+        prange pndindex get_num_threads set_num_threads get_thread_id threading_layer
+        set_parallel_chunksize get_parallel_chunksize parallel_chunksize
+    """,
     "_interpreted": "objmode literal_unroll literally carray farray",
     "_pending": "vectorize guvectorize cfunc stencil generated_jit gdb gdb_init gdb_breakpoint",
     "np.numpy_support": "from_dtype",
-    "types": (
-        "b1 bool_ boolean byte c16 c8 char complex128 complex64 deferred_type double f4 f8 ffi float32 float64 float_ "
-        "i1 i2 i4 i8 int16 int32 int64 int8 int_ intc intp long_ longlong none optional short size_t ssize_t u1 u2 u4 "
-        "u8 uchar uint uint16 uint32 uint64 uint8 uintc uintp ulong ulonglong ushort void"
-    ),
-    "errors": (
-        "ByteCodeSupportError CompilerError ConstantInferenceError DeprecationError ForbiddenConstruct ForceLiteralArg "
-        "IRError InternalError InternalTargetMismatchError LiteralTypingError LoweringError NonexistentTargetError "
-        "NotDefinedError NumbaAssertionError NumbaAttributeError NumbaDebugInfoWarning NumbaDeprecationWarning "
-        "NumbaError NumbaExperimentalFeatureWarning NumbaIRAssumptionWarning NumbaIndexError NumbaInvalidConfigWarning "
-        "NumbaKeyError NumbaNotImplementedError NumbaParallelSafetyWarning NumbaPedanticWarning "
-        "NumbaPendingDeprecationWarning NumbaPerformanceWarning NumbaRuntimeError NumbaSystemWarning NumbaTypeError "
-        "NumbaTypeSafetyWarning NumbaValueError NumbaWarning RedefinedError RequireLiteralValue TypingError "
-        "UnsupportedBytecodeError UnsupportedError UnsupportedParforsError UnsupportedRewriteError "
-        "UntypedAttributeError VerificationError"
-    ),
+    "types": """
+        b1 bool_ boolean byte c16 c8 char complex128 complex64 deferred_type double f4 f8
+        ffi float32 float64 float_ i1 i2 i4 i8 int16 int32 int64 int8 int_ intc intp long_
+        longlong none optional short size_t ssize_t u1 u2 u4 u8 uchar uint uint16 uint32
+        uint64 uint8 uintc uintp ulong ulonglong ushort void
+    """,
+    "errors": """
+        ByteCodeSupportError CompilerError ConstantInferenceError DeprecationError
+        ForbiddenConstruct ForceLiteralArg IRError InternalError InternalTargetMismatchError
+        LiteralTypingError LoweringError NonexistentTargetError NotDefinedError
+        NumbaAssertionError NumbaAttributeError NumbaDebugInfoWarning
+        NumbaDeprecationWarning NumbaError NumbaExperimentalFeatureWarning
+        NumbaIRAssumptionWarning NumbaIndexError NumbaInvalidConfigWarning NumbaKeyError
+        NumbaNotImplementedError NumbaParallelSafetyWarning NumbaPedanticWarning
+        NumbaPendingDeprecationWarning NumbaPerformanceWarning NumbaRuntimeError
+        NumbaSystemWarning NumbaTypeError NumbaTypeSafetyWarning NumbaValueError
+        NumbaWarning RedefinedError RequireLiteralValue TypingError UnsupportedBytecodeError
+        UnsupportedError UnsupportedParforsError UnsupportedRewriteError
+        UntypedAttributeError VerificationError
+    """,
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
-    ("compat", "config", "core", "errors", "experimental", "extending", "np", "runtime", "typed", "types")
+    "compat config core errors experimental extending np runtime typed types".split()
 )
 
 __all__ = [*_HOME_OF, "config", "errors", "types"]

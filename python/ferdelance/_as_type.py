@@ -11,12 +11,12 @@ from .errors import TypingError
 class _AsNumbaType:
     """`as_numba_type(T)`: the type that compiled code gives values of a Python type.
 
-    Takes int, float, complex, bool, str, None, types of this package, and of these list, dict, set, tuple, Optional
-    and Union with None, in both spellings (`typing.List[int]`, `list[int]`).
-    Raises TypingError for other types.
+    Takes int, float, complex, bool, str, None, types of this package, and of these list, dict, set,
+    tuple, Optional and Union with None, in both spellings (`typing.List[int]`, `list[int]`). Raises
+    TypingError for other types.
 
-    `as_numba_type.register(T, nb_type)` adds a Python type; `as_numba_type.register(function)` adds a function that is
-    asked about types: it gives a type, or None.
+    `as_numba_type.register(T, nb_type)` adds a Python type; `as_numba_type.register(function)` adds
+    a function that is asked about types: it gives a type, or None.
     """
 
     def __init__(self):
@@ -49,11 +49,12 @@ class _AsNumbaType:
     def register(self, func_or_py_type, nb_type=None):
         """Add a Python type with its type, or a function that knows some.
 
-        Raises TypeError unless the second argument is a type, or missing and the first is a function.
+        Raises TypeError unless the second argument is a type, or missing and the first is a
+        function.
         """
         if nb_type is None:
             if isinstance(func_or_py_type, type) or not callable(func_or_py_type):
-                raise TypeError(f"register() takes a Python type and its type, or a function, not {func_or_py_type!r}")
+                raise TypeError(f"not a function, and no type is given for it: {func_or_py_type!r}")
             self._asked.append(func_or_py_type)
         elif isinstance(nb_type, types.Type):
             self._known[func_or_py_type] = nb_type

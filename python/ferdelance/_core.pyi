@@ -29,7 +29,7 @@ class Dispatcher:
         """Compile for these parameter types; the index of the version."""
 
     def _overloads(self) -> list[tuple[tuple[_Encoding, ...], _Encoding, bool]]:
-        """(argument types, return type, whether it came from the cache) of the versions, by index."""
+        """(argument types, return type, whether the cache had it) of the versions, by index."""
 
     def _inspect(self, index: int, what: str, /) -> str:
         """`what`: types, llvm, asm, cfg, hir, tir, explain; metadata, which is a JSON object."""

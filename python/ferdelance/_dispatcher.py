@@ -1,7 +1,7 @@
 """What a jitted function offers to Python besides being called.
 
-`DispatcherMethods` is the base of two classes: `Dispatcher`, made by the compiler, whose calls run machine code,
-and `ObjModeDispatcher`, whose calls run the Python function.
+`DispatcherMethods` is the base of two classes: `Dispatcher`, made by the compiler, whose calls run
+machine code, and `ObjModeDispatcher`, whose calls run the Python function.
 """
 
 import sys
@@ -9,17 +9,36 @@ import threading
 import types as python_types
 from collections import Counter, namedtuple
 
-from . import _options, _pickle, _sigutils, errors, types
+from . import _options, _sigutils, errors, types
 from ._params import bind_types
 from .types._encoding import decode, decode_all, encode, encode_all
 from .types._signature import Signature
 
-#: Counts of signatures: `cache_hits` were loaded from the cache at `cache_path`, `cache_misses` compiled.
+#: Counts of signatures: `cache_hits` were loaded from the cache in `cache_path`, `cache_misses`
+#: compiled.
 Stats = namedtuple("Stats", "cache_path cache_hits cache_misses")
 
-_Version = namedtuple("_Version", "index return_type from_cache")
+
+class _Version:
+    """A compiled version: its number in the compiler's list, return type and origin."""
+
+    __slots__ = ("from_cache", "index", "return_type")
+
+    def __init__(self, index, return_type, from_cache):
+        self.index = index
+        self.return_type = return_type
+        self.from_cache = from_cache
+
+
 _COPIED = (
-    "__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__defaults__", "__kwdefaults__", "__code__"
+    "__module__",
+    "__name__",
+    "__qualname__",
+    "__doc__",
+    "__annotations__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__code__",
 )
 
 
@@ -73,7 +92,9 @@ class CompileResult:
 
 
 class ControlFlowGraph:
-    """A control-flow graph in the DOT language: `str()` is its text; Jupyter shows it where graphviz is installed."""
+    """A control-flow graph in the DOT language: `str()` is its text; Jupyter shows it where
+    graphviz is installed.
+    """
 
     def __init__(self, dot):
         self.dot = dot
@@ -87,14 +108,16 @@ class ControlFlowGraph:
 
         if shutil.which("dot") is None:
             return None
-        return subprocess.run(["dot", "-Tsvg"], input=self.dot, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["dot", "-Tsvg"], input=self.dot, capture_output=True, text=True, check=True
+        ).stdout
 
 
 class DispatcherMethods:
     """The methods of jitted functions.
 
-    A subclass provides `__call__` and `__get__`, and these primitives:
-    `_compile(args, ret) -> index`, `_overloads() -> [(args, ret, from_cache)]`, `_inspect(index, what) -> str`,
+    A subclass provides `__call__` and `__get__`, and these primitives: `_compile(args, ret) ->
+    index`, `_overloads() -> [(args, ret, from_cache)]`, `_inspect(index, what) -> str`,
     `_set_can_compile(flag)`, `_clear()`; types are encoded as `types._encoding` says.
     """
 
@@ -105,7 +128,8 @@ class DispatcherMethods:
     def _versions(self):
         """The compiled versions by argument types, in order of compilation.
 
-        Versions that differ only in where a number came from look alike to Python: the first stands for all.
+        Versions that differ only in where a number came from look alike to Python: the first stands
+        for all.
         """
         versions = {}
         for index, (args, ret, from_cache) in enumerate(self._overloads()):
@@ -114,7 +138,9 @@ class DispatcherMethods:
 
     @property
     def signatures(self):
-        """Argument types of the compiled versions, in order of compilation: a list of tuples of types."""
+        """Argument types of the compiled versions, in order of compilation: a list of tuples of
+        types.
+        """
         return list(self._versions())
 
     @property
@@ -145,15 +171,17 @@ class DispatcherMethods:
     def compile(self, sig):
         """Compile a version now, unless it exists; returns a callable that runs it.
 
-        `sig` may be a string, a tuple of argument types, or a `Signature`, whose return type is then imposed.
-        Raises RuntimeError when compiling was disabled.
+        `sig` may be a string, a tuple of argument types, or a `Signature`, whose return type is
+        then imposed. Raises RuntimeError when compiling was disabled.
         """
         args, ret = _sigutils.normalize_signature(sig)
         args = bind_types(self.py_func, args)
         if args in self._versions():
             return self
         if not self._state.enabled:
-            raise RuntimeError(f"{self.__name__} is not compiled for {args}, and compiling it was disabled")
+            raise RuntimeError(
+                f"{self.__name__} is not compiled for {args}, and compiling it was disabled"
+            )
         self._compile_encoded(encode_all(args), None if ret is None else encode(ret))
         return self
 
@@ -181,7 +209,9 @@ class DispatcherMethods:
             self.disable_compile(not enabled)
 
     def disable_compile(self, val=True):
-        """Let calls with new argument types raise TypeError instead of compiling; with False, compile again."""
+        """Let calls with new argument types raise TypeError instead of compiling; with False,
+        compile again.
+        """
         self._state.enabled = not val
         self._set_can_compile(not val)
 
@@ -195,12 +225,16 @@ class DispatcherMethods:
         if self._state.enabled:
             return None
         return [
-            Signature(decode(self._state.returns[args]), decode_all(args)) if args in self._state.returns else decode_all(args)
+            Signature(decode(self._state.returns[args]), decode_all(args))
+            if args in self._state.returns
+            else decode_all(args)
             for args, _, _ in self._overloads()
         ]
 
     def _find(self, signature):
-        """(argument types, version) of a signature in any form. Raises KeyError where it was not compiled."""
+        """(argument types, version) of a signature in any form. Raises KeyError where it was not
+        compiled.
+        """
         args, _ = _sigutils.normalize_signature(signature)
         return args, self._versions()[args]
 
@@ -234,7 +268,9 @@ class DispatcherMethods:
 
     def inspect_cfg(self, signature=None, show_wrapper=None, **kwargs):
         """The `ControlFlowGraph` of one signature, otherwise a dict of them by argument types."""
-        return self._inspect_as(lambda index: ControlFlowGraph(self._inspect(index, "cfg")), signature)
+        return self._inspect_as(
+            lambda index: ControlFlowGraph(self._inspect(index, "cfg")), signature
+        )
 
     def inspect_types(self, file=None, signature=None, pretty=False, style="default", **kwargs):
         """Print the source with the types of its variables, for one signature or for all.
@@ -242,15 +278,26 @@ class DispatcherMethods:
         Raises UnsupportedError with `pretty`.
         """
         if pretty:
-            raise errors.UnsupportedError("inspect_types(pretty=True) is not supported; print to a file instead")
+            raise errors.UnsupportedError(
+                "inspect_types(pretty=True) is not supported; print to a file instead"
+            )
         file = sys.stdout if file is None else file
         versions = self._versions() if signature is None else dict([self._find(signature)])
         for args, version in versions.items():
             heading = f"{self.__name__} ({', '.join(map(str, args))})"
-            print(heading, "-" * 80, self._inspect(version.index, "types"), "=" * 80, sep="\n", file=file)
+            print(
+                heading,
+                "-" * 80,
+                self._inspect(version.index, "types"),
+                "=" * 80,
+                sep="\n",
+                file=file,
+            )
 
     def explain(self, signature=None):
-        """What the compiler did with array operations and loops, and why: a str, otherwise a dict by argument types."""
+        """What the compiler did with array operations and loops, and why: a str, otherwise a dict
+        by argument types.
+        """
         return self._inspect_as(lambda index: self._inspect(index, "explain"), signature)
 
     def parallel_diagnostics(self, signature=None, level=1):
@@ -260,7 +307,9 @@ class DispatcherMethods:
             print(text)
 
     def get_metadata(self, signature=None):
-        """Facts about the compilation of one signature: a dict, otherwise a dict of them by argument types."""
+        """Facts about the compilation of one signature: a dict, otherwise a dict of them by
+        argument types.
+        """
         return self._inspect_as(self._metadata, signature)
 
     def _metadata(self, index):
@@ -303,11 +352,15 @@ class DispatcherMethods:
         return self
 
     def __reduce__(self):
-        return _pickle.reduce_dispatcher(self)
+        from ._pickle import reduce_dispatcher
+
+        return reduce_dispatcher(self)
 
 
 class ObjModeDispatcher(DispatcherMethods):
-    """A function with `forceobj=True`: calls run the Python function, signatures are accepted and ignored."""
+    """A function with `forceobj=True`: calls run the Python function, signatures are accepted and
+    ignored.
+    """
 
     def __init__(self, py_func, given):
         _adopt(self, py_func, given)

@@ -10,13 +10,20 @@ from .types._base import Type
 from .types._signature import Signature
 
 
-def jit(signature_or_function=None, locals=None, cache=False, pipeline_class=None, boundscheck=None, **options):  # noqa: A002
+def jit(
+    signature_or_function=None,
+    locals=None,
+    cache=False,
+    pipeline_class=None,
+    boundscheck=None,
+    **options,
+):  # noqa: A002
     """Compile a function to machine code.
 
-    As `@jit` or `@jit(option=...)`: each new combination of argument types is compiled at its first call.
-    As `@jit(signature, ...)` or `@jit([signature, ...], ...)`: these are compiled at once, and calls convert their
-    arguments to the best of them. A signature is `int64(float64)`, `"int64(float64)"`, or without a return type
-    `(float64,)`.
+    As `@jit` or `@jit(option=...)`: each new combination of argument types is compiled at its first
+    call. As `@jit(signature, ...)` or `@jit([signature, ...], ...)`: these are compiled at once,
+    and calls convert their arguments to the best of them. A signature is `int64(float64)`,
+    `"int64(float64)"`, or without a return type `(float64,)`.
 
     nogil
         release the GIL while the function runs
@@ -27,7 +34,8 @@ def jit(signature_or_function=None, locals=None, cache=False, pipeline_class=Non
     error_model
         "python" raises ZeroDivisionError, "numpy" gives inf or nan
     boundscheck
-        raise IndexError for indices outside of arrays; without, such an index is undefined behaviour
+        raise IndexError for indices outside of arrays; without, such an index is undefined
+        behaviour
     cache
         keep the code in files for later processes
     locals
@@ -40,8 +48,15 @@ def jit(signature_or_function=None, locals=None, cache=False, pipeline_class=Non
     Raises TypeError for what is not a Python function, and for unknown options; compile errors are
     `ferdelance.errors.NumbaError`.
     """
-    named = {"locals": locals, "cache": cache, "pipeline_class": pipeline_class, "boundscheck": boundscheck}
-    options |= {name: value for name, value in named.items() if value is not None and value is not False}
+    named = {
+        "locals": locals,
+        "cache": cache,
+        "pipeline_class": pipeline_class,
+        "boundscheck": boundscheck,
+    }
+    options |= {
+        name: value for name, value in named.items() if value is not None and value is not False
+    }
     _check_modes(options)
     if signature_or_function is None or _is_signatures(signature_or_function):
         _options.check_names(options)
@@ -53,7 +68,11 @@ def njit(*args, **options):
     """`jit`, which compiles to machine code or raises: see there."""
     for name in ("nopython", "forceobj"):
         if options.pop(name, None) is not None:
-            warnings.warn(f"{name} is ignored: njit always compiles to machine code", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"{name} is ignored: njit always compiles to machine code",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return jit(*args, nopython=True, **options)
 
 
@@ -64,7 +83,9 @@ def jit_module(**options):
     """
     namespace = sys._getframe(1).f_globals
     for name, obj in list(namespace.items()):
-        if isinstance(obj, python_types.FunctionType) and obj.__module__ == namespace.get("__name__"):
+        if isinstance(obj, python_types.FunctionType) and obj.__module__ == namespace.get(
+            "__name__"
+        ):
             namespace[name] = jit(obj, **options)
 
 
@@ -96,7 +117,9 @@ def _decorate(function, signatures, options):
 def _is_signatures(obj):
     """Whether the decorator's first argument is a signature or a list of them."""
     if isinstance(obj, Type):
-        raise TypeError(f"{obj} is a type, not a signature: write {obj}(...) with the argument types, or ({obj},)")
+        raise TypeError(
+            f"{obj} is a type, not a signature: write {obj}(argument types), or ({obj},)"
+        )
     return isinstance(obj, (str, tuple, list, Signature))
 
 
@@ -107,8 +130,9 @@ def _check_modes(options):
         from .errors import NumbaDeprecationWarning
 
         warnings.warn(
-            "nopython=False has no effect: there is no fall-back to the interpreter; forceobj=True asks for it",
-            NumbaDeprecationWarning, stacklevel=3,
+            "nopython=False has no effect: only forceobj=True runs functions in the interpreter",
+            NumbaDeprecationWarning,
+            stacklevel=3,
         )
 
 
@@ -118,9 +142,13 @@ def _check_function(function):
         return
     name = getattr(function, "__qualname__", None) or repr(function)
     if isinstance(function, DispatcherMethods):
-        raise TypeError(f"{name} is already jitted; jit its .py_func to compile it with other options")
+        raise TypeError(
+            f"{name} is already jitted; jit its .py_func to compile it with other options"
+        )
     if isinstance(function, type):
-        raise TypeError(f"{name} is a class; jit takes functions, and ferdelance.experimental.jitclass classes")
+        raise TypeError(
+            f"{name} is a class; jit takes functions, and ferdelance.experimental.jitclass classes"
+        )
     if isinstance(function, (staticmethod, classmethod)):
         kind = type(function).__name__
         raise TypeError(f"{name} is a {kind}; put @{kind} above @jit")

@@ -8,7 +8,16 @@ from . import config
 FASTMATH_FLAGS = frozenset(("fast", "nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc"))
 #: What `parallel=` can turn on and off one by one.
 PARALLEL_PARTS = frozenset(
-    ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion", "prange")
+    (
+        "comprehension",
+        "reduction",
+        "inplace_binop",
+        "setitem",
+        "numpy",
+        "stencil",
+        "fusion",
+        "prange",
+    )
 )
 ERROR_MODELS = ("python", "numpy")
 
@@ -16,7 +25,7 @@ ERROR_MODELS = ("python", "numpy")
 Option = namedtuple("Option", "name default check in_key doc")
 
 
-# ---- validation: each takes the option's name and value, and gives the value that the compiler sees -------
+# ---- validation: an option's name and value give the value that the compiler sees ------------
 
 
 def _flag(name, value):
@@ -39,7 +48,9 @@ def _parallel(name, value):
         return _flag(name, value)
     unknown = value.keys() - PARALLEL_PARTS
     if unknown:
-        raise ValueError(f"parallel={value!r}: no {_listed(unknown)}; it has {_listed(PARALLEL_PARTS)}")
+        raise ValueError(
+            f"parallel={value!r}: no {_listed(unknown)}; it has {_listed(PARALLEL_PARTS)}"
+        )
     return {part: _flag(f"parallel[{part!r}]", on) for part, on in value.items()}
 
 
@@ -49,10 +60,14 @@ def _fastmath(name, value):
     if isinstance(value, (set, frozenset, list, tuple)):
         unknown = set(value) - FASTMATH_FLAGS
         if unknown:
-            raise ValueError(f"fastmath={value!r}: no flag {_listed(unknown)}; there are {_listed(FASTMATH_FLAGS)}")
+            raise ValueError(
+                f"fastmath: no flag {_listed(unknown)}; there are {_listed(FASTMATH_FLAGS)}"
+            )
         return frozenset(value)
     if isinstance(value, str):
-        raise TypeError(f"fastmath is True, False or a set of flags, such as {{{value!r}}}, not {value!r}")
+        raise TypeError(
+            f"fastmath is True, False or a set of flags, such as {{{value!r}}}, not {value!r}"
+        )
     return frozenset(("fast",)) if _flag(name, value) else frozenset()
 
 
@@ -96,7 +111,9 @@ def _pipeline_class(name, value):
     if value is not None:
         from .errors import UnsupportedError
 
-        raise UnsupportedError("pipeline_class is not supported: the compiler's passes cannot be replaced from Python")
+        raise UnsupportedError(
+            "pipeline_class is not supported: the compiler's passes cannot be replaced from Python"
+        )
     return value
 
 
@@ -105,19 +122,49 @@ def _accepted(name, value):
 
 
 OPTIONS = (
-    Option("nopython", True, _flag, False, "compile to native code; the default, and what False gives too"),
+    Option(
+        "nopython",
+        True,
+        _flag,
+        False,
+        "compile to native code; the default, and what False gives too",
+    ),
     Option("forceobj", False, _flag, False, "run the Python function itself"),
     Option("nogil", False, _flag, True, "release the GIL while the function runs"),
     Option("cache", False, _flag, False, "keep the code in files for later processes"),
-    Option("parallel", False, _parallel, True, "split prange loops and array operations over threads"),
-    Option("fastmath", False, _fastmath, True, "allow transformations that change floating-point results"),
-    Option("error_model", "python", _error_model, True, "'python' raises on division by zero, 'numpy' gives inf or nan"),
-    Option("boundscheck", None, _boundscheck, True, "raise IndexError for indices outside of arrays"),
-    Option("inline", "never", _inline, True, "put the function's body into its callers: 'always' or 'never'"),
+    Option(
+        "parallel", False, _parallel, True, "split prange loops and array operations over threads"
+    ),
+    Option(
+        "fastmath",
+        False,
+        _fastmath,
+        True,
+        "allow transformations that change floating-point results",
+    ),
+    Option(
+        "error_model",
+        "python",
+        _error_model,
+        True,
+        "'python' raises on division by zero, 'numpy' gives inf or nan",
+    ),
+    Option(
+        "boundscheck", None, _boundscheck, True, "raise IndexError for indices outside of arrays"
+    ),
+    Option(
+        "inline",
+        "never",
+        _inline,
+        True,
+        "put the function's body into its callers: 'always' or 'never'",
+    ),
     Option("forceinline", False, _flag, True, "have LLVM inline every call"),
     Option("debug", None, _debug, True, "emit debug information, optimise less"),
     Option("locals", None, _locals, True, "types of local variables by name"),
-    Option("source", None, _source, True, "the source code, for functions whose file cannot be found"),
+    Option(
+        "source", None, _source, True, "the source code, for functions whose file cannot be found"
+    ),
     Option("looplift", True, _accepted, False, "accepted; has no effect"),
     Option("no_rewrites", False, _accepted, False, "accepted; has no effect"),
     Option("no_cpython_wrapper", False, _accepted, False, "accepted; has no effect"),
@@ -137,9 +184,13 @@ def check_names(given):
         if name not in _BY_NAME:
             import difflib
 
-            close = difflib.get_close_matches(name, [n for n in _BY_NAME if not n.startswith("_")], 1)
-            hint = f"did you mean {close[0]!r}?" if close else "the options are " + _listed(
-                n for n in _BY_NAME if not n.startswith("_")
+            close = difflib.get_close_matches(
+                name, [n for n in _BY_NAME if not n.startswith("_")], 1
+            )
+            hint = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else "the options are " + _listed(n for n in _BY_NAME if not n.startswith("_"))
             )
             raise TypeError(f"jit has no option {name!r}; {hint}")
 
@@ -150,7 +201,10 @@ def normalise(given):
     Raises TypeError or ValueError for unknown names and impossible values.
     """
     check_names(given)
-    return {option.name: option.check(option.name, given.get(option.name, option.default)) for option in OPTIONS}
+    return {
+        option.name: option.check(option.name, given.get(option.name, option.default))
+        for option in OPTIONS
+    }
 
 
 def _listed(names):

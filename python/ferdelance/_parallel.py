@@ -1,7 +1,7 @@
 """Parallel loops and threads, seen from Python.
 
-Generated code runs on the calling thread for now: a `prange` loop is an ordinary loop, and the number of threads and
-the chunk size are kept for the day they have an effect.
+Generated code runs on the calling thread for now: a `prange` loop is an ordinary loop, and the
+number of threads and the chunk size are kept for the day they have an effect.
 """
 
 import contextlib
@@ -13,9 +13,11 @@ from . import config
 
 
 class prange:
-    """`range`, whose iterations may run in any order and at once in a function with `parallel=True`.
+    """`range`, whose iterations may run in any order and at once in a function with
+    `parallel=True`.
 
-    `prange(stop)`, `prange(start, stop)` or `prange(start, stop, step)`. In interpreted code it gives a `range`.
+    `prange(stop)`, `prange(start, stop)` or `prange(start, stop, step)`. In interpreted code it
+    gives a `range`.
     """
 
     def __new__(cls, *args):
@@ -23,7 +25,9 @@ class prange:
 
 
 class pndindex:
-    """`np.ndindex`, whose iterations may run in any order and at once in a function with `parallel=True`."""
+    """`np.ndindex`, whose iterations may run in any order and at once in a function with
+    `parallel=True`.
+    """
 
     def __new__(cls, *shape):
         return np.ndindex(*shape)
@@ -38,19 +42,24 @@ _local = _Local()
 
 
 def get_num_threads():
-    """Number of threads that parallel code started from this thread uses; at first `config.NUMBA_NUM_THREADS`."""
+    """Number of threads that parallel code started from this thread uses; at first
+    `config.NUMBA_NUM_THREADS`.
+    """
     return _local.num_threads or config.NUMBA_NUM_THREADS
 
 
 def set_num_threads(n):
     """Set the number of threads for parallel code started from this thread.
 
-    Raises TypeError unless `n` is an integer, and ValueError unless 1 <= n <= `config.NUMBA_NUM_THREADS`.
+    Raises TypeError unless `n` is an integer, and ValueError unless 1 <= n <=
+    `config.NUMBA_NUM_THREADS`.
     """
     if not isinstance(n, (int, np.integer)):
         raise TypeError(f"the number of threads is an integer, not {n!r}")
     if not 1 <= n <= config.NUMBA_NUM_THREADS:
-        raise ValueError(f"the number of threads must be between 1 and {config.NUMBA_NUM_THREADS}, not {n}")
+        raise ValueError(
+            f"the number of threads must be between 1 and {config.NUMBA_NUM_THREADS}, not {n}"
+        )
     _local.num_threads = int(n)
 
 
@@ -73,9 +82,11 @@ def get_parallel_chunksize():
 
 
 def set_parallel_chunksize(n):
-    """Set how many iterations a thread takes at a time, for parallel code started from this thread; 0 leaves it open.
+    """Set how many iterations a thread takes at a time, for parallel code started from this thread;
+    0 leaves it open.
 
-    Returns the number that was set before. Raises TypeError unless `n` is an integer, ValueError when it is negative.
+    Returns the number that was set before. Raises TypeError unless `n` is an integer, ValueError
+    when it is negative.
     """
     if not isinstance(n, (int, np.integer)):
         raise TypeError(f"the chunk size is an integer, not {n!r}")

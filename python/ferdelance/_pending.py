@@ -1,4 +1,6 @@
-"""Names of the public interface whose implementation is still to come: using one is an `UnsupportedError`."""
+"""Names of the public interface whose implementation is still to come: using one is an
+`UnsupportedError`.
+"""
 
 from .errors import UnsupportedError
 
@@ -15,10 +17,14 @@ def pending(name, instead):
 
 
 def pending_class(name, instead, constructors=()):
-    """A stand-in for a class; neither the class nor its class methods `constructors` make an object."""
+    """A stand-in for a class; neither the class nor its class methods `constructors` make an
+    object.
+    """
     refuse = pending(name, instead)
     body = {"__new__": refuse, "__doc__": refuse.__doc__}
-    return type(name, (), {**body, **{constructor: staticmethod(refuse) for constructor in constructors}})
+    return type(
+        name, (), {**body, **{constructor: staticmethod(refuse) for constructor in constructors}}
+    )
 
 
 _LOOP = "write the loop in an @njit function"

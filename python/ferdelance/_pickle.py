@@ -1,21 +1,24 @@
 """Pickling of jitted functions.
 
-A function that can be imported by its name, from another module than `__main__`, is pickled as that name.
-Any other is pickled whole: its code, the globals that the code names, its closure and its source text, so that it
-runs in processes that have no file of it. Plain functions and modules that it refers to are treated likewise.
-A function that comes back to a process where it exists is that same function.
+A function that can be imported by its name, from another module than `__main__`, is pickled as that
+name. Any other is pickled whole: its code, the globals that the code names, its closure and its
+source text, so that it runs in processes that have no file of it. Plain functions and modules that
+it refers to are treated likewise. A function that comes back to a process where it exists is that
+same function.
 
-Objects are made empty and filled afterwards, so that functions may refer to themselves and to each other.
+Objects are made empty and filled afterwards, so that functions may refer to themselves and to each
+other.
 """
 
 import importlib
-import linecache
 import marshal
+import os
 import sys
 import threading
 import types as python_types
-import uuid
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+
+from . import _capture
 
 _known = WeakValueDictionary()  # dispatchers by pickle id
 _known_lock = threading.RLock()
@@ -33,7 +36,7 @@ def reduce_dispatcher(dispatcher):
     state = dispatcher._state
     with _known_lock:
         if state.pickle_id is None:
-            state.pickle_id = uuid.uuid4().hex
+            state.pickle_id = os.urandom(16).hex()
             _known[state.pickle_id] = dispatcher
     made_of = (state.pickle_id, _skeleton(dispatcher.py_func), _portable(state.given))
     contents = (_contents(dispatcher.py_func), dispatcher._explicit_versions())
@@ -96,7 +99,9 @@ class _ModuleByName:
 
 
 def _portable(value):
-    """A value that pickles as `value`, also where that is a module or a local function, or contains some."""
+    """A value that pickles as `value`, also where that is a module or a local function, or contains
+    some.
+    """
     if isinstance(value, python_types.ModuleType):
         return _ModuleByName(value)
     if isinstance(value, python_types.FunctionType):
@@ -113,9 +118,18 @@ def _portable(value):
 def _skeleton(function):
     """The arguments of `_make_function`."""
     code = function.__code__
-    attributes = {name: getattr(function, name) for name in ("__name__", "__qualname__", "__module__", "__doc__")}
+    attributes = {
+        name: getattr(function, name)
+        for name in ("__name__", "__qualname__", "__module__", "__doc__")
+    }
     defaults = _portable((function.__defaults__, function.__kwdefaults__))
-    return sys.implementation.cache_tag, marshal.dumps(code), attributes, defaults, _source(function)
+    return (
+        sys.implementation.cache_tag,
+        marshal.dumps(code),
+        attributes,
+        defaults,
+        _source(function),
+    )
 
 
 def _make_function(python, code, attributes, defaults, source):
@@ -125,39 +139,39 @@ def _make_function(python, code, attributes, defaults, source):
     """
     if python != sys.implementation.cache_tag:
         raise RuntimeError(
-            f"{attributes['__qualname__']} was pickled by {python} and cannot be loaded by {sys.implementation.cache_tag}"
+            f"{attributes['__qualname__']} was pickled by {python}; "
+            f"{sys.implementation.cache_tag} cannot load it"
         )
     code = marshal.loads(code)
-    if source is not None and not linecache.getlines(code.co_filename):
-        first, text = source
-        lines = ["\n"] * (first - 1) + text.splitlines(keepends=True)
-        linecache.cache[code.co_filename] = len(text), None, lines, code.co_filename
     namespace = {"__name__": attributes["__module__"], "__builtins__": __builtins__}
     closure = tuple(python_types.CellType() for _ in code.co_freevars)
     function = python_types.FunctionType(code, namespace, attributes["__name__"], None, closure)
     for name, value in attributes.items():
         setattr(function, name, value)
     function.__defaults__, function.__kwdefaults__ = defaults
+    if source is not None:
+        function.__ferdelance_source__ = source
     return function
 
 
 def _contents(function):
-    """(globals that the code names, closure variables that have a value, annotations, attributes)."""
+    """(globals that the code names, values of the closure, annotations, attributes)."""
     named = _named_globals(function.__code__)
     namespace = {name: value for name, value in function.__globals__.items() if name in named}
     closure = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             closure[name] = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    return tuple(map(_portable, (namespace, closure, function.__annotations__, function.__dict__)))
+    attributes = {k: v for k, v in function.__dict__.items() if k != "__ferdelance_source__"}
+    return tuple(map(_portable, (namespace, closure, function.__annotations__, attributes)))
 
 
 def _fill_function(function, contents):
     namespace, closure, annotations, attributes = contents
     function.__globals__.update(namespace)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name in closure:
             cell.cell_contents = closure[name]
     function.__annotations__ = annotations
@@ -174,20 +188,24 @@ def _named_globals(code):
 
 
 def _source(function):
-    """(number of the first line, text) of the top-level statement that contains a function, or None."""
+    """The text of the top-level statement that contains a function, or None.
+
+    As (text, file name, number of its first line), which `_capture.find` looks for.
+    """
     import ast
 
-    lines = linecache.getlines(function.__code__.co_filename, function.__globals__)
     try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:  # the file has changed since
+        found = _capture.find(function)
+    except LookupError:
         return None
-    line = function.__code__.co_firstlineno
-    for node in tree.body:
-        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    line = function.__code__.co_firstlineno - found.first_line + 1
+    for node in ast.parse(found.text).body:
+        decorators = getattr(node, "decorator_list", ())
+        first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
         if first <= line <= node.end_lineno:
-            return first, "".join(lines[first - 1 : node.end_lineno])
-    return None
+            lines = found.text.split("\n")[first - 1 : node.end_lineno]
+            return "\n".join([*lines, ""]), found.filename, found.first_line + first - 1
+    return found.text, found.filename, found.first_line
 
 
 # ---- names --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Signatures as users write them: types, tuples of types, strings.
 
-A string is read as a Python expression over the names of `ferdelance.types`, of which only names, calls, tuples,
-slices and constants have a meaning; nothing else of Python can be reached.
+A string is read as a Python expression over the names of `ferdelance.types`, of which only names,
+calls, tuples, slices and constants have a meaning; nothing else of Python can be reached.
 """
 
 from . import types
@@ -62,8 +62,14 @@ class _Reader:
         self._text = text
         self._segment = ast.get_source_segment
         self._readers = {
-            ast.Name: self._name, ast.Attribute: self._attribute, ast.Call: self._call, ast.Subscript: self._subscript,
-            ast.Tuple: self._tuple, ast.List: self._list, ast.Slice: self._slice, ast.Constant: self._constant,
+            ast.Name: self._name,
+            ast.Attribute: self._attribute,
+            ast.Call: self._call,
+            ast.Subscript: self._subscript,
+            ast.Tuple: self._tuple,
+            ast.List: self._list,
+            ast.Slice: self._slice,
+            ast.Constant: self._constant,
         }
 
     def read(self, node):
@@ -123,6 +129,10 @@ def _lookup(name):
         return found
     import difflib
 
-    known = [n for n, obj in vars(types).items() if isinstance(obj, types.Type) or _is_type_constructor(obj)]
+    known = [
+        n
+        for n, obj in vars(types).items()
+        if isinstance(obj, types.Type) or _is_type_constructor(obj)
+    ]
     close = difflib.get_close_matches(name, known, 1, 0.75)
     raise TypeError(f"unknown type {name!r}" + (f", did you mean {close[0]!r}?" if close else ""))

@@ -39,13 +39,16 @@ def _typeof(value):
 def _unsupported(value):
     hint = "; decorate it with @njit" if isinstance(value, python_types.FunctionType) else ""
     return ValueError(
-        f"cannot determine the type of {value!r}: {_class_name(value)} is not supported in compiled code{hint}"
+        f"cannot determine the type of {value!r}: "
+        f"{_class_name(value)} is not supported in compiled code{hint}"
     )
 
 
 def _class_name(value):
     cls = type(value)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 # ---- scalars ------------------------------------------------------------------------------------
@@ -97,13 +100,17 @@ def _of_enum_member(value):
 
 
 def enum_class_type(cls):
-    """The type of an enumeration. Raises ValueError unless the values of its members are of one type."""
+    """The type of an enumeration. Raises ValueError unless the values of its members are of one
+    type.
+    """
     members = list(cls)
     if not members:
         raise ValueError(f"enumeration {cls.__name__} has no members")
     dtypes = {typeof(member.value) for member in members}
     if len(dtypes) > 1:
-        raise ValueError(f"the values of enumeration {cls.__name__} are of different types: {sorted(map(str, dtypes))}")
+        raise ValueError(
+            f"the values of {cls.__name__} are of different types: {sorted(map(str, dtypes))}"
+        )
     kind = types.IntEnumClass if issubclass(cls, enum.IntEnum) else types.EnumClass
     return kind(cls, dtypes.pop())
 
@@ -149,7 +156,11 @@ def _of_array(value: np.ndarray):
         raise ValueError("masked arrays are not supported in compiled code")
     flags = value.flags
     return types.Array(
-        from_dtype(value.dtype), value.ndim, map_layout(value), readonly=not flags.writeable, aligned=flags.aligned
+        from_dtype(value.dtype),
+        value.ndim,
+        map_layout(value),
+        readonly=not flags.writeable,
+        aligned=flags.aligned,
     )
 
 

@@ -1,9 +1,10 @@
 """Errors and warnings.
 
-Everything that compiling a function raises is a `NumbaError`; the names are those that programs written for
-Numba catch.
+Everything that compiling a function raises is a `NumbaError`; the names are those that programs
+written for Numba catch.
 """
 
+import builtins
 
 # ---- warnings -----------------------------------------------------------------------------------
 
@@ -79,7 +80,8 @@ class NumbaError(Exception):
     loc
         the place in the source, where it was given
     code
-        which diagnostic this is, such as "unknown-attribute", each explained in the documentation; or None
+        which diagnostic this is, such as "unknown-attribute", each explained in the documentation;
+        or None
     """
 
     code = None
@@ -160,8 +162,8 @@ class TypingError(NumbaError):
 class UntypedAttributeError(TypingError):
     """An attribute that values of a type do not have."""
 
-    def __init__(self, value, attr="", loc=None):
-        super().__init__(f"Unknown attribute '{attr}' of type {value}" if attr else value, loc)
+    def __init__(self, value, attr, loc=None):
+        super().__init__(f"Unknown attribute '{attr}' of type {value}", loc)
 
 
 class ByteCodeSupportError(NumbaError):
@@ -181,7 +183,9 @@ class ConstantInferenceError(NumbaError):
 
 
 class InternalError(NumbaError):
-    """A mistake in the compiler; please report it. `old_exception` is its cause, where there is one."""
+    """A mistake in the compiler; please report it. `old_exception` is its cause, where there is
+    one.
+    """
 
     def __init__(self, exception, loc=None):
         self.old_exception = exception if isinstance(exception, BaseException) else None
@@ -191,9 +195,10 @@ class InternalError(NumbaError):
 class InternalTargetMismatchError(InternalError):
     """A feature that belongs to another kind of hardware."""
 
-    def __init__(self, kind, target_hw=None, hw_clazz=None, loc=None):
-        text = kind if target_hw is None else f"{kind} is registered for {target_hw}, which is not part of {hw_clazz}"
-        super().__init__(text, loc)
+    def __init__(self, kind, target_hw, hw_clazz, loc=None):
+        super().__init__(
+            f"{kind} is registered for {target_hw}, which is not part of {hw_clazz}", loc
+        )
 
 
 class NonexistentTargetError(InternalError):
@@ -253,7 +258,9 @@ class ForceLiteralArg(NumbaError):
         super().__init__(f"arguments {sorted(self.requested_args)} have to be constants", loc)
 
     def bind_fold_arguments(self, fold_arguments):
-        """The same request in terms of the call's arguments before folding. Raises TypeError the second time."""
+        """The same request in terms of the call's arguments before folding. Raises TypeError the
+        second time.
+        """
         if self.fold_arguments is not None:
             raise TypeError("fold_arguments is already bound")
         return ForceLiteralArg(self.requested_args, fold_arguments, self.loc)
@@ -261,21 +268,24 @@ class ForceLiteralArg(NumbaError):
     def combine(self, other):
         """The union of two requests."""
         if not isinstance(other, ForceLiteralArg):
-            raise TypeError(f"only another ForceLiteralArg combines with this one, not {type(other).__name__}")
+            raise TypeError(
+                f"only another ForceLiteralArg combines with this one, not {type(other).__name__}"
+            )
         return ForceLiteralArg(self.requested_args | other.requested_args)
 
     __or__ = combine
 
 
-def _public_errors():
-    return {name: obj for name, obj in globals().items() if isinstance(obj, type) and not name.startswith("_")}
-
-
-__all__ = sorted(_public_errors())
+__all__ = sorted(name for name, obj in globals().items() if isinstance(obj, type))
 
 
 def _from_diagnostic(class_name, message, code):
-    """An error that the compiler found: the class by its name, the text unchanged, the code of the diagnostic."""
-    cls = _public_errors().get(class_name, InternalError)
-    error = _restore_error(cls, (message,), {"msg": message, "loc": None, "contexts": [], "code": code})
-    return error
+    """An error that the compiler found: the class by its name, here or a builtin; the text
+    unchanged; its code.
+    """
+    cls = globals().get(class_name) or getattr(builtins, class_name)
+    if not issubclass(cls, NumbaError):
+        return cls(message)
+    return _restore_error(
+        cls, (message,), {"msg": message, "loc": None, "contexts": [], "code": code}
+    )

@@ -1,6 +1,6 @@
 """Extending the compiler. `is_jitted` and `as_numba_type` work; the rest is still to come."""
 
-from ._as_type import as_numba_type
+from ._as_type import as_numba_type  # noqa: F401
 from ._dispatcher import DispatcherMethods
 from ._pending import pending, pending_class
 
@@ -20,7 +20,9 @@ overload_classmethod = pending("overload_classmethod", _FUNCTION)
 register_jitable = pending("register_jitable", _FUNCTION)
 type_callable = pending("type_callable", _FUNCTION)
 intrinsic = pending("intrinsic", _FUNCTION)
-get_cython_function_address = pending("get_cython_function_address", "call the function through ctypes")
+get_cython_function_address = pending(
+    "get_cython_function_address", "call the function through ctypes"
+)
 
 typeof_impl = pending("typeof_impl", _TYPE)
 make_attribute_wrapper = pending("make_attribute_wrapper", _TYPE)

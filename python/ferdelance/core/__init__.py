@@ -1,4 +1,5 @@
-"""The names under which programs written for Numba look for its inner parts; each leads to the public one.
+"""The names under which programs written for Numba look for its inner parts; each leads to the
+public one.
 
 The modules here are other modules under a second name, so that their contents exist once.
 """

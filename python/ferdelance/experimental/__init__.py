@@ -3,6 +3,8 @@
 from .._pending import pending
 from . import structref
 
-jitclass = pending("jitclass", "pass the attributes to @njit functions as arguments, or in a named tuple")
+jitclass = pending(
+    "jitclass", "pass the attributes to @njit functions as arguments, or in a named tuple"
+)
 
 __all__ = ["jitclass", "structref"]

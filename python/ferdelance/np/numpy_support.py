@@ -13,8 +13,20 @@ numpy_version = tuple(int(part) for part in np.__version__.split(".")[:2])
 _FROM_DTYPE = {
     np.dtype(name): getattr(types, "boolean" if name == "bool" else name)
     for name in (
-        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-        "float16", "float32", "float64", "complex64", "complex128",
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
     )
 }
 _TO_DTYPE = {ty: dtype for dtype, ty in _FROM_DTYPE.items()}
@@ -31,20 +43,26 @@ def scalar_class_type(cls):
 def from_dtype(dtype):
     """The type of items with a NumPy dtype.
 
-    Records become `Record`, sub-arrays `NestedArray`.
-    Raises NumbaNotImplementedError for dtypes that have no type, and NumbaValueError for byte-swapped ones.
+    Records become `Record`, sub-arrays `NestedArray`. Raises NumbaNotImplementedError for dtypes
+    that have no type, and NumbaValueError for byte-swapped ones.
     """
     dtype = np.dtype(dtype)
     known = _FROM_DTYPE.get(dtype)
     if known is not None:
         return known
     if not dtype.isnative:
-        raise NumbaValueError(f"dtype {dtype.str!r} has the other byte order; convert with .astype({dtype.name!r})")
+        raise NumbaValueError(
+            f"dtype {dtype.str!r} has the other byte order; convert with .astype({dtype.name!r})"
+        )
     if dtype.kind in "mM":
         unit = _UNIT.search(dtype.str)
         if unit and not unit.group(1).isalpha():
-            raise NumbaNotImplementedError(f"dtype {dtype}: dates in multiples of a unit have no type")
-        return (types.NPDatetime if dtype.kind == "M" else types.NPTimedelta)(unit.group(1) if unit else "")
+            raise NumbaNotImplementedError(
+                f"dtype {dtype}: dates in multiples of a unit have no type"
+            )
+        return (types.NPDatetime if dtype.kind == "M" else types.NPTimedelta)(
+            unit.group(1) if unit else ""
+        )
     if dtype.char == "S":
         return types.CharSeq(dtype.itemsize)
     if dtype.char == "U":
@@ -60,7 +78,9 @@ def from_dtype(dtype):
 def from_struct_dtype(dtype):
     """The `Record` of a structured dtype."""
     if dtype.hasobject:
-        raise NumbaNotImplementedError(f"{dtype}: records with Python objects cannot be used in compiled code")
+        raise NumbaNotImplementedError(
+            f"{dtype}: records with Python objects cannot be used in compiled code"
+        )
     fields = []
     for name in dtype.names:
         field, offset, *title = dtype.fields[name]
@@ -97,7 +117,7 @@ def as_dtype(ty):
 
 def as_struct_dtype(record):
     """The structured dtype of a `Record`."""
-    names, fields = zip(*record.fields.items()) if record.fields else ((), ())
+    names, fields = zip(*record.fields.items(), strict=True) if record.fields else ((), ())
     parts = {
         "names": list(names),
         "formats": [as_dtype(field.type) for field in fields],
@@ -110,7 +130,7 @@ def as_struct_dtype(record):
 
 
 def map_layout(array):
-    """"C", "F" or "A": how the items of an array lie."""
+    """ "C", "F" or "A": how the items of an array lie."""
     if array.flags.c_contiguous:
         return "C"
     return "F" if array.flags.f_contiguous else "A"

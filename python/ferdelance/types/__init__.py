@@ -1,45 +1,129 @@
 """The types of compiled code.
 
-Scalars are objects of this module (`int64`, `float32`, `boolean`, ...); other types are made from them:
-`float64[:, ::1]` is a C-ordered matrix, `Tuple((int64, float64))` a tuple, `optional(int64)` an integer or None,
-`int64(float64, int8)` the signature of a function.
+Scalars are objects of this module (`int64`, `float32`, `boolean`, ...); other types are made from
+them: `float64[:, ::1]` is a C-ordered matrix, `Tuple((int64, float64))` a tuple, `optional(int64)`
+an integer or None, `int64(float64, int8)` the signature of a function.
 """
+# ruff: noqa: F401 - the names are what this module is for
 
 import struct as _struct
 
 from ._base import (
-    ArrayCompatible, Callable, ConstSized, Container, DTypeSpec, Dummy, Hashable, InitialValue, IterableType,
-    IteratorType, Literal, MutableSequence, Number, Sequence, SimpleIterableType, SimpleIteratorType, Sized, Type,
+    ArrayCompatible,
+    Callable,
+    ConstSized,
+    Container,
+    DTypeSpec,
+    Dummy,
+    Hashable,
+    InitialValue,
+    IterableType,
+    IteratorType,
+    Literal,
+    MutableSequence,
+    Number,
+    Sequence,
+    SimpleIterableType,
+    SimpleIteratorType,
+    Sized,
+    Type,
     TypeRef,
 )
 from ._buffers import (
-    Array, Buffer, ByteArray, Bytes, CharSeq, MemoryMap, MemoryView, NestedArray, PyArray, UnicodeCharSeq,
+    Array,
+    Buffer,
+    ByteArray,
+    Bytes,
+    CharSeq,
+    MemoryMap,
+    MemoryView,
+    NestedArray,
+    PyArray,
+    UnicodeCharSeq,
 )
 from ._containers import (
-    DictType, Generator, List, ListType, LiteralList, LiteralStrKeyDict, RangeIteratorType, RangeType, Set, SetType,
-    SliceLiteral, SliceType,
+    DictType,
+    Generator,
+    List,
+    ListType,
+    LiteralList,
+    LiteralStrKeyDict,
+    RangeIteratorType,
+    RangeType,
+    Set,
+    SetType,
+    SliceLiteral,
+    SliceType,
 )
 from ._encoding import decode as _decode
 from ._encoding import encode as _encode
 from ._functions import (
-    Dispatcher, ExternalFunction, ExternalFunctionPointer, FunctionPrototype, FunctionType, ObjModeDispatcher,
+    Dispatcher,
+    ExternalFunction,
+    ExternalFunctionPointer,
+    FunctionPrototype,
+    FunctionType,
+    ObjModeDispatcher,
     WrapperAddressProtocol,
 )
 from ._literals import literal, maybe_literal, unliteral
 from ._misc import (
-    ContextManager, CPointer, DeferredType, EllipsisType, EphemeralPointer, ExceptionClass, ExceptionInstance,
-    MemInfoPointer, Module, NoneType, NumPyRandomBitGeneratorType, NumPyRandomGeneratorType, Omitted, Opaque, Optional,
-    Phantom, PolynomialType, PyObject, PythonClass, RawPointer, StringLiteral, StructRef, Undefined, UnicodeType,
+    ContextManager,
+    CPointer,
+    DeferredType,
+    EllipsisType,
+    EphemeralPointer,
+    ExceptionClass,
+    ExceptionInstance,
+    MemInfoPointer,
+    Module,
+    NoneType,
+    NumPyRandomBitGeneratorType,
+    NumPyRandomGeneratorType,
+    Omitted,
+    Opaque,
+    Optional,
+    Phantom,
+    PolynomialType,
+    PyObject,
+    PythonClass,
+    RawPointer,
+    StringLiteral,
+    StructRef,
+    Undefined,
+    UnicodeType,
 )
 from ._records import Record
 from ._scalars import (
-    Boolean, BooleanLiteral, Complex, DType, EnumClass, EnumMember, Float, Integer, IntegerLiteral, IntEnumClass,
-    IntEnumMember, NPDatetime, NPTimedelta, NumberClass,
+    Boolean,
+    BooleanLiteral,
+    Complex,
+    DType,
+    EnumClass,
+    EnumMember,
+    Float,
+    Integer,
+    IntegerLiteral,
+    IntEnumClass,
+    IntEnumMember,
+    NPDatetime,
+    NPTimedelta,
+    NumberClass,
 )
 from ._signature import Signature
 from ._tuples import (
-    BaseAnonymousTuple, BaseNamedTuple, BaseTuple, HomogeneousTuple, NamedTuple, NamedTupleClass, NamedUniTuple, Pair,
-    StarArgTuple, StarArgUniTuple, Tuple, UniTuple,
+    BaseAnonymousTuple,
+    BaseNamedTuple,
+    BaseTuple,
+    HomogeneousTuple,
+    NamedTuple,
+    NamedTupleClass,
+    NamedUniTuple,
+    Pair,
+    StarArgTuple,
+    StarArgUniTuple,
+    Tuple,
+    UniTuple,
 )
 
 # ---- scalars ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`Type`, the root of the hierarchy; interning; the abstract kinds of types.
 
-Types are immutable values: two types of one class with equal keys are equal, and as a rule the same object.
+Types are immutable values: two types of one class with equal keys are equal, and as a rule the same
+object.
 """
 
 from weakref import WeakValueDictionary
@@ -34,11 +35,14 @@ class TypeMeta(type):
 class Type(metaclass=TypeMeta):
     """A type of the compiler.
 
-    To define a type, derive from this class and hand a unique name to `Type.__init__`; override `key` where
-    the name alone does not say when two types are equal. Types are values: don't change them once made.
+    To define a type, derive from this class and hand a unique name to `Type.__init__`; override
+    `key` where the name alone does not say when two types are equal. Types are values: don't change
+    them once made.
 
-    - `T(U, V)` with types is a signature, `T(x)` with a value converts it where the type can do that;
-    - `T[:]`, `T[:, ::1]`, `T[::1, :]` are array types with items of type T, of any, C or Fortran layout.
+    - `T(U, V)` with types is a signature, `T(x)` with a value converts it where the type can do
+      that;
+    - `T[:]`, `T[:, ::1]`, `T[::1, :]` are array types with items of type T, of any, C or Fortran
+      layout.
     """
 
     #: Whether values of the type can change.
@@ -63,7 +67,9 @@ class Type(metaclass=TypeMeta):
         return True
 
     def unify(self, typingctx, other):
-        """The type that holds values of this type and of `other`; None to leave the question to `other`."""
+        """The type that holds values of this type and of `other`; None to leave the question to
+        `other`.
+        """
         return None
 
     def can_convert_to(self, typingctx, other):
@@ -122,8 +128,15 @@ def _shape_of_index(index):
     items = index if isinstance(index, tuple) else (index,)
     steps = []
     for item in items:
-        if not isinstance(item, slice) or item.start is not None or item.stop is not None or item.step not in (None, 1):
-            raise TypeError(f"array types are written T[:], T[:, ::1] or T[::1, :]; {item!r} has no meaning there")
+        if (
+            not isinstance(item, slice)
+            or item.start is not None
+            or item.stop is not None
+            or item.step not in (None, 1)
+        ):
+            raise TypeError(
+                f"array types are T[:], T[:, ::1] or T[::1, :]; {item!r} has no meaning there"
+            )
         steps.append(item.step)
     if not steps:
         raise TypeError("an array type needs a dimension: T[:]; for ndim=0 write Array(T, 0, 'C')")
@@ -134,7 +147,9 @@ def _shape_of_index(index):
         return len(steps), "C"
     if contiguous == 1 and steps[0] == 1:
         return len(steps), "F"
-    raise TypeError("only the last (C layout) or the first (Fortran layout) dimension of an array type may be ::1")
+    raise TypeError(
+        "only the last (C) or the first (Fortran) dimension of an array type may be ::1"
+    )
 
 
 # ---- abstract kinds -----------------------------------------------------------------------------
@@ -264,7 +279,9 @@ class Literal(Type):
 
 
 class TypeRef(Dummy):
-    """The type of a type that is used as a value in compiled code; `instance_type` is the type itself."""
+    """The type of a type that is used as a value in compiled code; `instance_type` is the type
+    itself.
+    """
 
     def __init__(self, instance_type):
         self.instance_type = instance_type

@@ -63,7 +63,9 @@ class Buffer(IterableType, ArrayCompatible):
 
 
 class Array(Buffer):
-    """`np.ndarray`: `Array(dtype, ndim, layout, readonly=False, aligned=True)`; `float64[:, ::1]` for short."""
+    """`np.ndarray`: `Array(dtype, ndim, layout, readonly=False, aligned=True)`; `float64[:, ::1]`
+    for short.
+    """
 
     _display = "array"
 

@@ -1,8 +1,17 @@
 """Lists, sets, dictionaries, ranges and slices."""
 
 from ._base import (
-    Container, Hashable, InitialValue, IterableType, Literal, MutableSequence, Sequence, SimpleIterableType,
-    SimpleIteratorType, Sized, Type,
+    Container,
+    Hashable,
+    InitialValue,
+    IterableType,
+    Literal,
+    MutableSequence,
+    Sequence,
+    SimpleIterableType,
+    SimpleIteratorType,
+    Sized,
+    Type,
 )
 
 
@@ -16,13 +25,17 @@ def _check_item(ty, what):
 
 
 class List(MutableSequence, InitialValue):
-    """`list` with items of type `dtype`. `reflected` ones came from Python, and changes go back there."""
+    """`list` with items of type `dtype`. `reflected` ones came from Python, and changes go back
+    there.
+    """
 
     def __init__(self, dtype, reflected=False, initial_value=None):
         self.dtype = _check_item(dtype, "the items' type of a list")
         self.reflected = reflected
         InitialValue.__init__(self, initial_value)
-        super().__init__(f"{'reflected list' if reflected else 'list'}({dtype})<iv={initial_value}>")
+        super().__init__(
+            f"{'reflected list' if reflected else 'list'}({dtype})<iv={initial_value}>"
+        )
 
     @property
     def key(self):
@@ -30,8 +43,11 @@ class List(MutableSequence, InitialValue):
 
     def copy(self, dtype=None, reflected=None):
         """The type with some parts changed."""
-        return List(self.dtype if dtype is None else dtype, self.reflected if reflected is None else reflected,
-                    self.initial_value)
+        return List(
+            self.dtype if dtype is None else dtype,
+            self.reflected if reflected is None else reflected,
+            self.initial_value,
+        )
 
 
 class LiteralList(Literal, Sequence, Hashable):
@@ -61,7 +77,9 @@ class LiteralList(Literal, Sequence, Hashable):
 
 
 class Set(Container):
-    """`set` with items of type `dtype`. `reflected` ones came from Python, and changes go back there."""
+    """`set` with items of type `dtype`. `reflected` ones came from Python, and changes go back
+    there.
+    """
 
     mutable = True
 
@@ -76,7 +94,10 @@ class Set(Container):
 
     def copy(self, dtype=None, reflected=None):
         """The type with some parts changed."""
-        return Set(self.dtype if dtype is None else dtype, self.reflected if reflected is None else reflected)
+        return Set(
+            self.dtype if dtype is None else dtype,
+            self.reflected if reflected is None else reflected,
+        )
 
 
 class LiteralStrKeyDict(Literal, Sized, Hashable):
@@ -90,7 +111,9 @@ class LiteralStrKeyDict(Literal, Sized, Hashable):
         self.count = len(self.types)
         self.value_index = value_index
         Literal.__init__(self, literal_value)
-        self.name = f"LiteralStrKey[Dict]({{{', '.join(f'{k}: {v}' for k, v in literal_value.items())}}})"
+        self.name = (
+            f"LiteralStrKey[Dict]({{{', '.join(f'{k}: {v}' for k, v in literal_value.items())}}})"
+        )
 
     @property
     def literal_type(self):
@@ -226,7 +249,9 @@ class Generator(SimpleIteratorType):
         self.arg_types = tuple(arg_types)
         self.state_types = tuple(state_types)
         self.has_finalizer = has_finalizer
-        super().__init__(f"{yield_type} generator(func={gen_func}, args={self.arg_types})", yield_type)
+        super().__init__(
+            f"{yield_type} generator(func={gen_func}, args={self.arg_types})", yield_type
+        )
 
     @property
     def key(self):

@@ -2,16 +2,15 @@
 
 The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is the other side.
 
-    ("none",) ("bool",) ("str",) ("bytes",)
-    ("int", bits, signed, weak) ("float", bits, weak) ("complex", bits, weak)
-    ("tuple", items) ("namedtuple", class, items) ("optional", T) ("range", bits) ("slice", members)
-    ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy dtype) ("dtype", T)
-    ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
-    ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return type, arguments)
-    ("module", object) ("class", object) ("py", type object)
+    ("none",) ("bool",) ("str",) ("bytes",) ("int", bits, signed, weak) ("float", bits, weak)
+    ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T) ("range",
+    bits) ("slice", members) ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy
+    dtype) ("dtype", T) ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq",
+    count) ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return
+    type, arguments) ("module", object) ("class", object) ("py", type object)
 
-`weak` says that a number came from a Python scalar; it is not shown in Python, where `int64` is one object.
-Types built in Python are strong. ("py", ...) carries any type that has no tag of its own.
+`weak` says that a number came from a Python scalar; it is not shown in Python, where `int64` is one
+object. Types built in Python are strong. ("py", ...) carries any type that has no tag of its own.
 """
 
 import enum
@@ -88,7 +87,11 @@ _ENCODERS = {
     _misc.Omitted: lambda ty: ("omitted", ty.value),
     _functions.Dispatcher: lambda ty: ("dispatcher", ty.dispatcher),
     _functions.ObjModeDispatcher: _encode_opaque,
-    _functions.FunctionType: lambda ty: ("functiontype", encode(ty.signature.return_type), encode_all(ty.signature.args)),
+    _functions.FunctionType: lambda ty: (
+        "functiontype",
+        encode(ty.signature.return_type),
+        encode_all(ty.signature.args),
+    ),
     _misc.Module: lambda ty: ("module", ty.pymod),
     TypeRef: lambda ty: ("class", ty.instance_type),
     _scalars.NumberClass: lambda ty: ("class", ty.instance_type),
@@ -164,7 +167,9 @@ _DECODERS = {
     "optional": lambda item: _misc.Optional(decode(item)),
     "omitted": _misc.Omitted,
     "dispatcher": _decode_dispatcher,
-    "functiontype": lambda ret, args: _functions.FunctionType(Signature(decode(ret), decode_all(args))),
+    "functiontype": lambda ret, args: _functions.FunctionType(
+        Signature(decode(ret), decode_all(args))
+    ),
     "module": _misc.Module,
     "class": class_type,
     "dtype": lambda item: _scalars.DType(decode(item)),

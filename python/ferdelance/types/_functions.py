@@ -32,11 +32,15 @@ class FunctionPrototype(Type):
 
 
 class FunctionType(Callable):
-    """First-class functions of one signature: any jitted or C function with that signature is a value of it."""
+    """First-class functions of one signature: any jitted or C function with that signature is a
+    value of it.
+    """
 
     def __init__(self, signature):
         if not isinstance(signature, Signature):
-            raise TypeError(f"a function type is made from a signature such as int64(float64), not from {signature!r}")
+            raise TypeError(
+                f"a function type is made from a signature, like int64(float64), not {signature!r}"
+            )
         self.signature = signature
         self.ftype = FunctionPrototype(signature.return_type, signature.args)
         super().__init__(f"FunctionType[{self.ftype}]")

@@ -5,7 +5,12 @@ from ._containers import SliceLiteral
 from ._misc import StringLiteral, unliteral
 from ._scalars import BooleanLiteral, IntegerLiteral
 
-_LITERAL_CLASSES = {bool: BooleanLiteral, int: IntegerLiteral, str: StringLiteral, slice: SliceLiteral}
+_LITERAL_CLASSES = {
+    bool: BooleanLiteral,
+    int: IntegerLiteral,
+    str: StringLiteral,
+    slice: SliceLiteral,
+}
 
 
 def literal(value):
@@ -17,7 +22,11 @@ def literal(value):
     if made is None:
         from ..errors import LiteralTypingError
 
-        what = "it is a type, not a value" if isinstance(value, Type) else f"{type(value).__name__} has no literal types"
+        what = (
+            "it is a type, not a value"
+            if isinstance(value, Type)
+            else f"{type(value).__name__} has no literal types"
+        )
         raise LiteralTypingError(f"{value!r} cannot be made a literal type: {what}")
     return made
 

@@ -1,5 +1,7 @@
 """None, optionals, strings, pointers, modules, classes and what is opaque to compiled code."""
 
+import importlib
+
 from ._base import Callable, Dummy, Hashable, Literal, Sequence, Type
 
 # ---- None and optional values -------------------------------------------------------------------
@@ -75,7 +77,8 @@ class Omitted(Opaque):
             hash(self._value)
         except TypeError:
             return type(self._value), id(self._value)
-        return type(self._value), self._value
+        # 0.0 and -0.0 are equal, and so are (1,) and (True,); their reprs are not.
+        return type(self._value), self._value, repr(self._value)
 
 
 # ---- strings ------------------------------------------------------------------------------------
@@ -139,9 +142,17 @@ class Module(Dummy):
     def key(self):
         return self.pymod
 
+    def __reduce__(self):
+        return _module_type, (self.pymod.__name__,)
+
+
+def _module_type(name):
+    """Undo `Module.__reduce__`: modules pickle by name."""
+    return Module(importlib.import_module(name))
+
 
 class PythonClass(Callable, Opaque):
-    """The type of one Python class that has no special meaning to the compiler, `instance_class`."""
+    """The type of a Python class that has no special meaning to the compiler."""
 
     def __init__(self, instance_class):
         self.instance_class = instance_class
@@ -197,7 +208,9 @@ class NumPyRandomGeneratorType(Type):
 
 
 class PolynomialType(Type):
-    """`np.polynomial.Polynomial` with coefficients of type `coef`, and arrays for domain and window."""
+    """`np.polynomial.Polynomial` with coefficients of type `coef`, and arrays for domain and
+    window.
+    """
 
     def __init__(self, coef, domain=None, window=None, n_args=1):
         self.coef = coef
@@ -237,7 +250,9 @@ class DeferredType(Type):
         return self._type
 
     def define(self, typ):
-        """Say which type it stands for. Raises TypeError the second time, and for what is not a type."""
+        """Say which type it stands for. Raises TypeError the second time, and for what is not a
+        type.
+        """
         if self._type is not None:
             raise TypeError(f"this deferred type is already defined, as {self._type}")
         if not isinstance(typ, Type):

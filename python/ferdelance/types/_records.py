@@ -11,7 +11,8 @@ class Record(Hashable):
     """An item of a structured array.
 
     fields
-        a list of (name, {"type": T, "offset": bytes, "alignment": bytes or None, "title": anything or None})
+        a list of (name, {"type": T, "offset": bytes, "alignment": bytes or None, "title": anything
+        or None})
     size
         bytes from one record to the next
     aligned
@@ -24,15 +25,22 @@ class Record(Hashable):
         self.fields = {name: _Field(**parts) for name, parts in fields}
         for name, field in self.fields.items():
             if not isinstance(field.type, Type):
-                raise TypeError(f"field {name!r} of a record has no type of ferdelance.types but {field.type!r}")
+                raise TypeError(
+                    f"field {name!r} of a record has no type of ferdelance.types but {field.type!r}"
+                )
         self.size = size
         self.aligned = aligned
-        items = ",".join(f"{name}[type={field.type};offset={field.offset}]" for name, field in self.fields.items())
+        items = ",".join(
+            f"{name}[type={field.type};offset={field.offset}]"
+            for name, field in self.fields.items()
+        )
         super().__init__(f"Record({items};{size};{aligned})")
 
     @classmethod
     def make_c_struct(cls, name_types):
-        """The record of (name, type) pairs with the offsets, padding and size that a C compiler gives it."""
+        """The record of (name, type) pairs with the offsets, padding and size that a C compiler
+        gives it.
+        """
         from ..np.numpy_support import as_dtype
 
         fields, offset, widest = [], 0, 1
@@ -47,7 +55,9 @@ class Record(Hashable):
 
     @property
     def key(self):
-        fields = tuple((name, field.type, field.offset, field.title) for name, field in self.fields.items())
+        fields = tuple(
+            (name, field.type, field.offset, field.title) for name, field in self.fields.items()
+        )
         return fields, self.size, self.aligned
 
     def __len__(self):

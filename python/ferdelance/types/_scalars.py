@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._base import Callable, Dummy, DTypeSpec, Hashable, Literal, Number, Type
+from ._base import Callable, DTypeSpec, Dummy, Hashable, Literal, Number, Type
 
 # ---- numbers ------------------------------------------------------------------------------------
 
@@ -15,7 +15,9 @@ class Boolean(Hashable):
 
 
 class Integer(Number):
-    """A machine integer. `bitwidth` and `signed` are read from a name such as "int32" when they are not given."""
+    """A machine integer. `bitwidth` and `signed` are read from a name such as "int32" when they are
+    not given.
+    """
 
     def __init__(self, name, bitwidth=None, signed=None):
         super().__init__(name)
@@ -81,7 +83,9 @@ class Complex(Number):
 
 
 class NumberClass(Callable, DTypeSpec, Dummy):
-    """The type of a number's class used as a value, such as `np.int32` or `types.int32` in compiled code."""
+    """The type of a number's class used as a value, such as `np.int32` or `types.int32` in compiled
+    code.
+    """
 
     def __init__(self, instance_type):
         self.instance_type = instance_type

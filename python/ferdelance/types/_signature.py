@@ -39,7 +39,12 @@ class Signature:
 
     def replace(self, **changes):
         """A copy with some of `return_type`, `args`, `recvr`, `pysig` changed."""
-        parts = {"return_type": self._return_type, "args": self._args, "recvr": self._recvr, "pysig": self._pysig}
+        parts = {
+            "return_type": self._return_type,
+            "args": self._args,
+            "recvr": self._recvr,
+            "pysig": self._pysig,
+        }
         unknown = changes.keys() - parts.keys()
         if unknown:
             raise TypeError(f"a signature has no {', '.join(sorted(unknown))}")
@@ -64,7 +69,11 @@ class Signature:
     def __eq__(self, other):
         if not isinstance(other, Signature):
             return NotImplemented
-        return (self._return_type, self._args, self._recvr) == (other._return_type, other._args, other._recvr)
+        return (self._return_type, self._args, self._recvr) == (
+            other._return_type,
+            other._args,
+            other._recvr,
+        )
 
     def __hash__(self):
         return hash((self._return_type, self._args))

@@ -1,6 +1,7 @@
 """Signatures and the types of values."""
 
-from ..._typeof import typeof
-from ...types._signature import Signature, signature
+from . import asnumbatype, cffi_utils, templates
+from .templates import Signature, signature
+from .typeof import typeof
 
-__all__ = ["Signature", "signature", "typeof"]
+__all__ = ["Signature", "asnumbatype", "cffi_utils", "signature", "templates", "typeof"]
