@@ -84,6 +84,9 @@ macro_rules! for_each_rtfn {
             fd error_new(Ptr, Ptr) -> (Err) effect;
             /// A new error whose arguments are one message, a `Str` literal.
             fd error_message(Ptr, Ptr, Ptr) -> (Err) effect;
+            /// RecursionError("maximum recursion depth exceeded") at a location: a recursive function
+            /// found its stack below [`RtFn::stack_limit`].
+            fd recursion_error(Ptr) -> (Err) effect;
             fd error_arg_none(Err) -> () effect;
             fd error_arg_bool(Err, I1) -> () effect;
             /// A signed integer.

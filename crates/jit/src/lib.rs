@@ -1,1 +1,13 @@
+//! TIR to machine code. The only crate that names LLVM.
 
+mod compile;
+mod emit;
+mod error;
+mod link;
+mod optimise;
+mod session;
+
+pub use compile::{Object, Settings, Timings, compile};
+pub use error::{Error, Stage};
+pub use link::{Entry, LoadOptions, Loaded, PoolResolver, Symbols, load};
+pub use session::Cpu;

@@ -1,0 +1,322 @@
+//! The text form of TIR: deterministic, one instruction a line.
+//!
+//! `{}` prints the code alone; `{:#}` adds to each line where it comes from (`function:line:column`,
+//! innermost first).
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use ferdelance_abi::settings::FastMath;
+
+use super::data::*;
+
+impl Display for Type {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::I1 => "i1",
+            Type::I8 => "i8",
+            Type::I16 => "i16",
+            Type::I32 => "i32",
+            Type::I64 => "i64",
+            Type::F32 => "f32",
+            Type::F64 => "f64",
+            Type::Ptr => "ptr",
+            Type::Obj => "obj",
+            Type::Owner => "owner",
+            Type::Err => "err",
+            Type::Array(rank) => return write!(f, "array{rank}"),
+        })
+    }
+}
+
+/// Prints names of unit variants as LLVM would: lower case.
+macro_rules! lower_case_names {
+    ($($type:ty),*) => {$(
+        impl Display for $type {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str(&format!("{self:?}").to_ascii_lowercase())
+            }
+        }
+    )*};
+}
+lower_case_names!(Bin, Cmp, Un, Cast, Mem);
+
+impl Display for Part {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Owner => f.write_str("owner"),
+            Part::Data => f.write_str("data"),
+            Part::Shape(axis) => write!(f, "shape[{axis}]"),
+            Part::Stride(axis) => write!(f, "stride[{axis}]"),
+        }
+    }
+}
+
+/// `a, b, c`
+fn list<T: Display>(f: &mut Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
+    for (i, item) in items.into_iter().enumerate() {
+        if i > 0 {
+            f.write_str(", ")?;
+        }
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Int(value) => write!(f, "int {value}"),
+            // The shortest text that reads back as the same double; NaNs by their bits.
+            Op::Float(bits) if f64::from_bits(*bits).is_nan() => {
+                write!(f, "float nan:{bits:#018x}")
+            }
+            Op::Float(bits) => write!(f, "float {:?}", f64::from_bits(*bits)),
+            Op::Null => f.write_str("null"),
+            Op::Undef => f.write_str("undef"),
+            Op::Pool(id) => write!(f, "pool {id}"),
+            Op::Binary { op, a, b, nsw } => {
+                write!(f, "{op}{} {a}, {b}", if *nsw { ".nsw" } else { "" })
+            }
+            Op::Unary(op, a) => write!(f, "{op} {a}"),
+            Op::Compare(op, a, b) => write!(f, "cmp.{op} {a}, {b}"),
+            Op::Cast(op, a) => write!(f, "cast.{op} {a}"),
+            Op::Select { cond, then, other } => write!(f, "select {cond}, {then}, {other}"),
+            Op::Offset { base, offset } => write!(f, "offset {base}, {offset}"),
+            Op::Element { base, index, size } => write!(f, "element {base}, {index} * {size}"),
+            Op::Load { ptr, align, mem } => write!(f, "load.{mem} {ptr}, align {align}"),
+            Op::Store {
+                ptr,
+                value,
+                align,
+                mem,
+            } => {
+                write!(f, "store.{mem} {ptr}, {value}, align {align}")
+            }
+            Op::StackSlot { size, align } => write!(f, "stack_slot {size}, align {align}"),
+            Op::MakeArray {
+                owner,
+                data,
+                shape,
+                strides,
+            } => {
+                write!(f, "make_array {owner}, {data}, ")?;
+                dimensions(f, shape, strides)
+            }
+            Op::View {
+                base,
+                data,
+                shape,
+                strides,
+            } => {
+                write!(f, "view {base}, {data}, ")?;
+                dimensions(f, shape, strides)
+            }
+            Op::ArrayPart(array, part) => write!(f, "part {array}, {part}"),
+            Op::Call { func, args } => {
+                write!(f, "call {func}(")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
+            Op::Rt { func, args } => {
+                write!(f, "rt {}(", func.info().name)?;
+                list(f, args)?;
+                f.write_char(')')
+            }
+            Op::Retain(a) => write!(f, "retain {a}"),
+            Op::Release(a) => write!(f, "release {a}"),
+            Op::Assume(a) => write!(f, "assume {a}"),
+        }
+    }
+}
+
+/// `[shape], [strides]`
+fn dimensions(f: &mut Formatter<'_>, shape: &[Value], strides: &[Value]) -> fmt::Result {
+    f.write_char('[')?;
+    list(f, shape)?;
+    f.write_str("], [")?;
+    list(f, strides)?;
+    f.write_char(']')
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.block)?;
+        if !self.args.is_empty() {
+            f.write_char('(')?;
+            list(f, &self.args)?;
+            f.write_char(')')?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Term {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Missing => f.write_str("missing"),
+            Term::Jump(target) => write!(f, "jump {target}"),
+            Term::Branch {
+                cond,
+                then,
+                other,
+                hint,
+            } => {
+                let hint = match hint {
+                    Hint::None => "",
+                    Hint::Unlikely => ".unlikely",
+                    Hint::Likely => ".likely",
+                };
+                write!(f, "branch{hint} {cond}, {then}, {other}")
+            }
+            Term::Switch {
+                value,
+                cases,
+                default,
+            } => {
+                write!(f, "switch {value}, [")?;
+                for (i, (case, target)) in cases.iter().enumerate() {
+                    write!(f, "{}{case}: {target}", if i > 0 { ", " } else { "" })?;
+                }
+                write!(f, "], {default}")
+            }
+            Term::Return(values) if values.is_empty() => f.write_str("return"),
+            Term::Return(values) => {
+                f.write_str("return ")?;
+                list(f, values)
+            }
+            Term::Throw(error) => write!(f, "throw {error}"),
+            Term::Unreachable => f.write_str("unreachable"),
+        }
+    }
+}
+
+impl Display for PoolEntry {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            PoolEntry::Location {
+                file,
+                function,
+                line,
+                column,
+            } => {
+                write!(f, "location {file:?} {function:?} {line}:{column}")
+            }
+            PoolEntry::Str(text) => write!(f, "str {text:?}"),
+            PoolEntry::Object(object) => write!(f, "object {}", object.0),
+            PoolEntry::Array(object) => write!(f, "array {}", object.0),
+        }
+    }
+}
+
+impl Function {
+    /// ` ; f:3:7, g:10:1` for a location, when asked for.
+    fn write_location(&self, f: &mut Formatter<'_>, id: LocId) -> fmt::Result {
+        if !f.alternate() {
+            return Ok(());
+        }
+        let mut next = Some(id);
+        let mut separator = "  ; ";
+        // A chain is no longer than the table, even in a function that would not verify.
+        for _ in 0..self.locs.len() {
+            let Some(loc) = next.and_then(|id| self.locs.get(id.index())) else {
+                break;
+            };
+            write!(f, "{separator}{}:{}:{}", loc.function, loc.line, loc.column)?;
+            separator = ", ";
+            next = loc.inlined_at;
+        }
+        Ok(())
+    }
+
+    /// `v1: i64`; the type is `?` for a value that the function does not know.
+    fn write_typed(&self, f: &mut Formatter<'_>, values: &[Value]) -> fmt::Result {
+        for (i, v) in values.iter().enumerate() {
+            f.write_str(if i > 0 { ", " } else { "" })?;
+            match self.values.get(v.index()) {
+                Some(ty) => write!(f, "{v}: {ty}")?,
+                None => write!(f, "{v}: ?")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_options(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let options = &self.options;
+        let flags = [
+            (self.may_raise, "may_raise"),
+            (self.recursive, "recursive"),
+            (options.numpy_errors, "numpy_errors"),
+            (options.boundscheck, "boundscheck"),
+            (options.always_inline, "always_inline"),
+            (options.never_inline, "never_inline"),
+            (options.parallel, "parallel"),
+            (options.debug, "debug"),
+            (options.nogil, "nogil"),
+        ];
+        for (_, name) in flags.iter().filter(|(set, _)| *set) {
+            write!(f, " {name}")?;
+        }
+        match options.fastmath.0 {
+            0 => Ok(()),
+            FastMath::FAST => f.write_str(" fast"),
+            bits => {
+                let names = ["nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc"];
+                let set = names
+                    .iter()
+                    .filter(|name| FastMath::flag(name).is_some_and(|b| bits & b != 0));
+                set.into_iter().try_for_each(|name| write!(f, " {name}"))
+            }
+        }
+    }
+}
+
+impl Display for Function {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "fn {:?} {}(", self.name, self.symbol)?;
+        list(f, &self.params)?;
+        f.write_str(") -> (")?;
+        list(f, &self.results)?;
+        f.write_char(')')?;
+        self.write_options(f)?;
+        f.write_str(" {\n")?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            write!(f, "{}", BlockId(i as u32))?;
+            if !block.params.is_empty() {
+                f.write_char('(')?;
+                self.write_typed(f, &block.params)?;
+                f.write_char(')')?;
+            }
+            f.write_str(":\n")?;
+            for inst in &block.insts {
+                f.write_str("  ")?;
+                if !inst.results.is_empty() {
+                    self.write_typed(f, &inst.results)?;
+                    f.write_str(" = ")?;
+                }
+                write!(f, "{}", inst.op)?;
+                self.write_location(f, inst.loc)?;
+                f.write_char('\n')?;
+            }
+            write!(f, "  {}", block.term)?;
+            self.write_location(f, block.term_loc)?;
+            f.write_char('\n')?;
+        }
+        f.write_str("}\n")
+    }
+}
+
+impl Display for Program {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("entries ")?;
+        list(f, &self.entries)?;
+        f.write_char('\n')?;
+        for (i, entry) in self.pool.iter().enumerate() {
+            writeln!(f, "{} = {entry}", PoolId(i as u32))?;
+        }
+        for (i, function) in self.functions.iter().enumerate() {
+            write!(f, "\n{} = ", FuncId(i as u32))?;
+            Display::fmt(function, f)?;
+        }
+        Ok(())
+    }
+}

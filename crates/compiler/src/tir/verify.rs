@@ -1,0 +1,597 @@
+//! What a well-formed program is: checked after each pass in debug builds, and always before emission.
+//!
+//! Emission relies on this check: with operands of the wrong type, LLVM's builder has undefined
+//! behaviour.
+
+use ferdelance_abi::rtfn::{Effect, RtTy};
+
+use super::data::*;
+
+impl Program {
+    /// Checks every function, and that the program's tables refer to what exists.
+    pub fn verify(&self) -> Result<(), String> {
+        if let Some(entry) = self
+            .entries
+            .iter()
+            .find(|e| e.index() >= self.functions.len())
+        {
+            return Err(format!("entry {entry} does not exist"));
+        }
+        let mut symbols: Vec<&str> = self.functions.iter().map(|f| &*f.symbol).collect();
+        symbols.sort_unstable();
+        if let Some(twice) = symbols.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("symbol {} is used twice", twice[0]));
+        }
+        self.functions.iter().try_for_each(|f| f.verify(self))
+    }
+}
+
+impl Function {
+    /// Checks one function of `program`.
+    pub fn verify(&self, program: &Program) -> Result<(), String> {
+        let mut check = Check::new(self, program);
+        check.run().map_err(|what| {
+            let at = match check.at {
+                At::Function => String::new(),
+                At::Inst(block, i) => {
+                    let inst = &self.blocks[block].insts[i];
+                    format!(" at b{block}, `{}`", inst.op)
+                }
+                At::Term(block) => format!(" at b{block}, `{}`", self.blocks[block].term),
+            };
+            format!("{}: {what}{at}", self.symbol)
+        })
+    }
+}
+
+/// What is being checked, for messages.
+#[derive(Clone, Copy)]
+enum At {
+    Function,
+    Inst(usize, usize),
+    Term(usize),
+}
+
+/// Where a value is defined: its block and the number of instructions before the definition's end.
+#[derive(Clone, Copy)]
+struct Def {
+    block: u32,
+    /// 0 for parameters of the block, otherwise 1 + the instruction's index.
+    position: u32,
+}
+
+struct Check<'a> {
+    function: &'a Function,
+    program: &'a Program,
+    defs: Vec<Option<Def>>,
+    at: At,
+}
+
+type Checked = Result<(), String>;
+
+/// `Err` with a formatted message unless the condition holds.
+macro_rules! ensure {
+    ($cond:expr, $($message:tt)*) => {
+        if !$cond {
+            return Err(format!($($message)*));
+        }
+    };
+}
+
+fn type_of_rt(ty: RtTy) -> Type {
+    match ty {
+        RtTy::I1 => Type::I1,
+        RtTy::I32 => Type::I32,
+        RtTy::I64 => Type::I64,
+        RtTy::F32 => Type::F32,
+        RtTy::F64 => Type::F64,
+        RtTy::Ptr => Type::Ptr,
+        RtTy::Obj => Type::Obj,
+        RtTy::Owner => Type::Owner,
+        RtTy::Err => Type::Err,
+    }
+}
+
+impl<'a> Check<'a> {
+    fn new(function: &'a Function, program: &'a Program) -> Self {
+        Check {
+            function,
+            program,
+            defs: vec![None; function.values.len()],
+            at: At::Function,
+        }
+    }
+
+    fn run(&mut self) -> Checked {
+        let f = self.function;
+        ensure!(!f.blocks.is_empty(), "no blocks");
+        ensure!(!f.recursive || f.may_raise, "recursive, so it may raise");
+        self.locations()?;
+        self.definitions()?;
+        let entry: Vec<Type> = f.blocks[0].params.iter().map(|&v| f.ty(v)).collect();
+        ensure!(
+            entry == f.params,
+            "the entry block's parameters are not the function's"
+        );
+        for (b, block) in f.blocks.iter().enumerate() {
+            for (i, inst) in block.insts.iter().enumerate() {
+                self.at = At::Inst(b, i);
+                self.known_operands(|visit| inst.op.for_each_operand(visit))?;
+                self.location(inst.loc)?;
+                self.inst(inst)?;
+            }
+            self.at = At::Term(b);
+            self.known_operands(|visit| {
+                block.term.for_each_operand(&mut *visit);
+                block
+                    .term
+                    .targets()
+                    .iter()
+                    .flat_map(|t| &t.args)
+                    .for_each(|&v| visit(v));
+            })?;
+            self.location(block.term_loc)?;
+            self.term(&block.term)?;
+        }
+        self.dominance()
+    }
+
+    fn locations(&self) -> Checked {
+        let locs = &self.function.locs;
+        for (i, loc) in locs.iter().enumerate() {
+            let mut next = loc.inlined_at;
+            let mut steps = 0;
+            while let Some(id) = next {
+                ensure!(
+                    id.index() < locs.len(),
+                    "location @{i} is inlined at {id}, which does not exist"
+                );
+                ensure!(steps < locs.len(), "location @{i} is inlined into itself");
+                steps += 1;
+                next = locs[id.index()].inlined_at;
+            }
+        }
+        Ok(())
+    }
+
+    fn location(&self, id: LocId) -> Checked {
+        let count = self.function.locs.len();
+        // A function without any locations (tests, generated code) gives them all as 0.
+        ensure!(
+            id.index() < count || (count == 0 && id.index() == 0),
+            "location {id} does not exist"
+        );
+        Ok(())
+    }
+
+    /// Each value is defined once, and has a type.
+    fn definitions(&mut self) -> Checked {
+        for (b, block) in self.function.blocks.iter().enumerate() {
+            let params = block.params.iter().map(|&v| (v, 0));
+            let insts = block.insts.iter().enumerate();
+            let results =
+                insts.flat_map(|(i, inst)| inst.results.iter().map(move |&v| (v, i as u32 + 1)));
+            for (v, position) in params.chain(results) {
+                let Some(def) = self.defs.get_mut(v.index()) else {
+                    return Err(format!("{v} has no type"));
+                };
+                ensure!(def.is_none(), "{v} is defined twice");
+                *def = Some(Def {
+                    block: b as u32,
+                    position,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn known_operands(&self, visit: impl FnOnce(&mut dyn FnMut(Value))) -> Checked {
+        let mut unknown = None;
+        visit(&mut |v| {
+            if self.defs.get(v.index()).is_none_or(Option::is_none) {
+                unknown = unknown.or(Some(v));
+            }
+        });
+        unknown.map_or(Ok(()), |v| Err(format!("{v} is not defined")))
+    }
+
+    fn ty(&self, v: Value) -> Type {
+        self.function.ty(v)
+    }
+
+    /// `v` has type `ty`.
+    fn is(&self, v: Value, ty: Type) -> Checked {
+        let found = self.ty(v);
+        ensure!(found == ty, "{v} is {found}, must be {ty}");
+        Ok(())
+    }
+
+    /// `v` is something that memory accesses may start from.
+    fn is_address(&self, v: Value) -> Checked {
+        let found = self.ty(v);
+        ensure!(matches!(found, Type::Ptr | Type::Obj), "{v} is {found}, must be an address");
+        Ok(())
+    }
+
+    fn are(&self, values: &[Value], types: &[Type], what: &str) -> Checked {
+        ensure!(
+            values.len() == types.len(),
+            "{} {what} where {} are due",
+            values.len(),
+            types.len()
+        );
+        values
+            .iter()
+            .zip(types)
+            .try_for_each(|(&v, &ty)| self.is(v, ty))
+    }
+
+    fn inst(&self, inst: &Inst) -> Checked {
+        let results = &*inst.results;
+        let no_result = |what: Checked| {
+            ensure!(results.is_empty(), "has no result");
+            what
+        };
+        match &inst.op {
+            Op::Store {
+                ptr, value, align, ..
+            } => {
+                ensure!(align.is_power_of_two(), "alignment {align}");
+                ensure!(self.ty(*value) != Type::Err, "errors are not stored");
+                no_result(self.is_address(*ptr))
+            }
+            Op::Retain(v) | Op::Release(v) => {
+                ensure!(self.ty(*v).is_managed(), "{v} is not managed");
+                no_result(Ok(()))
+            }
+            Op::Assume(v) => no_result(self.is(*v, Type::I1)),
+            Op::Call { func, args } => {
+                let callee = self.program.functions.get(func.index());
+                let callee = callee.ok_or_else(|| format!("{func} does not exist"))?;
+                self.are(args, &callee.params, "arguments")?;
+                let mut types = callee.results.clone();
+                types.extend(callee.may_raise.then_some(Type::Err));
+                self.are(results, &types, "results")
+            }
+            Op::Rt { func, args } => {
+                let row = func.info();
+                let types: Vec<Type> = row.params.iter().copied().map(type_of_rt).collect();
+                self.are(args, &types, "arguments")?;
+                let mut types: Vec<Type> = row.results.iter().copied().map(type_of_rt).collect();
+                types.extend((row.effect == Effect::Raises).then_some(Type::Err));
+                self.are(results, &types, "results")
+            }
+            op => {
+                let &[result] = results else {
+                    return Err(format!("{} results, must have one", results.len()));
+                };
+                self.value(op, self.ty(result))
+            }
+        }
+    }
+
+    /// Instructions with one result, of type `ty`.
+    fn value(&self, op: &Op, ty: Type) -> Checked {
+        match op {
+            Op::Int(value) => {
+                ensure!(ty.is_int(), "result is {ty}");
+                let unused = 64 - ty.bits();
+                let fits = (value << unused) >> unused == *value || (ty == Type::I1 && *value == 1);
+                ensure!(fits, "{value} does not fit {ty}");
+            }
+            Op::Float(bits) => {
+                ensure!(ty.is_float(), "result is {ty}");
+                let value = f64::from_bits(*bits);
+                let exact = value.is_nan() || f64::from(value as f32) == value;
+                ensure!(ty == Type::F64 || exact, "{value} is no f32");
+            }
+            Op::Null => ensure!(ty.is_pointer(), "result is {ty}"),
+            Op::Undef => {}
+            Op::Pool(id) => {
+                let entry = self.program.pool.get(id.index());
+                let entry = entry.ok_or_else(|| format!("{id} does not exist"))?;
+                let object = matches!(entry, PoolEntry::Str(_)) && ty == Type::Obj;
+                ensure!(ty == Type::Ptr || object, "result is {ty}");
+            }
+            Op::Binary { op, a, b, nsw } => {
+                self.is(*a, ty)?;
+                self.is(*b, ty)?;
+                let float = *op as u8 >= Bin::FAdd as u8;
+                ensure!(if float { ty.is_float() } else { ty.is_int() }, "on {ty}");
+                let wraps = matches!(op, Bin::Add | Bin::Sub | Bin::Mul);
+                ensure!(!nsw || wraps, "cannot be nsw");
+            }
+            Op::Unary(op, a) => {
+                self.is(*a, ty)?;
+                let int = matches!(op, Un::Neg | Un::Not | Un::IAbs | Un::PopCount);
+                ensure!(if int { ty.is_int() } else { ty.is_float() }, "on {ty}");
+            }
+            Op::Compare(op, a, b) => {
+                ensure!(ty == Type::I1, "result is {ty}");
+                let operand = self.ty(*a);
+                self.is(*b, operand)?;
+                let fits = match op {
+                    Cmp::Eq | Cmp::Ne => operand.is_int() || operand.is_pointer(),
+                    _ if *op as u8 >= Cmp::FEq as u8 => operand.is_float(),
+                    _ => operand.is_int(),
+                };
+                ensure!(fits, "on {operand}");
+            }
+            Op::Cast(op, a) => {
+                let from = self.ty(*a);
+                ensure!(cast_fits(*op, from, ty), "from {from} to {ty}");
+            }
+            Op::Select { cond, then, other } => {
+                self.is(*cond, Type::I1)?;
+                self.is(*then, ty)?;
+                self.is(*other, ty)?;
+            }
+            Op::Offset {
+                base,
+                offset: index,
+            }
+            | Op::Element { base, index, .. } => {
+                ensure!(ty == Type::Ptr, "result is {ty}");
+                self.is_address(*base)?;
+                self.is(*index, Type::I64)?;
+            }
+            Op::Load { ptr, align, .. } => {
+                ensure!(align.is_power_of_two(), "alignment {align}");
+                ensure!(ty != Type::Err, "errors are not loaded");
+                self.is_address(*ptr)?;
+            }
+            Op::StackSlot { align, .. } => {
+                ensure!(ty == Type::Ptr, "result is {ty}");
+                ensure!(align.is_power_of_two(), "alignment {align}");
+            }
+            Op::MakeArray {
+                owner,
+                data,
+                shape,
+                strides,
+            } => {
+                self.is(*owner, Type::Owner)?;
+                self.descriptor(ty, *data, shape, strides)?;
+            }
+            Op::View {
+                base,
+                data,
+                shape,
+                strides,
+            } => {
+                ensure!(
+                    matches!(self.ty(*base), Type::Array(_)),
+                    "{base} is no array"
+                );
+                self.descriptor(ty, *data, shape, strides)?;
+            }
+            Op::ArrayPart(array, part) => {
+                let Type::Array(rank) = self.ty(*array) else {
+                    return Err(format!("{array} is no array"));
+                };
+                let part_type = match part {
+                    Part::Owner => Type::Owner,
+                    Part::Data => Type::Ptr,
+                    Part::Shape(axis) | Part::Stride(axis) => {
+                        ensure!(*axis < rank, "axis {axis} of {rank}");
+                        Type::I64
+                    }
+                };
+                ensure!(ty == part_type, "result is {ty}");
+            }
+            _ => return Err("unexpected instruction".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn descriptor(&self, ty: Type, data: Value, shape: &[Value], strides: &[Value]) -> Checked {
+        let rank = shape.len();
+        ensure!(ty == Type::Array(rank as u8), "result is {ty}");
+        ensure!(
+            strides.len() == rank,
+            "{} strides where {rank} are due",
+            strides.len()
+        );
+        self.is(data, Type::Ptr)?;
+        shape
+            .iter()
+            .chain(strides)
+            .try_for_each(|&v| self.is(v, Type::I64))
+    }
+
+    fn term(&self, term: &Term) -> Checked {
+        let f = self.function;
+        match term {
+            Term::Missing => return Err("no terminator".to_owned()),
+            Term::Branch { cond, .. } => self.is(*cond, Type::I1)?,
+            Term::Switch { value, cases, .. } => {
+                let ty = self.ty(*value);
+                ensure!(ty.is_int(), "on {ty}");
+                let mut seen: Vec<i64> = cases.iter().map(|(case, _)| *case).collect();
+                seen.sort_unstable();
+                ensure!(
+                    seen.windows(2).all(|pair| pair[0] != pair[1]),
+                    "a case is there twice"
+                );
+            }
+            Term::Return(values) => self.are(values, &f.results, "results")?,
+            Term::Throw(error) => {
+                ensure!(f.may_raise, "the function does not raise");
+                self.is(*error, Type::Err)?;
+            }
+            Term::Jump(_) | Term::Unreachable => {}
+        }
+        for target in term.targets() {
+            let block = f.blocks.get(target.block.index());
+            let block = block.ok_or_else(|| format!("{} does not exist", target.block))?;
+            let types: Vec<Type> = block.params.iter().map(|&v| f.ty(v)).collect();
+            self.are(&target.args, &types, "block arguments")?;
+        }
+        Ok(())
+    }
+
+    /// Definitions come before uses on every path (in blocks that can be reached).
+    fn dominance(&mut self) -> Checked {
+        let f = self.function;
+        let tree = Dominators::new(f);
+        for (b, block) in f
+            .blocks
+            .iter()
+            .enumerate()
+            .filter(|(b, _)| tree.reachable(*b))
+        {
+            for (i, inst) in block.insts.iter().enumerate() {
+                self.at = At::Inst(b, i);
+                self.dominated(&tree, b, i as u32, |visit| inst.op.for_each_operand(visit))?;
+            }
+            self.at = At::Term(b);
+            self.dominated(&tree, b, u32::MAX, |visit| {
+                block.term.for_each_operand(&mut *visit);
+                block
+                    .term
+                    .targets()
+                    .iter()
+                    .flat_map(|t| &t.args)
+                    .for_each(|&v| visit(v));
+            })?;
+        }
+        Ok(())
+    }
+
+    fn dominated(
+        &self,
+        tree: &Dominators,
+        block: usize,
+        position: u32,
+        visit: impl FnOnce(&mut dyn FnMut(Value)),
+    ) -> Checked {
+        let mut wrong = None;
+        visit(&mut |v| {
+            let Some(def) = self.defs[v.index()] else {
+                return;
+            };
+            let before = if def.block as usize == block {
+                def.position <= position
+            } else {
+                tree.dominates(def.block as usize, block)
+            };
+            if !before {
+                wrong = wrong.or(Some(v));
+            }
+        });
+        wrong.map_or(Ok(()), |v| Err(format!("{v} does not dominate this use")))
+    }
+}
+
+fn cast_fits(op: Cast, from: Type, to: Type) -> bool {
+    match op {
+        Cast::Trunc => from.is_int() && to.is_int() && to.bits() < from.bits(),
+        Cast::ZExt | Cast::SExt => from.is_int() && to.is_int() && to.bits() > from.bits(),
+        Cast::SIToFP | Cast::UIToFP => from.is_int() && to.is_float(),
+        Cast::FPToSI | Cast::FPToUI => from.is_float() && to.is_int(),
+        Cast::FPTrunc => from == Type::F64 && to == Type::F32,
+        Cast::FPExt => from == Type::F32 && to == Type::F64,
+        Cast::Bits => {
+            let number = |t: Type| t.is_int() || t.is_float();
+            (number(from) && number(to) && from.bits() == to.bits())
+                || (from.is_pointer() && to.is_pointer())
+        }
+        Cast::PtrToInt => from.is_pointer() && to == Type::I64,
+        Cast::IntToPtr => from == Type::I64 && to.is_pointer(),
+    }
+}
+
+/// The dominator tree (Cooper, Harvey, Kennedy: "A simple, fast dominance algorithm").
+struct Dominators {
+    /// Position in reverse postorder, of blocks that can be reached.
+    order: Vec<Option<u32>>,
+    /// Immediate dominator by block; the entry's is itself.
+    idom: Vec<u32>,
+}
+
+impl Dominators {
+    fn new(f: &Function) -> Dominators {
+        let n = f.blocks.len();
+        let mut postorder = Vec::with_capacity(n);
+        let mut visited = vec![false; n];
+        visited[0] = true;
+        let mut stack = vec![(0_usize, 0_usize)];
+        while let Some((block, next)) = stack.last_mut() {
+            let targets = f.blocks[*block].term.targets();
+            if let Some(target) = targets.get(*next) {
+                *next += 1;
+                let to = target.block.index();
+                if !std::mem::replace(&mut visited[to], true) {
+                    stack.push((to, 0));
+                }
+            } else {
+                postorder.push(*block);
+                stack.pop();
+            }
+        }
+        let mut order = vec![None; n];
+        for (i, &block) in postorder.iter().rev().enumerate() {
+            order[block] = Some(i as u32);
+        }
+        let mut preds = vec![Vec::new(); n];
+        for &block in &postorder {
+            for target in f.blocks[block].term.targets() {
+                preds[target.block.index()].push(block);
+            }
+        }
+        let mut tree = Dominators {
+            order,
+            idom: vec![u32::MAX; n],
+        };
+        tree.idom[0] = 0;
+        loop {
+            let mut changed = false;
+            for &block in postorder.iter().rev().skip(1) {
+                let mut new = u32::MAX;
+                for &pred in preds[block].iter().filter(|&&p| tree.idom[p] != u32::MAX) {
+                    new = if new == u32::MAX {
+                        pred as u32
+                    } else {
+                        tree.common(new, pred as u32)
+                    };
+                }
+                changed |= tree.idom[block] != new;
+                tree.idom[block] = new;
+            }
+            if !changed {
+                return tree;
+            }
+        }
+    }
+
+    fn common(&self, mut a: u32, mut b: u32) -> u32 {
+        while a != b {
+            while self.order[a as usize] > self.order[b as usize] {
+                a = self.idom[a as usize];
+            }
+            while self.order[b as usize] > self.order[a as usize] {
+                b = self.idom[b as usize];
+            }
+        }
+        a
+    }
+
+    fn reachable(&self, block: usize) -> bool {
+        self.order[block].is_some()
+    }
+
+    fn dominates(&self, a: usize, mut b: usize) -> bool {
+        if !self.reachable(a) {
+            return false;
+        }
+        loop {
+            if a == b {
+                return true;
+            }
+            if b == 0 {
+                return false;
+            }
+            b = self.idom[b] as usize;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! TIR to LLVM IR.
+//!
+//! A TIR value becomes a run of LLVM scalars: one for most types, `2 + 2 n` for an array of rank n
+//! (owner, data, shape, strides). Block parameters become phis, one for each scalar. Aggregates
+//! exist only as results of functions: nothing → `void`, one scalar → itself, more → a struct, with
+//! the error last if the function may raise.
+//!
+//! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
+//!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
+//!   * [`debug`]: source locations.
+
+mod debug;
+mod function;
+mod ops;
+pub(crate) mod raw;
+mod runtime;
+mod shared;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use ferdelance_compiler::tir::{FuncId, Function, Op, PoolEntry, Program, Type};
+use inkwell::context::Context;
+use inkwell::module::Module;
+
+use crate::session::Machine;
+use shared::Shared;
+
+/// The symbol of the constant pool, which the linker provides.
+pub(crate) const POOL_SYMBOL: &std::ffi::CStr = c"fd.pool";
+/// What is appended to a function's symbol for its trampoline's.
+pub(crate) const ENTRY_SUFFIX: &str = ".entry";
+
+/// A module and what the linker must know about it.
+pub(crate) struct Emitted<'c> {
+    pub module: Module<'c>,
+    /// The program's pool, and what emission added.
+    pub pool: Vec<PoolEntry>,
+    /// Symbols of the trampolines, in the order of the program's entries.
+    pub entries: Vec<Arc<str>>,
+}
+
+/// Emits a verified program.
+pub(crate) fn program<'c>(
+    context: &'c Context,
+    machine: &Machine,
+    program: &Program,
+    debug_info: bool,
+) -> Emitted<'c> {
+    let name = program.functions.first().map_or("empty", |f| &f.symbol);
+    let module = context.create_module(name);
+    module.set_triple(&machine.triple);
+    module.set_data_layout(&machine.layout);
+    let mut shared = Shared::new(context, module, program, debug_info);
+
+    let called = called_functions(program);
+    let entered = |id: usize| program.entries.iter().any(|e| e.index() == id);
+    for id in 0..program.functions.len() {
+        shared.declare(FuncId(id as u32), entered(id) && !called[id]);
+    }
+    for id in 0..program.functions.len() {
+        function::emit(&mut shared, FuncId(id as u32));
+    }
+    let mut entries = Vec::new();
+    for &entry in &program.entries {
+        if shared.function(entry).form != shared::Form::Entry {
+            function::emit_trampoline(&mut shared, entry);
+        }
+        entries.push(entry_symbol(&program.functions[entry.index()]));
+    }
+    shared.finish_debug_info();
+    Emitted {
+        module: shared.module,
+        pool: shared.pool,
+        entries,
+    }
+}
+
+fn entry_symbol(function: &Function) -> Arc<str> {
+    let mut symbol = String::with_capacity(function.symbol.len() + ENTRY_SUFFIX.len());
+    // Writing to a string does not fail.
+    let _ = write!(symbol, "{}{ENTRY_SUFFIX}", function.symbol);
+    symbol.into()
+}
+
+/// Which functions the program itself calls.
+fn called_functions(program: &Program) -> Vec<bool> {
+    let mut called = vec![false; program.functions.len()];
+    let insts = program
+        .functions
+        .iter()
+        .flat_map(|f| &f.blocks)
+        .flat_map(|b| &b.insts);
+    for inst in insts {
+        if let Op::Call { func, .. } = &inst.op {
+            called[func.index()] = true;
+        }
+    }
+    called
+}
+
+/// How many scalars a value of this type is.
+pub(crate) fn scalar_count(ty: Type) -> usize {
+    match ty {
+        Type::Array(rank) => 2 + 2 * rank as usize,
+        _ => 1,
+    }
+}

@@ -1,0 +1,6 @@
+//! Hand-made programs, compiled and run. One binary, since each one links LLVM.
+
+mod arithmetic;
+mod common;
+mod control;
+mod memory;
