@@ -21,7 +21,7 @@ def _make_dispatcher_type(base: type, /) -> type[Dispatcher]:
 @final
 class Dispatcher:
     def __new__(cls, py_func: Callable[..., Any], options: dict[str, Any], /) -> Dispatcher:
-        """`options` are all rows of `_options.OPTIONS`, validated."""
+        """`options` is what `_options.normalise` gives: all options, validated."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __get__(self, obj: object, owner: type | None = None, /) -> Any: ...

@@ -44,8 +44,12 @@ def _debug(name, value):
 
 
 def _parallel(name, value):
+    return isinstance(value, dict) or _flag(name, value)
+
+
+def _parallel_parts(name, value):
     if not isinstance(value, dict):
-        return _flag(name, value)
+        return {}
     unknown = value.keys() - PARALLEL_PARTS
     if unknown:
         raise ValueError(
@@ -78,8 +82,8 @@ def _error_model(name, value):
 
 
 def _inline(name, value):
-    if value not in ("never", "always") and not callable(value):
-        raise ValueError(f"inline is 'never', 'always' or a function that decides, not {value!r}")
+    if value not in ("auto", "never", "always") and not callable(value):
+        raise ValueError(f"inline is 'always', 'never' or a function that decides, not {value!r}")
     return value
 
 
@@ -121,60 +125,33 @@ def _accepted(name, value):
     return value
 
 
+# fmt: off
 OPTIONS = (
-    Option(
-        "nopython",
-        True,
-        _flag,
-        False,
-        "compile to native code; the default, and what False gives too",
-    ),
+    Option("nopython", True, _flag, False, "compile to machine code; False gives that too"),
     Option("forceobj", False, _flag, False, "run the Python function itself"),
     Option("nogil", False, _flag, True, "release the GIL while the function runs"),
     Option("cache", False, _flag, False, "keep the code in files for later processes"),
-    Option(
-        "parallel", False, _parallel, True, "split prange loops and array operations over threads"
-    ),
-    Option(
-        "fastmath",
-        False,
-        _fastmath,
-        True,
-        "allow transformations that change floating-point results",
-    ),
-    Option(
-        "error_model",
-        "python",
-        _error_model,
-        True,
-        "'python' raises on division by zero, 'numpy' gives inf or nan",
-    ),
-    Option(
-        "boundscheck", None, _boundscheck, True, "raise IndexError for indices outside of arrays"
-    ),
-    Option(
-        "inline",
-        "never",
-        _inline,
-        True,
-        "put the function's body into its callers: 'always' or 'never'",
-    ),
+    Option("parallel", False, _parallel, True, "split prange loops and array code over threads"),
+    Option("fastmath", False, _fastmath, True, "allow changes of floating-point results"),
+    Option("error_model", "python", _error_model, True, "division by zero: raise, or inf or nan"),
+    Option("boundscheck", None, _boundscheck, True, "raise IndexError for indices out of bounds"),
+    Option("inline", "auto", _inline, True, "put the body into callers: 'always', 'never', 'auto'"),
     Option("forceinline", False, _flag, True, "have LLVM inline every call"),
     Option("debug", None, _debug, True, "emit debug information, optimise less"),
     Option("locals", None, _locals, True, "types of local variables by name"),
-    Option(
-        "source", None, _source, True, "the source code, for functions whose file cannot be found"
-    ),
+    Option("source", None, _source, True, "the source, for functions whose file is not found"),
+    Option("pipeline_class", None, _pipeline_class, False, "must be None"),
+    # What Numba has and is taken without an effect.
     Option("looplift", True, _accepted, False, "accepted; has no effect"),
     Option("no_rewrites", False, _accepted, False, "accepted; has no effect"),
     Option("no_cpython_wrapper", False, _accepted, False, "accepted; has no effect"),
     Option("no_cfunc_wrapper", False, _accepted, False, "accepted; has no effect"),
-    Option("writable_args", (), _accepted, False, "accepted; has no effect on jit functions"),
-    Option("pipeline_class", None, _pipeline_class, False, "must be None"),
+    Option("writable_args", (), _accepted, False, "accepted; has no effect"),
     Option("_nrt", True, _accepted, False, "accepted; has no effect"),
     Option("_dbg_optnone", False, _accepted, False, "accepted; has no effect"),
     Option("_dbg_extend_lifetimes", False, _accepted, False, "accepted; has no effect"),
 )
+# fmt: on
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
@@ -198,13 +175,15 @@ def check_names(given):
 def normalise(given):
     """All options as the compiler sees them, from those that were given.
 
+    `parallel` is a bool there, with what a dict says about single parts in `parallel_parts`.
     Raises TypeError or ValueError for unknown names and impossible values.
     """
     check_names(given)
-    return {
+    values = {
         option.name: option.check(option.name, given.get(option.name, option.default))
         for option in OPTIONS
     }
+    return values | {"parallel_parts": _parallel_parts("parallel", given.get("parallel"))}
 
 
 def _listed(names):

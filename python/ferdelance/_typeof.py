@@ -54,18 +54,18 @@ def _class_name(value):
 # ---- scalars ------------------------------------------------------------------------------------
 
 
-@_typeof.register
-def _of_none(value: type(None)):
+@_typeof.register(type(None))
+def _of_none(value):
     return types.none
 
 
-@_typeof.register
-def _of_bool(value: bool):
+@_typeof.register(bool)
+def _of_bool(value):
     return types.boolean
 
 
-@_typeof.register
-def _of_int(value: int):
+@_typeof.register(int)
+def _of_int(value):
     if types.int64.minval <= value <= types.int64.maxval:
         return types.int64
     if 0 <= value <= types.uint64.maxval:
@@ -73,13 +73,13 @@ def _of_int(value: int):
     raise ValueError(f"the integer {value} does not fit into 64 bits")
 
 
-@_typeof.register
-def _of_float(value: float):
+@_typeof.register(float)
+def _of_float(value):
     return types.float64
 
 
-@_typeof.register
-def _of_complex(value: complex):
+@_typeof.register(complex)
+def _of_complex(value):
     return types.complex128
 
 
@@ -90,8 +90,8 @@ def _of_numpy_scalar(value):
     return from_dtype(value.dtype)
 
 
-@_typeof.register
-def _of_str(value: str):
+@_typeof.register(str)
+def _of_str(value):
     return types.unicode_type
 
 
@@ -118,40 +118,40 @@ def enum_class_type(cls):
 # ---- containers ---------------------------------------------------------------------------------
 
 
-@_typeof.register
-def _of_tuple(value: tuple):
+@_typeof.register(tuple)
+def _of_tuple(value):
     return types.BaseTuple.from_types(map(typeof, value), type(value))
 
 
-@_typeof.register
-def _of_list(value: list):
+@_typeof.register(list)
+def _of_list(value):
     if not value:
         raise ValueError("cannot determine the type of an empty list")
     return types.List(typeof(value[0]), reflected=True)
 
 
-@_typeof.register
-def _of_set(value: set):
+@_typeof.register(set)
+def _of_set(value):
     if not value:
         raise ValueError("cannot determine the type of an empty set")
     return types.Set(typeof(next(iter(value))), reflected=True)
 
 
-@_typeof.register
-def _of_slice(value: slice):
+@_typeof.register(slice)
+def _of_slice(value):
     return types.slice2_type if value.step is None else types.slice3_type
 
 
-@_typeof.register
-def _of_range(value: range):
+@_typeof.register(range)
+def _of_range(value):
     return types.range_state64_type
 
 
 # ---- memory -------------------------------------------------------------------------------------
 
 
-@_typeof.register
-def _of_array(value: np.ndarray):
+@_typeof.register(np.ndarray)
+def _of_array(value):
     if type(value).__module__.startswith("numpy.ma"):
         raise ValueError("masked arrays are not supported in compiled code")
     flags = value.flags
@@ -164,28 +164,28 @@ def _of_array(value: np.ndarray):
     )
 
 
-@_typeof.register
-def _of_bytes(value: bytes):
+@_typeof.register(bytes)
+def _of_bytes(value):
     return types.bytes_type
 
 
-@_typeof.register
-def _of_bytearray(value: bytearray):
+@_typeof.register(bytearray)
+def _of_bytearray(value):
     return types.ByteArray(types.uint8, 1, "C")
 
 
-@_typeof.register
-def _of_python_array(value: array.array):
+@_typeof.register(array.array)
+def _of_python_array(value):
     return _of_buffer(types.PyArray, value)
 
 
-@_typeof.register
-def _of_memoryview(value: memoryview):
+@_typeof.register(memoryview)
+def _of_memoryview(value):
     return _of_buffer(types.MemoryView, value)
 
 
-@_typeof.register
-def _of_mmap(value: mmap.mmap):
+@_typeof.register(mmap.mmap)
+def _of_mmap(value):
     return _of_buffer(types.MemoryMap, value)
 
 
@@ -199,33 +199,33 @@ def _of_buffer(cls, value):
 # ---- objects ------------------------------------------------------------------------------------
 
 
-@_typeof.register
-def _of_dtype(value: np.dtype):
+@_typeof.register(np.dtype)
+def _of_dtype(value):
     return types.DType(from_dtype(value))
 
 
-@_typeof.register
-def _of_type(value: types.Type):
+@_typeof.register(types.Type)
+def _of_type(value):
     return class_type(value)
 
 
-@_typeof.register
-def _of_class(value: type):
+@_typeof.register(type)
+def _of_class(value):
     return class_type(value)
 
 
-@_typeof.register
-def _of_module(value: python_types.ModuleType):
+@_typeof.register(python_types.ModuleType)
+def _of_module(value):
     return types.Module(value)
 
 
-@_typeof.register
-def _of_ellipsis(value: type(Ellipsis)):
+@_typeof.register(type(Ellipsis))
+def _of_ellipsis(value):
     return types.ellipsis
 
 
-@_typeof.register
-def _of_wrapper_address(value: types.WrapperAddressProtocol):
+@_typeof.register(types.WrapperAddressProtocol)
+def _of_wrapper_address(value):
     return types.FunctionType(value.signature())
 
 

@@ -280,12 +280,13 @@ __all__ = sorted(name for name, obj in globals().items() if isinstance(obj, type
 
 
 def _from_diagnostic(class_name, message, code):
-    """An error that the compiler found: the class by its name, here or a builtin; the text
-    unchanged; its code.
-    """
+    """An error that the compiler found; its class, here or a builtin, is given by name."""
     cls = globals().get(class_name) or getattr(builtins, class_name)
-    if not issubclass(cls, NumbaError):
-        return cls(message)
-    return _restore_error(
-        cls, (message,), {"msg": message, "loc": None, "contexts": [], "code": code}
-    )
+    # Not every class here takes a text, but every builtin one does.
+    if issubclass(cls, NumbaError):
+        error = cls.__new__(cls)
+        NumbaError.__init__(error, message)
+    else:
+        error = cls(message)
+    error.code = code
+    return error

@@ -112,7 +112,8 @@ def test_options_as_the_compiler_sees_them():
     )
     assert f._options["fastmath"] == {"fast"}
     assert f._options["locals"] == {"y": ("float", 32, False), "z": ("int", 32, True, False)}
-    assert f._options["parallel"] == {"fusion": False}
+    assert f._options["parallel"] is True and f._options["parallel_parts"] == {"fusion": False}
+    assert f._options["inline"] == "auto"
     assert f._options["boundscheck"] is False
     assert fd.njit(described)._options["fastmath"] == frozenset()
 
