@@ -9,11 +9,24 @@
             s += x
         return s
 
-Importing the package loads none of its parts: a name is fetched from its module when it is first
-used, and the compiler is loaded when the first function is decorated.
+Importing the package loads the extension module and none of the Python modules: a name is fetched
+from its module when it is first used.
 """
 
 __version__ = "0.1.0"
+
+
+def _keep_sources():
+    """From now on keep the texts of `exec` and `eval`, which leave no trace of them."""
+    try:
+        from . import _core
+    except ImportError:
+        # Not built. Types, errors and settings work without; what does not will say why.
+        return
+    _core._install_audit_hook()
+
+
+_keep_sources()
 
 # Where the public names live, by module.
 _HOMES = {

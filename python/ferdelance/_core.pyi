@@ -11,6 +11,12 @@ _Encoding = tuple[Any, ...]
 def typeof(obj: object, /) -> _Encoding:
     """The encoding of the type that calls give `obj`. Raises ValueError where it has none."""
 
+def _install_audit_hook() -> None:
+    """Keep the recent texts that `exec`, `eval` and `compile` of strings see."""
+
+def _recent_sources(filename: str, /) -> list[str]:
+    """Those that were compiled under this name, most recent first."""
+
 def runtime_stats() -> dict[str, int]: ...
 def set_error_factory(factory: Callable[[str, str, str], BaseException], /) -> None:
     """`factory(class name, message, diagnostic code)` makes the compile errors."""

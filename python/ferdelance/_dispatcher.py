@@ -54,7 +54,7 @@ class _State:
         self.enabled = True
         #: number of `compile` calls in progress
         self.compiling = 0
-        #: return types that explicit signatures impose, by argument encodings
+        #: return types that explicit signatures impose, encoded, by index of the version
         self.returns = {}
         #: what tells this function from others when it comes back from a pickle
         self.pickle_id = None
@@ -92,8 +92,9 @@ class CompileResult:
 
 
 class ControlFlowGraph:
-    """A control-flow graph in the DOT language: `str()` is its text; Jupyter shows it where
-    graphviz is installed.
+    """A control-flow graph in the DOT language.
+
+    `str()` is its text; Jupyter shows it where graphviz is installed.
     """
 
     def __init__(self, dot):
@@ -138,8 +139,9 @@ class DispatcherMethods:
 
     @property
     def signatures(self):
-        """Argument types of the compiled versions, in order of compilation: a list of tuples of
-        types.
+        """Argument types of the compiled versions, in order of compilation.
+
+        A list of tuples of types; changing it changes nothing.
         """
         return list(self._versions())
 
@@ -189,18 +191,19 @@ class DispatcherMethods:
         state = self._state
         state.compiling += 1
         try:
-            self._compile(args, ret)
+            index = self._compile(args, ret)
         finally:
             state.compiling -= 1
         if ret is not None:
-            state.returns[args] = ret
+            state.returns[index] = ret
 
     def recompile(self):
         """Compile all versions again, with the present values of globals and closure variables."""
         state = self._state
-        versions = [(args, state.returns.get(args)) for args, _, _ in self._overloads()]
+        versions = list(self._imposed())
         enabled = state.enabled
         self._clear()
+        state.returns.clear()
         self.disable_compile(False)
         try:
             for args, ret in versions:
@@ -209,8 +212,9 @@ class DispatcherMethods:
             self.disable_compile(not enabled)
 
     def disable_compile(self, val=True):
-        """Let calls with new argument types raise TypeError instead of compiling; with False,
-        compile again.
+        """Let calls with new argument types raise TypeError instead of compiling.
+
+        With False, they compile again.
         """
         self._state.enabled = not val
         self._set_can_compile(not val)
@@ -225,15 +229,19 @@ class DispatcherMethods:
         if self._state.enabled:
             return None
         return [
-            Signature(decode(self._state.returns[args]), decode_all(args))
-            if args in self._state.returns
-            else decode_all(args)
-            for args, _, _ in self._overloads()
+            decode_all(args) if ret is None else Signature(decode(ret), decode_all(args))
+            for args, ret in self._imposed()
         ]
 
+    def _imposed(self):
+        """(argument types, return type or None where it was inferred) of the versions, encoded."""
+        for index, (args, _, _) in enumerate(self._overloads()):
+            yield args, self._state.returns.get(index)
+
     def _find(self, signature):
-        """(argument types, version) of a signature in any form. Raises KeyError where it was not
-        compiled.
+        """(argument types, version) of a signature in any form.
+
+        Raises KeyError where it was not compiled.
         """
         args, _ = _sigutils.normalize_signature(signature)
         return args, self._versions()[args]
@@ -295,20 +303,25 @@ class DispatcherMethods:
             )
 
     def explain(self, signature=None):
-        """What the compiler did with array operations and loops, and why: a str, otherwise a dict
-        by argument types.
+        """What the compiler did with array operations and loops, and why.
+
+        A str for one signature, otherwise a dict by argument types.
         """
         return self._inspect_as(lambda index: self._inspect(index, "explain"), signature)
 
     def parallel_diagnostics(self, signature=None, level=1):
-        """Print what became of parallel loops, for one signature or for all."""
+        """Print what became of parallel loops, for one signature or for all.
+
+        `level` is accepted; there is one level of detail.
+        """
         report = self.explain(signature)
         for text in [report] if isinstance(report, str) else report.values():
             print(text)
 
     def get_metadata(self, signature=None):
-        """Facts about the compilation of one signature: a dict, otherwise a dict of them by
-        argument types.
+        """Facts about the compilation.
+
+        A dict for one signature, otherwise a dict of them by argument types.
         """
         return self._inspect_as(self._metadata, signature)
 
@@ -358,8 +371,9 @@ class DispatcherMethods:
 
 
 class ObjModeDispatcher(DispatcherMethods):
-    """A function with `forceobj=True`: calls run the Python function, signatures are accepted and
-    ignored.
+    """A function with `forceobj=True`: calls run the Python function.
+
+    Signatures are accepted and ignored.
     """
 
     def __init__(self, py_func, given):

@@ -7,8 +7,7 @@ import numpy as np
 
 
 class _ObjMode:
-    """`with objmode(name="type", ...):` marks a block for the interpreter inside of a jitted
-    function.
+    """`with objmode(name="type", ...):` marks a block for the interpreter in a jitted function.
 
     In interpreted code the block just runs.
     """
@@ -24,8 +23,9 @@ objmode = _ObjMode()
 
 
 def literal_unroll(container):
-    """Mark a loop over a tuple for unrolling: `for x in literal_unroll(t):` has a type of its own
-    for each item.
+    """Mark a loop over a tuple for unrolling.
+
+    `for x in literal_unroll(t):` has a type of its own for each item.
     """
     return container
 

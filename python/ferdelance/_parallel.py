@@ -13,8 +13,7 @@ from . import config
 
 
 class prange:
-    """`range`, whose iterations may run in any order and at once in a function with
-    `parallel=True`.
+    """`range`, whose iterations may run in any order and at once with `parallel=True`.
 
     `prange(stop)`, `prange(start, stop)` or `prange(start, stop, step)`. In interpreted code it
     gives a `range`.
@@ -25,9 +24,7 @@ class prange:
 
 
 class pndindex:
-    """`np.ndindex`, whose iterations may run in any order and at once in a function with
-    `parallel=True`.
-    """
+    """`np.ndindex`, whose iterations may run in any order and at once with `parallel=True`."""
 
     def __new__(cls, *shape):
         return np.ndindex(*shape)
@@ -42,8 +39,9 @@ _local = _Local()
 
 
 def get_num_threads():
-    """Number of threads that parallel code started from this thread uses; at first
-    `config.NUMBA_NUM_THREADS`.
+    """Number of threads that parallel code started from this thread uses.
+
+    At first `config.NUMBA_NUM_THREADS`.
     """
     return _local.num_threads or config.NUMBA_NUM_THREADS
 
@@ -82,11 +80,10 @@ def get_parallel_chunksize():
 
 
 def set_parallel_chunksize(n):
-    """Set how many iterations a thread takes at a time, for parallel code started from this thread;
-    0 leaves it open.
+    """Set how many iterations a thread takes at a time; 0 leaves it open.
 
-    Returns the number that was set before. Raises TypeError unless `n` is an integer, ValueError
-    when it is negative.
+    It holds for parallel code started from this thread. Returns the number that was set before.
+    Raises TypeError unless `n` is an integer, ValueError when it is negative.
     """
     if not isinstance(n, (int, np.integer)):
         raise TypeError(f"the chunk size is an integer, not {n!r}")

@@ -29,8 +29,9 @@ def bind_types(function, args):
 
 
 def _omitted(function, name):
-    """The type of a parameter that a signature leaves out. Raises TypingError unless it has a
-    default.
+    """The type of a parameter that a signature leaves out.
+
+    Raises TypingError unless it has a default.
     """
     code = function.__code__
     defaults = function.__defaults__ or ()

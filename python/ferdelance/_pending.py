@@ -1,5 +1,6 @@
-"""Names of the public interface whose implementation is still to come: using one is an
-`UnsupportedError`.
+"""Names of the public interface whose implementation is still to come.
+
+Using one is an `UnsupportedError`.
 """
 
 from .errors import UnsupportedError
@@ -17,8 +18,9 @@ def pending(name, instead):
 
 
 def pending_class(name, instead, constructors=()):
-    """A stand-in for a class; neither the class nor its class methods `constructors` make an
-    object.
+    """A stand-in for a class.
+
+    Neither the class nor its class methods `constructors` make an object.
     """
     refuse = pending(name, instead)
     body = {"__new__": refuse, "__doc__": refuse.__doc__}

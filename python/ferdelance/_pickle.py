@@ -99,9 +99,7 @@ class _ModuleByName:
 
 
 def _portable(value):
-    """A value that pickles as `value`, also where that is a module or a local function, or contains
-    some.
-    """
+    """A value that pickles as `value`, also where that has modules or local functions in it."""
     if isinstance(value, python_types.ModuleType):
         return _ModuleByName(value)
     if isinstance(value, python_types.FunctionType):

@@ -100,8 +100,9 @@ def _of_enum_member(value):
 
 
 def enum_class_type(cls):
-    """The type of an enumeration. Raises ValueError unless the values of its members are of one
-    type.
+    """The type of an enumeration.
+
+    Raises ValueError unless the values of its members are of one type.
     """
     members = list(cls)
     if not members:

@@ -183,8 +183,9 @@ class ConstantInferenceError(NumbaError):
 
 
 class InternalError(NumbaError):
-    """A mistake in the compiler; please report it. `old_exception` is its cause, where there is
-    one.
+    """A mistake in the compiler; please report it.
+
+    `old_exception` is its cause, where there is one.
     """
 
     def __init__(self, exception, loc=None):
@@ -258,8 +259,9 @@ class ForceLiteralArg(NumbaError):
         super().__init__(f"arguments {sorted(self.requested_args)} have to be constants", loc)
 
     def bind_fold_arguments(self, fold_arguments):
-        """The same request in terms of the call's arguments before folding. Raises TypeError the
-        second time.
+        """The same request in terms of the call's arguments before folding.
+
+        Raises TypeError the second time.
         """
         if self.fold_arguments is not None:
             raise TypeError("fold_arguments is already bound")

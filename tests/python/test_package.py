@@ -20,9 +20,16 @@ def run(text, **env):
     return done.stdout.decode().split()
 
 
-def test_importing_loads_nothing():
+def test_importing_loads_no_module_but_the_extension():
     text = "import numpy; before = set(sys.modules); import ferdelance; "
-    assert run(text + "print(*set(sys.modules) - before)") == ["ferdelance"]
+    assert (
+        {"ferdelance"}
+        <= set(run(text + "print(*set(sys.modules) - before)"))
+        <= {
+            "ferdelance",
+            "ferdelance._core",
+        }
+    )
 
 
 def test_decorators_load_little():

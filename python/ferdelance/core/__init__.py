@@ -1,7 +1,7 @@
-"""The names under which programs written for Numba look for its inner parts; each leads to the
-public one.
+"""The names under which programs written for Numba look for its inner parts.
 
-The modules here are other modules under a second name, so that their contents exist once.
+Each leads to the public one: the modules here are other modules under a second name, so that
+their contents exist once.
 """
 
 

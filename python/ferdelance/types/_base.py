@@ -67,8 +67,9 @@ class Type(metaclass=TypeMeta):
         return True
 
     def unify(self, typingctx, other):
-        """The type that holds values of this type and of `other`; None to leave the question to
-        `other`.
+        """The type that holds values of this type and of `other`.
+
+        None leaves the question to `other`.
         """
         return None
 
@@ -279,9 +280,7 @@ class Literal(Type):
 
 
 class TypeRef(Dummy):
-    """The type of a type that is used as a value in compiled code; `instance_type` is the type
-    itself.
-    """
+    """The type of a type used as a value in compiled code; `instance_type` is the type itself."""
 
     def __init__(self, instance_type):
         self.instance_type = instance_type

@@ -63,9 +63,7 @@ class Buffer(IterableType, ArrayCompatible):
 
 
 class Array(Buffer):
-    """`np.ndarray`: `Array(dtype, ndim, layout, readonly=False, aligned=True)`; `float64[:, ::1]`
-    for short.
-    """
+    """`np.ndarray`; `float64[:, ::1]` is short for `Array(float64, 2, "C")`."""
 
     _display = "array"
 

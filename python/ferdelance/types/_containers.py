@@ -25,8 +25,9 @@ def _check_item(ty, what):
 
 
 class List(MutableSequence, InitialValue):
-    """`list` with items of type `dtype`. `reflected` ones came from Python, and changes go back
-    there.
+    """`list` with items of type `dtype`.
+
+    `reflected` ones came from Python, and changes go back there.
     """
 
     def __init__(self, dtype, reflected=False, initial_value=None):
@@ -77,8 +78,9 @@ class LiteralList(Literal, Sequence, Hashable):
 
 
 class Set(Container):
-    """`set` with items of type `dtype`. `reflected` ones came from Python, and changes go back
-    there.
+    """`set` with items of type `dtype`.
+
+    `reflected` ones came from Python, and changes go back there.
     """
 
     mutable = True

@@ -32,9 +32,7 @@ class FunctionPrototype(Type):
 
 
 class FunctionType(Callable):
-    """First-class functions of one signature: any jitted or C function with that signature is a
-    value of it.
-    """
+    """Functions of one signature as values: jitted ones and C functions."""
 
     def __init__(self, signature):
         if not isinstance(signature, Signature):

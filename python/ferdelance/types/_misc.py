@@ -208,8 +208,9 @@ class NumPyRandomGeneratorType(Type):
 
 
 class PolynomialType(Type):
-    """`np.polynomial.Polynomial` with coefficients of type `coef`, and arrays for domain and
-    window.
+    """`np.polynomial.Polynomial`.
+
+    `coef`, `domain` and `window` are the types of its arrays.
     """
 
     def __init__(self, coef, domain=None, window=None, n_args=1):
@@ -250,8 +251,9 @@ class DeferredType(Type):
         return self._type
 
     def define(self, typ):
-        """Say which type it stands for. Raises TypeError the second time, and for what is not a
-        type.
+        """Say which type it stands for.
+
+        Raises TypeError the second time, and for what is not a type.
         """
         if self._type is not None:
             raise TypeError(f"this deferred type is already defined, as {self._type}")

@@ -38,9 +38,7 @@ class Record(Hashable):
 
     @classmethod
     def make_c_struct(cls, name_types):
-        """The record of (name, type) pairs with the offsets, padding and size that a C compiler
-        gives it.
-        """
+        """The record of (name, type) pairs, laid out as a C compiler does it."""
         from ..np.numpy_support import as_dtype
 
         fields, offset, widest = [], 0, 1

@@ -15,8 +15,9 @@ class Boolean(Hashable):
 
 
 class Integer(Number):
-    """A machine integer. `bitwidth` and `signed` are read from a name such as "int32" when they are
-    not given.
+    """A machine integer.
+
+    `bitwidth` and `signed` are read from a name such as "int32" when they are not given.
     """
 
     def __init__(self, name, bitwidth=None, signed=None):
@@ -83,9 +84,7 @@ class Complex(Number):
 
 
 class NumberClass(Callable, DTypeSpec, Dummy):
-    """The type of a number's class used as a value, such as `np.int32` or `types.int32` in compiled
-    code.
-    """
+    """The type of a number's class used as a value, such as `np.int32` in compiled code."""
 
     def __init__(self, instance_type):
         self.instance_type = instance_type

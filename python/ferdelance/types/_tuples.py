@@ -12,14 +12,16 @@ def _check_items(types):
 
 
 class BaseTuple(ConstSized, Hashable):
-    """All tuples. A tuple type is itself a sequence of its items' types: `len`, iteration and
-    indexing work.
+    """All tuples.
+
+    A tuple type is itself a sequence of its items' types: `len`, iteration and indexing work.
     """
 
     @classmethod
     def from_types(cls, types, pyclass=None):
-        """The type of a tuple with items of these types; `pyclass` is its class where that is a
-        named tuple.
+        """The type of a tuple with items of these types.
+
+        `pyclass` is its class where that is a named tuple.
         """
         types = _check_items(types)
         uniform = bool(types) and all(ty == types[0] for ty in types)
