@@ -1,0 +1,182 @@
+//! Inner functions, lambdas and comprehensions.
+
+use super::{Builder, Definition};
+use crate::diag::Result;
+use crate::hir::{FuncId, Op, Value};
+use crate::syntax::ast::{self, Expr};
+use crate::syntax::{Ranged, TextRange};
+
+/// What a comprehension does with an item.
+#[derive(Clone, Copy)]
+enum Collect<'a> {
+    List(&'a Expr),
+    Set(&'a Expr),
+    Dict(&'a Expr, &'a Expr),
+}
+
+impl<'a> Builder<'_, 'a> {
+    pub(super) fn inner_def(&mut self, node: &'a ast::StmtFunctionDef) -> Result<()> {
+        let range = TextRange::new(node.name.start(), node.parameters.end());
+        let closure = self.closure(Definition::Def(node), Some(&node.parameters), range)?;
+        self.write_name(node.name.as_str(), closure, node.name.range())
+    }
+
+    pub(super) fn inner_lambda(&mut self, node: &'a ast::ExprLambda) -> Result<Value> {
+        self.closure(
+            Definition::Lambda(node),
+            node.parameters.as_deref(),
+            node.range(),
+        )
+    }
+
+    fn closure(
+        &mut self,
+        definition: Definition<'a>,
+        parameters: Option<&'a ast::Parameters>,
+        range: TextRange,
+    ) -> Result<Value> {
+        let mut defaults = Vec::new();
+        let parameters = parameters
+            .into_iter()
+            .flat_map(ast::Parameters::iter_non_variadic_params);
+        for default in parameters.filter_map(|p| p.default()) {
+            defaults.push(self.expr(default)?);
+        }
+        let scope = self.shared.scopes.scope_of(definition.range());
+        let function = match self.shared.made.get(&scope) {
+            Some(&function) => function,
+            None => {
+                let function = FuncId(self.shared.functions.len() as u32);
+                self.shared.functions.push(None);
+                self.shared.made.insert(scope, function);
+                let qualname = format!("{}.<locals>.{}", self.qualname, definition.name());
+                let built = Builder::function(self.shared, definition, scope, qualname.into())?;
+                self.shared.functions[function.index()] = Some(built);
+                function
+            }
+        };
+        let vars = self.shared.scopes.captures(scope).to_vec();
+        let captures = vars.into_iter().map(|var| match self.cells.get(&var) {
+            Some(&cell) => cell,
+            None => self.graph.read(self.current, var),
+        });
+        let captures = captures.collect();
+        Ok(self.emit(
+            Op::Closure {
+                function,
+                captures,
+                defaults,
+            },
+            range,
+        ))
+    }
+
+    pub(super) fn list_comprehension(&mut self, node: &'a ast::ExprListComp) -> Result<Value> {
+        self.comprehension(node.range(), &node.generators, Collect::List(&node.elt))
+    }
+
+    pub(super) fn set_comprehension(&mut self, node: &'a ast::ExprSetComp) -> Result<Value> {
+        self.comprehension(node.range(), &node.generators, Collect::Set(&node.elt))
+    }
+
+    pub(super) fn dict_comprehension(&mut self, node: &'a ast::ExprDictComp) -> Result<Value> {
+        let Some(key) = &node.key else {
+            return Err(self.unsupported(
+                node.range(),
+                "`**` in a dict comprehension is not supported in compiled functions",
+            ));
+        };
+        self.comprehension(
+            node.range(),
+            &node.generators,
+            Collect::Dict(key, &node.value),
+        )
+    }
+
+    /// A comprehension is a loop in the function that it is in; its targets have a scope of their own.
+    fn comprehension(
+        &mut self,
+        range: TextRange,
+        generators: &'a [ast::Comprehension],
+        collect: Collect<'a>,
+    ) -> Result<Value> {
+        if let Some(generator) = generators.iter().find(|g| g.is_async) {
+            return Err(self.unsupported(
+                generator.range(),
+                "asynchronous comprehensions are not supported in compiled functions",
+            ));
+        }
+        let Some((first, rest)) = generators.split_first() else {
+            return Err(self.unsupported(range, "a comprehension without `for`"));
+        };
+        let over = self.expr(&first.iter)?;
+        let iterator = self.emit(Op::Iter(over), first.iter.range());
+        let made = match collect {
+            Collect::List(_) => Op::List(Vec::new()),
+            Collect::Set(_) => Op::Set(Vec::new()),
+            Collect::Dict(..) => Op::Dict(Vec::new()),
+        };
+        let made = self.emit(made, range);
+        let outer = self.scope;
+        let scope = self.shared.scopes.scope_of(range);
+        let span = self.span(range);
+        self.enter_scope(scope, span);
+        self.comprehension_loop(first, iterator, rest, collect, made)?;
+        self.scope = outer;
+        Ok(made)
+    }
+
+    fn comprehension_loop(
+        &mut self,
+        generator: &'a ast::Comprehension,
+        iterator: Value,
+        rest: &'a [ast::Comprehension],
+        collect: Collect<'a>,
+        made: Value,
+    ) -> Result<()> {
+        let end = self.graph.block();
+        let range = generator.iter.range();
+        self.iterate(iterator, range, end, end, |b, item| {
+            b.assign(&generator.target, item)?;
+            let next = b.graph.block();
+            for test in &generator.ifs {
+                let then = b.graph.block();
+                b.cond(test, then, next)?;
+                b.continue_in(then);
+            }
+            match rest.split_first() {
+                Some((generator, rest)) => {
+                    let over = b.expr(&generator.iter)?;
+                    let iterator = b.emit(Op::Iter(over), generator.iter.range());
+                    b.comprehension_loop(generator, iterator, rest, collect, made)?;
+                }
+                None => b.collect(collect, made)?,
+            }
+            b.jump(next, range);
+            b.continue_in(next);
+            Ok(())
+        })?;
+        self.continue_in(end);
+        Ok(())
+    }
+
+    fn collect(&mut self, collect: Collect<'a>, made: Value) -> Result<()> {
+        match collect {
+            Collect::List(item) => {
+                let value = self.expr(item)?;
+                self.emit(Op::Append(made, value), item.range());
+            }
+            Collect::Set(item) => {
+                let value = self.expr(item)?;
+                self.emit(Op::SetAdd(made, value), item.range());
+            }
+            Collect::Dict(key, item) => {
+                let key_value = self.expr(key)?;
+                let value = self.expr(item)?;
+                let range = TextRange::new(key.start(), item.end());
+                self.emit(Op::DictSet(made, key_value, value), range);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Numbers and formatted strings.
+
+use std::sync::Arc;
+
+use super::Builder;
+use crate::diag::Result;
+use crate::hir::{FPart, Literal, Op, Value};
+use crate::syntax::ast::{self, FStringPart, InterpolatedStringElement};
+use crate::syntax::{Ranged, TextRange};
+
+impl<'a> Builder<'_, 'a> {
+    pub(super) fn literal(&mut self, literal: Literal, range: TextRange) -> Value {
+        self.emit(Op::Literal(literal), range)
+    }
+
+    /// A number, or (with the minus sign in front, so that the smallest int64 can be written) its
+    /// negation.
+    pub(super) fn number(
+        &mut self,
+        number: &ast::Number,
+        range: TextRange,
+        negative: bool,
+    ) -> Result<Value> {
+        let literal = match number {
+            ast::Number::Int(int) => {
+                let magnitude = int.as_u64().map(i128::from);
+                let value = magnitude.map(|m| if negative { -m } else { m });
+                match value.filter(|&v| v >= i128::from(i64::MIN)) {
+                    Some(value) => Literal::Int(value),
+                    None => {
+                        return Err(self
+                            .unsupported(range, "this integer does not fit 64 bits")
+                            .note("compiled integers range from -2**63 to 2**64 - 1")
+                            .help("use a float, or compute with arrays of smaller numbers"));
+                    }
+                }
+            }
+            ast::Number::Float(value) => Literal::Float(if negative { -value } else { *value }),
+            // The real part of -1j is -0.0, which no literal has.
+            ast::Number::Complex { imag, .. } if negative => {
+                let value = self.literal(Literal::Imaginary(*imag), range);
+                return Ok(self.emit(Op::Unary(crate::hir::UnaryOp::Neg, value), range));
+            }
+            ast::Number::Complex { imag, .. } => Literal::Imaginary(*imag),
+        };
+        Ok(self.literal(literal, range))
+    }
+
+    pub(super) fn fstring(&mut self, node: &'a ast::ExprFString) -> Result<Value> {
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        for part in node.value.iter() {
+            match part {
+                FStringPart::Literal(literal) => text.push_str(literal.as_str()),
+                FStringPart::FString(fstring) => {
+                    self.elements(&fstring.elements, &mut parts, &mut text)?;
+                }
+            }
+        }
+        Ok(self.formatted(parts, text, node.range()))
+    }
+
+    fn elements(
+        &mut self,
+        elements: &'a [InterpolatedStringElement],
+        parts: &mut Vec<FPart>,
+        text: &mut String,
+    ) -> Result<()> {
+        for element in elements {
+            let element = match element {
+                InterpolatedStringElement::Literal(literal) => {
+                    text.push_str(&literal.value);
+                    continue;
+                }
+                InterpolatedStringElement::Interpolation(element) => element,
+            };
+            let mut conversion = element.conversion.to_char();
+            if let Some(debug) = &element.debug_text {
+                // `{x=}` shows the expression, and its repr unless something else is asked for.
+                text.push_str(debug.as_str());
+                if element.format_spec.is_none() {
+                    conversion = conversion.or(Some('r'));
+                }
+            }
+            let value = self.expr(&element.expression)?;
+            let spec = match &element.format_spec {
+                None => None,
+                Some(spec) => {
+                    let (mut parts, mut text) = (Vec::new(), String::new());
+                    self.elements(&spec.elements, &mut parts, &mut text)?;
+                    Some(self.formatted(parts, text, spec.range))
+                }
+            };
+            flush(parts, text);
+            parts.push(FPart::Value(value, conversion, spec));
+        }
+        Ok(())
+    }
+
+    /// A string of parts and a last text: a literal if there is nothing to format.
+    fn formatted(&mut self, mut parts: Vec<FPart>, mut text: String, range: TextRange) -> Value {
+        if parts.is_empty() {
+            return self.literal(Literal::Str(text.into()), range);
+        }
+        flush(&mut parts, &mut text);
+        self.emit(Op::FString(parts), range)
+    }
+}
+
+fn flush(parts: &mut Vec<FPart>, text: &mut String) {
+    if !text.is_empty() {
+        parts.push(FPart::Text(Arc::from(text.as_str())));
+        text.clear();
+    }
+}
