@@ -351,7 +351,9 @@ class DispatcherMethods:
     def _numba_type_(self):
         return types.Dispatcher(self)
 
-    _type = _numba_type_
+    @property
+    def _type(self):
+        return self._numba_type_
 
     def __repr__(self):
         return f"{type(self).__name__}({self.py_func!r})"

@@ -9,23 +9,26 @@ _VARARGS = 0x04  # inspect.CO_VARARGS; importing inspect takes longer than all o
 def bind_types(function, args):
     """One type for each parameter of a function, from the types of a signature.
 
-    Parameters with a default may be missing from the signature and become `Omitted`; what is left
-    over goes into the tuple of a `*args` parameter. Raises TypingError where the numbers do not
-    fit.
+    The order is the compiler's: positional parameters, `*args`, keyword-only ones. Parameters with
+    a default may be missing from the signature and become `Omitted`; what is left over goes into
+    the tuple of `*args`.
+    Raises TypingError where the numbers do not fit.
     """
     code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    takes_rest = bool(code.co_flags & _VARARGS)
-    if takes_rest and len(args) == len(names) + 1 and isinstance(args[-1], types.BaseTuple):
-        return args
-    taken = code.co_argcount if takes_rest else len(names)
-    if len(args) > taken and not takes_rest:
-        raise TypingError(
-            f"{function.__name__} has {len(names)} parameters, the signature {len(args)}: {args}"
-        )
-    head, rest = args[:taken], args[taken:]
-    missing = tuple(_omitted(function, name) for name in names[len(head) :])
-    return head + missing + ((types.BaseTuple.from_types(rest),) if takes_rest else ())
+    split, end = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[:end]
+    if not code.co_flags & _VARARGS:
+        if len(args) > end:
+            raise TypingError(
+                f"{function.__name__} has {end} parameters, the signature {len(args)}: {args}"
+            )
+        return args + tuple(_omitted(function, name) for name in names[len(args) :])
+    if len(args) == end + 1 and isinstance(args[split], types.BaseTuple):
+        return args  # bound already
+    head, rest = args[:split], args[split:]
+    missing = tuple(_omitted(function, name) for name in names[len(head) : split])
+    keyword_only = tuple(_omitted(function, name) for name in names[split:])
+    return head + missing + (types.BaseTuple.from_types(rest),) + keyword_only
 
 
 def _omitted(function, name):

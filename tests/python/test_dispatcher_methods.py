@@ -60,6 +60,12 @@ def test_signatures_fill_in_defaults_and_star_arguments():
     f.disable_compile(False)
     f.compile(f.signatures[0])
     assert len(f.signatures) == 1
+    f = fd.njit("(i8,)")(lambda a, b=2, *rest, c=True: a)
+    bound = (fd.int64, types.Omitted(2), types.Tuple(()), types.Omitted(True))
+    assert f.signatures == [bound]
+    f.disable_compile(False)
+    f.compile(bound)
+    assert len(f.signatures) == 1
     with pytest.raises(errors.TypingError, match="2 parameters"):
         fd.njit("(i8, i8, i8)")(described)
     with pytest.raises(errors.TypingError, match="'x'"):
