@@ -1,0 +1,279 @@
+//! The compiler and the code generator behind one interface: HIR and types in, code that runs out.
+//!
+//! The only module that knows `compiler::pipeline`, `compiler::syntax` and `jit`.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferdelance_abi::layout::{Location, OWNER_STATIC, Trampoline};
+use ferdelance_abi::rtfn;
+use ferdelance_compiler::diag::{self, Diagnostic};
+use ferdelance_compiler::hir;
+use ferdelance_compiler::syntax::{self, Locator};
+use ferdelance_compiler::tir::{PoolEntry, Program};
+use ferdelance_compiler::types::{PyRef, Ty};
+use ferdelance_jit as jit;
+use pyo3::prelude::*;
+
+use crate::capture::{At, Place};
+use crate::host::PyHost;
+use crate::numpy::{self, numpy};
+use crate::options::DispatcherOptions;
+use crate::{errors, handles, pipeline};
+
+/// Code for one signature.
+pub struct Unit {
+    pub trampoline: Trampoline,
+    pub result: Ty,
+    /// Gone only while this is dropped.
+    loaded: Option<jit::Loaded>,
+    program: Program,
+    report: pipeline::Report,
+    settings: jit::Settings,
+    timings: Timings,
+    /// What the code's constant pool points to.
+    _pool: Pool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Timings {
+    front: Duration,
+    llvm: jit::Timings,
+    link: Duration,
+    total: Duration,
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if let Some(loaded) = self.loaded.take() {
+            // SAFETY: a unit belongs to a dispatcher, which is alive while somebody is in its code; what
+            // leaves the code (errors, arrays, strings) does not point into it.
+            unsafe { loaded.unload() };
+        }
+    }
+}
+
+/// Why there is no code.
+pub enum Failure {
+    /// The user's program.
+    Diagnostic(Box<Diagnostic>),
+    /// A bug of ours.
+    Internal(String),
+}
+
+impl Failure {
+    pub fn into_exception(self, py: Python<'_>) -> PyErr {
+        match self {
+            Failure::Diagnostic(diagnostic) => errors::diagnostic(py, &diagnostic),
+            Failure::Internal(message) => errors::internal(py, &message),
+        }
+    }
+}
+
+/// The HIR of a function.
+pub fn parse(place: &Place, function: PyRef, coerced: &[Arc<str>]) -> diag::Result<Arc<hir::Module>> {
+    let at = match &place.at {
+        At::Def { line, name } => Locator::Def { line: *line, name: Arc::from(name.as_str()) },
+        At::Lambda { line, column } => Locator::Lambda { line: *line, col: *column },
+    };
+    let scope = hir::Scope::Python(function);
+    syntax::parse(place.source.clone(), &at, scope, &place.qualname, &place.free, coerced).map(Arc::new)
+}
+
+/// Compiles a function for argument types, and loads the code.
+pub fn compile(
+    py: Python<'_>,
+    host: &PyHost<'_>,
+    module: Arc<hir::Module>,
+    args: Vec<Ty>,
+    result: Option<Ty>,
+    options: &DispatcherOptions,
+) -> Result<Unit, Failure> {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    let start = Instant::now();
+    let name = module.functions.first().map_or("f", |function| &*function.name);
+    let serial = SERIAL.fetch_add(1, Relaxed);
+    let request = pipeline::Request {
+        symbol: format!("ferdelance.{}.{serial}", symbol_name(name)).into(),
+        module,
+        args,
+        result,
+        options: options.compiler,
+        locals: options.locals.to_vec(),
+    };
+    let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
+    let front = start.elapsed();
+    let settings = jit::Settings::default();
+    let program = compiled.program;
+    // LLVM needs nothing of Python, and takes the longest.
+    let object = py.detach(|| jit::compile(&program, &settings)).map_err(|error| Failure::Internal(error.to_string()))?;
+    let mut pool = Pool::default();
+    let mut resolver = Resolver { py, pool: &mut pool };
+    let loaded = jit::load(&object, &Runtime, &mut resolver, &jit::LoadOptions::default());
+    let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
+    let Some(entry) = loaded.entries.first() else {
+        return Err(Failure::Internal("the code has no entry".to_owned()));
+    };
+    let timings = Timings { front, llvm: object.timings, link: loaded.time, total: start.elapsed() };
+    TOTALS.count.fetch_add(1, Relaxed);
+    TOTALS.nanoseconds.fetch_add(timings.total.as_nanos() as u64, Relaxed);
+    TOTALS.llvm_nanoseconds.fetch_add(timings.llvm.total().as_nanos() as u64, Relaxed);
+    TOTALS.code_bytes.fetch_add(loaded.code_size as u64, Relaxed);
+    Ok(Unit {
+        trampoline: entry.trampoline(),
+        result: compiled.result,
+        loaded: Some(loaded),
+        program,
+        report: compiled.report,
+        settings,
+        timings,
+        _pool: pool,
+    })
+}
+
+/// A name as symbols may have it.
+fn symbol_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+}
+
+// ---- counters ------------------------------------------------------------------------------------
+
+struct Counters {
+    count: AtomicU64,
+    nanoseconds: AtomicU64,
+    llvm_nanoseconds: AtomicU64,
+    code_bytes: AtomicU64,
+}
+
+static TOTALS: Counters = Counters {
+    count: AtomicU64::new(0),
+    nanoseconds: AtomicU64::new(0),
+    llvm_nanoseconds: AtomicU64::new(0),
+    code_bytes: AtomicU64::new(0),
+};
+
+/// Sums over all compilations of this process.
+pub struct Totals {
+    pub count: u64,
+    pub seconds: f64,
+    pub llvm_seconds: f64,
+    pub code_bytes: u64,
+}
+
+pub fn totals() -> Totals {
+    Totals {
+        count: TOTALS.count.load(Relaxed),
+        seconds: TOTALS.nanoseconds.load(Relaxed) as f64 / 1e9,
+        llvm_seconds: TOTALS.llvm_nanoseconds.load(Relaxed) as f64 / 1e9,
+        code_bytes: TOTALS.code_bytes.load(Relaxed),
+    }
+}
+
+// ---- the constant pool ---------------------------------------------------------------------------
+
+/// What the words of a constant pool point to.
+#[derive(Default)]
+struct Pool {
+    locations: Vec<Box<Location>>,
+    texts: Vec<Arc<str>>,
+    slots: Vec<Box<[u64]>>,
+}
+
+struct Resolver<'a, 'py> {
+    py: Python<'py>,
+    pool: &'a mut Pool,
+}
+
+impl jit::PoolResolver for Resolver<'_, '_> {
+    fn resolve(&mut self, entry: &PoolEntry) -> Result<u64, String> {
+        let object = |handle: PyRef| handles::lookup(self.py, handle).ok_or("an object that the code refers to is gone");
+        Ok(match entry {
+            PoolEntry::Location { file, function, line, column } => {
+                let location = Box::new(Location {
+                    file: file.as_ptr(),
+                    file_len: file.len(),
+                    function: function.as_ptr(),
+                    function_len: function.len(),
+                    line: *line,
+                    column: *column,
+                });
+                self.pool.texts.extend([file.clone(), function.clone()]);
+                let address = (&raw const *location).expose_provenance();
+                self.pool.locations.push(location);
+                address as u64
+            }
+            // Literals live forever: results may share them.
+            PoolEntry::Str(text) => ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64,
+            PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
+            PoolEntry::Array(handle) => {
+                let array = object(*handle)?;
+                // SAFETY: checked to be an array, whose structure is known. The overload pins it.
+                unsafe {
+                    if !numpy().is_array(array.as_ptr()) {
+                        return Err("a frozen array is none".to_owned());
+                    }
+                    let slots = frozen_slots(&*array.as_ptr().cast::<numpy::Array>());
+                    let address = slots.as_ptr().expose_provenance() as u64;
+                    self.pool.slots.push(slots);
+                    address
+                }
+            }
+        })
+    }
+}
+
+/// The slots of an array that nobody counts: owner, data, shape, strides.
+///
+/// # Safety
+/// The structure is that of an array.
+unsafe fn frozen_slots(array: &numpy::Array) -> Box<[u64]> {
+    let mut slots = vec![OWNER_STATIC as u64, array.data.expose_provenance() as u64];
+    for table in [array.shape, array.strides] {
+        // SAFETY: shape and strides have `nd` items.
+        slots.extend((0..array.nd as usize).map(|i| unsafe { *table.add(i) } as u64));
+    }
+    slots.into()
+}
+
+/// The runtime's functions by symbol.
+struct Runtime;
+
+impl jit::Symbols for Runtime {
+    fn address(&self, name: &str) -> Option<usize> {
+        let row = rtfn::TABLE.iter().find(|row| row.symbol == name)?;
+        Some(ferdelance_runtime::address(row.func))
+    }
+}
+
+// ---- inspection ----------------------------------------------------------------------------------
+
+/// A text about a unit.
+pub fn inspect(unit: &Unit, what: &str) -> Result<String, String> {
+    match what {
+        "metadata" => Ok(metadata(unit)),
+        "tir" => Ok(unit.program.to_string()),
+        other => unit.report.text(other).ok_or_else(|| format!("there is no text {other:?} about compiled code")),
+    }
+}
+
+/// Facts about a compilation, as JSON.
+fn metadata(unit: &Unit) -> String {
+    let Timings { front, llvm, link, total } = unit.timings;
+    let code_bytes = unit.loaded.as_ref().map_or(0, |loaded| loaded.code_size);
+    let mut fields = vec![
+        format!("\"code_bytes\": {code_bytes}"),
+        format!("\"functions\": {}", unit.program.functions.len()),
+        format!("\"compile_seconds\": {:.9}", total.as_secs_f64()),
+        format!("\"front_seconds\": {:.9}", front.as_secs_f64()),
+        format!("\"llvm_seconds\": {:.9}", llvm.total().as_secs_f64()),
+        format!("\"emit_seconds\": {:.9}", llvm.emit.as_secs_f64()),
+        format!("\"optimise_seconds\": {:.9}", llvm.optimise.as_secs_f64()),
+        format!("\"codegen_seconds\": {:.9}", llvm.codegen.as_secs_f64()),
+        format!("\"link_seconds\": {:.9}", link.as_secs_f64()),
+    ];
+    for (stage, time) in unit.report.times() {
+        fields.push(format!("\"{stage}_seconds\": {:.9}", time.as_secs_f64()));
+    }
+    format!("{{{}}}", fields.join(", "))
+}

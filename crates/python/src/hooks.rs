@@ -1,0 +1,57 @@
+//! What the runtime asks of Python: how strings are hashed, where printed text goes.
+
+use std::sync::OnceLock;
+
+use ferdelance_runtime::error::Error;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// The hash that `str` and `bytes` use, with the process's key, from the bytes of the text.
+type HashBytes = unsafe extern "C" fn(*const core::ffi::c_void, ffi::Py_ssize_t) -> ffi::Py_hash_t;
+
+/// Exported by all versions, under one of two names; none is part of the stable ABI of 3.10.
+fn hash_bytes() -> Option<HashBytes> {
+    static FOUND: OnceLock<Option<HashBytes>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        [c"Py_HashBuffer", c"_Py_HashBytes"].into_iter().find_map(|name| {
+            // SAFETY: a lookup by name; both functions have this signature.
+            unsafe {
+                let address = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+                (!address.is_null()).then(|| core::mem::transmute::<*mut core::ffi::c_void, HashBytes>(address))
+            }
+        })
+    })
+}
+
+fn str_hash(bytes: &[u8]) -> i64 {
+    let len = bytes.len() as ffi::Py_ssize_t;
+    match hash_bytes() {
+        // SAFETY: reads the bytes only.
+        Some(hash) => unsafe { hash(bytes.as_ptr().cast(), len) as i64 },
+        // Equal bytes have the same hash as `bytes` and as `str`.
+        None => Python::attach(|py| PyBytes::new(py, bytes).hash().map_or(0, |hash| hash as i64)),
+    }
+}
+
+/// Writes text to `sys.stdout`, whoever that is. Takes the GIL if the thread does not hold it.
+fn print(text: &str) -> *mut Error {
+    Python::attach(|py| {
+        let written = py.import("sys").and_then(|sys| {
+            let stdout = sys.getattr("stdout")?;
+            // Without a standard output (a windowed program), print writes nowhere.
+            if stdout.is_none() { Ok(()) } else { stdout.call_method1("write", (text,)).map(drop) }
+        });
+        match written {
+            Ok(()) => core::ptr::null_mut(),
+            Err(error) => Error::from_instance(error.into_value(py).into_ptr().cast()),
+        }
+    })
+}
+
+/// Registers both; once in a process.
+pub fn install(_py: Python<'_>) -> PyResult<()> {
+    ferdelance_runtime::set_str_hash(str_hash);
+    ferdelance_runtime::set_print_hook(print);
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The types of Python objects: what a value is to compiled code.
+
+use ferdelance_compiler::types::{Kind, Ty};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyRange, PySlice, PyString, PyTuple};
+
+use crate::handles::Pins;
+use crate::numpy::numpy;
+use crate::{known, layouts, types};
+
+/// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
+/// are pinned.
+pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
+    if let Some(ty) = value_type(object, pins)? {
+        return Ok(Some(ty));
+    }
+    known::type_of(object, pins)
+}
+
+/// The type of an object that is a value: a number, a string, a tuple, an array.
+fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
+    if object.is_none() {
+        return Ok(Some(Ty::none()));
+    }
+    if object.is_instance_of::<PyBool>() {
+        return Ok(Some(Ty::bool()));
+    }
+    // SAFETY: alive.
+    let class = unsafe { layouts::class(object.as_ptr()) };
+    // SAFETY: both are classes.
+    if unsafe { ffi::PyType_IsSubtype(class, numpy().generic) } != 0 {
+        // Before float and complex, which np.float64 and np.complex128 derive from.
+        return Ok(numpy().scalar_num(class).map(|num| num.ty()));
+    }
+    if object.is_exact_instance_of::<PyInt>() || is_plain_subclass::<PyInt>(object) {
+        return Ok(int_type(object));
+    }
+    if object.is_exact_instance_of::<PyFloat>() || is_plain_subclass::<PyFloat>(object) {
+        return Ok(Some(Ty::py_float()));
+    }
+    if object.is_exact_instance_of::<PyComplex>() || is_plain_subclass::<PyComplex>(object) {
+        return Ok(Some(Ty::py_complex()));
+    }
+    if object.is_exact_instance_of::<PyString>() || is_plain_subclass::<PyString>(object) {
+        return Ok(Some(Ty::str()));
+    }
+    if let Ok(tuple) = object.cast::<PyTuple>() {
+        return tuple_type(tuple, pins);
+    }
+    // SAFETY: alive.
+    if unsafe { numpy().is_array(object.as_ptr()) } {
+        if class != numpy().ndarray && is_masked(object) {
+            return Ok(None);
+        }
+        // SAFETY: an array.
+        return Ok(unsafe { numpy().array_type(object.as_ptr()) }.map(|array| array.ty()));
+    }
+    if object.is_instance_of::<PyEllipsis>() {
+        return Ok(Some(Ty::new(Kind::Ellipsis)));
+    }
+    if object.is_exact_instance_of::<PyRange>() {
+        return Ok(Some(Ty::new(Kind::Range(Ty::py_int(), None))));
+    }
+    if let Ok(slice) = object.cast_exact::<PySlice>() {
+        let given = |name: &str| -> PyResult<bool> { Ok(!slice.getattr(name)?.is_none()) };
+        return Ok(Some(Ty::new(Kind::Slice([given("start")?, given("stop")?, given("step")?]))));
+    }
+    Ok(None)
+}
+
+/// An instance of a class derived from a builtin one, unless it is a member of an enumeration, which is
+/// a value of another kind.
+fn is_plain_subclass<T: pyo3::PyTypeInfo>(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<T>() && !object.get_type().hasattr("__members__").unwrap_or(true)
+}
+
+fn int_type(object: &Bound<'_, PyAny>) -> Option<Ty> {
+    // SAFETY: an int.
+    unsafe {
+        if layouts::long_i64(object.as_ptr()).is_some() {
+            Some(Ty::py_int())
+        } else {
+            layouts::long_u64(object.as_ptr()).map(|_| Ty::int(64, false).weak())
+        }
+    }
+}
+
+fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty>> {
+    let class = if tuple.is_exact_instance_of::<PyTuple>() {
+        None
+    } else {
+        match types::named_tuple_class(tuple.get_type().as_any(), pins) {
+            Some(class) => Some(class),
+            None => return Ok(None),
+        }
+    };
+    let mut items = Vec::with_capacity(tuple.len());
+    for item in tuple.iter() {
+        match type_of(&item, pins)? {
+            Some(ty) => items.push(ty),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(match class {
+        None => Ty::tuple(&items),
+        Some(class) => Ty::new(Kind::NamedTuple(class, items.into())),
+    }))
+}
+
+/// Masked arrays are arrays by inheritance only.
+fn is_masked(object: &Bound<'_, PyAny>) -> bool {
+    object.get_type().mro().iter().any(|class| {
+        let module = class.getattr("__module__").ok().and_then(|module| module.extract::<String>().ok());
+        module.is_some_and(|module| module.starts_with("numpy.ma"))
+    })
+}
+
+/// The class of an object as messages name it: the first item of a tuple that has no type, else itself.
+pub fn blame(object: &Bound<'_, PyAny>) -> String {
+    if let Ok(tuple) = object.cast::<PyTuple>() {
+        let mut pins = Pins::default();
+        for item in tuple.iter() {
+            if !matches!(type_of(&item, &mut pins), Ok(Some(_))) {
+                return format!("{} in a tuple", blame(&item));
+            }
+        }
+    }
+    if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
+        return "int that does not fit into 64 bits".to_owned();
+    }
+    // SAFETY: alive.
+    if unsafe { numpy().is_array(object.as_ptr()) }
+        && let Ok(dtype) = object.getattr("dtype").and_then(|dtype| dtype.str()?.extract::<String>())
+    {
+        return format!("{} of dtype {dtype}", class_name(object));
+    }
+    class_name(object)
+}
+
+/// `re.Pattern`, `list`: the qualified name of an object's class.
+pub fn class_name(object: &Bound<'_, PyAny>) -> String {
+    let class = object.get_type();
+    let name = class.qualname().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    match class.module() {
+        Ok(module) if module != "builtins" => format!("{module}.{name}"),
+        _ => name,
+    }
+}

@@ -1,0 +1,478 @@
+//! From Python objects to slots.
+//!
+//! A *plan* is made once for an argument of a known type and a parameter: it recognises objects of that
+//! type and writes their slots, in one step. An object that is not recognised is a [`Outcome::Miss`],
+//! after which other plans are tried; what was written so far is simply overwritten. So a plan is guard
+//! and unboxing in one, and a warm call looks at each argument once.
+
+use ferdelance_abi::layout::{OWNER_BORROWED, Str};
+use ferdelance_compiler::types::{Kind, Layout, Ty};
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::ffi::{self, PyObject, PyTypeObject};
+use pyo3::prelude::*;
+use smallvec::SmallVec;
+
+use crate::handles::Pins;
+use crate::layouts::{self, class};
+use crate::num::{Num, slots};
+use crate::numpy::{self, numpy};
+
+/// What became of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Its slots are written.
+    Done,
+    /// It is not of the plan's type.
+    Miss,
+    /// It is, but its value cannot be converted; a Python exception is set.
+    Raised,
+}
+
+/// Strings made for the arguments of one call; released when it is over.
+#[derive(Default)]
+pub struct Made(SmallVec<[*mut Str; 4]>);
+
+impl Drop for Made {
+    #[inline(always)]
+    fn drop(&mut self) {
+        for &text in &self.0 {
+            // SAFETY: made by `unbox`, with one reference that is ours.
+            unsafe { ferdelance_runtime::string::obj_release(text) };
+        }
+    }
+}
+
+/// Where a scalar comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A Python int that fits int64.
+    Long,
+    /// One that fits uint64 only.
+    LongPast,
+    Bool,
+    Float,
+    Complex,
+    NumPy(Num),
+}
+
+/// How to recognise and unbox an argument. Objects and classes named by address are kept alive by the
+/// route that owns the plan.
+pub enum Plan {
+    /// A Python int to int64.
+    Long,
+    /// A Python float to float64.
+    Float,
+    /// A Python bool.
+    Bool,
+    Array(ArrayPlan),
+    /// Any scalar of an exact class, with conversion.
+    Scalar { class: *mut PyTypeObject, source: Source, to: Num },
+    Str { class: *mut PyTypeObject },
+    /// A tuple, named or not.
+    Items { class: *mut PyTypeObject, items: Box<[Plan]> },
+    /// This very object, which has no slots: None, a function, a module, a class.
+    Identity(*mut PyObject),
+    /// A value for an optional parameter.
+    Present(Box<Plan>),
+    /// None for an optional parameter whose value has so many slots.
+    Absent(usize),
+    /// No argument; the compiled code knows the default.
+    Omitted,
+    /// No argument; the default value is passed.
+    Default { value: *mut PyObject, plan: Box<Plan> },
+}
+
+pub struct ArrayPlan {
+    class: *mut PyTypeObject,
+    /// The usual dtype object; others may mean the same.
+    descr: *mut PyObject,
+    num: Num,
+    nd: i32,
+    /// Flags that matter, and what they are.
+    mask: i32,
+    flags: i32,
+}
+
+impl Plan {
+    /// The plan for objects like `object`, of type `actual`, for a parameter of type `param`; `None` if
+    /// there is no such conversion. A null object stands for an argument that was not passed, whose
+    /// default value is `default`.
+    ///
+    /// # Safety
+    /// The objects are alive.
+    pub unsafe fn new(py: Python<'_>, object: *mut PyObject, default: *mut PyObject, actual: Ty, param: Ty, pins: &mut Pins) -> Option<Plan> {
+        // SAFETY: as promised.
+        unsafe {
+            if object.is_null() {
+                if matches!(param.kind(), Kind::Omitted(_)) {
+                    return Some(Plan::Omitted);
+                }
+                let plan = Plan::new(py, default, core::ptr::null_mut(), actual, param, pins)?;
+                pins.add(&Bound::from_borrowed_ptr(py, default));
+                return Some(Plan::Default { value: default, plan: Box::new(plan) });
+            }
+            if let Kind::Optional(inner) = param.kind() {
+                return if actual.is_none() {
+                    Some(Plan::Absent(slots(*inner)))
+                } else {
+                    Some(Plan::Present(Box::new(Plan::new(py, object, default, actual, *inner, pins)?)))
+                };
+            }
+            let class = class(object);
+            let keep_class = |pins: &mut Pins| {
+                pins.add(&Bound::from_borrowed_ptr(py, class.cast()));
+            };
+            if let Some(from) = Num::of(actual) {
+                let to = Num::of(param)?;
+                return Some(match Source::of(object, from) {
+                    Source::Long if class == &raw mut ffi::PyLong_Type && to == Num::I64 => Plan::Long,
+                    Source::Float if class == &raw mut ffi::PyFloat_Type && to == Num::F64 => Plan::Float,
+                    Source::Bool if to == Num::Bool => Plan::Bool,
+                    source => {
+                        keep_class(pins);
+                        Plan::Scalar { class, source, to }
+                    }
+                });
+            }
+            match actual.kind() {
+                Kind::Str => {
+                    keep_class(pins);
+                    Some(Plan::Str { class })
+                }
+                Kind::Tuple(types) | Kind::NamedTuple(_, types) => {
+                    let params = param.tuple_items()?;
+                    if params.len() != types.len() || layouts::tuple_len(object) != types.len() {
+                        return None;
+                    }
+                    let mut items = Vec::with_capacity(types.len());
+                    for (i, (&actual, &param)) in types.iter().zip(params).enumerate() {
+                        let item = layouts::tuple_item(object, i);
+                        items.push(Plan::new(py, item, core::ptr::null_mut(), actual, param, pins)?);
+                    }
+                    keep_class(pins);
+                    Some(Plan::Items { class, items: items.into() })
+                }
+                Kind::Array(array) => {
+                    let num = numpy::dtype_num(array.dtype)?;
+                    let contiguous = match array.layout {
+                        Layout::C => (numpy::C_CONTIGUOUS, numpy::C_CONTIGUOUS),
+                        Layout::F => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, numpy::F_CONTIGUOUS),
+                        Layout::A => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, 0),
+                    };
+                    let writeable = if array.readonly { 0 } else { numpy::WRITEABLE };
+                    let aligned = if array.aligned { numpy::ALIGNED } else { 0 };
+                    keep_class(pins);
+                    Some(Plan::Array(ArrayPlan {
+                        class,
+                        descr: numpy().descr(num),
+                        num,
+                        nd: i32::from(array.ndim),
+                        mask: contiguous.0 | numpy::WRITEABLE | numpy::ALIGNED,
+                        flags: contiguous.1 | writeable | aligned,
+                    }))
+                }
+                // Values of these types would need slots, which the convention does not have.
+                Kind::Range(..) | Kind::Slice(_) => None,
+                _ => {
+                    pins.add(&Bound::from_borrowed_ptr(py, object));
+                    Some(Plan::Identity(object))
+                }
+            }
+        }
+    }
+
+    /// Whether the plan takes part in a call that passes no argument.
+    pub fn expects_nothing(&self) -> bool {
+        matches!(self, Plan::Omitted | Plan::Default { .. })
+    }
+
+    /// Recognises an object and writes its slots to `out`, which is moved behind them.
+    ///
+    /// # Safety
+    /// `object` is alive, or null if the plan [expects nothing](Plan::expects_nothing); there is room for
+    /// the parameter's slots.
+    #[inline(always)]
+    pub unsafe fn unbox(&self, object: *mut PyObject, out: &mut *mut u64, made: &mut Made) -> Outcome {
+        // SAFETY: as promised; each class is checked before the object is read as an instance of it.
+        unsafe {
+            match self {
+                Plan::Long => {
+                    if class(object) != &raw mut ffi::PyLong_Type {
+                        return Outcome::Miss;
+                    }
+                    match layouts::long_i64(object) {
+                        Some(value) => put(out, value.cast_unsigned()),
+                        None => Outcome::Miss,
+                    }
+                }
+                Plan::Float => {
+                    if class(object) != &raw mut ffi::PyFloat_Type {
+                        return Outcome::Miss;
+                    }
+                    put(out, layouts::float(object).to_bits())
+                }
+                Plan::Array(plan) => plan.unbox(object, out),
+                Plan::Bool => {
+                    if object == ffi::Py_True() {
+                        put(out, 1)
+                    } else if object == ffi::Py_False() {
+                        put(out, 0)
+                    } else {
+                        Outcome::Miss
+                    }
+                }
+                Plan::Identity(expected) => {
+                    if object == *expected { Outcome::Done } else { Outcome::Miss }
+                }
+                _ => self.unbox_other(object, out, made),
+            }
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn unbox_other(&self, object: *mut PyObject, out: &mut *mut u64, made: &mut Made) -> Outcome {
+        // SAFETY: as for `unbox`.
+        unsafe {
+            match self {
+                Plan::Scalar { class: expected, source, to } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    match source.read(object) {
+                        Some(value) => value.write(*to, out),
+                        None => Outcome::Miss,
+                    }
+                }
+                Plan::Str { class: expected } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    let text = layouts::str_to_runtime(object);
+                    if text.is_null() {
+                        return Outcome::Raised;
+                    }
+                    made.0.push(text);
+                    put(out, text.addr() as u64)
+                }
+                Plan::Items { class: expected, items } => {
+                    if class(object) != *expected || layouts::tuple_len(object) != items.len() {
+                        return Outcome::Miss;
+                    }
+                    for (i, item) in items.iter().enumerate() {
+                        let outcome = item.unbox(layouts::tuple_item(object, i), out, made);
+                        if outcome != Outcome::Done {
+                            return outcome;
+                        }
+                    }
+                    Outcome::Done
+                }
+                Plan::Present(plan) => {
+                    put(out, 1);
+                    plan.unbox(object, out, made)
+                }
+                Plan::Absent(slots) => {
+                    if object != ffi::Py_None() {
+                        return Outcome::Miss;
+                    }
+                    for _ in 0..=*slots {
+                        put(out, 0);
+                    }
+                    Outcome::Done
+                }
+                Plan::Omitted => Outcome::Done,
+                Plan::Default { value, plan } => plan.unbox(*value, out, made),
+                Plan::Long | Plan::Float | Plan::Bool | Plan::Array(_) | Plan::Identity(_) => self.unbox(object, out, made),
+            }
+        }
+    }
+}
+
+impl ArrayPlan {
+    #[inline(always)]
+    unsafe fn unbox(&self, object: *mut PyObject, out: &mut *mut u64) -> Outcome {
+        // SAFETY: as for `Plan::unbox`; shape and strides have `nd` items.
+        unsafe {
+            if class(object) != self.class {
+                return Outcome::Miss;
+            }
+            let array = &*object.cast::<numpy::Array>();
+            if array.flags & self.mask != self.flags || array.nd != self.nd {
+                return Outcome::Miss;
+            }
+            if array.descr != self.descr && numpy().descr_num(array.descr) != Some(self.num) {
+                return Outcome::Miss;
+            }
+            let nd = self.nd as usize;
+            let at = *out;
+            *at = (object.addr() | OWNER_BORROWED) as u64;
+            *at.add(1) = array.data.addr() as u64;
+            for i in 0..nd {
+                *at.add(2 + i) = *array.shape.add(i) as u64;
+                *at.add(2 + nd + i) = *array.strides.add(i) as u64;
+            }
+            *out = at.add(2 + 2 * nd);
+            Outcome::Done
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn put(out: &mut *mut u64, value: u64) -> Outcome {
+    // SAFETY: the caller has made room.
+    unsafe {
+        **out = value;
+        *out = out.add(1);
+    }
+    Outcome::Done
+}
+
+// ---- scalars -------------------------------------------------------------------------------------
+
+/// A scalar on its way into a slot.
+enum Value {
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+    Complex(f64, f64),
+}
+
+impl Source {
+    /// Where the value of `object`, a scalar of type `num`, comes from.
+    ///
+    /// # Safety
+    /// `object` is alive.
+    unsafe fn of(object: *mut PyObject, num: Num) -> Source {
+        // SAFETY: alive.
+        let class = unsafe { class(object) };
+        if let Some(num) = numpy().scalar_num(class) {
+            return Source::NumPy(num);
+        }
+        match num {
+            Num::Bool => Source::Bool,
+            Num::U64 => Source::LongPast,
+            Num::F32 | Num::F64 => Source::Float,
+            Num::C64 | Num::C128 => Source::Complex,
+            _ => Source::Long,
+        }
+    }
+
+    /// # Safety
+    /// `object` is of the class that the source was made for.
+    unsafe fn read(self, object: *mut PyObject) -> Option<Value> {
+        use numpy::scalar_value as scalar;
+        // SAFETY: as promised.
+        unsafe {
+            Some(match self {
+                Source::Long => Value::Int(layouts::long_i64(object)?),
+                Source::LongPast => {
+                    if layouts::long_i64(object).is_some() {
+                        return None;
+                    }
+                    Value::Uint(layouts::long_u64(object)?)
+                }
+                Source::Bool => Value::Int(i64::from(object == ffi::Py_True())),
+                Source::Float => Value::Float(layouts::float(object)),
+                Source::Complex => {
+                    let (re, im) = layouts::complex(object);
+                    Value::Complex(re, im)
+                }
+                Source::NumPy(num) => match num {
+                    Num::Bool => Value::Int(i64::from(scalar::<u8>(object) != 0)),
+                    Num::I8 => Value::Int(scalar::<i8>(object).into()),
+                    Num::I16 => Value::Int(scalar::<i16>(object).into()),
+                    Num::I32 => Value::Int(scalar::<i32>(object).into()),
+                    Num::I64 => Value::Int(scalar::<i64>(object)),
+                    Num::U8 => Value::Int(scalar::<u8>(object).into()),
+                    Num::U16 => Value::Int(scalar::<u16>(object).into()),
+                    Num::U32 => Value::Int(scalar::<u32>(object).into()),
+                    Num::U64 => Value::Uint(scalar::<u64>(object)),
+                    Num::F32 => Value::Float(scalar::<f32>(object).into()),
+                    Num::F64 => Value::Float(scalar::<f64>(object)),
+                    Num::C64 => {
+                        let [re, im] = scalar::<[f32; 2]>(object);
+                        Value::Complex(re.into(), im.into())
+                    }
+                    Num::C128 => {
+                        let [re, im] = scalar::<[f64; 2]>(object);
+                        Value::Complex(re, im)
+                    }
+                },
+            })
+        }
+    }
+}
+
+impl Value {
+    /// Writes the value as a scalar of another type; raises if it does not fit.
+    unsafe fn write(self, to: Num, out: &mut *mut u64) -> Outcome {
+        let range: (i128, i128) = match to {
+            Num::I8 => (i8::MIN.into(), i8::MAX.into()),
+            Num::I16 => (i16::MIN.into(), i16::MAX.into()),
+            Num::I32 => (i32::MIN.into(), i32::MAX.into()),
+            Num::I64 => (i64::MIN.into(), i64::MAX.into()),
+            Num::U8 => (0, u8::MAX.into()),
+            Num::U16 => (0, u16::MAX.into()),
+            Num::U32 => (0, u32::MAX.into()),
+            Num::U64 => (0, u64::MAX.into()),
+            // SAFETY: passed on.
+            _ => return unsafe { self.write_float(to, out) },
+        };
+        let value: i128 = match self {
+            Value::Int(value) => value.into(),
+            Value::Uint(value) => value.into(),
+            Value::Float(value) | Value::Complex(value, _) => {
+                if !value.is_finite() {
+                    let what = if value.is_nan() { "NaN" } else { "infinity" };
+                    raise(PyValueError::new_err(format!("cannot convert {what} to {}", to.ty())));
+                    return Outcome::Raised;
+                }
+                // Saturates far outside of every range.
+                value.trunc() as i128
+            }
+        };
+        if value < range.0 || value > range.1 {
+            raise(PyOverflowError::new_err(format!("{value} does not fit into {}", to.ty())));
+            return Outcome::Raised;
+        }
+        // SAFETY: the caller has made room. The low 64 bits are the sign- or zero-extended value.
+        unsafe { put(out, value as u64) }
+    }
+
+    unsafe fn write_float(self, to: Num, out: &mut *mut u64) -> Outcome {
+        let (re, im) = match self {
+            Value::Int(value) => (value as f64, 0.0),
+            Value::Uint(value) => (value as f64, 0.0),
+            Value::Float(value) => (value, 0.0),
+            Value::Complex(re, im) => (re, im),
+        };
+        // Straight from the integer: by way of a double it would be rounded twice.
+        let single = || match self {
+            Value::Int(value) => value as f32,
+            Value::Uint(value) => value as f32,
+            _ => re as f32,
+        };
+        // SAFETY: the caller has made room.
+        unsafe {
+            match to {
+                Num::Bool => put(out, u64::from(re != 0.0 || im != 0.0)),
+                Num::F32 => put(out, single().to_bits().into()),
+                Num::C64 => {
+                    put(out, single().to_bits().into());
+                    put(out, (im as f32).to_bits().into())
+                }
+                Num::C128 => {
+                    put(out, re.to_bits());
+                    put(out, im.to_bits())
+                }
+                _ => put(out, re.to_bits()),
+            }
+        }
+    }
+}
+
+/// Sets an exception.
+#[cold]
+fn raise(error: PyErr) {
+    // The caller holds the GIL: it handles Python objects.
+    Python::attach(|py| error.restore(py));
+}
