@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 PYTHON_VERSION=${PYTHON_VERSION:-3.11}
 # Debian's and Ubuntu's names. clang is for the comparisons with C only.
 PACKAGES=(gcc g++ make binutils llvm-22-dev libpolly-22-dev libffi-dev libzstd-dev zlib1g-dev clang-22)
+find_python "$PYTHON_VERSION" > /dev/null || PACKAGES+=("python$PYTHON_VERSION-venv")
 
 missing=()
 if command -v dpkg-query > /dev/null; then
