@@ -34,6 +34,8 @@ struct Object {
 unsafe extern "C" {
     // Exported by all versions, but not part of the stable ABI of 3.10.
     fn PyVectorcall_Call(callable: *mut PyObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject;
+    fn PyObject_GenericGetDict(object: *mut PyObject, closure: *mut c_void) -> *mut PyObject;
+    fn PyObject_GenericSetDict(object: *mut PyObject, value: *mut PyObject, closure: *mut c_void) -> c_int;
     fn PyMethod_New(function: *mut PyObject, this: *mut PyObject) -> *mut PyObject;
 }
 
@@ -270,6 +272,7 @@ unsafe extern "C" fn clear_overloads(this: *mut PyObject, args: *mut PyObject) -
 struct Tables {
     methods: [ffi::PyMethodDef; 6],
     members: [ffi::PyMemberDef; 4],
+    getset: [ffi::PyGetSetDef; 2],
 }
 
 fn tables() -> Tables {
@@ -301,6 +304,16 @@ fn tables() -> Tables {
             offset(c"__vectorcalloffset__", offset_of!(Object, vectorcall)),
             ffi::PyMemberDef::default(),
         ],
+        getset: [
+            ffi::PyGetSetDef {
+                name: c"__dict__".as_ptr(),
+                get: Some(PyObject_GenericGetDict),
+                set: Some(PyObject_GenericSetDict),
+                doc: ptr::null(),
+                closure: ptr::null_mut(),
+            },
+            ffi::PyGetSetDef::default(),
+        ],
     }
 }
 
@@ -328,6 +341,7 @@ pub fn _make_dispatcher_type<'py>(base: &Bound<'py, PyType>) -> PyResult<Bound<'
         slot(ffi::Py_tp_call, PyVectorcall_Call as *mut c_void),
         slot(ffi::Py_tp_descr_get, descr_get as *mut c_void),
         slot(ffi::Py_tp_methods, tables.methods.as_mut_ptr().cast()),
+        slot(ffi::Py_tp_getset, tables.getset.as_mut_ptr().cast()),
         slot(ffi::Py_tp_members, tables.members.as_mut_ptr().cast()),
         slot(0, ptr::null_mut()),
     ];
