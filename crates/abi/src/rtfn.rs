@@ -112,6 +112,8 @@ macro_rules! for_each_rtfn {
             fd upow(I64, I64) -> (I64) pure;
             /// Greatest common divisor of magnitudes.
             fd gcd(I64, I64) -> (I64) pure;
+            /// The same of unsigned numbers.
+            fd ugcd(I64, I64) -> (I64) pure;
 
             // ---- floats -------------------------------------------------------------------------
             /// Python's `a ** b` on floats, special cases included.

@@ -1,1 +1,17 @@
+//! From a function's source text to typed, monomorphic SSA. Pure: no IO, no Python, no LLVM.
+//!
+//! The stages are modules in the order of the pipeline: [`syntax`], [`hir`], [`infer`], [`lower`],
+//! [`tir`]; [`pipeline`] runs them. [`host`] is the door to Python, [`diag`] what goes wrong, [`types`]
+//! the types.
 
+pub mod diag;
+pub mod hir;
+pub mod host;
+pub mod infer;
+pub mod lower;
+pub mod pipeline;
+pub mod prelude;
+pub mod source;
+pub mod syntax;
+pub mod tir;
+pub mod types;

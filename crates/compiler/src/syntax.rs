@@ -152,9 +152,10 @@ fn line_start(source: &Source, line: u32) -> Option<usize> {
     Some(line.as_ptr() as usize - source.text.as_ptr() as usize)
 }
 
-/// The text of a `def` that is the first thing on its line, from the keyword to the end of its block,
-/// as far as can be told from indentation. Where that is wrong (a string or a parenthesis with lines
-/// further to the left), the piece ends too early, inside of a token or a statement, and does not parse.
+/// The text of a `def` that is the first thing on its line, from the keyword to the end of its
+/// block, as far as can be told from indentation. Where that is wrong (a string or a parenthesis
+/// with lines further to the left), the piece ends too early, inside of a token or a statement, and
+/// does not parse.
 fn lines_of_def(source: &Source, line: u32) -> Option<std::ops::Range<usize>> {
     let text = &*source.text;
     let line_start = line_start(source, line)?;

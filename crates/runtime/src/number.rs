@@ -46,7 +46,12 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
 /// Greatest common divisor of the magnitudes. The one result that does not fit, 2**63 (from the
 /// smallest integer and itself or 0), comes out as the smallest integer.
 pub extern "C" fn gcd(a: i64, b: i64) -> i64 {
-    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    ugcd(a.unsigned_abs().cast_signed(), b.unsigned_abs().cast_signed())
+}
+
+/// The same of unsigned numbers, by Stein's binary algorithm.
+pub extern "C" fn ugcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.cast_unsigned(), b.cast_unsigned());
     if a == 0 || b == 0 {
         return (a | b).cast_signed();
     }

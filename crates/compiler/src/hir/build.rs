@@ -1,11 +1,13 @@
 //! AST → HIR: names bound, sugar gone, a CFG in SSA form.
 //!
-//! * [`scopes`]: which variable a name means. * [`ssa`], [`finish`]: the graph. * [`stmt`], [`expr`],
-//!   [`assign`], [`exception`], [`pattern`], [`inner`]: Python's syntax, by kind.
+//! * [`scopes`]: which variable a name means.
+//! * [`ssa`], [`finish`]: the graph.
+//! * [`stmt`], [`assign`], [`exception`], [`pattern`], [`expr`], [`literal`], [`inner`]: Python's
+//!   syntax, by kind.
 //!
 //! One walk over the AST emits instructions into the current block; values of variables are looked
-//! up as they are needed. After a statement that leaves (`return`, `break`, ...) the current block is
-//! one that nothing leads to; statements in it are skipped.
+//! up as they are needed. After a statement that leaves (`return`, `break`, ...) the current block
+//! is one that nothing leads to; statements in it are skipped.
 
 mod assign;
 mod exception;
@@ -129,7 +131,7 @@ struct Shared<'a> {
     coerced: Vec<bool>,
     /// `None`: begun, or not begun yet.
     functions: Vec<Option<Function>>,
-    /// Inner functions by scope: a `finally` block is built more than once, the functions in it are not.
+    /// Inner functions by scope: a `finally` block is built more than once, what it defines is not.
     made: FxHashMap<ScopeId, FuncId>,
     /// How deeply the current expression or statement is nested.
     depth: u32,
@@ -170,7 +172,7 @@ struct Builder<'s, 'a> {
 }
 
 /// Nested expressions and statements beyond this are refused: recursion must not exhaust the stack.
-const MAX_DEPTH: u32 = 200;
+const MAX_DEPTH: u32 = 400;
 
 impl<'s, 'a> Builder<'s, 'a> {
     fn function(
@@ -252,10 +254,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         match self.shared.scopes.yields(self.function) {
             None => Ok(()),
             Some(range) => Err(self
-                .unsupported(
-                    range,
-                    "generators (`yield`) are not supported in compiled functions",
-                )
+                .not_supported(range, "generators (`yield`) are")
                 .help("collect the values in a list or an array and return that")),
         }
     }
@@ -267,10 +266,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         };
         if let Some(kwarg) = &parameters.kwarg {
             return Err(self
-                .unsupported(
-                    kwarg.range(),
-                    "`**` parameters are not supported in compiled functions",
-                )
+                .not_supported(kwarg.range(), "`**` parameters are")
                 .help("name the keyword arguments"));
         }
         let mut made = Vec::with_capacity(parameters.len());
@@ -379,6 +375,11 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn unsupported(&self, range: TextRange, message: impl Into<String>) -> Box<Diagnostic> {
         self.error(Code::UnsupportedSyntax, range, message)
+    }
+
+    /// "`what` not supported in compiled functions"; `what` ends in "is" or "are".
+    fn not_supported(&self, range: TextRange, what: &str) -> Box<Diagnostic> {
+        self.unsupported(range, format!("{what} not supported in compiled functions"))
     }
 
     /// Runs `f` one level deeper.
@@ -502,12 +503,15 @@ impl<'s, 'a> Builder<'s, 'a> {
             Meaning::Free => Err(self
                 .unsupported(
                     range,
-                    format!("`{name}` belongs to the function around the compiled one and cannot be assigned"),
+                    format!("the free variable `{name}` cannot be assigned"),
                 )
-                .note("the variables that a compiled function takes from its surroundings are constants")
+                .note("what a compiled function takes from the function around it is constant")
                 .help("pass the value as an argument and return the new one")),
             Meaning::Global | Meaning::DeclaredGlobal => Err(self
-                .unsupported(range, format!("the global variable `{name}` cannot be assigned in compiled code"))
+                .unsupported(
+                    range,
+                    format!("the global variable `{name}` cannot be assigned"),
+                )
                 .note("global variables are constants for compiled code")
                 .help("return the value, or store it in an array that is passed as an argument")),
         }

@@ -9,9 +9,8 @@
 //!   branch %3 -> b1 else b2
 //! ```
 //!
-//! A value's name follows its number where it is defined. `handler b3(%1)` after a block's parameters
-//! is where its exceptions go; `(!, ...)` among a handler's arguments would be the exception itself,
-//! which is not printed.
+//! A value's name follows its number where it is defined. `handler b3(%1)` in a block's first line
+//! is where its exceptions go; the first parameter of `b3`, the exception, has no argument there.
 
 use std::fmt::{Display, Formatter, Result, Write as _};
 

@@ -24,7 +24,7 @@ struct Verifier<'f> {
 enum At {
     Inst(usize),
     End,
-    /// Where an exception leaves the block: the result of the instruction that raises it is not there.
+    /// Where an exception leaves the block, without the result of the instruction that raised it.
     Raise,
 }
 

@@ -9,10 +9,7 @@ use crate::syntax::ast::{self, Stmt};
 impl<'a> Builder<'_, 'a> {
     pub(super) fn try_statement(&mut self, node: &'a ast::StmtTry) -> Result<()> {
         if node.is_star {
-            return Err(self.unsupported(
-                node.range(),
-                "`except*` is not supported in compiled functions",
-            ));
+            return Err(self.not_supported(node.range(), "`except*` is"));
         }
         if node.finalbody.is_empty() {
             return self.try_except(node);

@@ -81,29 +81,17 @@ impl<'a> Builder<'_, 'a> {
             Expr::SetComp(node) => self.set_comprehension(node),
             Expr::DictComp(node) => self.dict_comprehension(node),
             Expr::Generator(_) => Err(self
-                .unsupported(
-                    range,
-                    "generator expressions are not supported in compiled functions",
-                )
+                .not_supported(range, "generator expressions are")
                 .help("use a list comprehension: `[... for ...]`")),
-            Expr::Yield(_) | Expr::YieldFrom(_) => Err(self.unsupported(
-                range,
-                "generators (`yield`) are not supported in compiled functions",
-            )),
-            Expr::Await(_) => {
-                Err(self.unsupported(range, "`await` is not supported in compiled functions"))
+            Expr::Yield(_) | Expr::YieldFrom(_) => {
+                Err(self.not_supported(range, "generators (`yield`) are"))
             }
-            Expr::TString(_) => Err(self.unsupported(
-                range,
-                "template strings are not supported in compiled functions",
-            )),
+            Expr::Await(_) => Err(self.not_supported(range, "`await` is")),
+            Expr::TString(_) => Err(self.not_supported(range, "template strings are")),
             Expr::Starred(_) => {
                 Err(self.unsupported(range, "a starred expression cannot stand here"))
             }
-            _ => Err(self.unsupported(
-                range,
-                "this expression is not supported in compiled functions",
-            )),
+            _ => Err(self.not_supported(range, "this expression is")),
         }
     }
 

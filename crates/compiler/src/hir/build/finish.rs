@@ -58,8 +58,9 @@ impl Graph {
         order
     }
 
-    /// A parameter whose arguments are all one value (or itself) is that value. One removal can make
-    /// another possible around a loop, so this repeats; in a reducible graph what is left is minimal.
+    /// A parameter whose arguments are all one value (or itself) is that value. One removal can
+    /// make another possible around a loop, so this repeats. What is left in a reducible graph is
+    /// minimal, and Python's statements make no other graphs.
     fn remove_trivial_phis(&mut self, order: &[BlockId]) {
         loop {
             let mut changed = false;

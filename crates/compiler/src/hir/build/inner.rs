@@ -2,7 +2,7 @@
 
 use super::{Builder, Definition};
 use crate::diag::Result;
-use crate::hir::{FuncId, Op, Value};
+use crate::hir::{Arg, FuncId, Op, Value};
 use crate::syntax::ast::{self, Expr};
 use crate::syntax::{Ranged, TextRange};
 
@@ -16,9 +16,23 @@ enum Collect<'a> {
 
 impl<'a> Builder<'_, 'a> {
     pub(super) fn inner_def(&mut self, node: &'a ast::StmtFunctionDef) -> Result<()> {
+        let decorators: Vec<Value> = node
+            .decorator_list
+            .iter()
+            .map(|decorator| self.expr(&decorator.expression))
+            .collect::<Result<_>>()?;
         let range = TextRange::new(node.name.start(), node.parameters.end());
-        let closure = self.closure(Definition::Def(node), Some(&node.parameters), range)?;
-        self.write_name(node.name.as_str(), closure, node.name.range())
+        let mut value = self.closure(Definition::Def(node), Some(&node.parameters), range)?;
+        for (decorator, callee) in node.decorator_list.iter().zip(decorators).rev() {
+            let args = vec![Arg::Plain(value)];
+            let call = Op::Call {
+                callee,
+                args,
+                keywords: Vec::new(),
+            };
+            value = self.emit(call, decorator.expression.range());
+        }
+        self.write_name(node.name.as_str(), value, node.name.range())
     }
 
     pub(super) fn inner_lambda(&mut self, node: &'a ast::ExprLambda) -> Result<Value> {
@@ -81,10 +95,7 @@ impl<'a> Builder<'_, 'a> {
 
     pub(super) fn dict_comprehension(&mut self, node: &'a ast::ExprDictComp) -> Result<Value> {
         let Some(key) = &node.key else {
-            return Err(self.unsupported(
-                node.range(),
-                "`**` in a dict comprehension is not supported in compiled functions",
-            ));
+            return Err(self.not_supported(node.range(), "`**` in a dict comprehension is"));
         };
         self.comprehension(
             node.range(),
@@ -93,7 +104,7 @@ impl<'a> Builder<'_, 'a> {
         )
     }
 
-    /// A comprehension is a loop in the function that it is in; its targets have a scope of their own.
+    /// A comprehension is a loop in the function around it; its targets have a scope of their own.
     fn comprehension(
         &mut self,
         range: TextRange,
@@ -101,10 +112,7 @@ impl<'a> Builder<'_, 'a> {
         collect: Collect<'a>,
     ) -> Result<Value> {
         if let Some(generator) = generators.iter().find(|g| g.is_async) {
-            return Err(self.unsupported(
-                generator.range(),
-                "asynchronous comprehensions are not supported in compiled functions",
-            ));
+            return Err(self.not_supported(generator.range(), "asynchronous comprehensions are"));
         }
         let Some((first, rest)) = generators.split_first() else {
             return Err(self.unsupported(range, "a comprehension without `for`"));

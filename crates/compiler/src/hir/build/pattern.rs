@@ -143,10 +143,7 @@ impl<'a> Builder<'_, 'a> {
             }),
             Pattern::MatchClass(node) => self.class_pattern(node, subject, fails, bindings),
             Pattern::MatchMapping(_) => Err(self
-                .unsupported(
-                    range,
-                    "mapping patterns are not supported in compiled functions",
-                )
+                .not_supported(range, "mapping patterns are")
                 .help("test with `in` and look the keys up")),
             Pattern::MatchStar(_) => {
                 Err(self.unsupported(range, "a starred pattern cannot stand here"))
@@ -269,8 +266,8 @@ impl<'a> Builder<'_, 'a> {
             ([inner], []) if is_self_matching(&node.cls) => Some(inner),
             _ => {
                 return Err(self
-                    .unsupported(node.range(), "class patterns with sub-patterns are not supported in compiled functions")
-                    .help("match the class alone (`case Class():`) and read the attributes in the body"));
+                    .not_supported(node.range(), "class patterns with sub-patterns are")
+                    .help("match the class alone (`case Class():`), read attributes in the body"));
             }
         };
         let range = node.range();

@@ -1,9 +1,9 @@
 //! Which variable a name means, and which variables inner functions share.
 //!
 //! One walk over a definition before it is built. Names are interned ([`Sym`]); every scope has a
-//! table of the names that occur in it. Events (a binding, the creation of an inner function) carry a
-//! position in evaluation order and the outermost loop around them; the two decide whether an inner
-//! function can capture a variable's value or has to share a mutable cell (see [`Scopes::link`]).
+//! table of the names that occur in it. Events (a binding, the creation of an inner function) carry
+//! a position in evaluation order and the outermost loop around them; the two decide whether an
+//! inner function can capture a variable's value or has to share a cell (see [`Scopes::link`]).
 
 use std::rc::Rc;
 
@@ -428,6 +428,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::FunctionDef(def) => {
+                def.decorator_list
+                    .iter()
+                    .for_each(|d| self.visit_expr(&d.expression));
                 self.defaults(Some(&def.parameters));
                 self.function(Definition::Def(def), Some(self.scope));
                 self.bind(def.name.as_str());

@@ -43,9 +43,9 @@ impl<'a> Builder<'_, 'a> {
             Stmt::FunctionDef(node) => self.inner_def(node),
             Stmt::Match(node) => self.match_statement(node),
             Stmt::With(node) => Err(self
-                .unsupported(
+                .not_supported(
                     head(node.range(), node.items.last().map(Ranged::range)),
-                    "`with` is not supported in compiled functions",
+                    "`with` is",
                 )
                 .help("use try/finally, or enter the context manager around the call")),
             Stmt::ClassDef(node) => Err(self
@@ -55,19 +55,12 @@ impl<'a> Builder<'_, 'a> {
                 )
                 .help("define the class at module level")),
             Stmt::Import(_) | Stmt::ImportFrom(_) => Err(self
-                .unsupported(
-                    stmt.range(),
-                    "`import` is not supported in compiled functions",
-                )
+                .not_supported(stmt.range(), "`import` is")
                 .help("import at module level; compiled code sees the module as a global name")),
-            Stmt::TypeAlias(_) => Err(self.unsupported(
-                stmt.range(),
-                "`type` statements are not supported in compiled functions",
-            )),
-            Stmt::IpyEscapeCommand(_) => Err(self.unsupported(
-                stmt.range(),
-                "IPython commands are not supported in compiled functions",
-            )),
+            Stmt::TypeAlias(_) => Err(self.not_supported(stmt.range(), "`type` statements are")),
+            Stmt::IpyEscapeCommand(_) => {
+                Err(self.not_supported(stmt.range(), "IPython commands are"))
+            }
         }
     }
 
@@ -129,9 +122,9 @@ impl<'a> Builder<'_, 'a> {
 
     fn for_loop(&mut self, node: &'a ast::StmtFor) -> Result<()> {
         if node.is_async {
-            return Err(self.unsupported(
+            return Err(self.not_supported(
                 head(node.range(), Some(node.iter.range())),
-                "`async for` is not supported in compiled functions",
+                "`async for` is",
             ));
         }
         let done = self.graph.block();
@@ -146,8 +139,8 @@ impl<'a> Builder<'_, 'a> {
         self.after_loop(done, end, &node.orelse, node.range())
     }
 
-    /// A loop over the items of an iterator: goes to `done` when there are no more. The state of the
-    /// iterator is a variable without a name.
+    /// A loop over the items of an iterator: goes to `done` when there are no more. The state of
+    /// the iterator is a variable without a name.
     pub(super) fn iterate(
         &mut self,
         first: Value,
@@ -285,10 +278,7 @@ impl<'a> Builder<'_, 'a> {
             None | Some(Expr::NoneLiteral(_)) => {}
             Some(cause) => {
                 return Err(self
-                    .unsupported(
-                        cause.range(),
-                        "`raise ... from` with a cause is not supported in compiled functions",
-                    )
+                    .not_supported(cause.range(), "`raise ... from` with a cause is")
                     .help("leave out `from`, or use `from None`"));
             }
         }

@@ -1,0 +1,11 @@
+//! HIR: Python's semantics in SSA form, without types.
+//!
+//! * [`data`]: the structures. * [`build`]: AST → HIR. * [`print`]: the text form. * [`verify`]: what
+//!   well-formed means.
+
+pub mod build;
+pub mod data;
+pub mod print;
+pub mod verify;
+
+pub use data::*;

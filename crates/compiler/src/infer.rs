@@ -1,0 +1,244 @@
+//! Inference: a type, and a constant where there is one, for every value of a HIR function, given the
+//! types of its arguments.
+//!
+//! An *instance* is a HIR function with argument types. [`Session::solve`] runs optimistic sparse
+//! conditional propagation over it: values start at bottom and only rise; branches on constants are
+//! followed on one side only; block parameters join what flows in. Calls are solved on demand;
+//! recursion is a fixpoint over the strongly connected component, results starting at bottom, so it
+//! needs no annotation. Errors count only if they are still there when nothing changes any more.
+//!
+//! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
+//! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
+//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows.
+
+use std::sync::Arc;
+
+use ferdelance_abi::settings::Options;
+use rustc_hash::FxHashMap;
+
+use crate::diag::{Code, Diagnostic, Result};
+use crate::hir;
+use crate::host::{Callee, Host};
+use crate::source::Span;
+use crate::types::{CellSite, PyRef, Ty};
+
+pub mod absval;
+mod attribute;
+mod builtins;
+mod call;
+pub mod index;
+pub mod intrinsic;
+mod numpy;
+mod op;
+mod solve;
+
+pub use absval::AbsVal;
+pub use call::{ArgRef, Bound, Resolution};
+pub use intrinsic::Intrinsic;
+pub(crate) use solve::reverse_postorder;
+
+/// An instance of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct InstanceId(pub u32);
+
+/// A module of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct ModuleId(pub u32);
+
+/// What an instance is: equal keys, same code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Key {
+    pub module: ModuleId,
+    pub function: hir::FuncId,
+    /// One type for each parameter of the entry block.
+    pub args: Box<[Ty]>,
+}
+
+/// The types of an instance.
+#[derive(Debug, Default)]
+pub struct Typing {
+    /// For each HIR value.
+    pub values: Vec<AbsVal>,
+    /// For each HIR block: can it be reached?
+    pub reachable: Vec<bool>,
+    /// What each call (by its result value) and each operator that is a call resolves to.
+    pub calls: FxHashMap<hir::Value, Resolution>,
+    /// The join of what is returned.
+    pub result: Option<Ty>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    New,
+    /// Being solved at this depth of the stack.
+    Active(u32),
+    /// Solved under assumptions about an active instance; to be solved again.
+    Provisional,
+    Done,
+}
+
+/// An instance and what is known about it.
+#[derive(Debug)]
+pub struct Instance {
+    pub key: Key,
+    pub typing: Arc<Typing>,
+    /// Takes part in a recursion.
+    pub recursive: bool,
+    state: State,
+    /// Its result was used while it was being solved.
+    assumed: bool,
+}
+
+/// A module in a session: where its code comes from and how it is compiled.
+#[derive(Clone, Debug)]
+pub struct ModuleInfo {
+    pub module: Arc<hir::Module>,
+    pub options: Options,
+    /// Types of locals that are fixed by the option `locals`.
+    pub locals: Arc<[(Arc<str>, Ty)]>,
+}
+
+/// One compilation: the modules and instances it meets.
+pub struct Session<'h> {
+    pub host: &'h dyn Host,
+    pub modules: Vec<ModuleInfo>,
+    pub instances: Vec<Instance>,
+    by_key: FxHashMap<Key, InstanceId>,
+    dispatchers: FxHashMap<PyRef, (ModuleId, Callee)>,
+    prelude: Option<(ModuleId, Arc<FxHashMap<Arc<str>, hir::FuncId>>)>,
+    /// What is stored in each cell; grows until nothing changes.
+    cells: FxHashMap<CellSite, AbsVal>,
+    cells_changed: bool,
+    /// Lowest depth of the stack whose result was assumed since the current solve began.
+    low: u32,
+    depth: u32,
+    /// Every global and free variable that was looked up: what a cache must check.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A name that the compile looked up, and what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dependency {
+    /// The Python function whose scope it was looked up in.
+    pub function: PyRef,
+    pub name: Arc<str>,
+    pub object: PyRef,
+    pub free: bool,
+}
+
+impl<'h> Session<'h> {
+    /// A session whose module 0 is `module`.
+    pub fn new(host: &'h dyn Host, info: ModuleInfo) -> Session<'h> {
+        Session {
+            host,
+            modules: vec![info],
+            instances: vec![],
+            by_key: FxHashMap::default(),
+            dispatchers: FxHashMap::default(),
+            prelude: None,
+            cells: FxHashMap::default(),
+            cells_changed: false,
+            low: u32::MAX,
+            depth: 0,
+            dependencies: vec![],
+        }
+    }
+
+    /// Types of function 0 of module 0 for these argument types, and of everything it calls.
+    pub fn infer_root(&mut self, args: &[Ty]) -> Result<InstanceId> {
+        let key = Key { module: ModuleId(0), function: hir::FuncId(0), args: args.into() };
+        loop {
+            self.cells_changed = false;
+            let id = self.instance(key.clone())?;
+            self.solve(id)?;
+            if !self.cells_changed {
+                return Ok(id);
+            }
+            for instance in &mut self.instances {
+                instance.state = State::New;
+            }
+        }
+    }
+
+    pub fn info(&self, id: ModuleId) -> &ModuleInfo {
+        &self.modules[id.0 as usize]
+    }
+
+    pub fn get(&self, id: InstanceId) -> &Instance {
+        &self.instances[id.0 as usize]
+    }
+
+    /// The HIR of an instance.
+    pub fn function(&self, id: InstanceId) -> (Arc<hir::Module>, hir::FuncId) {
+        let key = &self.get(id).key;
+        (self.info(key.module).module.clone(), key.function)
+    }
+
+    /// The type of a cell's content.
+    pub fn cell(&self, site: CellSite) -> Option<Ty> {
+        self.cells.get(&site).and_then(|v| v.ty)
+    }
+
+    /// The instance with this key, made if new.
+    fn instance(&mut self, key: Key) -> Result<InstanceId> {
+        if let Some(&id) = self.by_key.get(&key) {
+            return Ok(id);
+        }
+        const MOST: usize = 64;
+        let same = |i: &&Instance| i.key.module == key.module && i.key.function == key.function;
+        if self.instances.iter().filter(same).count() >= MOST {
+            let name = &self.info(key.module).module.functions[key.function.index()].name;
+            return Err(Diagnostic::new(
+                Code::RecursiveType,
+                format!("`{name}` calls itself with ever new argument types"),
+            )
+            .note(format!("it was instantiated for {MOST} different signatures, the last one {:?}", key.args))
+            .help("let the recursive call pass arguments of the types it was called with"));
+        }
+        let id = InstanceId(self.instances.len() as u32);
+        self.by_key.insert(key.clone(), id);
+        self.instances.push(Instance {
+            key,
+            typing: Arc::default(),
+            recursive: false,
+            state: State::New,
+            assumed: false,
+        });
+        Ok(id)
+    }
+
+    /// The module of a jitted function.
+    fn dispatcher(&mut self, dispatcher: PyRef) -> Result<(ModuleId, Callee)> {
+        if let Some(found) = self.dispatchers.get(&dispatcher) {
+            return Ok(found.clone());
+        }
+        let callee = self.host.callee(dispatcher)?;
+        // The function being compiled may call itself by its global name.
+        let known = self.modules.iter().position(|m| Arc::ptr_eq(&m.module, &callee.module));
+        let id = ModuleId(known.unwrap_or(self.modules.len()) as u32);
+        if known.is_none() {
+            let info = ModuleInfo { module: callee.module.clone(), options: callee.options, locals: callee.locals.clone() };
+            self.modules.push(info);
+        }
+        self.dispatchers.insert(dispatcher, (id, callee.clone()));
+        Ok((id, callee))
+    }
+
+    /// A function of the prelude.
+    fn prelude(&mut self, name: &str) -> Result<Option<(ModuleId, hir::FuncId)>> {
+        if self.prelude.is_none() {
+            let (module, names) = crate::prelude::load()?;
+            let id = ModuleId(self.modules.len() as u32);
+            let options = Options { always_inline: true, ..self.modules[0].options };
+            self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
+            self.prelude = Some((id, names));
+        }
+        let found = self.prelude.as_ref().and_then(|(id, names)| names.get(name).map(|&f| (*id, f)));
+        Ok(found)
+    }
+}
+
+/// An error at a place of a module.
+pub(crate) fn error_at(module: &hir::Module, span: Span, code: Code, message: impl Into<String>) -> Box<Diagnostic> {
+    Diagnostic::new(code, message).label(&module.source, span, "")
+}

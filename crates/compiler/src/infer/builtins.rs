@@ -1,0 +1,404 @@
+//! Typing of the functions of `builtins`, `math`, `cmath` and `operator`, and of methods.
+
+use super::call::{ArgRef, Resolution, signature};
+use super::intrinsic::{self, Class, Intrinsic, RealFn};
+use super::op::{plain, truth, ty_of, unary};
+use super::solve::Frame;
+use super::{AbsVal, Session};
+use crate::diag::{Code, Diagnostic, Result};
+use crate::hir::{BinaryOp, Name};
+use crate::host::Const;
+use crate::tir::Un;
+use crate::types::{Kind, Ty, join, promote};
+
+type Resolved = (AbsVal, Resolution);
+
+/// A builtin as the prelude names it: types stand for themselves.
+pub(super) fn by_name(name: &str) -> AbsVal {
+    let class = |ty| AbsVal::of(Ty::new(Kind::Class(ty)));
+    match name {
+        "int" => class(Ty::py_int()),
+        "float" => class(Ty::py_float()),
+        "complex" => class(Ty::py_complex()),
+        "bool" => class(Ty::bool()),
+        _ if name.contains('.') => AbsVal::of(Ty::builtin(name)),
+        _ => AbsVal::of(Ty::builtin(&format!("builtins.{name}"))),
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn call_builtin(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: Vec<ArgRef>,
+        keywords: Vec<(Name, ArgRef)>,
+    ) -> Result<Resolved> {
+        if let Some(rest) = name.strip_prefix("numpy.") {
+            if let Some(found) = self.call_numpy(frame, rest, &args, &keywords)? {
+                return Ok(found);
+            }
+        }
+        if keywords.is_empty() {
+            if let Some((value, what)) = self.known(frame, name, &args)? {
+                return Ok((value, Resolution::Intrinsic { what, args, keywords }));
+            }
+        }
+        let types = signature(&args.iter().map(ArgRef::ty).collect::<Vec<_>>());
+        let known = is_known(name);
+        if let Some(found) = self.call_prelude(frame, &name.replace('.', "_"), args, keywords)? {
+            return Ok(found);
+        }
+        let shown = name.strip_prefix("builtins.").unwrap_or(name);
+        Err(if known {
+            frame.error(Code::BadArguments, format!("{shown}() does not take {types}"))
+        } else {
+            frame
+                .error(Code::UnsupportedFunction, format!("`{shown}` cannot be compiled yet"))
+                .note(format!("it was called with {types}"))
+                .help("call it outside of the compiled function, or write what it does with loops")
+        })
+    }
+
+    /// A builtin function on these arguments; `None` if it is not one of those below or takes others.
+    fn known(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<(AbsVal, Intrinsic)>> {
+        if let Some(found) = real_or_complex(name, args) {
+            return Ok(Some(found));
+        }
+        if let Some(rest) = name.strip_prefix("operator.").or_else(|| name.strip_prefix("_operator.")) {
+            return self.operator(frame, rest, args);
+        }
+        let weak_int = Ty::py_int();
+        let types: Vec<Ty> = args.iter().map(|a| plain(a.ty())).collect();
+        let scalar = |t: &Ty| t.is_scalar();
+        Ok(Some(match (name, &types[..]) {
+            ("builtins.len", [t]) => match t.kind() {
+                Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                    (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
+                }
+                Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
+                Kind::Str | Kind::Range(..) => (AbsVal::of(weak_int), Intrinsic::Len),
+                _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
+            },
+            ("builtins.abs" | "numpy.abs" | "numpy.absolute", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
+            ("builtins.min" | "builtins.max", _) => {
+                let items = match &types[..] {
+                    [t] => t.tuple_items().map(<[Ty]>::to_vec),
+                    several => Some(several.to_vec()),
+                };
+                let Some(items) = items.filter(|i| !i.is_empty() && i.iter().all(|t| t.is_scalar() && !t.is_complex())) else {
+                    return Ok(None);
+                };
+                let joined = items[1..].iter().try_fold(items[0], |t, u| join::join(t, *u));
+                (AbsVal { ty: joined, constant: None }, Intrinsic::MinMax { max: name.ends_with("max") })
+            }
+            ("builtins.round", [t]) if t.is_integral() => (AbsVal::of(promoted_int(*t)), Intrinsic::Convert(promoted_int(*t))),
+            ("builtins.round", [t]) if t.is_float() => (AbsVal::of(weak_int), Intrinsic::RoundInt),
+            ("builtins.round", [t, n]) if t.is_float() && n.is_integral() => (AbsVal::of(*t), Intrinsic::RoundDigits),
+            ("builtins.divmod", [a, b]) if scalar(a) && scalar(b) => {
+                let quotient = promote::binary(BinaryOp::FloorDiv, *a, *b);
+                let Some(t) = quotient else { return Ok(None) };
+                (AbsVal::of(Ty::tuple(&[t, t])), Intrinsic::DivMod)
+            }
+            ("builtins.pow", [_, _]) => {
+                (self.binary(frame, BinaryOp::Pow, &args[0].abs, &args[1].abs)?, Intrinsic::Binary(BinaryOp::Pow))
+            }
+            ("builtins.hash", [t]) if hashable(*t) => (AbsVal::of(weak_int), Intrinsic::Hash),
+            ("builtins.str", [t]) if t.is_scalar() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Str),
+            ("builtins.str", []) => (AbsVal::literal(Const::Str("".into())), Intrinsic::Known),
+            ("builtins.repr", [t]) if t.is_scalar() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Repr),
+            ("builtins.bool", [_]) => (truth(frame, &args[0].abs)?, Intrinsic::Truth),
+            ("builtins.print", _) => {
+                if let Some(bad) = types.iter().find(|t| !printable(**t)) {
+                    return Err(frame.error(Code::BadArguments, format!("print() of a value of type {bad} cannot be compiled yet")));
+                }
+                (AbsVal::literal(Const::None), Intrinsic::Print)
+            }
+            ("builtins.range" | "ferdelance.prange", [_] | [_, _] | [_, _, _]) => {
+                if let Some(bad) = types.iter().find(|t| !t.is_integral()) {
+                    return Err(frame.error(Code::BadArguments, format!("range() takes integers, not {bad}")));
+                }
+                let unsigned = types.iter().all(|t| matches!(t.kind(), Kind::Int { signed: false, bits: 64, .. }));
+                let item = if unsigned { Ty::int(64, false).weak() } else { weak_int };
+                let step = if types.len() == 3 { args[2].abs.as_int().filter(|s| *s != 0) } else { Some(1) };
+                (AbsVal::of(Ty::new(Kind::Range(item, step))), Intrinsic::Range)
+            }
+            ("builtins.enumerate", [t] | [t, _]) => {
+                self.iter(frame, &AbsVal::of(*t))?;
+                (AbsVal::of(Ty::new(Kind::Enumerate(*t))), Intrinsic::Enumerate)
+            }
+            ("builtins.zip", _) => {
+                for t in &types {
+                    self.iter(frame, &AbsVal::of(*t))?;
+                }
+                (AbsVal::of(Ty::new(Kind::Zip(types.into()))), Intrinsic::Zip)
+            }
+            ("builtins.reversed", [t]) => match t.kind() {
+                Kind::Range(..) | Kind::Array(_) | Kind::Tuple(_) | Kind::NamedTuple(..) | Kind::Str => {
+                    self.iter(frame, &AbsVal::of(*t))?;
+                    (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
+                }
+                _ => return Ok(None),
+            },
+            ("builtins.iter", [_]) => (self.iter(frame, &args[0].abs)?, Intrinsic::Iter),
+            ("builtins.tuple", [t]) if t.tuple_items().is_some() => {
+                (AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())), Intrinsic::Identity)
+            }
+            ("builtins.tuple", []) => (AbsVal::of(Ty::tuple(&[])), Intrinsic::Known),
+            ("builtins.isinstance", [_, _]) => {
+                let is = is_instance(frame, args[0].ty(), ty_of(&args[1].abs))?;
+                (AbsVal::bool(is), Intrinsic::Known)
+            }
+            ("math.floor" | "math.ceil" | "math.trunc", [t]) if t.is_scalar() && !t.is_complex() => {
+                let un = rounding(name);
+                if t.is_integral() {
+                    (AbsVal::of(promoted_int(*t)), Intrinsic::Convert(promoted_int(*t)))
+                } else {
+                    (AbsVal::of(weak_int), Intrinsic::FloatToInt(un))
+                }
+            }
+            ("math.frexp", [t]) if real(*t) => {
+                let float = promote::real_function(*t).unwrap_or_else(Ty::py_float);
+                (AbsVal::of(Ty::tuple(&[float, weak_int])), Intrinsic::Frexp)
+            }
+            ("math.ldexp", [t, n]) if real(*t) && n.is_integral() => {
+                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Ldexp)
+            }
+            ("math.gcd", [a, b]) if a.is_integral() && b.is_integral() => {
+                (AbsVal { ty: promote::binary(BinaryOp::Add, *a, *b), constant: None }, Intrinsic::Gcd)
+            }
+            ("math.degrees" | "numpy.degrees" | "numpy.rad2deg", [t]) if real(*t) => {
+                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(180.0 / std::f64::consts::PI))
+            }
+            ("math.radians" | "numpy.radians" | "numpy.deg2rad", [t]) if real(*t) => {
+                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(std::f64::consts::PI / 180.0))
+            }
+            ("math.isnan" | "cmath.isnan" | "numpy.isnan", [t]) if t.is_scalar() => classify(Class::Nan),
+            ("math.isinf" | "cmath.isinf" | "numpy.isinf", [t]) if t.is_scalar() => classify(Class::Inf),
+            ("math.isfinite" | "cmath.isfinite" | "numpy.isfinite", [t]) if t.is_scalar() => classify(Class::Finite),
+            ("cmath.phase", [t]) if t.is_scalar() => (AbsVal::of(complex_of(*t).part()), Intrinsic::Phase),
+            ("cmath.polar", [t]) if t.is_scalar() => {
+                let part = complex_of(*t).part();
+                (AbsVal::of(Ty::tuple(&[part, part])), Intrinsic::Polar)
+            }
+            ("cmath.rect", [r, phi]) if real(*r) && real(*phi) => (AbsVal::of(Ty::py_complex()), Intrinsic::Rect),
+            ("cmath.log", [z, b]) if z.is_scalar() && b.is_scalar() => (AbsVal::of(complex_of(*z)), Intrinsic::ComplexLogBase),
+            ("ferdelance.literal_unroll", [t]) if t.tuple_items().is_some() => (args[0].abs.clone(), Intrinsic::Identity),
+            ("ferdelance.literally", [_]) => (args[0].abs.clone(), Intrinsic::Identity),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// A function of the module `operator`.
+    fn operator(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<(AbsVal, Intrinsic)>> {
+        let Some(what) = intrinsic::operator_function(name) else { return Ok(None) };
+        let value = match (&what, args) {
+            (Intrinsic::Binary(op), [a, b]) => self.binary(frame, *op, &a.abs, &b.abs)?,
+            (Intrinsic::Compare(op), [a, b]) => self.compare(frame, *op, &a.abs, &b.abs)?,
+            (Intrinsic::Unary(op), [a]) => unary(frame, *op, &a.abs)?,
+            (Intrinsic::Truth, [a]) => truth(frame, &a.abs)?,
+            (Intrinsic::Abs, [a]) if a.ty().is_scalar() => AbsVal::of(absolute(a.ty())),
+            (Intrinsic::GetItem, [a, i]) => self.get_item(frame, &a.abs, &i.abs)?,
+            (Intrinsic::SetItem, [a, i, v]) => self.set_item(frame, &a.abs, &i.abs, &v.abs)?,
+            _ => return Ok(None),
+        };
+        Ok(Some((value, what)))
+    }
+
+    pub(super) fn call_method(
+        &mut self,
+        frame: &Frame,
+        receiver: Ty,
+        name: &str,
+        args: Vec<ArgRef>,
+        keywords: Vec<(Name, ArgRef)>,
+    ) -> Result<Resolved> {
+        let types: Vec<Ty> = args.iter().map(ArgRef::ty).collect();
+        let found = match (receiver.kind(), name, &types[..]) {
+            (Kind::Complex { .. }, "conjugate", []) => Some((AbsVal::of(receiver), Intrinsic::Conjugate)),
+            (_, "conjugate", []) if receiver.is_scalar() => {
+                let ty = if receiver.is_bool() { Ty::py_int() } else { receiver };
+                Some((AbsVal::of(ty), Intrinsic::Receiver))
+            }
+            (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
+            (Kind::Tuple(items) | Kind::NamedTuple(_, items), "index" | "count", [wanted]) if items.iter().all(|t| t.is_scalar() && wanted.is_scalar() || t == wanted) => {
+                let what = if name == "index" { Intrinsic::TupleIndex } else { Intrinsic::TupleCount };
+                Some((AbsVal::of(Ty::py_int()), what))
+            }
+            _ => None,
+        };
+        if let (Some((value, what)), true) = (found, keywords.is_empty()) {
+            return Ok((value, Resolution::Intrinsic { what, args, keywords }));
+        }
+        if receiver.as_array().is_some() {
+            if let Some(found) = self.call_array_method(frame, receiver, name, args, keywords)? {
+                return Ok(found);
+            }
+        }
+        Err(bad_method(frame, receiver, name, &types))
+    }
+}
+
+fn bad_method(frame: &Frame, receiver: Ty, name: &str, types: &[Ty]) -> Box<Diagnostic> {
+    frame.error(Code::BadArguments, format!("{receiver}.{name}() with arguments {} cannot be compiled yet", signature(types)))
+}
+
+fn is_known(name: &str) -> bool {
+    intrinsic::real_function(name).is_some()
+        || intrinsic::complex_function(name).is_some()
+        || matches!(
+            name,
+            "builtins.len"
+                | "builtins.abs"
+                | "builtins.min"
+                | "builtins.max"
+                | "builtins.round"
+                | "builtins.divmod"
+                | "builtins.pow"
+                | "builtins.hash"
+                | "builtins.str"
+                | "builtins.range"
+                | "math.floor"
+                | "math.ceil"
+                | "math.trunc"
+                | "math.gcd"
+                | "math.isnan"
+                | "math.isinf"
+                | "math.isfinite"
+                | "cmath.phase"
+                | "cmath.polar"
+                | "cmath.rect"
+        )
+}
+
+fn real(t: Ty) -> bool {
+    t.is_scalar() && !t.is_complex()
+}
+
+/// Functions of the tables of real and complex functions.
+fn real_or_complex(name: &str, args: &[ArgRef]) -> Option<(AbsVal, Intrinsic)> {
+    let types: Vec<Ty> = args.iter().map(|a| plain(a.ty())).collect();
+    if let Some(row) = intrinsic::real_function(name) {
+        if types.len() == row.arity && types.iter().all(|t| real(*t)) {
+            let float = types.iter().filter_map(|t| promote::real_function(*t)).reduce(|a, b| join::join(a, b).unwrap_or(a))?;
+            return Some((AbsVal::of(float), Intrinsic::Real(row.func)));
+        }
+    }
+    let func = intrinsic::complex_function(name)?;
+    let [t] = types[..] else { return None };
+    // NumPy's functions of real numbers stay real; cmath's never are.
+    let takes = t.is_complex() || name.starts_with("cmath.") && t.is_scalar();
+    takes.then(|| (AbsVal::of(complex_of(t)), Intrinsic::Complex(func)))
+}
+
+/// The complex type that a number is converted to by functions of complex numbers.
+fn complex_of(t: Ty) -> Ty {
+    match *t.kind() {
+        Kind::Complex { .. } => t,
+        Kind::Float { bits: 32, weak } => Ty::new(Kind::Complex { bits: 64, weak }),
+        _ => Ty::new(Kind::Complex { bits: 128, weak: t.is_weak() || t.is_bool() }),
+    }
+}
+
+fn classify(class: Class) -> (AbsVal, Intrinsic) {
+    (AbsVal::of(Ty::bool()), Intrinsic::Classify(class))
+}
+
+/// The type of `abs(x)`.
+fn absolute(t: Ty) -> Ty {
+    match t.kind() {
+        Kind::Bool => Ty::py_int(),
+        Kind::Complex { .. } => t.part(),
+        _ => t,
+    }
+}
+
+/// An integer (or bool) as arithmetic would give it.
+fn promoted_int(t: Ty) -> Ty {
+    match *t.kind() {
+        Kind::Int { signed, weak, .. } => Ty::new(Kind::Int { bits: 64, signed, weak }),
+        _ => Ty::py_int(),
+    }
+}
+
+pub(super) fn rounding(name: &str) -> Un {
+    if name.ends_with("floor") {
+        Un::Floor
+    } else if name.ends_with("ceil") {
+        Un::Ceil
+    } else if name.ends_with("rint") {
+        Un::RoundEven
+    } else {
+        Un::Trunc
+    }
+}
+
+fn hashable(t: Ty) -> bool {
+    match t.kind() {
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|t| hashable(*t)),
+        Kind::Str | Kind::None => true,
+        _ => t.is_scalar(),
+    }
+}
+
+fn printable(t: Ty) -> bool {
+    match t.kind() {
+        Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
+        Kind::Str | Kind::None => true,
+        Kind::Optional(inner) => printable(*inner),
+        _ => t.is_scalar(),
+    }
+}
+
+/// `isinstance(value of type x, class)`.
+fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
+    Ok(match class.kind() {
+        Kind::Tuple(classes) => {
+            let mut any = false;
+            for c in classes {
+                any |= is_instance(frame, x, *c)?;
+            }
+            any
+        }
+        // Python's own classes take every number of their kind; NumPy's are exact.
+        Kind::Class(t) if t.is_weak() => match t.kind() {
+            Kind::Int { .. } => x.is_integral(),
+            Kind::Float { .. } => x.is_float() && x.bits() == 64,
+            _ => x.is_complex() && x.bits() == 128,
+        },
+        Kind::Class(t) => x.strong() == t.strong(),
+        Kind::NamedTupleClass(c) => matches!(x.kind(), Kind::NamedTuple(d, _) if c.class == d.class),
+        Kind::Builtin(name) => match &**name {
+            "builtins.str" => x.is_str(),
+            "builtins.tuple" => x.tuple_items().is_some(),
+            "builtins.range" => matches!(x.kind(), Kind::Range(..)),
+            "numpy.ndarray" => x.as_array().is_some(),
+            "numpy.integer" => x.is_int(),
+            "numpy.floating" => x.is_float(),
+            "numpy.complexfloating" => x.is_complex(),
+            "numpy.number" => x.is_number(),
+            "builtins.list" | "builtins.dict" | "builtins.set" | "builtins.bytes" => false,
+            _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with {name} cannot be compiled"))),
+        },
+        _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with a value of type {class} cannot be compiled"))),
+    })
+}
+
+/// How NumPy's scalar functions outside of the tables are computed.
+pub(super) fn numpy_scalar(name: &str, types: &[Ty]) -> Option<(Ty, Intrinsic)> {
+    Some(match (name, types) {
+        ("floor" | "ceil" | "trunc" | "rint", [t]) if real(*t) => (promote::real_function(*t)?, Intrinsic::Rounding(rounding(name))),
+        ("sign", [t]) if real(*t) => (promoted_number(*t), Intrinsic::Sign),
+        ("square", [t]) if t.is_scalar() => (promoted_number(*t), Intrinsic::Square),
+        ("reciprocal", [t]) if t.is_float() => (*t, Intrinsic::Reciprocal),
+        ("conj" | "conjugate", [t]) if t.is_complex() => (*t, Intrinsic::Conjugate),
+        ("conj" | "conjugate", [t]) if t.is_scalar() => (*t, Intrinsic::Identity),
+        ("where", [c, a, b]) if c.is_scalar() && a.is_scalar() && b.is_scalar() => (join::join(*a, *b)?, Intrinsic::Where),
+        ("power" | "float_power", [a, b]) if a.is_float() && b.is_float() => (join::join(*a, *b)?, Intrinsic::Real(RealFn::Pow)),
+        _ => return None,
+    })
+}
+
+fn promoted_number(t: Ty) -> Ty {
+    if t.is_integral() { promoted_int(t) } else { t }
+}

@@ -1,0 +1,277 @@
+//! Typing of indexing and iteration.
+
+use super::op::{plain, ty_of};
+use super::solve::Frame;
+use super::{AbsVal, Session};
+use crate::diag::{Code, Result};
+use crate::host::Const;
+use crate::types::{ArrayTy, Kind, Layout, Ty, join, promote};
+
+/// A part of a basic index of an array.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IndexItem {
+    Int,
+    /// Which of start, stop, step are there.
+    Slice([bool; 3]),
+    Ellipsis,
+    NewAxis,
+}
+
+/// What indexing an array with these items gives, with the ellipsis spelled out.
+#[derive(Clone, Debug)]
+pub struct Indexing {
+    /// One for each dimension of the array, in order, with new axes in between; no ellipsis.
+    pub items: Vec<IndexItem>,
+    /// For each entry of `items`, the index of the item in the index expression that it stands for.
+    pub source: Vec<Option<usize>>,
+    /// The element type, or a view.
+    pub result: Ty,
+}
+
+/// The items of an index expression's type: a tuple's items, or itself.
+pub fn index_items(index: Ty) -> Vec<Ty> {
+    match index.kind() {
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.to_vec(),
+        _ => vec![index],
+    }
+}
+
+/// Resolves a basic index; `Err` says what is wrong with it.
+pub fn basic_indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, String> {
+    let types = index_items(index);
+    let mut items = vec![];
+    for ty in &types {
+        items.push(match plain(*ty).kind() {
+            Kind::Int { .. } => IndexItem::Int,
+            Kind::Slice(parts) => IndexItem::Slice(*parts),
+            Kind::Ellipsis => IndexItem::Ellipsis,
+            Kind::None => IndexItem::NewAxis,
+            Kind::Array(_) | Kind::Bool => return Err(format!("indexing an array by a value of type {ty} is not compiled yet")),
+            _ => return Err(format!("cannot index {} with a value of type {ty}", array.ty())),
+        });
+    }
+    let used = items.iter().filter(|i| matches!(i, IndexItem::Int | IndexItem::Slice(_))).count();
+    let ndim = usize::from(array.ndim);
+    if used > ndim {
+        return Err(format!("too many indices for {}: {used} for {ndim} dimensions", array.ty()));
+    }
+    if items.iter().filter(|i| **i == IndexItem::Ellipsis).count() > 1 {
+        return Err("an index can have a single ellipsis (...)".into());
+    }
+    let full = std::iter::repeat_n((IndexItem::Slice([false; 3]), None), ndim - used);
+    let mut expanded: Vec<(IndexItem, Option<usize>)> = vec![];
+    let mut filled = false;
+    for (i, &item) in items.iter().enumerate() {
+        if item == IndexItem::Ellipsis {
+            expanded.extend(full.clone());
+            filled = true;
+        } else {
+            expanded.push((item, Some(i)));
+        }
+    }
+    if !filled {
+        expanded.extend(full);
+    }
+    let (items, source): (Vec<_>, Vec<_>) = expanded.into_iter().unzip();
+    let rank = items.iter().filter(|i| **i != IndexItem::Int).count();
+    let scalar = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
+    let result = if scalar {
+        array.dtype
+    } else {
+        ArrayTy { ndim: rank as u8, layout: view_layout(array, &items), ..array }.ty()
+    };
+    Ok(Indexing { items, source, result })
+}
+
+/// The layout of a view: C stays C while only leading dimensions are dropped or cut without a step.
+fn view_layout(array: ArrayTy, items: &[IndexItem]) -> Layout {
+    let dims = items.iter().filter(|i| **i != IndexItem::NewAxis);
+    let new_axis = items.contains(&IndexItem::NewAxis);
+    let full = |i: &&IndexItem| matches!(i, IndexItem::Slice([false, false, false]));
+    let contiguous = |rest: &mut dyn Iterator<Item = &IndexItem>| {
+        let mut rest = rest.skip_while(|i| **i == IndexItem::Int);
+        let first = rest.next();
+        let cut = matches!(first, None | Some(IndexItem::Slice([_, _, false])));
+        cut && rest.all(|i| full(&i))
+    };
+    let kept = match array.layout {
+        Layout::C => contiguous(&mut dims.clone()),
+        Layout::F => contiguous(&mut dims.clone().rev()),
+        Layout::A => false,
+    };
+    let rank = items.len() - items.iter().filter(|i| **i == IndexItem::Int).count();
+    match (kept && !new_axis, array.layout) {
+        (true, Layout::F) if rank <= 1 => Layout::C,
+        (true, layout) => layout,
+        _ => Layout::A,
+    }
+}
+
+/// The items of a homogeneous tuple (all join to one type).
+pub fn tuple_item(items: &[Ty]) -> Option<Ty> {
+    let (first, rest) = items.split_first()?;
+    rest.iter().try_fold(*first, |t, u| if t.strong() == u.strong() || t.is_number() && u.is_number() { join::join(t, *u) } else { None })
+}
+
+impl Session<'_> {
+    pub(super) fn get_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal) -> Result<AbsVal> {
+        let (ty, index_ty) = (ty_of(value), ty_of(index));
+        match ty.kind() {
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => tuple_get(frame, value, ty, items, index),
+            Kind::Array(array) => match basic_indexing(*array, index_ty) {
+                Ok(indexing) => Ok(AbsVal::of(indexing.result)),
+                Err(message) => Err(frame.error(Code::BadIndex, message)),
+            },
+            Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => Ok(AbsVal::of(Ty::str())),
+            Kind::Str => Err(frame.error(Code::BadIndex, format!("cannot index unicode_type with a value of type {index_ty}"))),
+            _ => Err(frame.error(Code::NoOperator, format!("a value of type {ty} has no items (getitem)"))),
+        }
+    }
+
+    pub(super) fn set_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal, new: &AbsVal) -> Result<AbsVal> {
+        let (ty, index_ty, new_ty) = (ty_of(value), ty_of(index), ty_of(new));
+        let Kind::Array(array) = *ty.kind() else {
+            return Err(frame.error(Code::ReadOnly, format!("cannot assign to an item of {ty} (setitem)")));
+        };
+        if array.readonly {
+            let mut error = frame.error(Code::ReadOnly, format!("cannot assign to an item (setitem) of a read-only array: {ty}"));
+            if matches!(value.constant, Some(Const::Array(_))) {
+                error = error.note("global arrays are frozen constants in compiled code");
+            }
+            return Err(error.help("pass the array as an argument, or write to a copy"));
+        }
+        let indexing = basic_indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
+        if indexing.result.as_array().is_some() {
+            return Err(frame
+                .error(Code::UnsupportedFunction, format!("assignment to a part of {ty} with {index_ty} is not compiled yet (setitem)"))
+                .help("write a loop over the elements"));
+        }
+        if promote::fit(new_ty, array.dtype).is_none() {
+            return Err(frame.error(
+                Code::CannotConvert,
+                format!("cannot convert {new_ty} to {}, the type of the array's elements (setitem)", array.dtype),
+            ));
+        }
+        Ok(AbsVal::of(Ty::none()))
+    }
+
+    pub(super) fn iter(&mut self, frame: &Frame, value: &AbsVal) -> Result<AbsVal> {
+        let ty = ty_of(value);
+        if let Kind::Iter(_) = ty.kind() {
+            return Ok(AbsVal::of(ty));
+        }
+        self.iter_element(frame, ty)?;
+        Ok(AbsVal::of(Ty::new(Kind::Iter(ty))))
+    }
+
+    pub(super) fn iter_item(&mut self, frame: &Frame, it: &AbsVal) -> Result<AbsVal> {
+        match *ty_of(it).kind() {
+            Kind::Iter(inner) => Ok(AbsVal::of(self.iter_element(frame, inner)?)),
+            _ => Err(frame.error(Code::Internal, "an iterator that is none")),
+        }
+    }
+
+    /// The type of the items of an iterable.
+    fn iter_element(&mut self, frame: &Frame, ty: Ty) -> Result<Ty> {
+        let not_iterable = || frame.error(Code::NotIterable, format!("cannot iterate over a value of type {ty}"));
+        Ok(match ty.kind() {
+            Kind::Range(t, _) => *t,
+            Kind::Array(array) if array.ndim > 0 => {
+                let index = AbsVal::of(Ty::py_int());
+                ty_of(&self.get_item(frame, &AbsVal::of(array.ty()), &index)?)
+            }
+            Kind::Str => Ty::str(),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                if items.is_empty() {
+                    return Ok(Ty::none());
+                }
+                tuple_item(items).ok_or_else(|| {
+                    frame
+                        .error(Code::NotIterable, format!("cannot iterate over {ty}: its items have different types"))
+                        .help("use `literal_unroll`, or index with constants")
+                })?
+            }
+            Kind::Enumerate(inner) => Ty::tuple(&[Ty::py_int(), self.iter_element(frame, *inner)?]),
+            Kind::Zip(inner) => {
+                let items: Result<Vec<Ty>> = inner.iter().map(|t| self.iter_element(frame, *t)).collect();
+                Ty::tuple(&items?)
+            }
+            Kind::Reversed(inner) => self.iter_element(frame, *inner)?,
+            Kind::Iter(inner) => self.iter_element(frame, *inner)?,
+            _ => return Err(not_iterable()),
+        })
+    }
+}
+
+fn tuple_get(frame: &Frame, value: &AbsVal, ty: Ty, items: &'static [Ty], index: &AbsVal) -> Result<AbsVal> {
+    let index_ty = ty_of(index);
+    if index_ty.is_integral() {
+        let Some(i) = index.as_int() else {
+            return tuple_item(items).map(AbsVal::of).ok_or_else(|| {
+                frame
+                    .error(Code::BadIndex, format!("the index of {ty} must be a constant: its items have different types"))
+                    .help("index with a literal, or make the items one type")
+            });
+        };
+        let at = if i < 0 { i + items.len() as i64 } else { i };
+        if !(0..items.len() as i64).contains(&at) {
+            // A homogeneous tuple raises at run time, as Python does.
+            let homogeneous = tuple_item(items).filter(|_| !matches!(index.constant, Some(Const::Int(_))));
+            return homogeneous.map(AbsVal::of).ok_or_else(|| {
+                frame.error(Code::BadIndex, format!("tuple index {i} is out of range for {} items ({ty})", items.len()))
+            });
+        }
+        let constant = match &value.constant {
+            Some(Const::Tuple(constants)) => constants.get(at as usize).cloned(),
+            _ => None,
+        };
+        return Ok(AbsVal { ty: Some(items[at as usize]), constant });
+    }
+    if let (Kind::Slice(_), Some(Const::Tuple(parts))) = (index_ty.kind(), &index.constant) {
+        let part = |i: usize| match &parts[i] {
+            Const::Int(v) => i64::try_from(*v).ok(),
+            _ => None,
+        };
+        let picked = slice_positions(items.len(), part(0), part(1), part(2))
+            .ok_or_else(|| frame.error(Code::BadIndex, "slice step cannot be zero"))?;
+        let types: Vec<Ty> = picked.iter().map(|&i| items[i]).collect();
+        let constant = match &value.constant {
+            Some(Const::Tuple(constants)) => Some(Const::Tuple(picked.iter().map(|&i| constants[i].clone()).collect())),
+            _ => None,
+        };
+        return Ok(AbsVal { ty: Some(Ty::tuple(&types)), constant });
+    }
+    Err(frame.error(Code::BadIndex, format!("cannot index {ty} with a value of type {index_ty}")))
+}
+
+/// The positions that a constant slice takes from a sequence of `len` items; `None` for a step of 0.
+pub fn slice_positions(len: usize, start: Option<i64>, stop: Option<i64>, step: Option<i64>) -> Option<Vec<usize>> {
+    let (len, step) = (len as i64, step.unwrap_or(1));
+    if step == 0 {
+        return None;
+    }
+    let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
+    let clamp = |v: Option<i64>, default| v.map_or(default, |v| (if v < 0 { v + len } else { v }).clamp(low, high));
+    let (mut at, stop) = if step > 0 { (clamp(start, 0), clamp(stop, len)) } else { (clamp(start, len - 1), clamp(stop, -1)) };
+    let mut out = vec![];
+    while if step > 0 { at < stop } else { at > stop } {
+        out.push(at as usize);
+        at += step;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slice_positions;
+
+    #[test]
+    fn slices_as_python_does() {
+        assert_eq!(slice_positions(5, Some(1), Some(3), None), Some(vec![1, 2]));
+        assert_eq!(slice_positions(5, None, None, Some(-1)), Some(vec![4, 3, 2, 1, 0]));
+        assert_eq!(slice_positions(5, Some(-2), None, None), Some(vec![3, 4]));
+        assert_eq!(slice_positions(5, Some(3), Some(1), None), Some(vec![]));
+        assert_eq!(slice_positions(5, None, None, Some(2)), Some(vec![0, 2, 4]));
+        assert_eq!(slice_positions(5, Some(0), None, Some(0)), None);
+    }
+}

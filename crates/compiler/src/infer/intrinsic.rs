@@ -1,0 +1,309 @@
+//! What the compiler itself can do: every function that is neither compiled from source nor in the
+//! prelude. Inference decides on an [`Intrinsic`] (types included), lowering writes it.
+
+use std::sync::Arc;
+
+use ferdelance_abi::rtfn::RtFn;
+
+use crate::hir::{BinaryOp, CompareOp, UnaryOp};
+use crate::tir::Un;
+use crate::types::{NamedTuple, Ty};
+
+/// A known operation on the arguments of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intrinsic {
+    /// The result is known by type or constant; arguments have been evaluated and are dropped.
+    Known,
+    /// The first argument itself.
+    Identity,
+    /// The receiver of a method call, which has no arguments.
+    Receiver,
+    /// Converts a number (or bool) to this type, as the type's constructor does.
+    Convert(Ty),
+    /// `complex(a, b)`, of this type.
+    ComplexParts(Ty),
+    Truth,
+    Len,
+    Abs,
+    /// Smallest or largest of the arguments, or of the items of the only argument, a tuple.
+    MinMax { max: bool },
+    /// `round(x)`: to an integer, half to even.
+    RoundInt,
+    RoundDigits,
+    DivMod,
+    Hash,
+    Str,
+    Repr,
+    Print,
+    /// `range(...)`; the type says whether the step is known.
+    Range,
+    Enumerate,
+    Zip,
+    Reversed,
+    /// `iter(x)`.
+    Iter,
+    Unary(UnaryOp),
+    Binary(BinaryOp),
+    Compare(CompareOp),
+    GetItem,
+    SetItem,
+    /// A function of reals, computed in the result's type.
+    Real(RealFn),
+    /// `isnan`, `isinf`, `isfinite` of a real or complex number.
+    Classify(Class),
+    /// `floor`, `ceil`, `trunc` to an integer.
+    FloatToInt(Un),
+    /// `floor` and so on, keeping the type (NumPy).
+    Rounding(Un),
+    Frexp,
+    Ldexp,
+    Gcd,
+    /// degrees, radians: times this factor.
+    Scale(f64),
+    /// A function of complex numbers.
+    Complex(RtFn),
+    /// `cmath.log(z, base)`.
+    ComplexLogBase,
+    Phase,
+    Polar,
+    Rect,
+    Conjugate,
+    /// `tuple(x)` of a tuple; `*args` and displays.
+    Tuple,
+    NamedTuple(NamedTuple),
+    /// An instance of an exception class with the arguments.
+    Exception,
+    /// np.empty, zeros, ones, full and their `_like` forms.
+    NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
+    Arange { dtype: Ty },
+    /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
+    TupleIndex,
+    TupleCount,
+    /// A NumPy scalar function by select: sign, where, clip.
+    Sign,
+    Where,
+    Square,
+    Reciprocal,
+    /// `np.shape(a)` and the like: the attribute of the first argument.
+    Attribute(Arc<str>),
+}
+
+/// What a new array is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    Nothing,
+    Zero,
+    One,
+    /// The second argument.
+    Value,
+}
+
+/// Where a new array's shape comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShapeFrom {
+    /// The first argument: an int or a tuple of ints.
+    Argument,
+    /// The shape of the first argument.
+    Like,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Nan,
+    Inf,
+    Finite,
+}
+
+/// How a function of real numbers is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RealFn {
+    Un(Un),
+    /// Runtime functions for float64 and float32; without the latter, float32 goes through float64.
+    Rt(RtFn, Option<RtFn>),
+    CopySign,
+    /// Python's `**` on floats.
+    Pow,
+}
+
+/// A row of the table of real functions.
+#[derive(Debug)]
+pub struct RealRow {
+    /// Canonical names: `math.sin`, `numpy.sin`.
+    pub names: &'static [&'static str],
+    pub arity: usize,
+    pub func: RealFn,
+}
+
+macro_rules! real {
+    ($($arity:literal $func:expr, $($name:literal)+;)*) => {
+        &[$(RealRow { names: &[$($name),+], arity: $arity, func: $func }),*]
+    };
+}
+
+/// Functions of real numbers that give a real number: float32 for float32, otherwise float64.
+pub static REAL_FUNCTIONS: &[RealRow] = {
+    use RealFn::{CopySign, Pow, Rt};
+    use RtFn as F;
+    real! {
+        1 RealFn::Un(Un::Sqrt), "math.sqrt" "numpy.sqrt";
+        1 RealFn::Un(Un::FAbs), "math.fabs" "numpy.fabs";
+        1 Rt(F::sin, Some(F::sinf)), "math.sin" "numpy.sin";
+        1 Rt(F::cos, Some(F::cosf)), "math.cos" "numpy.cos";
+        1 Rt(F::tan, Some(F::tanf)), "math.tan" "numpy.tan";
+        1 Rt(F::asin, Some(F::asinf)), "math.asin" "numpy.arcsin";
+        1 Rt(F::acos, Some(F::acosf)), "math.acos" "numpy.arccos";
+        1 Rt(F::atan, Some(F::atanf)), "math.atan" "numpy.arctan";
+        2 Rt(F::atan2, Some(F::atan2f)), "math.atan2" "numpy.arctan2";
+        1 Rt(F::sinh, Some(F::sinhf)), "math.sinh" "numpy.sinh";
+        1 Rt(F::cosh, Some(F::coshf)), "math.cosh" "numpy.cosh";
+        1 Rt(F::tanh, Some(F::tanhf)), "math.tanh" "numpy.tanh";
+        1 Rt(F::asinh, Some(F::asinhf)), "math.asinh" "numpy.arcsinh";
+        1 Rt(F::acosh, Some(F::acoshf)), "math.acosh" "numpy.arccosh";
+        1 Rt(F::atanh, Some(F::atanhf)), "math.atanh" "numpy.arctanh";
+        1 Rt(F::exp, Some(F::expf)), "math.exp" "numpy.exp";
+        1 Rt(F::exp2, Some(F::exp2f)), "math.exp2" "numpy.exp2";
+        1 Rt(F::expm1, Some(F::expm1f)), "math.expm1" "numpy.expm1";
+        1 Rt(F::log, Some(F::logf)), "math.log" "numpy.log";
+        1 Rt(F::log2, Some(F::log2f)), "math.log2" "numpy.log2";
+        1 Rt(F::log10, Some(F::log10f)), "math.log10" "numpy.log10";
+        1 Rt(F::log1p, Some(F::log1pf)), "math.log1p" "numpy.log1p";
+        1 Rt(F::cbrt, Some(F::cbrtf)), "math.cbrt" "numpy.cbrt";
+        2 Rt(F::hypot, Some(F::hypotf)), "math.hypot" "numpy.hypot";
+        2 Rt(F::fmod, Some(F::fmodf)), "math.fmod" "numpy.fmod";
+        1 Rt(F::erf, Some(F::erff)), "math.erf";
+        1 Rt(F::erfc, Some(F::erfcf)), "math.erfc";
+        1 Rt(F::gamma, None), "math.gamma";
+        1 Rt(F::lgamma, None), "math.lgamma";
+        2 Rt(F::nextafter, Some(F::nextafterf)), "math.nextafter" "numpy.nextafter";
+        2 CopySign, "math.copysign" "numpy.copysign";
+        2 Pow, "math.pow";
+    }
+};
+
+/// Functions of one complex number that give a complex number.
+pub static COMPLEX_FUNCTIONS: &[(&str, RtFn)] = &[
+    ("cmath.exp", RtFn::cexp),
+    ("cmath.log", RtFn::clog),
+    ("cmath.log10", RtFn::clog10),
+    ("cmath.sqrt", RtFn::csqrt),
+    ("cmath.sin", RtFn::csin),
+    ("cmath.cos", RtFn::ccos),
+    ("cmath.tan", RtFn::ctan),
+    ("cmath.sinh", RtFn::csinh),
+    ("cmath.cosh", RtFn::ccosh),
+    ("cmath.tanh", RtFn::ctanh),
+    ("cmath.asin", RtFn::casin),
+    ("cmath.acos", RtFn::cacos),
+    ("cmath.atan", RtFn::catan),
+    ("cmath.asinh", RtFn::casinh),
+    ("cmath.acosh", RtFn::cacosh),
+    ("cmath.atanh", RtFn::catanh),
+];
+
+/// The row of a real function by its canonical name.
+pub fn real_function(name: &str) -> Option<&'static RealRow> {
+    REAL_FUNCTIONS.iter().find(|row| row.names.contains(&name))
+}
+
+/// The complex function behind a `cmath` name, or behind a NumPy name that takes complex numbers.
+pub fn complex_function(name: &str) -> Option<RtFn> {
+    let cmath: Arc<str> = match name.strip_prefix("numpy.") {
+        Some(rest) => format!("cmath.{}", rest.strip_prefix("arc").map_or(rest.to_string(), |r| format!("a{r}"))).into(),
+        None => name.into(),
+    };
+    COMPLEX_FUNCTIONS.iter().find(|(n, _)| **n == *cmath).map(|&(_, f)| f)
+}
+
+/// Name of an operator as Python's `operator` module has it, and its sign.
+pub fn binary_names(op: BinaryOp) -> (&'static str, &'static str) {
+    match op {
+        BinaryOp::Add => ("add", "+"),
+        BinaryOp::Sub => ("sub", "-"),
+        BinaryOp::Mul => ("mul", "*"),
+        BinaryOp::TrueDiv => ("truediv", "/"),
+        BinaryOp::FloorDiv => ("floordiv", "//"),
+        BinaryOp::Mod => ("mod", "%"),
+        BinaryOp::Pow => ("pow", "**"),
+        BinaryOp::LShift => ("lshift", "<<"),
+        BinaryOp::RShift => ("rshift", ">>"),
+        BinaryOp::And => ("and_", "&"),
+        BinaryOp::Or => ("or_", "|"),
+        BinaryOp::Xor => ("xor", "^"),
+        BinaryOp::MatMul => ("matmul", "@"),
+    }
+}
+
+/// Likewise for comparisons.
+pub fn compare_names(op: CompareOp) -> (&'static str, &'static str) {
+    match op {
+        CompareOp::Eq => ("eq", "=="),
+        CompareOp::Ne => ("ne", "!="),
+        CompareOp::Lt => ("lt", "<"),
+        CompareOp::Le => ("le", "<="),
+        CompareOp::Gt => ("gt", ">"),
+        CompareOp::Ge => ("ge", ">="),
+        CompareOp::Is => ("is_", "is"),
+        CompareOp::IsNot => ("is_not", "is not"),
+        CompareOp::In => ("contains", "in"),
+        CompareOp::NotIn => ("contains", "not in"),
+    }
+}
+
+/// Likewise for operators on one operand.
+pub fn unary_names(op: UnaryOp) -> (&'static str, &'static str) {
+    match op {
+        UnaryOp::Neg => ("neg", "-"),
+        UnaryOp::Pos => ("pos", "+"),
+        UnaryOp::Invert => ("invert", "~"),
+        UnaryOp::Not => ("not_", "not"),
+    }
+}
+
+/// The operator function called `name` in Python's `operator` module.
+pub fn operator_function(name: &str) -> Option<Intrinsic> {
+    const BINARY: [BinaryOp; 13] = [
+        BinaryOp::Add,
+        BinaryOp::Sub,
+        BinaryOp::Mul,
+        BinaryOp::TrueDiv,
+        BinaryOp::FloorDiv,
+        BinaryOp::Mod,
+        BinaryOp::Pow,
+        BinaryOp::LShift,
+        BinaryOp::RShift,
+        BinaryOp::And,
+        BinaryOp::Or,
+        BinaryOp::Xor,
+        BinaryOp::MatMul,
+    ];
+    const COMPARE: [CompareOp; 8] = [
+        CompareOp::Eq,
+        CompareOp::Ne,
+        CompareOp::Lt,
+        CompareOp::Le,
+        CompareOp::Gt,
+        CompareOp::Ge,
+        CompareOp::Is,
+        CompareOp::IsNot,
+    ];
+    const UNARY: [UnaryOp; 4] = [UnaryOp::Neg, UnaryOp::Pos, UnaryOp::Invert, UnaryOp::Not];
+    let in_place = name.strip_prefix('i').filter(|n| BINARY.iter().any(|&op| binary_names(op).0.trim_end_matches('_') == *n));
+    let name = in_place.unwrap_or(name);
+    let binary = BINARY.iter().find(|&&op| binary_names(op).0 == name || in_place.is_some() && binary_names(op).0.trim_end_matches('_') == name);
+    if let Some(&op) = binary {
+        return Some(Intrinsic::Binary(op));
+    }
+    if let Some(&op) = COMPARE.iter().find(|&&op| compare_names(op).0 == name) {
+        return Some(Intrinsic::Compare(op));
+    }
+    if let Some(&op) = UNARY.iter().find(|&&op| unary_names(op).0 == name) {
+        return Some(Intrinsic::Unary(op));
+    }
+    match name {
+        "getitem" => Some(Intrinsic::GetItem),
+        "setitem" => Some(Intrinsic::SetItem),
+        "truth" => Some(Intrinsic::Truth),
+        "abs" => Some(Intrinsic::Abs),
+        _ => None,
+    }
+}

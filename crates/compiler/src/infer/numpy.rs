@@ -1,0 +1,248 @@
+//! Typing of NumPy's functions: array creation, scalar forms of ufuncs.
+
+use super::builtins::numpy_scalar;
+use super::call::{ArgRef, Resolution};
+use super::intrinsic::{Fill, Intrinsic, ShapeFrom, operator_function};
+use super::op::{plain, ty_of, unary};
+use super::solve::Frame;
+use super::{AbsVal, Session};
+use crate::diag::{Code, Result};
+use crate::hir::Name;
+use crate::host::Const;
+use crate::types::{ArrayTy, Kind, Layout, Ty};
+
+type Resolved = (AbsVal, Resolution);
+
+/// Arguments by parameter name.
+struct Args<'a> {
+    names: &'static [&'static str],
+    args: &'a [ArgRef],
+    keywords: &'a [(Name, ArgRef)],
+}
+
+impl<'a> Args<'a> {
+    fn get(&self, name: &str) -> Option<&'a ArgRef> {
+        let i = self.names.iter().position(|n| *n == name)?;
+        self.args.get(i).or_else(|| self.keywords.iter().find(|(n, _)| **n == *name).map(|(_, a)| a))
+    }
+
+    /// A keyword or a surplus argument that the function does not have.
+    fn unknown(&self) -> Option<String> {
+        if self.args.len() > self.names.len() {
+            return Some(format!("{} arguments", self.args.len()));
+        }
+        self.keywords.iter().find(|(n, _)| !self.names.contains(&&**n)).map(|(n, _)| format!("argument `{n}`"))
+    }
+}
+
+impl Session<'_> {
+    /// A call of `numpy.<name>`; `None` if it is none of those below.
+    pub(super) fn call_numpy(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<Option<Resolved>> {
+        let resolved = |ty: Ty, what: Intrinsic, args: Vec<ArgRef>| {
+            Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what, args, keywords: vec![] })))
+        };
+        match name {
+            "empty" | "zeros" | "ones" => {
+                let a = Args { names: &["shape", "dtype", "order"], args, keywords };
+                let fill = fill_of(name);
+                let dtype = dtype(frame, a.get("dtype"), Ty::float(64))?;
+                let (ty, shape) = new_array(frame, name, &a, dtype)?;
+                resolved(ty, Intrinsic::NewArray { fill, dtype, shape: ShapeFrom::Argument }, vec![shape])
+            }
+            "full" => {
+                let a = Args { names: &["shape", "fill_value", "dtype", "order"], args, keywords };
+                let Some(value) = a.get("fill_value") else { return Err(missing(frame, name, "fill_value")) };
+                let dtype = dtype(frame, a.get("dtype"), value.ty().strong())?;
+                let (ty, shape) = new_array(frame, name, &a, dtype)?;
+                resolved(ty, Intrinsic::NewArray { fill: Fill::Value, dtype, shape: ShapeFrom::Argument }, vec![shape, value.clone()])
+            }
+            "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
+            "arange" => arange(frame, args, keywords).map(Some),
+            _ if keywords.is_empty() => self.numpy_scalar(frame, name, args),
+            _ => Ok(None),
+        }
+    }
+
+    fn like(&mut self, frame: &Frame, name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Resolved> {
+        let names: &'static [&'static str] = if name == "full_like" { &["a", "fill_value", "dtype"] } else { &["a", "dtype"] };
+        let a = Args { names, args, keywords };
+        if let Some(what) = a.unknown() {
+            return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
+        }
+        let Some(model) = a.get("a") else { return Err(missing(frame, name, "a")) };
+        let Kind::Array(array) = *model.ty().kind() else {
+            return Err(frame.error(Code::BadArguments, format!("np.{name}() takes an array, not {}", model.ty())));
+        };
+        let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
+        // A copy of a strided array is laid out in C order here, as NumPy does for arrays without an order.
+        let layout = if array.layout == Layout::A { Layout::C } else { array.layout };
+        let ty = ArrayTy { dtype, layout, readonly: false, aligned: true, ..array }.ty();
+        let mut list = vec![model.clone()];
+        if let Some(value) = a.get("fill_value") {
+            list.push(value.clone());
+        }
+        let what = Intrinsic::NewArray { fill: fill_of(name), dtype, shape: ShapeFrom::Like };
+        Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: list, keywords: vec![] }))
+    }
+
+    /// A ufunc, or a function of numbers, on scalars.
+    fn numpy_scalar(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<Resolved>> {
+        let types: Vec<Ty> = args.iter().map(|a| plain(a.ty())).collect();
+        let done = |value: AbsVal, what: Intrinsic| {
+            Ok(Some((value, Resolution::Intrinsic { what, args: args.to_vec(), keywords: vec![] })))
+        };
+        if let ([t, ..], "shape" | "size" | "ndim") = (&types[..], name) {
+            if args.len() == 1 && t.as_array().is_some() {
+                if let Some(found) = super::attribute::plain_attribute(&args[0].abs, *t, name) {
+                    return done(found, Intrinsic::Attribute(name.into()));
+                }
+            }
+        }
+        if !types.iter().all(|t| t.is_scalar()) {
+            return Ok(None);
+        }
+        if let Some((ty, what)) = numpy_scalar(name, &types) {
+            return done(AbsVal::of(ty), what);
+        }
+        let operator = match name {
+            "add" => "add",
+            "subtract" => "sub",
+            "multiply" => "mul",
+            "divide" | "true_divide" => "truediv",
+            "floor_divide" => "floordiv",
+            "mod" | "remainder" => "mod",
+            "power" => "pow",
+            "negative" => "neg",
+            "positive" => "pos",
+            "invert" | "bitwise_not" => "invert",
+            "logical_not" => "not_",
+            "left_shift" => "lshift",
+            "right_shift" => "rshift",
+            "bitwise_and" => "and_",
+            "bitwise_or" => "or_",
+            "bitwise_xor" => "xor",
+            "equal" => "eq",
+            "not_equal" => "ne",
+            "less" => "lt",
+            "less_equal" => "le",
+            "greater" => "gt",
+            "greater_equal" => "ge",
+            _ => return Ok(None),
+        };
+        let value = match (operator_function(operator), args) {
+            (Some(Intrinsic::Binary(op)), [a, b]) => self.binary(frame, op, &a.abs, &b.abs)?,
+            (Some(Intrinsic::Compare(op)), [a, b]) => self.compare(frame, op, &a.abs, &b.abs)?,
+            (Some(Intrinsic::Unary(op)), [a]) => unary(frame, op, &a.abs)?,
+            _ => return Ok(None),
+        };
+        match operator_function(operator) {
+            Some(what) => done(value, what),
+            None => Ok(None),
+        }
+    }
+}
+
+fn fill_of(name: &str) -> Fill {
+    if name.starts_with("zeros") {
+        Fill::Zero
+    } else if name.starts_with("ones") {
+        Fill::One
+    } else if name.starts_with("full") {
+        Fill::Value
+    } else {
+        Fill::Nothing
+    }
+}
+
+fn missing(frame: &Frame, name: &str, param: &str) -> Box<crate::diag::Diagnostic> {
+    frame.error(Code::ArgumentCount, format!("np.{name}() misses its argument `{param}`"))
+}
+
+/// The array type of `np.zeros(shape, dtype, order)` and the shape argument.
+fn new_array(frame: &Frame, name: &str, a: &Args<'_>, dtype: Ty) -> Result<(Ty, ArgRef)> {
+    if let Some(what) = a.unknown() {
+        return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
+    }
+    let Some(shape) = a.get("shape") else { return Err(missing(frame, name, "shape")) };
+    let ty = shape.ty();
+    let ndim = match ty.kind() {
+        Kind::Int { .. } => 1,
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_int()) => items.len() as u8,
+        _ => {
+            return Err(frame.error(Code::BadArguments, format!("a shape is an integer or a tuple of integers, not {ty}")));
+        }
+    };
+    let layout = match a.get("order").map(|o| &o.abs.constant) {
+        None => Layout::C,
+        Some(Some(Const::Str(s))) if &**s == "C" => Layout::C,
+        Some(Some(Const::Str(s))) if &**s == "F" => Layout::F,
+        Some(_) => return Err(frame.error(Code::NotConstant, format!("the order of np.{name}() must be the constant 'C' or 'F'"))),
+    };
+    let array = ArrayTy { dtype, ndim, layout: if ndim <= 1 { Layout::C } else { layout }, readonly: false, aligned: true };
+    Ok((array.ty(), shape.clone()))
+}
+
+/// The element type that a `dtype` argument names.
+fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
+    let Some(arg) = arg else { return Ok(default.strong()) };
+    let ty = ty_of(&arg.abs);
+    match (ty.kind(), &arg.abs.constant) {
+        (Kind::Class(t) | Kind::Dtype(t), _) if t.is_scalar() => Ok(t.strong()),
+        (Kind::None, _) => Ok(default.strong()),
+        (Kind::Str, Some(Const::Str(name))) => {
+            dtype_by_name(name).ok_or_else(|| frame.error(Code::BadArguments, format!("`{name}` is no supported dtype")))
+        }
+        _ => Err(frame.error(Code::NotConstant, format!("a dtype must be a constant type, not a value of type {ty}"))),
+    }
+}
+
+/// NumPy's names of the supported dtypes.
+fn dtype_by_name(name: &str) -> Option<Ty> {
+    Some(match name.trim_start_matches(['=', '<', '|']) {
+        "bool" | "?" | "b1" | "bool_" => Ty::bool(),
+        "int8" | "i1" | "b" => Ty::int(8, true),
+        "int16" | "i2" | "h" => Ty::int(16, true),
+        "int32" | "i4" | "i" => Ty::int(32, true),
+        "int64" | "i8" | "l" | "q" | "int" | "int_" | "intp" => Ty::int(64, true),
+        "uint8" | "u1" | "B" => Ty::int(8, false),
+        "uint16" | "u2" | "H" => Ty::int(16, false),
+        "uint32" | "u4" | "I" => Ty::int(32, false),
+        "uint64" | "u8" | "L" | "Q" | "uint" | "uintp" => Ty::int(64, false),
+        "float32" | "f4" | "f" | "single" => Ty::float(32),
+        "float64" | "f8" | "d" | "double" | "float" => Ty::float(64),
+        "complex64" | "c8" | "F" | "csingle" => Ty::complex(64),
+        "complex128" | "c16" | "D" | "complex" | "cdouble" => Ty::complex(128),
+        _ => return None,
+    })
+}
+
+/// `np.arange([start,] stop[, step], dtype)`.
+fn arange(frame: &Frame, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Resolved> {
+    let a = Args { names: &["start", "stop", "step", "dtype"], args, keywords };
+    if let Some(what) = a.unknown() {
+        return Err(frame.error(Code::BadArguments, format!("np.arange() takes no {what}")));
+    }
+    let bounds: Vec<ArgRef> = ["start", "stop", "step"].iter().filter_map(|n| a.get(n)).cloned().collect();
+    let types: Vec<Ty> = bounds.iter().map(|b| plain(b.ty())).collect();
+    if types.is_empty() || !types.iter().all(|t| t.is_scalar() && !t.is_complex()) {
+        return Err(frame.error(Code::BadArguments, "np.arange() takes one to three real numbers"));
+    }
+    let floating = types.iter().any(|t| t.is_float());
+    let default = if floating {
+        if types.iter().all(|t| !t.is_float() || t.bits() == 32) { Ty::float(32) } else { Ty::float(64) }
+    } else {
+        types.iter().copied().reduce(|x, y| crate::types::join::join(x, y).unwrap_or(x)).map_or(Ty::int(64, true), |t| {
+            if t.is_int() { t.strong() } else { Ty::int(64, true) }
+        })
+    };
+    let dtype = dtype(frame, a.get("dtype"), default)?;
+    let ty = Ty::array(dtype, 1, Layout::C);
+    let what = Intrinsic::Arange { dtype };
+    Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: bounds, keywords: vec![] }))
+}

@@ -1,0 +1,335 @@
+//! The fixpoint over one instance, and over the recursions between instances.
+
+use std::sync::Arc;
+
+use super::{AbsVal, InstanceId, Session, State, Typing};
+use crate::diag::{Code, Diagnostic, Result};
+use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
+use crate::source::Span;
+use crate::types::{Kind, Ty};
+
+/// Deepest chain of instances that are solved inside each other.
+const DEEPEST: u32 = 200;
+
+/// What typing rules see of the instance they work on.
+pub(super) struct Frame {
+    pub id: InstanceId,
+    pub module: Arc<hir::Module>,
+    pub function: hir::FuncId,
+    pub typing: Typing,
+    /// Errors of the current pass.
+    pub errors: Vec<Box<Diagnostic>>,
+    /// The instruction being typed.
+    pub span: Span,
+}
+
+impl Frame {
+    pub fn hir(&self) -> &Function {
+        &self.module.functions[self.function.index()]
+    }
+
+    pub fn val(&self, v: Value) -> &AbsVal {
+        &self.typing.values[v.index()]
+    }
+
+    /// An error at the current instruction.
+    pub fn error(&self, code: Code, message: impl Into<String>) -> Box<Diagnostic> {
+        super::error_at(&self.module, self.span, code, message)
+    }
+}
+
+impl Session<'_> {
+    /// Types an instance; its result (bottom while a recursion through it has not returned yet).
+    pub(super) fn solve(&mut self, id: InstanceId) -> Result<AbsVal> {
+        let instance = &mut self.instances[id.0 as usize];
+        let result = instance.typing.result;
+        match instance.state {
+            State::Done => return Ok(AbsVal { ty: result, constant: None }),
+            State::Active(depth) => {
+                instance.assumed = true;
+                instance.recursive = true;
+                self.low = self.low.min(depth);
+                return Ok(AbsVal { ty: result, constant: None });
+            }
+            State::New | State::Provisional => {}
+        }
+        if self.depth >= DEEPEST {
+            return Err(Diagnostic::new(Code::RecursiveType, format!("calls are nested deeper than {DEEPEST} functions")));
+        }
+        let depth = self.depth;
+        let low_before = std::mem::replace(&mut self.low, u32::MAX);
+        self.depth += 1;
+        self.instances[id.0 as usize].state = State::Active(depth);
+        let outcome = self.iterate(id);
+        self.depth -= 1;
+        let low = self.low;
+        self.low = low_before.min(low);
+        let instance = &mut self.instances[id.0 as usize];
+        if let Err(e) = outcome {
+            instance.state = State::New;
+            return Err(e);
+        }
+        if low < depth {
+            // Everything between the assumed instance and this one is part of the recursion.
+            instance.recursive = true;
+            instance.state = State::Provisional;
+        } else {
+            self.low = low_before;
+            instance.state = State::Done;
+        }
+        Ok(AbsVal { ty: instance.typing.result, constant: None })
+    }
+
+    /// Repeats the typing of an instance until its own result, as its recursive calls saw it, is right.
+    fn iterate(&mut self, id: InstanceId) -> Result<()> {
+        loop {
+            self.instances[id.0 as usize].assumed = false;
+            let before = self.get(id).typing.result;
+            let typing = self.propagate(id)?;
+            let instance = &mut self.instances[id.0 as usize];
+            let changed = typing.result != before;
+            instance.typing = Arc::new(typing);
+            if instance.assumed && changed {
+                continue;
+            }
+            if instance.typing.result.is_none() {
+                if instance.assumed {
+                    return Err(self.never_returns(id));
+                }
+                // Every path raises.
+                let typing = Arc::get_mut(&mut instance.typing);
+                if let Some(typing) = typing {
+                    typing.result = Some(Ty::none());
+                }
+            }
+            return Ok(());
+        }
+    }
+
+    fn never_returns(&self, id: InstanceId) -> Box<Diagnostic> {
+        let (module, function) = self.function(id);
+        let f = &module.functions[function.index()];
+        super::error_at(
+            &module,
+            f.span,
+            Code::RecursiveType,
+            format!("cannot infer the return type of `{}`: every path calls it again", f.name),
+        )
+        .help("give the recursion a path that returns without a recursive call")
+    }
+
+    /// One round of propagation to a fixpoint, with the callees' results as they are known now.
+    fn propagate(&mut self, id: InstanceId) -> Result<Typing> {
+        let (module, function) = self.function(id);
+        let key_args = self.get(id).key.args.clone();
+        let f = &module.functions[function.index()];
+        let mut frame = Frame {
+            id,
+            module: module.clone(),
+            function,
+            typing: Typing {
+                values: vec![AbsVal::BOTTOM; f.values.len()],
+                reachable: vec![false; f.blocks.len()],
+                ..Typing::default()
+            },
+            errors: vec![],
+            span: f.span,
+        };
+        debug_assert_eq!(f.blocks[0].params.len(), key_args.len(), "arguments of {}", f.name);
+        for (&param, &ty) in f.blocks[0].params.iter().zip(key_args.iter()) {
+            frame.typing.values[param.index()] = self.parameter(ty)?;
+        }
+        frame.typing.reachable[0] = true;
+        let order = reverse_postorder(f);
+        const MOST_PASSES: usize = 100;
+        for pass in 0.. {
+            if pass == MOST_PASSES {
+                return Err(frame.error(Code::Internal, format!("the types of `{}` do not settle", f.name)));
+            }
+            frame.errors.clear();
+            let mut changed = false;
+            for &block in &order {
+                if frame.typing.reachable[block.index()] {
+                    changed |= self.block(&mut frame, block);
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        if let Some(error) = first_error(frame.errors) {
+            return Err(error);
+        }
+        Ok(frame.typing)
+    }
+
+    /// What a parameter of this type is: an omitted argument is its default.
+    fn parameter(&mut self, ty: Ty) -> Result<AbsVal> {
+        match *ty.kind() {
+            Kind::Omitted(default) => self.describe(default),
+            Kind::None => Ok(AbsVal::constant(ty, crate::host::Const::None)),
+            _ => Ok(AbsVal::of(ty)),
+        }
+    }
+
+    /// Types the instructions of a block and passes values on to its successors. True if anything rose.
+    fn block(&mut self, frame: &mut Frame, id: BlockId) -> bool {
+        let module = frame.module.clone();
+        let f = &module.functions[frame.function.index()];
+        let block = f.block(id);
+        let mut changed = false;
+        for inst in &block.insts {
+            frame.span = inst.span;
+            let new = match self.inst(frame, inst) {
+                Ok(new) => new,
+                Err(error) => {
+                    frame.errors.push(error);
+                    AbsVal::BOTTOM
+                }
+            };
+            let old = &mut frame.typing.values[inst.result.index()];
+            if !old.same(&new) {
+                *old = new;
+                changed = true;
+            }
+        }
+        frame.span = block.term_span;
+        if let Some(target) = &block.handler {
+            changed |= flow(frame, target);
+        }
+        match &block.term {
+            Terminator::Jump(target) => changed |= flow(frame, target),
+            Terminator::Branch { cond, then, other } => {
+                let value = frame.val(*cond);
+                if !value.is_bottom() {
+                    match value.as_bool() {
+                        Some(true) => changed |= flow(frame, then),
+                        Some(false) => changed |= flow(frame, other),
+                        None => {
+                            changed |= flow(frame, then);
+                            changed |= flow(frame, other);
+                        }
+                    }
+                }
+            }
+            Terminator::Return(value) => changed |= self.returned(frame, *value),
+            Terminator::Raise(value) => self.raised(frame, *value),
+            Terminator::Reraise(_) | Terminator::Unreachable | Terminator::Missing => {}
+        }
+        changed
+    }
+
+    fn returned(&mut self, frame: &mut Frame, value: Value) -> bool {
+        let new = frame.val(value).clone();
+        if new.is_bottom() {
+            check_bound(frame, value);
+        }
+        let old = AbsVal { ty: frame.typing.result, constant: None };
+        match old.join(&AbsVal { ty: new.ty, constant: None }) {
+            Ok(joined) => {
+                let changed = joined.ty != frame.typing.result;
+                frame.typing.result = joined.ty;
+                changed
+            }
+            Err((a, b)) => {
+                let name = &frame.hir().name;
+                let error = frame
+                    .error(Code::CannotUnify, format!("cannot unify {a} and {b} for the return value of `{name}`"))
+                    .help("return values of one type on every path");
+                frame.errors.push(error);
+                false
+            }
+        }
+    }
+
+    fn raised(&mut self, frame: &mut Frame, value: Value) {
+        let Some(ty) = frame.val(value).ty else { return };
+        if !matches!(ty.kind(), Kind::Exception(..) | Kind::ExcClass(..)) {
+            let error = frame
+                .error(Code::NotAnException, format!("cannot raise a value of type {ty}"))
+                .help("raise an exception class or an instance of one");
+            frame.errors.push(error);
+        }
+    }
+}
+
+/// The first error in the order of the source, of those that are not consequences: errors leave
+/// bottom behind, on which nothing is reported again.
+fn first_error(errors: Vec<Box<Diagnostic>>) -> Option<Box<Diagnostic>> {
+    errors.into_iter().next()
+}
+
+/// Joins the arguments of an edge into the parameters of its target.
+fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
+    let mut changed = !std::mem::replace(&mut frame.typing.reachable[target.block.index()], true);
+    let module = frame.module.clone();
+    let f = &module.functions[frame.function.index()];
+    let params = &f.block(target.block).params;
+    // A handler's first parameter is the exception; it has no argument.
+    let params = &params[params.len() - target.args.len()..];
+    for (&param, &arg) in params.iter().zip(&target.args) {
+        let old = &frame.typing.values[param.index()];
+        match old.join(frame.val(arg)) {
+            Ok(joined) => {
+                if !joined.same(old) {
+                    frame.typing.values[param.index()] = joined;
+                    changed = true;
+                }
+            }
+            Err((a, b)) => {
+                let name = f.values[param.index()].name.as_deref().unwrap_or("the value");
+                let mut error = frame.error(Code::CannotUnify, format!("cannot unify {a} and {b} for `{name}`"));
+                error.labels.clear();
+                error = match definition(f, arg) {
+                    Some(span) => error.label(&module.source, span, format!("{b} here")),
+                    None => error.label(&module.source, f.span, ""),
+                };
+                error = error.help("use two variables, or convert to one type on both paths");
+                frame.errors.push(error);
+            }
+        }
+    }
+    changed
+}
+
+/// Reports the use of a local that has no value on any path.
+pub(super) fn check_bound(frame: &mut Frame, value: Value) {
+    let f = frame.hir();
+    let unbound = f.blocks.iter().flat_map(|b| &b.insts).find_map(|i| match &i.op {
+        Op::Unbound(name) if i.result == value => Some(name.clone()),
+        _ => None,
+    });
+    if let Some(name) = unbound {
+        let error = frame
+            .error(Code::Unbound, format!("local variable `{name}` is used before a value is assigned to it"))
+            .help(format!("assign `{name}` on every path that leads here"));
+        frame.errors.push(error);
+    }
+}
+
+/// The span of the instruction that defines a value; block parameters have none.
+fn definition(f: &Function, value: Value) -> Option<Span> {
+    f.blocks.iter().flat_map(|b| &b.insts).find(|i| i.result == value).map(|i| i.span)
+}
+
+/// Blocks in reverse postorder, handlers included.
+pub(crate) fn reverse_postorder(f: &Function) -> Vec<BlockId> {
+    let mut order = vec![];
+    let mut seen = vec![false; f.blocks.len()];
+    // Explicit stack: a block is pushed once to be opened and once to be closed.
+    let mut stack = vec![(BlockId(0), false)];
+    while let Some((block, close)) = stack.pop() {
+        if close {
+            order.push(block);
+            continue;
+        }
+        if std::mem::replace(&mut seen[block.index()], true) {
+            continue;
+        }
+        stack.push((block, true));
+        let handler = f.block(block).handler.as_ref();
+        stack.extend(f.successors(block).chain(handler).map(|t| (t.block, false)));
+    }
+    order.reverse();
+    order
+}

@@ -1,0 +1,545 @@
+//! Indexing of arrays, tuples and strings; new arrays.
+
+use ferdelance_abi::rtfn::RtFn;
+use smallvec::smallvec;
+
+use super::{Body, Typed, Vals, machine};
+use crate::diag::Result;
+use crate::hir::CompareOp;
+use crate::host::Const;
+use crate::infer::index::{IndexItem, basic_indexing, index_items, slice_positions};
+use crate::infer::intrinsic::{Fill, ShapeFrom};
+use crate::tir::{Bin, Cast, Cmp, Hint, Mem, Part, Type, Value};
+use crate::types::{ArrayTy, Kind, Layout, Ty};
+
+/// Largest number of elements times their size that is tried to allocate.
+const MOST_BYTES: f64 = (1u64 << 60) as f64;
+
+impl Body<'_, '_, '_> {
+    /// An integer used as an index: int64; an absent part of a slice is no value.
+    pub(super) fn index_value(&mut self, index: &Typed) -> Result<Value> {
+        Ok(self.cast(index, Ty::int(64, true))?[0])
+    }
+
+    pub(super) fn get_item(&mut self, value: &Typed, index: &Typed, ty: Ty) -> Result<Vals> {
+        match value.ty.kind() {
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.tuple_item(value, items, index, ty),
+            Kind::Array(array) => {
+                let (address, view) = self.address(value.vals[0], *array, index, true)?;
+                match view {
+                    None => Ok(self.load(address, *array)),
+                    Some((shape, strides)) => Ok(smallvec![self.b.view(value.vals[0], address, &shape, &strides)]),
+                }
+            }
+            Kind::Str => self.str_item(value, index),
+            _ => Err(self.bug(format!("items of {}", value.ty))),
+        }
+    }
+
+    pub(super) fn set_item(&mut self, value: &Typed, index: &Typed, new: &Typed) -> Result<()> {
+        let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
+        let vals = self.cast(new, array.dtype)?;
+        let (address, _) = self.address(value.vals[0], array, index, true)?;
+        self.store(address, array, &vals);
+        Ok(())
+    }
+
+    /// The item of a sequence at an index known to be inside.
+    pub(super) fn item_in_bounds(&mut self, sequence: &Typed, index: Value) -> Result<Typed> {
+        let at = Typed::one(Ty::py_int(), index);
+        match sequence.ty.kind() {
+            Kind::Array(array) => {
+                let indexing = basic_indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
+                let (address, view) = self.address(sequence.vals[0], *array, &at, false)?;
+                let vals = match view {
+                    None => self.load(address, *array),
+                    Some((shape, strides)) => smallvec![self.b.view(sequence.vals[0], address, &shape, &strides)],
+                };
+                Ok(Typed::new(indexing.result, vals))
+            }
+            Kind::Str => Ok(Typed::one(Ty::str(), self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]))),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                let Some(ty) = crate::infer::index::tuple_item(items) else { return Ok(Typed::new(Ty::none(), Vals::new())) };
+                let vals = self.select_item(sequence, items, index, ty)?;
+                Ok(Typed::new(ty, vals))
+            }
+            _ => Err(self.bug(format!("items of {}", sequence.ty))),
+        }
+    }
+
+    // ---- tuples and strings ----
+
+    fn tuple_item(&mut self, tuple: &Typed, items: &'static [Ty], index: &Typed, ty: Ty) -> Result<Vals> {
+        let n = items.len() as i64;
+        if let (Kind::Slice(_), Some(Const::Tuple(parts))) = (index.ty.kind(), &index.constant) {
+            let part = |i: usize| match parts[i] {
+                Const::Int(v) => i64::try_from(v).ok(),
+                _ => None,
+            };
+            let picked = slice_positions(items.len(), part(0), part(1), part(2)).unwrap_or_default();
+            return Ok(picked.into_iter().flat_map(|i| self.item(tuple, i).vals).collect());
+        }
+        if let Some(i) = index.as_int() {
+            let at = if i < 0 { i + n } else { i };
+            if (0..n).contains(&at) {
+                return Ok(self.item(tuple, at as usize).vals);
+            }
+        }
+        let i = self.index_value(index)?;
+        let len = self.b.i64(n);
+        let at = self.wrap_index(i, len);
+        let outside = self.b.cmp(Cmp::UGe, at, len);
+        self.raise_if(outside, "IndexError", "tuple index out of range")?;
+        self.select_item(tuple, items, at, ty)
+    }
+
+    /// The item of a homogeneous tuple at a run-time index: a chain of selects.
+    fn select_item(&mut self, tuple: &Typed, items: &[Ty], index: Value, ty: Ty) -> Result<Vals> {
+        let mut result: Option<Vals> = None;
+        for i in 0..items.len() {
+            let item = self.item(tuple, i);
+            let vals = self.cast(&item, ty)?;
+            result = Some(match result {
+                None => vals,
+                Some(before) => {
+                    let k = self.b.i64(i as i64);
+                    let here = self.b.cmp(Cmp::Eq, index, k);
+                    vals.iter().zip(&before).map(|(&a, &b)| self.b.select(here, a, b)).collect()
+                }
+            });
+        }
+        Ok(result.unwrap_or_default())
+    }
+
+    fn str_item(&mut self, value: &Typed, index: &Typed) -> Result<Vals> {
+        let s = value.vals[0];
+        let len = self.b.rt1(RtFn::str_len, &[s]);
+        if let Kind::Slice(parts) = *index.ty.kind() {
+            let (start, count, step) = self.slice_indices(&index.vals, parts, len)?;
+            return Ok(smallvec![self.b.rt1(RtFn::str_slice, &[s, start, count, step])]);
+        }
+        let i = self.index_value(index)?;
+        let at = self.wrap_index(i, len);
+        let outside = self.b.cmp(Cmp::UGe, at, len);
+        self.raise_if(outside, "IndexError", "string index out of range")?;
+        Ok(smallvec![self.b.rt1(RtFn::str_char, &[s, at])])
+    }
+
+    // ---- arrays ----
+
+    /// A negative index counts from the end.
+    fn wrap_index(&mut self, index: Value, len: Value) -> Value {
+        if let Some(i) = self.b.as_int(index) {
+            return if i < 0 { self.b.binary_nsw(Bin::Add, index, len) } else { index };
+        }
+        let zero = self.b.i64(0);
+        let negative = self.b.cmp(Cmp::SLt, index, zero);
+        let from_end = self.b.binary_nsw(Bin::Add, index, len);
+        self.b.select(negative, from_end, index)
+    }
+
+    /// The distance between elements along a dimension: constant where the layout says so.
+    fn stride(&mut self, array: Value, ty: ArrayTy, dim: usize) -> Value {
+        let unit = match ty.layout {
+            Layout::C => Some(usize::from(ty.ndim) - 1),
+            Layout::F => Some(0),
+            Layout::A => None,
+        };
+        if unit == Some(dim) {
+            return self.b.i64(i64::from(ty.dtype.itemsize()));
+        }
+        self.b.part(array, Part::Stride(dim as u8))
+    }
+
+    /// Address of the first element that a basic index takes, and, if the result is a view, its shape
+    /// and strides. With `wrap`, negative indices count from the end and bounds are checked if asked for.
+    #[allow(clippy::type_complexity, reason = "an address and what may come with it")]
+    fn address(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<(Value, Option<(Vals, Vals)>)> {
+        let indexing = basic_indexing(ty, index.ty).map_err(|m| self.bug(m))?;
+        let parts = self.index_parts(index);
+        let itemsize = ty.dtype.itemsize();
+        let mut base = self.b.part(array, Part::Data);
+        let (mut shape, mut strides) = (Vals::new(), Vals::new());
+        // The contiguous dimension comes last, so that the address is `base + i * itemsize`.
+        let mut unit_index = None;
+        let mut dim = 0;
+        for (item, source) in indexing.items.iter().zip(&indexing.source) {
+            match *item {
+                IndexItem::NewAxis => {
+                    shape.push(self.b.i64(1));
+                    strides.push(self.b.i64(0));
+                    continue;
+                }
+                IndexItem::Int => {
+                    let Some(part) = source.map(|s| parts[s].clone()) else { return Err(self.bug("an index without a value")) };
+                    let at = self.bounded_index(array, &part, dim, wrap)?;
+                    let stride = self.stride(array, ty, dim);
+                    if self.b.as_int(stride) == Some(i64::from(itemsize)) {
+                        unit_index = Some(at);
+                    } else {
+                        let offset = self.b.binary_nsw(Bin::Mul, at, stride);
+                        base = self.b.offset(base, offset);
+                    }
+                }
+                IndexItem::Slice([false, false, false]) => {
+                    shape.push(self.b.part(array, Part::Shape(dim as u8)));
+                    strides.push(self.stride(array, ty, dim));
+                }
+                IndexItem::Slice(present) => {
+                    let Some(part) = source.map(|s| parts[s].clone()) else { return Err(self.bug("a slice without a value")) };
+                    let len = self.b.part(array, Part::Shape(dim as u8));
+                    let (start, count, step) = self.slice_indices(&part.vals, present, len)?;
+                    let stride = self.stride(array, ty, dim);
+                    let offset = self.b.binary_nsw(Bin::Mul, start, stride);
+                    base = self.b.offset(base, offset);
+                    shape.push(count);
+                    strides.push(self.b.binary_nsw(Bin::Mul, stride, step));
+                }
+                IndexItem::Ellipsis => return Err(self.bug("an ellipsis that was not spelled out")),
+            }
+            dim += 1;
+        }
+        if let Some(at) = unit_index {
+            base = self.b.element(base, at, itemsize);
+        }
+        Ok((base, indexing.result.as_array().map(|_| (shape, strides))))
+    }
+
+    /// The items of an index expression, each with its values.
+    fn index_parts(&mut self, index: &Typed) -> Vec<Typed> {
+        match index.ty.kind() {
+            Kind::Tuple(_) | Kind::NamedTuple(..) => (0..index_items(index.ty).len()).map(|i| self.item(index, i)).collect(),
+            _ => vec![index.clone()],
+        }
+    }
+
+    fn bounded_index(&mut self, array: Value, part: &Typed, dim: usize, wrap: bool) -> Result<Value> {
+        let part = self.unwrap(part)?;
+        let signed = part.ty.is_signed();
+        let index = self.index_value(&part)?;
+        if !wrap {
+            return Ok(index);
+        }
+        let at = if signed && self.b.as_int(index).is_none_or(|i| i < 0) {
+            let len = self.b.part(array, Part::Shape(dim as u8));
+            self.wrap_index(index, len)
+        } else {
+            index
+        };
+        if self.info.options.boundscheck {
+            let len = self.b.part(array, Part::Shape(dim as u8));
+            let outside = self.b.cmp(Cmp::UGe, at, len);
+            self.raise_if(outside, "IndexError", "index is out of bounds")?;
+        }
+        Ok(at)
+    }
+
+    /// Start, count and step of a slice of a sequence of `len` items, as `slice.indices` gives them.
+    fn slice_indices(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
+        let mut given = vals.iter().copied();
+        let mut part = |there: bool| if there { given.next() } else { None };
+        let (start, stop, step) = (part(present[0]), part(present[1]), part(present[2]));
+        let zero = self.b.i64(0);
+        let one = self.b.i64(1);
+        let step = step.unwrap_or(one);
+        if self.b.as_int(step).is_none() {
+            let bad = self.b.cmp(Cmp::Eq, step, zero);
+            self.raise_if(bad, "ValueError", "slice step cannot be zero")?;
+        }
+        // Backwards, positions run from len - 1 down to -1.
+        let back = self.b.cmp(Cmp::SLt, step, zero);
+        let minus_one = self.b.i64(-1);
+        let last = self.b.binary_nsw(Bin::Sub, len, one);
+        let low = self.b.select(back, minus_one, zero);
+        let high = self.b.select(back, last, len);
+        let clamp = |body: &mut Self, v: Value| {
+            let wrapped = body.wrap_index(v, len);
+            let v = body.b.binary(Bin::SMax, wrapped, low);
+            body.b.binary(Bin::SMin, v, high)
+        };
+        let start = match start {
+            Some(v) => clamp(self, v),
+            None => self.b.select(back, high, low),
+        };
+        let stop = match stop {
+            Some(v) => clamp(self, v),
+            None => self.b.select(back, low, high),
+        };
+        let count = self.count_steps(start, stop, step)?;
+        Ok((start, count, step))
+    }
+
+    fn element_align(ty: ArrayTy) -> u8 {
+        match ty.dtype.kind() {
+            _ if !ty.aligned => 1,
+            Kind::Complex { bits, .. } => bits / 16,
+            _ => ty.dtype.itemsize() as u8,
+        }
+    }
+
+    fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
+        let align = Self::element_align(ty);
+        let mut vals = Vals::new();
+        let mut offset = 0;
+        for t in machine(ty.dtype) {
+            let at = self.b.i64(offset);
+            let ptr = self.b.offset(address, at);
+            vals.push(self.b.load(t, ptr, align, Mem::Elements));
+            offset += i64::from(t.bytes());
+        }
+        vals
+    }
+
+    fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
+        let align = Self::element_align(ty);
+        let mut offset = 0;
+        for &v in vals {
+            let at = self.b.i64(offset);
+            let ptr = self.b.offset(address, at);
+            self.b.store(ptr, v, align, Mem::Elements);
+            offset += i64::from(self.b.ty(v).bytes());
+        }
+    }
+
+    /// Number of elements.
+    pub(super) fn size(&mut self, array: Value, ndim: u8) -> Value {
+        let mut size = self.b.i64(1);
+        for dim in 0..ndim {
+            let n = self.b.part(array, Part::Shape(dim));
+            size = self.b.binary_nsw(Bin::Mul, size, n);
+        }
+        size
+    }
+
+    /// An attribute of a number, array, named tuple, range or dtype.
+    pub(super) fn attribute(&mut self, value: &Typed, name: &str, ty: Ty) -> Result<Vals> {
+        if matches!(ty.kind(), Kind::Method(..)) {
+            return Ok(value.vals.clone());
+        }
+        match value.ty.kind() {
+            Kind::Complex { .. } => Ok(smallvec![value.vals[usize::from(name == "imag")]]),
+            Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => {
+                if name == "imag" {
+                    let zero = Typed { ty: Ty::bool(), vals: smallvec![self.b.bool(false)], constant: None };
+                    return self.cast(&zero, ty);
+                }
+                self.cast(value, ty)
+            }
+            Kind::NamedTuple(class, _) => {
+                let index = class.fields.iter().position(|f| **f == *name);
+                let Some(index) = index else { return Err(self.bug(format!("no field {name}"))) };
+                Ok(self.item(value, index).vals)
+            }
+            Kind::Range(..) => match name {
+                "start" => Ok(smallvec![value.vals[0]]),
+                "stop" => Ok(smallvec![value.vals[1]]),
+                _ => Ok(smallvec![self.range_step(value)?]),
+            },
+            Kind::Array(a) => self.array_attribute(value.vals[0], *a, name),
+            _ => Ok(Vals::new()),
+        }
+    }
+
+    fn array_attribute(&mut self, array: Value, a: ArrayTy, name: &str) -> Result<Vals> {
+        Ok(match name {
+            "shape" => (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect(),
+            "strides" => (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect(),
+            "size" => smallvec![self.size(array, a.ndim)],
+            "nbytes" => {
+                let size = self.size(array, a.ndim);
+                let itemsize = self.b.i64(i64::from(a.dtype.itemsize()));
+                smallvec![self.b.binary_nsw(Bin::Mul, size, itemsize)]
+            }
+            "T" => {
+                let data = self.b.part(array, Part::Data);
+                let shape: Vals = (0..a.ndim).rev().map(|d| self.b.part(array, Part::Shape(d))).collect();
+                let strides: Vals = (0..usize::from(a.ndim)).rev().map(|d| self.stride(array, a, d)).collect();
+                smallvec![self.b.view(array, data, &shape, &strides)]
+            }
+            // dtype, ndim, itemsize: known by type.
+            _ => Vals::new(),
+        })
+    }
+
+    // ---- new arrays ----
+
+    /// np.empty, zeros, ones, full and their `_like` forms.
+    pub(super) fn new_array(&mut self, fill: Fill, shape: ShapeFrom, args: &[Typed], ty: Ty) -> Result<Vals> {
+        let Kind::Array(a) = *ty.kind() else { return Err(self.bug(format!("a new array of type {ty}"))) };
+        let dims: Vals = match shape {
+            ShapeFrom::Like => (0..a.ndim).map(|d| self.b.part(args[0].vals[0], Part::Shape(d))).collect(),
+            ShapeFrom::Argument => {
+                let parts = self.index_parts(&args[0]);
+                let mut dims = Vals::new();
+                for p in &parts {
+                    dims.push(self.index_value(p)?);
+                }
+                dims
+            }
+        };
+        let array = self.allocate(a, &dims, fill == Fill::Zero)?;
+        match fill {
+            Fill::Nothing | Fill::Zero => {}
+            Fill::One => {
+                let one = Typed { ty: Ty::py_int(), vals: smallvec![self.b.i64(1)], constant: None };
+                let vals = self.cast(&one, a.dtype)?;
+                self.fill(array, a, &vals)?;
+            }
+            Fill::Value => {
+                let vals = self.cast(&args[1], a.dtype)?;
+                self.fill(array, a, &vals)?;
+            }
+        }
+        Ok(smallvec![array])
+    }
+
+    /// A new contiguous array of this shape.
+    fn allocate(&mut self, a: ArrayTy, dims: &[Value], zeroed: bool) -> Result<Value> {
+        let zero = self.b.i64(0);
+        let itemsize = self.b.i64(i64::from(a.dtype.itemsize()));
+        let (mut bytes, mut approximate) = (itemsize, self.b.float(Type::F64, f64::from(a.dtype.itemsize())));
+        let mut any_negative = self.b.bool(false);
+        for &n in dims {
+            let negative = self.b.cmp(Cmp::SLt, n, zero);
+            any_negative = self.b.binary(Bin::Or, any_negative, negative);
+            bytes = self.b.binary(Bin::Mul, bytes, n);
+            // The product in floating point cannot overflow unnoticed.
+            let n = self.b.cast(Cast::SIToFP, n, Type::F64);
+            approximate = self.b.binary(Bin::FMul, approximate, n);
+        }
+        self.raise_if(any_negative, "ValueError", "negative dimensions are not allowed")?;
+        let most = self.b.float(Type::F64, MOST_BYTES);
+        let too_big = self.b.cmp(Cmp::FGt, approximate, most);
+        self.raise_if(too_big, "MemoryError", "array is too big")?;
+        let func = if zeroed { RtFn::buffer_zeroed } else { RtFn::buffer_alloc };
+        let buffer = self.rt_raising(func, &[bytes])?;
+        let mut strides: Vals = smallvec![zero; dims.len()];
+        let mut stride = itemsize;
+        let order: Vec<usize> = if a.layout == Layout::F { (0..dims.len()).collect() } else { (0..dims.len()).rev().collect() };
+        for (k, &dim) in order.iter().enumerate() {
+            strides[dim] = stride;
+            if k + 1 < order.len() {
+                stride = self.b.binary_nsw(Bin::Mul, stride, dims[dim]);
+            }
+        }
+        Ok(self.b.make_array(buffer[0], buffer[1], dims, &strides))
+    }
+
+    /// Writes one value into every element of a contiguous array.
+    fn fill(&mut self, array: Value, a: ArrayTy, vals: &[Value]) -> Result<()> {
+        let size = self.size(array, a.ndim);
+        let data = self.b.part(array, Part::Data);
+        self.count_loop(size, |body, i| {
+            let ptr = body.b.element(data, i, a.dtype.itemsize());
+            body.store(ptr, a, vals);
+            Ok(())
+        })
+    }
+
+    /// `for i in range(n)` with `n >= 0` around what `body` writes.
+    fn count_loop(&mut self, n: Value, body: impl FnOnce(&mut Self, Value) -> Result<()>) -> Result<()> {
+        let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let i = self.b.add_param(header, Type::I64);
+        let zero = self.b.i64(0);
+        self.b.jump(header, &[zero]);
+        self.b.switch_to(header);
+        let more = self.b.cmp(Cmp::SLt, i, n);
+        self.b.branch(more, inside, after, Hint::None);
+        self.b.switch_to(inside);
+        body(self, i)?;
+        let one = self.b.i64(1);
+        let next = self.b.binary_nsw(Bin::Add, i, one);
+        self.b.jump(header, &[next]);
+        self.b.switch_to(after);
+        Ok(())
+    }
+
+    /// `np.arange`.
+    pub(super) fn arange(&mut self, args: &[Typed], ty: Ty) -> Result<Vals> {
+        let Kind::Array(a) = *ty.kind() else { return Err(self.bug("arange")) };
+        let floating = args.iter().any(|x| x.ty.is_float());
+        let work = if floating { Ty::float(64) } else { Ty::int(64, true) };
+        let mut bounds = vec![];
+        for x in args {
+            let x = self.unwrap(x)?;
+            bounds.push(self.cast(&x, work)?[0]);
+        }
+        let constant = |body: &mut Self, v: i64| if floating { body.b.float(Type::F64, v as f64) } else { body.b.i64(v) };
+        let (zero, one) = (constant(self, 0), constant(self, 1));
+        let (start, stop) = if bounds.len() == 1 { (zero, bounds[0]) } else { (bounds[0], bounds[1]) };
+        let step = bounds.get(2).copied().unwrap_or(one);
+        let is_zero = self.b.cmp(if floating { Cmp::FEq } else { Cmp::Eq }, step, zero);
+        self.raise_if(is_zero, "ZeroDivisionError", "division by zero: arange() with a step of zero")?;
+        let count = if floating {
+            let span = self.b.binary(Bin::FSub, stop, start);
+            let steps = self.b.binary(Bin::FDiv, span, step);
+            let steps = self.b.unary(crate::tir::Un::Ceil, steps);
+            let most = self.b.float(Type::F64, MOST_BYTES);
+            let fits = self.b.cmp(Cmp::FLt, steps, most);
+            let too_many = self.b.not(fits);
+            self.raise_if(too_many, "ValueError", "arange: cannot compute the length")?;
+            let n = self.b.cast(Cast::FPToSI, steps, Type::I64);
+            let none = self.b.i64(0);
+            self.b.binary(Bin::SMax, n, none)
+        } else {
+            self.count_steps(start, stop, step)?
+        };
+        let array = self.allocate(a, &[count], false)?;
+        let data = self.b.part(array, Part::Data);
+        self.count_loop(count, |body, i| {
+            let value = if floating {
+                // start + i * delta, delta being the rounded difference of the first two items, as NumPy does.
+                let second = body.b.binary(Bin::FAdd, start, step);
+                let delta = body.b.binary(Bin::FSub, second, start);
+                let k = body.b.cast(Cast::SIToFP, i, Type::F64);
+                let distance = body.b.binary(Bin::FMul, k, delta);
+                body.b.binary(Bin::FAdd, start, distance)
+            } else {
+                let distance = body.b.binary(Bin::Mul, i, step);
+                body.b.binary(Bin::Add, start, distance)
+            };
+            let vals = body.cast(&Typed::one(work, value), a.dtype)?;
+            let ptr = body.b.element(data, i, a.dtype.itemsize());
+            body.store(ptr, a, &vals);
+            Ok(())
+        })?;
+        Ok(smallvec![array])
+    }
+
+    /// Checks that a sequence has as many items as there are targets.
+    pub(super) fn unpack(&mut self, value: &Typed, wanted: u32) -> Result<Vals> {
+        if value.ty.as_array().is_some() {
+            let len = self.b.part(value.vals[0], Part::Shape(0));
+            let n = self.b.i64(i64::from(wanted));
+            let many = self.b.cmp(Cmp::SGt, len, n);
+            self.raise_if(many, "ValueError", &format!("too many values to unpack (expected {wanted})"))?;
+            let few = self.b.cmp(Cmp::SLt, len, n);
+            self.raise_if(few, "ValueError", &format!("not enough values to unpack (expected {wanted})"))?;
+        }
+        Ok(value.vals.clone())
+    }
+
+    /// `tuple.index(x)` and `tuple.count(x)`.
+    pub(super) fn tuple_search(&mut self, tuple: &Typed, wanted: &Typed, count: bool) -> Result<Vals> {
+        let items = tuple.ty.tuple_items().unwrap_or_default();
+        let start = self.b.i64(if count { 0 } else { -1 });
+        let mut result = start;
+        for i in (0..items.len()).rev() {
+            let item = self.item(tuple, i);
+            let same = self.compare(CompareOp::Eq, &item, wanted)?;
+            result = if count {
+                let one = self.b.cast(Cast::ZExt, same, Type::I64);
+                self.b.binary(Bin::Add, result, one)
+            } else {
+                let at = self.b.i64(i as i64);
+                self.b.select(same, at, result)
+            };
+        }
+        if !count {
+            let zero = self.b.i64(0);
+            let missing = self.b.cmp(Cmp::SLt, result, zero);
+            self.raise_if(missing, "ValueError", "tuple.index(x): x not in tuple")?;
+        }
+        Ok(smallvec![result])
+    }
+}

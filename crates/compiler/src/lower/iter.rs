@@ -1,0 +1,324 @@
+//! Iteration. An iterator is a value; the state of an iterator over
+//!
+//! * a range: the current item and the stop (and the step, if it is not in the type);
+//! * a sequence (array, tuple, string): the sequence and an index;
+//! * `enumerate(x)`: the state over x, and the count; `zip`: the states one after the other;
+//! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
+
+use ferdelance_abi::rtfn::RtFn;
+use smallvec::smallvec;
+
+use super::{Body, Typed, Vals, machine};
+use crate::diag::Result;
+use crate::hir::CompareOp;
+use crate::infer::Intrinsic;
+use crate::tir::{Bin, Cmp, Part, Value};
+use crate::types::{Kind, Ty};
+
+impl Body<'_, '_, '_> {
+    /// The first state over a value.
+    pub(super) fn iter(&mut self, value: &Typed) -> Result<Vals> {
+        Ok(match value.ty.kind() {
+            Kind::Iter(_) | Kind::Range(..) => value.vals.clone(),
+            Kind::Enumerate(inner) => {
+                let n = value.vals.len() - 1;
+                let mut state = self.iter(&Typed::new(*inner, &value.vals[..n]))?;
+                state.push(value.vals[n]);
+                state
+            }
+            Kind::Zip(items) => {
+                let mut state = Vals::new();
+                let mut at = 0;
+                for &t in items {
+                    let len = machine(t).len();
+                    state.extend(self.iter(&Typed::new(t, &value.vals[at..at + len]))?);
+                    at += len;
+                }
+                state
+            }
+            Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => value.vals.clone(),
+            Kind::Reversed(inner) => {
+                let sequence = Typed::new(*inner, value.vals.clone());
+                let len = self.sequence_len(&sequence)?;
+                let one = self.b.i64(1);
+                let last = self.b.binary_nsw(Bin::Sub, len, one);
+                let mut state = sequence.vals;
+                state.push(last);
+                state
+            }
+            _ => {
+                let mut state = value.vals.clone();
+                state.push(self.b.i64(0));
+                state
+            }
+        })
+    }
+
+    pub(super) fn iter_more(&mut self, it: &Typed) -> Result<Value> {
+        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        self.more(inner, &it.vals)
+    }
+
+    fn more(&mut self, over: Ty, state: &[Value]) -> Result<Value> {
+        Ok(match over.kind() {
+            Kind::Iter(inner) => self.more(*inner, state)?,
+            Kind::Range(t, step) => self.range_more(*t, *step, state),
+            Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => {
+                let Kind::Range(t, step) = *inner.kind() else { return Err(self.bug("not a range")) };
+                self.range_more(t, step.map(|s| -s), state)
+            }
+            Kind::Reversed(_) => {
+                let zero = self.b.i64(0);
+                self.b.cmp(Cmp::SGe, state[state.len() - 1], zero)
+            }
+            Kind::Enumerate(inner) => self.more(*inner, &state[..state.len() - 1])?,
+            Kind::Zip(items) => {
+                let mut all = self.b.bool(!items.is_empty());
+                let mut at = 0;
+                for &t in items {
+                    let len = machine(Ty::new(Kind::Iter(t))).len();
+                    let one = self.more(t, &state[at..at + len])?;
+                    all = self.b.binary(Bin::And, all, one);
+                    at += len;
+                }
+                all
+            }
+            _ => {
+                let (index, sequence) = (state[state.len() - 1], Typed::new(over, &state[..state.len() - 1]));
+                let len = self.sequence_len(&sequence)?;
+                self.b.cmp(Cmp::SLt, index, len)
+            }
+        })
+    }
+
+    fn range_more(&mut self, item: Ty, step: Option<i64>, state: &[Value]) -> Value {
+        let (current, stop) = (state[0], state[1]);
+        let (lt, gt) = if item.is_signed() { (Cmp::SLt, Cmp::SGt) } else { (Cmp::ULt, Cmp::UGt) };
+        match step {
+            Some(s) if s > 0 => self.b.cmp(lt, current, stop),
+            Some(_) => self.b.cmp(gt, current, stop),
+            None => {
+                let zero = self.b.i64(0);
+                let up = self.b.cmp(Cmp::SGt, state[2], zero);
+                let (rising, falling) = (self.b.cmp(lt, current, stop), self.b.cmp(gt, current, stop));
+                self.b.select(up, rising, falling)
+            }
+        }
+    }
+
+    pub(super) fn iter_item(&mut self, it: &Typed) -> Result<Typed> {
+        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        self.current(inner, &it.vals)
+    }
+
+    fn current(&mut self, over: Ty, state: &[Value]) -> Result<Typed> {
+        Ok(match over.kind() {
+            Kind::Iter(inner) => self.current(*inner, state)?,
+            Kind::Range(t, _) => Typed::one(*t, state[0]),
+            Kind::Reversed(inner) => match *inner.kind() {
+                Kind::Range(t, _) => Typed::one(t, state[0]),
+                _ => self.sequence_item(*inner, state)?,
+            },
+            Kind::Enumerate(inner) => {
+                let n = state.len() - 1;
+                let item = self.current(*inner, &state[..n])?;
+                let mut vals: Vals = smallvec![state[n]];
+                vals.extend(item.vals);
+                Typed::new(Ty::tuple(&[Ty::py_int(), item.ty]), vals)
+            }
+            Kind::Zip(items) => {
+                let (mut vals, mut types, mut at) = (Vals::new(), vec![], 0);
+                for &t in items {
+                    let len = machine(Ty::new(Kind::Iter(t))).len();
+                    let item = self.current(t, &state[at..at + len])?;
+                    vals.extend(item.vals);
+                    types.push(item.ty);
+                    at += len;
+                }
+                Typed::new(Ty::tuple(&types), vals)
+            }
+            _ => self.sequence_item(over, state)?,
+        })
+    }
+
+    fn sequence_item(&mut self, over: Ty, state: &[Value]) -> Result<Typed> {
+        let n = state.len() - 1;
+        let sequence = Typed::new(over, &state[..n]);
+        self.item_in_bounds(&sequence, state[n])
+    }
+
+    pub(super) fn iter_next(&mut self, it: &Typed) -> Result<Vals> {
+        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        self.next(inner, &it.vals)
+    }
+
+    fn next(&mut self, over: Ty, state: &[Value]) -> Result<Vals> {
+        let mut new: Vals = state.into();
+        match over.kind() {
+            Kind::Iter(inner) => return self.next(*inner, state),
+            Kind::Range(t, step) => new[0] = self.range_next(*t, *step, state),
+            Kind::Reversed(inner) => match *inner.kind() {
+                Kind::Range(t, step) => new[0] = self.range_next(t, step.map(|s| -s), state),
+                _ => self.step_index(&mut new, Bin::Sub),
+            },
+            Kind::Enumerate(inner) => {
+                let n = state.len() - 1;
+                new = self.next(*inner, &state[..n])?;
+                new.push(state[n]);
+                self.step_index(&mut new, Bin::Add);
+            }
+            Kind::Zip(items) => {
+                new.clear();
+                let mut at = 0;
+                for &t in items {
+                    let len = machine(Ty::new(Kind::Iter(t))).len();
+                    new.extend(self.next(t, &state[at..at + len])?);
+                    at += len;
+                }
+            }
+            _ => self.step_index(&mut new, Bin::Add),
+        }
+        Ok(new)
+    }
+
+    fn step_index(&mut self, state: &mut Vals, op: Bin) {
+        let one = self.b.i64(1);
+        if let Some(last) = state.last_mut() {
+            *last = self.b.binary_nsw(op, *last, one);
+        }
+    }
+
+    fn range_next(&mut self, item: Ty, step: Option<i64>, state: &[Value]) -> Value {
+        let step_value = match step {
+            Some(s) => self.b.i64(s),
+            None => state[2],
+        };
+        // A step of one cannot pass the stop; others can pass it and wrap around at the end of the type.
+        if matches!(step, Some(1 | -1)) && item.is_signed() {
+            self.b.binary_nsw(Bin::Add, state[0], step_value)
+        } else {
+            self.b.binary(Bin::Add, state[0], step_value)
+        }
+    }
+
+    /// `range(...)`, `enumerate`, `zip`, `reversed`.
+    pub(super) fn iterable(&mut self, what: &Intrinsic, args: &[Typed], ty: Ty) -> Result<Vals> {
+        match (what, ty.kind()) {
+            (Intrinsic::Range, Kind::Range(item, step)) => {
+                let mut ints = Vals::new();
+                for a in args {
+                    let a = self.unwrap(a)?;
+                    ints.push(self.cast_number(&a, *item)[0]);
+                }
+                if ints.len() == 1 {
+                    let zero = self.b.i64(0);
+                    ints.insert(0, zero);
+                }
+                if step.is_some() {
+                    ints.truncate(2);
+                } else {
+                    let zero = self.b.i64(0);
+                    let bad = self.b.cmp(Cmp::Eq, ints[2], zero);
+                    self.raise_if(bad, "ValueError", "range() arg 3 must not be zero")?;
+                }
+                Ok(ints)
+            }
+            (Intrinsic::Enumerate, _) => {
+                let mut vals = args[0].vals.clone();
+                let start = match args.get(1) {
+                    Some(start) => self.cast(start, Ty::py_int())?[0],
+                    None => self.b.i64(0),
+                };
+                vals.push(start);
+                Ok(vals)
+            }
+            (Intrinsic::Reversed, Kind::Reversed(inner)) if matches!(inner.kind(), Kind::Range(..)) => self.reversed_range(&args[0]),
+            _ => Ok(args.iter().flat_map(|a| a.vals.iter().copied()).collect()),
+        }
+    }
+
+    /// A range that yields the items of `range` from the last to the first.
+    fn reversed_range(&mut self, range: &Typed) -> Result<Vals> {
+        let len = self.range_len(range)?;
+        let step = self.range_step(range)?;
+        let one = self.b.i64(1);
+        let before = self.b.binary(Bin::Sub, len, one);
+        let distance = self.b.binary(Bin::Mul, before, step);
+        let last = self.b.binary(Bin::Add, range.vals[0], distance);
+        let stop = self.b.binary(Bin::Sub, range.vals[0], step);
+        let mut vals: Vals = smallvec![last, stop];
+        if range.vals.len() == 3 {
+            let zero = self.b.i64(0);
+            vals.push(self.b.binary(Bin::Sub, zero, step));
+        }
+        Ok(vals)
+    }
+
+    pub(super) fn range_step(&mut self, range: &Typed) -> Result<Value> {
+        match *range.ty.kind() {
+            Kind::Range(_, Some(s)) => Ok(self.b.i64(s)),
+            Kind::Range(_, None) => Ok(range.vals[2]),
+            _ => Err(self.bug("not a range")),
+        }
+    }
+
+    /// Number of items of a range.
+    pub(super) fn range_len(&mut self, range: &Typed) -> Result<Value> {
+        let step = self.range_step(range)?;
+        self.count_steps(range.vals[0], range.vals[1], step)
+    }
+
+    /// `max(0, ceil((stop - start) / step))`.
+    pub(super) fn count_steps(&mut self, start: Value, stop: Value, step: Value) -> Result<Value> {
+        let zero = self.b.i64(0);
+        let span = self.b.binary(Bin::Sub, stop, start);
+        if self.b.as_int(step) == Some(1) {
+            return Ok(self.b.binary(Bin::SMax, span, zero));
+        }
+        let one = self.b.i64(1);
+        let minus_one = self.b.i64(-1);
+        let up = self.b.cmp(Cmp::SGt, step, zero);
+        // Rounding away from zero: (span + step -/+ 1) / step, truncated.
+        let bias = self.b.select(up, minus_one, one);
+        let sum = self.b.binary(Bin::Add, span, step);
+        let sum = self.b.binary(Bin::Add, sum, bias);
+        let count = self.b.binary(Bin::SDiv, sum, step);
+        let (rising, falling) = (self.b.cmp(Cmp::SGt, span, zero), self.b.cmp(Cmp::SLt, span, zero));
+        let any = self.b.select(up, rising, falling);
+        Ok(self.b.select(any, count, zero))
+    }
+
+    /// `value in range`.
+    pub(super) fn range_contains(&mut self, range: &Typed, value: &Typed) -> Result<Value> {
+        let Kind::Range(item, _) = *range.ty.kind() else { return Err(self.bug("not a range")) };
+        let value = Typed::new(item, self.cast(value, item)?);
+        let start = Typed::one(item, range.vals[0]);
+        let stop = Typed::one(item, range.vals[1]);
+        let step = self.range_step(range)?;
+        let zero = self.b.i64(0);
+        let up = self.b.cmp(Cmp::SGt, step, zero);
+        let inside = |body: &mut Self, low: CompareOp, high: CompareOp| {
+            let a = body.compare_numbers(low, &value, &start);
+            let b = body.compare_numbers(high, &value, &stop);
+            body.b.binary(Bin::And, a, b)
+        };
+        let rising = inside(self, CompareOp::Ge, CompareOp::Lt);
+        let falling = inside(self, CompareOp::Le, CompareOp::Gt);
+        let between = self.b.select(up, rising, falling);
+        let distance = self.b.binary(Bin::Sub, value.vals[0], range.vals[0]);
+        let rest = self.b.binary(Bin::SRem, distance, step);
+        let on_step = self.b.cmp(Cmp::Eq, rest, zero);
+        Ok(self.b.binary(Bin::And, between, on_step))
+    }
+
+    /// `len` of an array, a tuple, a string or a range.
+    pub(super) fn sequence_len(&mut self, value: &Typed) -> Result<Value> {
+        Ok(match value.ty.kind() {
+            Kind::Array(_) => self.b.part(value.vals[0], Part::Shape(0)),
+            Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.b.i64(items.len() as i64),
+            Kind::Range(..) => self.range_len(value)?,
+            _ => return Err(self.bug(format!("len of {}", value.ty))),
+        })
+    }
+}

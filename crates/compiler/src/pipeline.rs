@@ -1,0 +1,164 @@
+//! The pipeline, top to bottom: HIR and argument types in, a program for emission out.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use ferdelance_abi::settings::Options;
+
+use crate::diag::{Code, Diagnostic, Result};
+use crate::hir;
+use crate::host::Host;
+use crate::infer::{Dependency, InstanceId, ModuleInfo, Session, Typing};
+use crate::lower::lower;
+use crate::tir::Program;
+use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
+use crate::types::{Ty, promote};
+
+/// What to compile.
+#[derive(Debug)]
+pub struct Request {
+    pub module: Arc<hir::Module>,
+    /// One type for each parameter of the function.
+    pub args: Vec<Ty>,
+    /// The return type that an explicit signature asks for.
+    pub result: Option<Ty>,
+    pub options: Options,
+    /// Types of locals that the option `locals` fixes.
+    pub locals: Vec<(Arc<str>, Ty)>,
+    /// Prefix of linker symbols, unique in the process.
+    pub symbol: Arc<str>,
+}
+
+/// What comes out.
+#[derive(Debug)]
+pub struct Compiled {
+    pub program: Program,
+    /// The type of the result.
+    pub result: Ty,
+    pub report: Report,
+}
+
+/// What was found out on the way; texts are made when asked for.
+#[derive(Debug)]
+pub struct Report {
+    module: Arc<hir::Module>,
+    typing: Arc<Typing>,
+    args: Vec<Ty>,
+    result: Ty,
+    /// Every global and free variable that the code depends on.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A rewrite of a whole program.
+pub struct Pass {
+    pub name: &'static str,
+    pub doc: &'static str,
+    run: fn(&mut Program),
+}
+
+/// The passes between lowering and emission, in order.
+pub const PASSES: &[Pass] = &[
+    Pass { name: "simplify", doc: "removes what lowering left over", run: |p| p.functions.iter_mut().for_each(simplify) },
+    Pass { name: "inline", doc: "puts small callees in place of their calls", run: inline },
+    Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
+];
+
+/// Compiles a function for argument types.
+pub fn compile(host: &dyn Host, request: &Request) -> Result<Compiled> {
+    compile_watched(host, request, &mut |_, _| {})
+}
+
+/// The same; `watch` sees the program after lowering (`"lower"`) and after each pass.
+pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut(&str, &Program)) -> Result<Compiled> {
+    let info = ModuleInfo {
+        module: request.module.clone(),
+        options: request.options,
+        locals: request.locals.as_slice().into(),
+    };
+    let mut session = Session::new(host, info);
+    let root = session.infer_root(&request.args)?;
+    let result = result_type(&session, root, request)?;
+    let mut program = lower(&session, root, result, &request.symbol)?;
+    check(&program, "lower")?;
+    watch("lower", &program);
+    for pass in PASSES {
+        (pass.run)(&mut program);
+        check(&program, pass.name)?;
+        watch(pass.name, &program);
+    }
+    let report = Report {
+        module: request.module.clone(),
+        typing: session.get(root).typing.clone(),
+        args: request.args.clone(),
+        result,
+        dependencies: std::mem::take(&mut session.dependencies),
+    };
+    Ok(Compiled { program, result, report })
+}
+
+/// In debug builds, verifies every function after a pass.
+fn check(program: &Program, pass: &str) -> Result<()> {
+    if cfg!(debug_assertions) {
+        for f in &program.functions {
+            if let Err(what) = f.verify(program) {
+                return Err(Diagnostic::new(Code::Internal, format!("after {pass}: {what}\n{f}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn result_type(session: &Session<'_>, root: InstanceId, request: &Request) -> Result<Ty> {
+    let found = session.get(root).typing.result.unwrap_or_else(Ty::none);
+    let Some(asked) = request.result else { return Ok(found) };
+    if asked.is_none() || promote::fit(found, asked).is_some() {
+        return Ok(asked);
+    }
+    let f = &request.module.functions[0];
+    Err(crate::infer::error_at(
+        &request.module,
+        f.span,
+        Code::CannotConvert,
+        format!("`{}` returns {found}, which cannot be converted to {asked}, the type in its signature", f.name),
+    ))
+}
+
+impl Report {
+    /// The source with the types of variables, line by line.
+    pub fn types(&self) -> String {
+        let f = &self.module.functions[0];
+        let source = &self.module.source;
+        let (first, _) = source.position(f.span.start);
+        let (last, _) = source.position(f.span.end.saturating_sub(1));
+        let args: Vec<String> = self.args.iter().map(ToString::to_string).collect();
+        let mut out = format!("{} ({}) -> {}\n", f.name, args.join(", "), self.result);
+        let _ = writeln!(out, "{}", "-".repeat(80));
+        for (p, ty) in f.params.iter().zip(&self.args) {
+            let _ = writeln!(out, "# {}: {ty}", p.name);
+        }
+        for line in first..=last {
+            let Some(text) = source.line(line) else { continue };
+            let mut notes: Vec<String> = vec![];
+            for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+                let here = source.position(inst.span.start).0 == line;
+                let name = f.values[inst.result.index()].name.as_deref();
+                if let (true, Some(name), Some(ty)) = (here, name, self.typing.values[inst.result.index()].ty) {
+                    let note = format!("{name}: {ty}");
+                    if !notes.contains(&note) {
+                        notes.push(note);
+                    }
+                }
+            }
+            let _ = writeln!(out, "{line:>5} | {text}");
+            for note in notes {
+                let _ = writeln!(out, "      #   {note}");
+            }
+        }
+        out
+    }
+
+    /// The HIR of the function and everything defined in it.
+    pub fn hir(&self) -> String {
+        self.module.to_string()
+    }
+}

@@ -1,0 +1,499 @@
+//! The structures of TIR and the meaning of its instructions.
+//!
+//! # Functions and errors
+//!
+//! A function takes `params` and gives `results`; with `may_raise` it also gives an error. Calls yield
+//! the callee's results and then, if it may raise, one value of type [`Type::Err`], null when nothing
+//! was raised (the other results are then valid; otherwise they are undefined and must not be used or
+//! released). An error is passed on with [`Term::Throw`]. So every error path is ordinary control flow.
+//!
+//! # Ownership
+//!
+//! Values of managed types ([`Type::is_managed`]) follow the rules in ARCHITECTURE.md. Lowering writes
+//! no retains and releases; `pass::count` places them. Instructions either give an owned value
+//! (calls, runtime calls, [`Op::MakeArray`] whose owner operand it consumes) or a borrowed one.
+//!
+//! # Locations
+//!
+//! Every instruction and terminator has a [`LocId`] into [`Function::locs`]; a location knows the
+//! function it is in, and where that function was inlined.
+
+use std::sync::Arc;
+
+use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::Options;
+use smallvec::SmallVec;
+
+use crate::hir::id;
+use crate::source::Source;
+use crate::types::PyRef;
+
+id!(
+    /// An SSA value.
+    Value,
+    "v"
+);
+id!(
+    /// A basic block.
+    BlockId,
+    "b"
+);
+id!(
+    /// A source location of a function.
+    LocId,
+    "@"
+);
+id!(
+    /// An entry of a function's constant pool.
+    PoolId,
+    "c"
+);
+id!(
+    /// A function of a program.
+    FuncId,
+    "fn"
+);
+
+/// A machine type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Type {
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    F32,
+    F64,
+    /// An address that is not managed.
+    Ptr,
+    /// A reference-counted runtime object (`abi::layout::Str`, ...).
+    Obj,
+    /// An owner word of an array, see `abi::layout`.
+    Owner,
+    /// An error object or null. Not managed: it is passed on exactly once.
+    Err,
+    /// An array descriptor of this rank: owner, data, shape, strides (in bytes).
+    Array(u8),
+}
+
+impl Type {
+    pub fn is_managed(self) -> bool {
+        matches!(self, Type::Obj | Type::Owner | Type::Array(_))
+    }
+    pub fn is_int(self) -> bool {
+        matches!(self, Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64)
+    }
+    pub fn is_float(self) -> bool {
+        matches!(self, Type::F32 | Type::F64)
+    }
+    pub fn is_pointer(self) -> bool {
+        matches!(self, Type::Ptr | Type::Obj | Type::Owner | Type::Err)
+    }
+    pub fn bits(self) -> u32 {
+        match self {
+            Type::I1 => 1,
+            Type::I8 => 8,
+            Type::I16 => 16,
+            Type::I32 | Type::F32 => 32,
+            _ => 64,
+        }
+    }
+    /// Bytes in memory (an `I1` is stored as a byte).
+    pub fn bytes(self) -> u32 {
+        self.bits().div_ceil(8)
+    }
+    pub fn int(bits: u32) -> Type {
+        match bits {
+            1 => Type::I1,
+            8 => Type::I8,
+            16 => Type::I16,
+            32 => Type::I32,
+            _ => Type::I64,
+        }
+    }
+}
+
+/// Operations on two operands of one type. Integer `Add`, `Sub`, `Mul` wrap around unless [`Op::Binary`]
+/// says otherwise; division by zero and INT_MIN / -1 are undefined (lowering guards them); shift
+/// amounts are below the width (lowering guards them).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Bin {
+    Add,
+    Sub,
+    Mul,
+    SDiv,
+    UDiv,
+    SRem,
+    URem,
+    And,
+    Or,
+    Xor,
+    Shl,
+    AShr,
+    LShr,
+    SMin,
+    SMax,
+    UMin,
+    UMax,
+    FAdd,
+    FSub,
+    FMul,
+    FDiv,
+    /// C's fmod.
+    FRem,
+    CopySign,
+    /// IEEE minNum/maxNum (a NaN loses), and the NaN-propagating minimum/maximum.
+    FMinNum,
+    FMaxNum,
+    FMinimum,
+    FMaximum,
+}
+
+/// Comparisons; the result is an I1. Float comparisons are ordered (false with a NaN), except `Ne`.
+/// Pointers compare with `Eq` and `Ne` only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cmp {
+    Eq,
+    Ne,
+    SLt,
+    SLe,
+    SGt,
+    SGe,
+    ULt,
+    ULe,
+    UGt,
+    UGe,
+    FEq,
+    FNe,
+    FLt,
+    FLe,
+    FGt,
+    FGe,
+}
+
+/// Operations on one operand, which give its type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Un {
+    /// Integer negation, complement (`I1`: logical not).
+    Neg,
+    Not,
+    /// Integer absolute value (wraps at the minimum).
+    IAbs,
+    PopCount,
+    FNeg,
+    FAbs,
+    Sqrt,
+    Floor,
+    Ceil,
+    Trunc,
+    /// Round half to even.
+    RoundEven,
+}
+
+/// Conversions; the target type is the result's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cast {
+    /// To a narrower integer (to I1: the lowest bit).
+    Trunc,
+    ZExt,
+    SExt,
+    SIToFP,
+    UIToFP,
+    /// Towards zero, as the hardware does on x86: out of range gives the integer minimum (signed) and
+    /// an unspecified value (unsigned); never undefined behaviour.
+    FPToSI,
+    FPToUI,
+    FPTrunc,
+    FPExt,
+    /// Same size, same bits.
+    Bits,
+    PtrToInt,
+    IntToPtr,
+}
+
+/// A part of an array descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Part {
+    Owner,
+    Data,
+    Shape(u8),
+    /// In bytes.
+    Stride(u8),
+}
+
+/// What memory an access touches, for alias analysis.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mem {
+    /// Elements of arrays. Accesses of different machine types may still overlap (views).
+    Elements,
+    /// Stack slots of this function.
+    Stack,
+    /// Never written while the function runs (constants, headers of immutable objects).
+    Constant,
+    /// Anything.
+    Any,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Op {
+    /// An integer constant of the result's type (sign-extended to i64 here).
+    Int(i64),
+    /// A float constant: the bits of a double; for F32 results, of the double that the value is.
+    Float(u64),
+    /// A null pointer, error or owner.
+    Null,
+    /// Any value; reading it is not undefined behaviour (emitted as zero).
+    Undef,
+    /// The address of a constant-pool entry's object.
+    Pool(PoolId),
+    /// `nsw`: signed overflow does not happen (index arithmetic).
+    Binary { op: Bin, a: Value, b: Value, nsw: bool },
+    Unary(Un, Value),
+    Compare(Cmp, Value, Value),
+    Cast(Cast, Value),
+    Select { cond: Value, then: Value, other: Value },
+    /// `base + offset` bytes, inside one object.
+    Offset { base: Value, offset: Value },
+    /// `base + index * size` bytes, inside one object.
+    Element { base: Value, index: Value, size: u32 },
+    /// Reads a value of the result's type; `align` in bytes. An I1 is read from a byte (nonzero: true).
+    Load { ptr: Value, align: u8, mem: Mem },
+    /// No result. An I1 is written as a byte.
+    Store { ptr: Value, value: Value, align: u8, mem: Mem },
+    /// Address of a fresh stack slot of `size` bytes, one for the whole activation (hoisted to the entry).
+    StackSlot { size: u32, align: u8 },
+    /// An array from its parts; consumes the owner.
+    MakeArray { owner: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
+    /// A view: an array over the memory of `base` (keeps it alive) with its own data, shape, strides.
+    View { base: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
+    /// A part of a descriptor.
+    ArrayPart(Value, Part),
+    /// Calls a compiled function of the program.
+    Call { func: FuncId, args: SmallVec<[Value; 4]> },
+    /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
+    Rt { func: RtFn, args: SmallVec<[Value; 4]> },
+    /// Inserted by `pass::count` only.
+    Retain(Value),
+    Release(Value),
+    /// Tells the optimiser that `cond` holds.
+    Assume(Value),
+}
+
+#[derive(Clone, Debug)]
+pub struct Inst {
+    pub op: Op,
+    pub results: SmallVec<[Value; 2]>,
+    pub loc: LocId,
+}
+
+/// A jump's destination with arguments for its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub block: BlockId,
+    pub args: SmallVec<[Value; 4]>,
+}
+
+/// How often a branch goes to its first target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Hint {
+    #[default]
+    None,
+    /// The first target is cold (error paths).
+    Unlikely,
+    Likely,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum Term {
+    /// Not set yet; never in a finished function.
+    #[default]
+    Missing,
+    Jump(Target),
+    Branch { cond: Value, then: Target, other: Target, hint: Hint },
+    /// `value` is an integer; cases are distinct.
+    Switch { value: Value, cases: Vec<(i64, Target)>, default: Target },
+    Return(SmallVec<[Value; 4]>),
+    Throw(Value),
+    Unreachable,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    pub params: Vec<Value>,
+    pub insts: Vec<Inst>,
+    pub term: Term,
+    pub term_loc: LocId,
+}
+
+impl Default for LocId {
+    fn default() -> Self {
+        LocId(0)
+    }
+}
+
+/// A place in the user's source (or in the prelude).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loc {
+    pub source: Arc<Source>,
+    /// Name of the function whose code this is, and the line of its definition.
+    pub function: Arc<str>,
+    pub function_line: u32,
+    pub line: u32,
+    pub column: u32,
+    /// Where the function was inlined.
+    pub inlined_at: Option<LocId>,
+}
+
+/// What the constant pool holds at an index. Pools are rebuilt when code is loaded, so every entry
+/// must be describable without an address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PoolEntry {
+    /// A `abi::layout::Location`.
+    Location { file: Arc<str>, function: Arc<str>, line: u32, column: u32 },
+    /// An immortal `abi::layout::Str`.
+    Str(Arc<str>),
+    /// A Python object (an exception class, for instance).
+    Object(PyRef),
+    /// The slots of a frozen array (`abi::layout`: owner 0, data, shape, strides).
+    Array(PyRef),
+}
+
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The linker symbol; unique in the process.
+    pub symbol: Arc<str>,
+    /// The Python name.
+    pub name: Arc<str>,
+    pub params: Vec<Type>,
+    pub results: Vec<Type>,
+    pub may_raise: bool,
+    /// Calls itself, directly or not: takes part in the stack check, is not inlined.
+    pub recursive: bool,
+    pub options: Options,
+    /// Entry: block 0, its parameters are the function's.
+    pub blocks: Vec<Block>,
+    /// The type of each value.
+    pub values: Vec<Type>,
+    pub locs: Vec<Loc>,
+}
+
+/// What is emitted together: functions that call each other, and their constant pool.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub functions: Vec<Function>,
+    pub pool: Vec<PoolEntry>,
+    /// The functions that Python enters: each gets a trampoline.
+    pub entries: Vec<FuncId>,
+}
+
+impl Function {
+    pub fn ty(&self, v: Value) -> Type {
+        self.values[v.index()]
+    }
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.index()]
+    }
+    pub fn new_value(&mut self, ty: Type) -> Value {
+        self.values.push(ty);
+        Value(self.values.len() as u32 - 1)
+    }
+    /// Number of instructions, for size models.
+    pub fn size(&self) -> usize {
+        self.blocks.iter().map(|b| b.insts.len() + 1).sum()
+    }
+}
+
+impl Program {
+    /// The pool's index of `entry`, added if new.
+    pub fn pool_id(&mut self, entry: PoolEntry) -> PoolId {
+        let found = self.pool.iter().position(|e| *e == entry);
+        PoolId(found.unwrap_or_else(|| {
+            self.pool.push(entry);
+            self.pool.len() - 1
+        }) as u32)
+    }
+}
+
+impl Term {
+    /// The targets of the terminator, in order.
+    pub fn targets(&self) -> SmallVec<[&Target; 2]> {
+        match self {
+            Term::Jump(t) => smallvec::smallvec![t],
+            Term::Branch { then, other, .. } => smallvec::smallvec![then, other],
+            Term::Switch { cases, default, .. } => cases.iter().map(|(_, t)| t).chain([default]).collect(),
+            _ => SmallVec::new(),
+        }
+    }
+    /// The same, mutable.
+    pub fn targets_mut(&mut self) -> SmallVec<[&mut Target; 2]> {
+        match self {
+            Term::Jump(t) => smallvec::smallvec![t],
+            Term::Branch { then, other, .. } => smallvec::smallvec![then, other],
+            Term::Switch { cases, default, .. } => cases.iter_mut().map(|(_, t)| t).chain([default]).collect(),
+            _ => SmallVec::new(),
+        }
+    }
+    /// Calls `f` with each operand that is not a target's argument.
+    pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
+        match self {
+            Term::Branch { cond: v, .. } | Term::Switch { value: v, .. } | Term::Throw(v) => f(*v),
+            Term::Return(vs) => vs.iter().for_each(|v| f(*v)),
+            _ => {}
+        }
+    }
+}
+
+impl Op {
+    /// Calls `f` with a reference to each operand.
+    pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+        match self {
+            Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef | Op::Pool(_) | Op::StackSlot { .. } => {}
+            Op::Unary(_, a) | Op::Cast(_, a) | Op::ArrayPart(a, _) | Op::Retain(a) | Op::Release(a) | Op::Assume(a) => f(a),
+            Op::Load { ptr, .. } => f(ptr),
+            Op::Binary { a, b, .. } | Op::Compare(_, a, b) => {
+                f(a);
+                f(b);
+            }
+            Op::Offset { base, offset } => {
+                f(base);
+                f(offset);
+            }
+            Op::Element { base, index, .. } => {
+                f(base);
+                f(index);
+            }
+            Op::Store { ptr, value, .. } => {
+                f(ptr);
+                f(value);
+            }
+            Op::Select { cond, then, other } => {
+                f(cond);
+                f(then);
+                f(other);
+            }
+            Op::MakeArray { owner: base, data, shape, strides } | Op::View { base, data, shape, strides } => {
+                f(base);
+                f(data);
+                shape.iter_mut().chain(strides).for_each(f);
+            }
+            Op::Call { args, .. } | Op::Rt { args, .. } => args.iter_mut().for_each(f),
+        }
+    }
+
+    /// Calls `f` with each operand.
+    pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
+        // The clone is of the operand lists only; ops are small.
+        let mut copy = self.clone();
+        copy.for_each_operand_mut(|v| f(*v));
+    }
+
+    /// No effect besides its results: may be removed when they are unused, and moved.
+    pub fn is_pure(&self) -> bool {
+        use ferdelance_abi::rtfn::Effect;
+        match self {
+            Op::Store { .. } | Op::Call { .. } | Op::Retain(_) | Op::Release(_) | Op::Assume(_) | Op::MakeArray { .. } => false,
+            Op::Rt { func, .. } => matches!(func.info().effect, Effect::Pure | Effect::Read),
+            _ => true,
+        }
+    }
+}

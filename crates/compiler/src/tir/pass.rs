@@ -1,0 +1,6 @@
+//! Rewrites of TIR, in the order of `pipeline::PASSES`. None changes the type of a value; each leaves a
+//! function that verifies.
+
+pub mod count;
+pub mod inline;
+pub mod simplify;

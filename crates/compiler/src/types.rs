@@ -1,0 +1,383 @@
+//! Types: interned structures, compared by pointer.
+//!
+//! A [`Ty`] is a `Copy` handle to a [`Kind`] that lives for the whole process; equal kinds are the
+//! same handle. Numbers carry their *origin* (`weak`): literals, `range`, `len` and arguments of the
+//! exact builtin classes are weak, array elements, NumPy scalars and explicit signatures are strong.
+//! The origin matters for promotion against arrays only ([`promote`]) and is not printed.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Mutex;
+
+use rustc_hash::FxHashSet;
+
+pub mod join;
+pub mod promote;
+
+/// A type.
+#[derive(Clone, Copy)]
+pub struct Ty(&'static Kind);
+
+/// A Python object that a type or constant refers to, by the host's handle. Handles are unique per
+/// object for as long as the process lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct PyRef(pub u64);
+
+/// Memory order of an array.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Layout {
+    C,
+    F,
+    /// Any strides.
+    A,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ArrayTy {
+    pub dtype: Ty,
+    pub ndim: u8,
+    pub layout: Layout,
+    pub readonly: bool,
+    pub aligned: bool,
+}
+
+/// A named tuple's class.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct NamedTuple {
+    pub class: PyRef,
+    pub name: Box<str>,
+    pub fields: Box<[Box<str>]>,
+}
+
+/// What a type is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    None,
+    Bool,
+    Int { bits: u8, signed: bool, weak: bool },
+    Float { bits: u8, weak: bool },
+    /// `bits` of both parts together: 64 or 128.
+    Complex { bits: u8, weak: bool },
+    Str,
+    Tuple(Box<[Ty]>),
+    NamedTuple(NamedTuple, Box<[Ty]>),
+    Array(ArrayTy),
+    Optional(Ty),
+    /// `range` over integers of this type; a value has start, stop and, unless the step is known and
+    /// part of the type, step.
+    Range(Ty, Option<i64>),
+    /// The state of an iterator over a value of this type.
+    Iter(Ty),
+    /// `enumerate(x)`, `zip(x, ..)`, `reversed(x)` and the like, made of the iterables' types.
+    Enumerate(Ty),
+    Zip(Box<[Ty]>),
+    Reversed(Ty),
+    /// A slice of integers; each part may be absent (None) by type.
+    Slice([bool; 3]),
+    Ellipsis,
+    /// A default argument that was not passed: the default is the callee's constant.
+    Omitted(PyRef),
+
+    // Values that are known by their type alone (no slots).
+    /// A module, by its name.
+    Module(Box<str>),
+    /// A function or class of Python, NumPy or ours that the compiler knows, by its canonical
+    /// qualified name: `math.sin`, `builtins.len`, `numpy.zeros`, `ferdelance.prange`.
+    Builtin(Box<str>),
+    /// A bound method of a builtin type: receiver and name. The value is the receiver.
+    Method(Ty, Box<str>),
+    /// A class that makes values of a type: `int`, `np.float32`, `types.int64`.
+    Class(Ty),
+    /// A NumPy dtype, or a class used as one.
+    Dtype(Ty),
+    NamedTupleClass(NamedTuple),
+    /// A jitted function.
+    Dispatcher(PyRef),
+    /// A function or lambda defined inside a compiled one: its HIR (an index into the enclosing
+    /// module) and the types of what it captures, which are its value.
+    Closure(Closure),
+    /// An exception class; an instance of it made of arguments of these types.
+    ExcClass(PyRef, Box<str>),
+    Exception(PyRef, Box<str>, Box<[Ty]>),
+    /// A variable that an inner function assigns (`nonlocal`): a mutable cell, by allocation site.
+    Cell(CellSite),
+    /// Any other object, good only for identity: carried by type, named by its class.
+    Opaque(PyRef, Box<str>),
+}
+
+/// An inner function: which HIR and what it captures.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Closure {
+    /// The module (one per jitted function or prelude file), then the function in it.
+    pub module: u32,
+    pub function: u32,
+    pub captures: Box<[Ty]>,
+    /// Types of the default values, which follow the captures in the value.
+    pub defaults: Box<[Ty]>,
+}
+
+/// Where a cell was made: an instruction of an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CellSite {
+    pub instance: u32,
+    pub inst: u32,
+}
+
+static INTERNER: Mutex<Option<FxHashSet<&'static Kind>>> = Mutex::new(None);
+
+impl Ty {
+    /// The type with this structure.
+    pub fn new(kind: Kind) -> Ty {
+        // A poisoned lock still holds a consistent set: insertion is the last step.
+        let mut guard = INTERNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let set = guard.get_or_insert_with(FxHashSet::default);
+        if let Some(found) = set.get(&kind) {
+            return Ty(found);
+        }
+        let leaked: &'static Kind = Box::leak(Box::new(kind));
+        set.insert(leaked);
+        Ty(leaked)
+    }
+
+    pub fn kind(self) -> &'static Kind {
+        self.0
+    }
+
+    pub fn none() -> Ty {
+        Ty::new(Kind::None)
+    }
+    pub fn bool() -> Ty {
+        Ty::new(Kind::Bool)
+    }
+    /// A strong integer type.
+    pub fn int(bits: u8, signed: bool) -> Ty {
+        Ty::new(Kind::Int { bits, signed, weak: false })
+    }
+    /// A strong float type.
+    pub fn float(bits: u8) -> Ty {
+        Ty::new(Kind::Float { bits, weak: false })
+    }
+    /// A strong complex type; `bits` of both parts together.
+    pub fn complex(bits: u8) -> Ty {
+        Ty::new(Kind::Complex { bits, weak: false })
+    }
+    /// Python's int: weak int64.
+    pub fn py_int() -> Ty {
+        Ty::new(Kind::Int { bits: 64, signed: true, weak: true })
+    }
+    pub fn py_float() -> Ty {
+        Ty::new(Kind::Float { bits: 64, weak: true })
+    }
+    pub fn py_complex() -> Ty {
+        Ty::new(Kind::Complex { bits: 128, weak: true })
+    }
+    pub fn str() -> Ty {
+        Ty::new(Kind::Str)
+    }
+    pub fn tuple(items: &[Ty]) -> Ty {
+        Ty::new(Kind::Tuple(items.into()))
+    }
+    /// `Optional(T)`; T itself if it is optional or None already.
+    pub fn optional(inner: Ty) -> Ty {
+        match inner.kind() {
+            Kind::Optional(_) | Kind::None => inner,
+            _ => Ty::new(Kind::Optional(inner)),
+        }
+    }
+    pub fn array(dtype: Ty, ndim: u8, layout: Layout) -> Ty {
+        Ty::new(Kind::Array(ArrayTy { dtype: dtype.strong(), ndim, layout, readonly: false, aligned: true }))
+    }
+    pub fn builtin(name: &str) -> Ty {
+        Ty::new(Kind::Builtin(name.into()))
+    }
+
+    /// The same type without its weak origin, in depth.
+    pub fn strong(self) -> Ty {
+        self.with_origin(false)
+    }
+    /// The same number type with a weak origin (items of tuples as well).
+    pub fn weak(self) -> Ty {
+        self.with_origin(true)
+    }
+
+    fn with_origin(self, weak: bool) -> Ty {
+        match *self.kind() {
+            Kind::Int { bits, signed, weak: w } if w != weak => Ty::new(Kind::Int { bits, signed, weak }),
+            Kind::Float { bits, weak: w } if w != weak => Ty::new(Kind::Float { bits, weak }),
+            Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
+            Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
+            Kind::Tuple(ref items) => Ty::tuple(&items.iter().map(|t| t.with_origin(weak)).collect::<Vec<_>>()),
+            Kind::NamedTuple(ref class, ref items) => {
+                Ty::new(Kind::NamedTuple(class.clone(), items.iter().map(|t| t.with_origin(weak)).collect()))
+            }
+            _ => self,
+        }
+    }
+
+    pub fn is_weak(self) -> bool {
+        matches!(self.kind(), Kind::Int { weak: true, .. } | Kind::Float { weak: true, .. } | Kind::Complex { weak: true, .. })
+    }
+    pub fn is_none(self) -> bool {
+        matches!(self.kind(), Kind::None)
+    }
+    pub fn is_bool(self) -> bool {
+        matches!(self.kind(), Kind::Bool)
+    }
+    pub fn is_int(self) -> bool {
+        matches!(self.kind(), Kind::Int { .. })
+    }
+    pub fn is_float(self) -> bool {
+        matches!(self.kind(), Kind::Float { .. })
+    }
+    pub fn is_complex(self) -> bool {
+        matches!(self.kind(), Kind::Complex { .. })
+    }
+    pub fn is_str(self) -> bool {
+        matches!(self.kind(), Kind::Str)
+    }
+    /// bool, int, float or complex.
+    pub fn is_scalar(self) -> bool {
+        self.is_bool() || self.is_number()
+    }
+    pub fn is_number(self) -> bool {
+        matches!(self.kind(), Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. })
+    }
+    /// bool or int.
+    pub fn is_integral(self) -> bool {
+        self.is_bool() || self.is_int()
+    }
+    pub fn is_signed(self) -> bool {
+        matches!(self.kind(), Kind::Int { signed: true, .. })
+    }
+    /// Bits of a number (a bool has 8: its size in arrays).
+    pub fn bits(self) -> u32 {
+        match *self.kind() {
+            Kind::Bool => 8,
+            Kind::Int { bits, .. } | Kind::Float { bits, .. } | Kind::Complex { bits, .. } => u32::from(bits),
+            _ => 0,
+        }
+    }
+    /// Bytes of an array element of this type.
+    pub fn itemsize(self) -> u32 {
+        self.bits() / 8
+    }
+    pub fn as_array(self) -> Option<ArrayTy> {
+        match *self.kind() {
+            Kind::Array(a) => Some(a),
+            _ => None,
+        }
+    }
+    /// Item types of a tuple, named or not.
+    pub fn tuple_items(self) -> Option<&'static [Ty]> {
+        match self.kind() {
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => Some(items),
+            _ => None,
+        }
+    }
+    /// The float type of a complex type's parts.
+    pub fn part(self) -> Ty {
+        match *self.kind() {
+            Kind::Complex { bits, weak } => Ty::new(Kind::Float { bits: bits / 2, weak }),
+            _ => self,
+        }
+    }
+}
+
+impl ArrayTy {
+    pub fn ty(self) -> Ty {
+        Ty::new(Kind::Array(self))
+    }
+}
+
+impl PartialEq for Ty {
+    fn eq(&self, other: &Ty) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+impl Eq for Ty {}
+impl Hash for Ty {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self.0).hash(state);
+    }
+}
+
+impl fmt::Debug for Ty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, items: &[Ty]) -> fmt::Result {
+    for (i, t) in items.iter().enumerate() {
+        if i > 0 {
+            f.write_str(", ")?;
+        }
+        write!(f, "{t}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Ty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Kind::None => f.write_str("none"),
+            Kind::Bool => f.write_str("bool"),
+            Kind::Int { bits, signed, .. } => write!(f, "{}int{bits}", if *signed { "" } else { "u" }),
+            Kind::Float { bits, .. } => write!(f, "float{bits}"),
+            Kind::Complex { bits, .. } => write!(f, "complex{bits}"),
+            Kind::Str => f.write_str("unicode_type"),
+            Kind::Tuple(items) => {
+                if items.len() > 1 && items.iter().all(|t| *t == items[0]) {
+                    return write!(f, "UniTuple({} x {})", items[0], items.len());
+                }
+                f.write_str("Tuple(")?;
+                list(f, items)?;
+                f.write_str(")")
+            }
+            Kind::NamedTuple(class, items) => {
+                write!(f, "{}(", class.name)?;
+                list(f, items)?;
+                f.write_str(")")
+            }
+            Kind::Array(a) => {
+                let layout = match a.layout {
+                    Layout::C => "C",
+                    Layout::F => "F",
+                    Layout::A => "A",
+                };
+                f.write_str(if a.readonly { "readonly " } else { "" })?;
+                f.write_str(if a.aligned { "" } else { "unaligned " })?;
+                write!(f, "array({}, {}d, {layout})", a.dtype, a.ndim)
+            }
+            Kind::Optional(t) => write!(f, "OptionalType({t})"),
+            Kind::Range(t, _) => write!(f, "range({t})"),
+            Kind::Iter(t) => write!(f, "iter({t})"),
+            Kind::Enumerate(t) => write!(f, "enumerate({t})"),
+            Kind::Zip(items) => {
+                f.write_str("zip(")?;
+                list(f, items)?;
+                f.write_str(")")
+            }
+            Kind::Reversed(t) => write!(f, "reversed({t})"),
+            Kind::Slice(parts) => write!(f, "slice<{}>", if parts[2] { "a:b:c" } else { "a:b" }),
+            Kind::Ellipsis => f.write_str("ellipsis"),
+            Kind::Omitted(_) => f.write_str("omitted"),
+            Kind::Module(name) => write!(f, "Module({name})"),
+            Kind::Builtin(name) => write!(f, "Function({name})"),
+            Kind::Method(receiver, name) => write!(f, "Method({receiver}.{name})"),
+            Kind::Class(t) => write!(f, "class({t})"),
+            Kind::Dtype(t) => write!(f, "dtype({t})"),
+            Kind::NamedTupleClass(class) => write!(f, "class({})", class.name),
+            Kind::Dispatcher(_) => f.write_str("Dispatcher"),
+            Kind::Closure(c) => write!(f, "closure({})", c.function),
+            Kind::ExcClass(_, name) => write!(f, "class({name})"),
+            Kind::Exception(_, name, args) => {
+                write!(f, "{name}(")?;
+                list(f, args)?;
+                f.write_str(")")
+            }
+            Kind::Cell(_) => f.write_str("cell"),
+            Kind::Opaque(_, name) => write!(f, "object({name})"),
+        }
+    }
+}

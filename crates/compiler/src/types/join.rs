@@ -1,0 +1,165 @@
+//! The join of two types: what a variable has that is one or the other, depending on the path.
+//!
+//! The join is commutative and idempotent. Numbers join to the smallest type that NumPy promotes both
+//! to; None joins with T to Optional(T); tuples join item by item.
+
+use super::{ArrayTy, Kind, Layout, Ty};
+
+/// The join, or `None` when the types have nothing in common.
+pub fn join(a: Ty, b: Ty) -> Option<Ty> {
+    if a == b {
+        return Some(a);
+    }
+    if a.is_scalar() && b.is_scalar() {
+        return Some(join_numbers(a, b));
+    }
+    match (a.kind(), b.kind()) {
+        (Kind::None, _) => optional(b),
+        (_, Kind::None) => optional(a),
+        (Kind::Optional(x), Kind::Optional(y)) => join(*x, *y).map(Ty::optional),
+        (Kind::Optional(x), _) => join(*x, b).map(Ty::optional),
+        (_, Kind::Optional(y)) => join(a, *y).map(Ty::optional),
+        (Kind::Array(x), Kind::Array(y)) => join_arrays(*x, *y),
+        (Kind::Tuple(x), Kind::Tuple(y)) => join_items(x, y).map(|items| Ty::tuple(&items)),
+        (Kind::NamedTuple(c, x), Kind::NamedTuple(d, y)) if c.class == d.class => {
+            join_items(x, y).map(|items| Ty::new(Kind::NamedTuple(c.clone(), items.into())))
+        }
+        (Kind::Range(x, s), Kind::Range(y, t)) => {
+            let step = if s == t { *s } else { None };
+            join(*x, *y).map(|t| Ty::new(Kind::Range(t, step)))
+        }
+        (Kind::Iter(x), Kind::Iter(y)) if matches!((x.kind(), y.kind()), (Kind::Range(..), Kind::Range(..))) => {
+            join(*x, *y).map(|t| Ty::new(Kind::Iter(t)))
+        }
+        (Kind::Slice(x), Kind::Slice(y)) if x == y => Some(a),
+        _ => None,
+    }
+}
+
+/// Only values can be absent; functions, modules and the like cannot.
+fn optional(t: Ty) -> Option<Ty> {
+    matches!(
+        t.kind(),
+        Kind::Bool
+            | Kind::Int { .. }
+            | Kind::Float { .. }
+            | Kind::Complex { .. }
+            | Kind::Str
+            | Kind::Tuple(_)
+            | Kind::NamedTuple(..)
+            | Kind::Array(_)
+            | Kind::Optional(_)
+    )
+    .then(|| Ty::optional(t))
+}
+
+fn join_items(a: &[Ty], b: &[Ty]) -> Option<Vec<Ty>> {
+    if a.len() != b.len() {
+        return None;
+    }
+    a.iter().zip(b).map(|(x, y)| join(*x, *y)).collect()
+}
+
+fn join_arrays(a: ArrayTy, b: ArrayTy) -> Option<Ty> {
+    if a.dtype != b.dtype || a.ndim != b.ndim {
+        return None;
+    }
+    let layout = if a.layout == b.layout { a.layout } else { Layout::A };
+    let joined = ArrayTy { layout, readonly: a.readonly || b.readonly, aligned: a.aligned && b.aligned, ..a };
+    Some(joined.ty())
+}
+
+/// NumPy's promotion of two scalar types; weak only if both are.
+fn join_numbers(a: Ty, b: Ty) -> Ty {
+    let weak = a.is_weak() && b.is_weak();
+    let (wide, narrow) = if rank(a) >= rank(b) { (a, b) } else { (b, a) };
+    let kind = match (wide.kind(), narrow.kind()) {
+        (Kind::Complex { bits, .. }, _) => {
+            Kind::Complex { bits: (*bits).max(2 * float_bits_for(narrow)), weak }
+        }
+        (Kind::Float { bits, .. }, _) => Kind::Float { bits: (*bits).max(float_bits_for(narrow)), weak },
+        (Kind::Int { bits, signed, .. }, Kind::Int { bits: other_bits, signed: other_signed, .. }) => {
+            join_ints((*bits, *signed), (*other_bits, *other_signed), weak)
+        }
+        (Kind::Int { bits, signed, .. }, _) => Kind::Int { bits: *bits, signed: *signed, weak },
+        (other, _) => other.clone(),
+    };
+    Ty::new(kind)
+}
+
+fn join_ints(a: (u8, bool), b: (u8, bool), weak: bool) -> Kind {
+    if a.1 == b.1 {
+        return Kind::Int { bits: a.0.max(b.0), signed: a.1, weak };
+    }
+    let (unsigned, signed) = if a.1 { (b.0, a.0) } else { (a.0, b.0) };
+    if signed > unsigned {
+        Kind::Int { bits: signed, signed: true, weak }
+    } else if unsigned < 64 {
+        Kind::Int { bits: unsigned * 2, signed: true, weak }
+    } else {
+        Kind::Float { bits: 64, weak }
+    }
+}
+
+fn rank(t: Ty) -> u8 {
+    match t.kind() {
+        Kind::Bool => 0,
+        Kind::Int { .. } => 1,
+        Kind::Float { .. } => 2,
+        _ => 3,
+    }
+}
+
+/// The narrowest float that holds a number type, as NumPy promotes.
+pub(super) fn float_bits_for(t: Ty) -> u8 {
+    match *t.kind() {
+        Kind::Int { bits, .. } if bits > 16 => 64,
+        Kind::Float { bits, .. } => bits,
+        Kind::Complex { bits, .. } => bits / 2,
+        _ => 32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<Ty> {
+        let mut all = vec![Ty::none(), Ty::bool(), Ty::str(), Ty::py_int(), Ty::py_float(), Ty::py_complex()];
+        for bits in [8, 16, 32, 64] {
+            all.extend([Ty::int(bits, true), Ty::int(bits, false)]);
+        }
+        all.extend([Ty::float(32), Ty::float(64), Ty::complex(64), Ty::complex(128)]);
+        all.push(Ty::tuple(&[Ty::py_int(), Ty::float(32)]));
+        all.push(Ty::optional(Ty::float(64)));
+        all.push(Ty::array(Ty::float(64), 2, Layout::C));
+        all.push(Ty::array(Ty::float(64), 2, Layout::F));
+        all
+    }
+
+    #[test]
+    fn join_is_commutative_and_idempotent() {
+        for a in samples() {
+            assert_eq!(join(a, a), Some(a));
+            for b in samples() {
+                assert_eq!(join(a, b), join(b, a), "{a} {b}");
+                if let Some(c) = join(a, b) {
+                    assert_eq!(join(a, c), Some(c), "{a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_join_as_numpy_promotes() {
+        let j = |a, b| join(a, b).map(|t| t.to_string());
+        assert_eq!(j(Ty::int(8, false), Ty::int(8, true)).as_deref(), Some("int16"));
+        assert_eq!(j(Ty::int(64, false), Ty::int(64, true)).as_deref(), Some("float64"));
+        assert_eq!(j(Ty::int(32, true), Ty::float(32)).as_deref(), Some("float64"));
+        assert_eq!(j(Ty::int(16, true), Ty::float(32)).as_deref(), Some("float32"));
+        assert_eq!(j(Ty::float(64), Ty::complex(64)).as_deref(), Some("complex128"));
+        assert_eq!(j(Ty::bool(), Ty::py_int()).as_deref(), Some("int64"));
+        assert_eq!(j(Ty::none(), Ty::py_int()).as_deref(), Some("OptionalType(int64)"));
+        assert_eq!(j(Ty::str(), Ty::py_int()), None);
+    }
+}
