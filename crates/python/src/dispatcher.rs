@@ -243,7 +243,7 @@ unsafe extern "C" fn inspect(this: *mut PyObject, args: *mut PyObject) -> *mut P
     method(this, args, |this, args| {
         let (py, state) = (this.py(), state(this)?);
         let (index, what): (usize, String) = args.extract()?;
-        let text = state.with_overload(index, |overload| engine::inspect(&overload.unit, &what));
+        let text = state.with_overload(index, |overload| engine::text(&overload.unit, &what));
         match text {
             Some(Ok(text)) => Ok(text.into_pyobject(py)?.into_any().unbind()),
             Some(Err(message)) => Err(PyRuntimeError::new_err(message)),

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use ferdelance_abi::layout::{Location, OWNER_STATIC, Trampoline};
 use ferdelance_abi::rtfn;
+use ferdelance_abi::settings::Options;
 use ferdelance_compiler::diag::{self, Diagnostic};
 use ferdelance_compiler::hir;
+use ferdelance_compiler::pipeline;
 use ferdelance_compiler::syntax::{self, Locator};
 use ferdelance_compiler::tir::{PoolEntry, Program};
 use ferdelance_compiler::types::{PyRef, Ty};
@@ -20,7 +22,7 @@ use crate::capture::{At, Place};
 use crate::host::PyHost;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
-use crate::{errors, handles, pipeline};
+use crate::{errors, handles, inspect};
 
 /// Code for one signature.
 pub struct Unit {
@@ -30,7 +32,8 @@ pub struct Unit {
     loaded: Option<jit::Loaded>,
     program: Program,
     report: pipeline::Report,
-    settings: jit::Settings,
+    module: Arc<hir::Module>,
+    options: Options,
     timings: Timings,
     /// What the code's constant pool points to.
     _pool: Pool,
@@ -96,7 +99,7 @@ pub fn compile(
     let serial = SERIAL.fetch_add(1, Relaxed);
     let request = pipeline::Request {
         symbol: format!("ferdelance.{}.{serial}", symbol_name(name)).into(),
-        module,
+        module: module.clone(),
         args,
         result,
         options: options.compiler,
@@ -126,7 +129,8 @@ pub fn compile(
         loaded: Some(loaded),
         program,
         report: compiled.report,
-        settings,
+        module,
+        options: options.compiler,
         timings,
         _pool: pool,
     })
@@ -249,19 +253,23 @@ impl jit::Symbols for Runtime {
 // ---- inspection ----------------------------------------------------------------------------------
 
 /// A text about a unit.
-pub fn inspect(unit: &Unit, what: &str) -> Result<String, String> {
-    match what {
-        "metadata" => Ok(metadata(unit)),
-        "tir" => Ok(unit.program.to_string()),
-        other => unit.report.text(other).ok_or_else(|| format!("there is no text {other:?} about compiled code")),
-    }
+pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
+    Ok(match what {
+        "types" => unit.report.types(),
+        "hir" => unit.report.hir(),
+        "tir" => unit.program.to_string(),
+        "cfg" => inspect::dot(&unit.program),
+        "explain" => inspect::explain(&unit.program, &unit.module, unit.options),
+        "metadata" => metadata(unit),
+        _ => return Err(format!("there is no text {what:?} about compiled code")),
+    })
 }
 
 /// Facts about a compilation, as JSON.
 fn metadata(unit: &Unit) -> String {
     let Timings { front, llvm, link, total } = unit.timings;
     let code_bytes = unit.loaded.as_ref().map_or(0, |loaded| loaded.code_size);
-    let mut fields = vec![
+    let fields = [
         format!("\"code_bytes\": {code_bytes}"),
         format!("\"functions\": {}", unit.program.functions.len()),
         format!("\"compile_seconds\": {:.9}", total.as_secs_f64()),
@@ -272,8 +280,5 @@ fn metadata(unit: &Unit) -> String {
         format!("\"codegen_seconds\": {:.9}", llvm.codegen.as_secs_f64()),
         format!("\"link_seconds\": {:.9}", link.as_secs_f64()),
     ];
-    for (stage, time) in unit.report.times() {
-        fields.push(format!("\"{stage}_seconds\": {:.9}", time.as_secs_f64()));
-    }
     format!("{{{}}}", fields.join(", "))
 }

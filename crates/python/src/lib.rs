@@ -6,7 +6,8 @@
 //!   parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
 //!   [`known`] (functions and classes by name), [`capture`] and [`audit`] (source texts);
-//! * [`engine`]: the compiler and the code generator behind one interface.
+//! * [`engine`]: the compiler and the code generator behind one interface; [`inspect`]: texts about code;
+//!   [`hooks`]: what the runtime asks of Python.
 //!
 //! `unsafe` is confined to the first group, [`dispatch`], [`dispatcher`] and the code that resolves
 //! constant pools in [`engine`].
@@ -20,15 +21,15 @@ mod dispatcher;
 mod engine;
 mod errors;
 mod handles;
-mod host;
 mod hooks;
+mod host;
+mod inspect;
 mod known;
 mod layouts;
 mod lock;
 mod num;
 mod numpy;
 mod options;
-mod pipeline;
 mod typeof_;
 mod types;
 mod unbox;
@@ -38,7 +39,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// The encoding of an object's type. Raises ValueError for objects that compiled code has no type for.
-#[pyfunction]
+#[pyfunction(name = "typeof")]
 fn typeof_object<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let mut pins = handles::Pins::default();
     match typeof_::type_of(object, &mut pins)? {
@@ -86,8 +87,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hooks::install(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
-    let typeof_function = wrap_pyfunction!(typeof_object, module)?;
-    module.add("typeof", typeof_function)?;
+    module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_recent_sources, module)?)?;
