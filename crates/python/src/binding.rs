@@ -179,6 +179,11 @@ impl Binding {
         PyTypeError::new_err(format!("{}() {text}", self.function))
     }
 
+    /// The name of a parameter.
+    pub fn name(&self, index: usize) -> &str {
+        self.params.get(index).map_or("", |param| &param.text)
+    }
+
     /// What the function is called in messages.
     pub fn function(&self) -> &str {
         &self.function

@@ -6,6 +6,7 @@
 use core::ffi::{CStr, c_void};
 
 use ferdelance_abi::layout::{Buffer, OWNER_BORROWED, OWNER_STATIC, Str};
+use ferdelance_compiler::diag::{Code, Diagnostic};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use ferdelance_runtime::{memory, string};
 use pyo3::exceptions::PyRuntimeError;
@@ -15,7 +16,7 @@ use pyo3::prelude::*;
 use crate::handles::{self, Pins};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{known, layouts, types};
+use crate::{errors, known, layouts, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
@@ -106,8 +107,7 @@ impl Plan {
             },
             Kind::Dispatcher(object)
             | Kind::Omitted(object)
-            | Kind::ExcClass(object, _)
-            | Kind::Opaque(object, _) => Plan::Object(pinned(*object)?),
+            | Kind::ExcClass(object, _) => Plan::Object(pinned(*object)?),
             Kind::NamedTupleClass(class) => Plan::Object(pinned(class.class)?),
             Kind::Module(name) => Plan::object(py.import(&**name)?.as_any(), pins),
             Kind::Builtin(name) => Plan::object(&known::resolve(py, name)?, pins),
@@ -226,7 +226,9 @@ impl Plan {
 }
 
 fn cannot_return(ty: Ty) -> PyErr {
-    pyo3::exceptions::PyTypeError::new_err(format!("a value of type {ty} cannot be returned to Python"))
+    let text = format!("a value of type {ty} cannot be returned to Python");
+    let diagnostic = Diagnostic::new(Code::UnsupportedValue, text);
+    Python::attach(|py| errors::diagnostic(py, &diagnostic))
 }
 
 /// `int`, `np.float32`, `np.dtype("f4")`: the object that a type of classes or dtypes stands for.

@@ -292,7 +292,7 @@ impl Route {
     /// the route is for.
     ///
     /// # Safety
-    /// `argument(i)` gives live objects, null exactly where the plan expects nothing; the caller keeps the
+    /// `argument(i)` gives live objects, null only where the plan expects nothing; the caller keeps the
     /// dispatcher alive and holds the GIL.
     #[inline(always)]
     unsafe fn call(&self, state: &State, argument: impl Fn(usize) -> *mut PyObject) -> Option<*mut PyObject> {
@@ -432,7 +432,7 @@ impl State {
             let object = unsafe { Bound::from_borrowed_ptr(py, object) };
             match typeof_::type_of(&object, pins)? {
                 Some(ty) => types.push(ty),
-                None if self.can_compile.get() => return Err(unsupported(py, i, &object)),
+                None if self.can_compile.get() => return Err(unsupported(py, i, binding.name(i), &object)),
                 None => return Err(errors::no_matching(&typeof_::blame(&object))),
             }
         }
@@ -559,8 +559,8 @@ fn losses(types: &[Ty], actual: &[Ty], params: &[Ty]) -> Option<[usize; 3]> {
     Some(losses)
 }
 
-fn unsupported(py: Python<'_>, index: usize, object: &Bound<'_, PyAny>) -> PyErr {
-    let text = format!("cannot determine the type of argument {}: {}", index + 1, typeof_::blame(object));
+fn unsupported(py: Python<'_>, index: usize, name: &str, object: &Bound<'_, PyAny>) -> PyErr {
+    let text = format!("cannot determine the type of argument {} (`{name}`): {}", index + 1, typeof_::blame(object));
     let mut diagnostic = Diagnostic::new(Code::UnsupportedValue, text);
     if object.hasattr("__code__").unwrap_or(false) {
         diagnostic = diagnostic.help("decorate the function with @njit");

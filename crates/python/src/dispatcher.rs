@@ -81,8 +81,8 @@ fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
             error.restore(py);
             failed
         }
-        Err(payload) => {
-            errors::panicked(py, &*payload).restore(py);
+        Err(_) => {
+            errors::panicked(py).restore(py);
             failed
         }
     }
@@ -102,7 +102,7 @@ unsafe extern "C" fn vectorcall(this: *mut PyObject, args: *const *mut PyObject,
     let called = catch_unwind(AssertUnwindSafe(|| unsafe { dispatch::call(&*state, args, count & !OFFSET, keywords) }));
     match called {
         Ok(result) => result,
-        Err(payload) => guard(ptr::null_mut(), |py| Err(errors::panicked(py, &*payload))),
+        Err(_) => guard(ptr::null_mut(), |py| Err(errors::panicked(py))),
     }
 }
 

@@ -4,7 +4,7 @@
 //! own file: a frame of an empty code object that has the file, the function's name and, as its first
 //! line, the line. (`traceback`, `pdb` and the interpreter itself show the source by those.)
 
-use core::any::Any;
+use core::cell::RefCell;
 use core::ffi::{c_char, c_int, c_void};
 use std::ffi::CString;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -232,14 +232,28 @@ pub fn internal(py: Python<'_>, message: &str) -> PyErr {
     named(py, "InternalError", &format!("{message}\nThis is a bug in ferdelance; please report it. [internal]"), "internal")
 }
 
-/// The exception for a panic.
-pub fn panicked(py: Python<'_>, payload: &(dyn Any + Send)) -> PyErr {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("the compiler panicked");
-    internal(py, text)
+thread_local! {
+    /// What this thread's last panic said, and where.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps the text of panics for [`panicked`] instead of printing it. This library has a copy of the
+/// standard library of its own, so no other is affected.
+pub fn keep_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.payload_as_str().unwrap_or("a panic without a message");
+        let text = match info.location() {
+            Some(at) => format!("{text} ({}:{})", at.file(), at.line()),
+            None => text.to_owned(),
+        };
+        let _ = PANIC.try_with(|kept| kept.replace(Some(text)));
+    }));
+}
+
+/// The exception for a panic that this thread caught.
+pub fn panicked(py: Python<'_>) -> PyErr {
+    let text = PANIC.try_with(RefCell::take).ok().flatten();
+    internal(py, text.as_deref().unwrap_or("the compiler panicked"))
 }
 
 /// No compiled signature takes the arguments, and calls may not compile.

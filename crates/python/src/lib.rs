@@ -82,6 +82,7 @@ fn runtime_stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::keep_panics();
     layouts::init();
     numpy::init(module.py())?;
     hooks::install(module.py())?;

@@ -189,8 +189,8 @@ impl Plan {
     /// Recognises an object and writes its slots to `out`, which is moved behind them.
     ///
     /// # Safety
-    /// `object` is alive, or null if the plan [expects nothing](Plan::expects_nothing); there is room for
-    /// the parameter's slots.
+    /// `object` is alive, or null where the plan [expects nothing](Plan::expects_nothing); there is room
+    /// for the parameter's slots.
     #[inline(always)]
     pub unsafe fn unbox(&self, object: *mut PyObject, out: &mut *mut u64, made: &mut Made) -> Outcome {
         // SAFETY: as promised; each class is checked before the object is read as an instance of it.
@@ -279,6 +279,8 @@ impl Plan {
                     }
                     Outcome::Done
                 }
+                // An argument was passed after all: not this plan.
+                Plan::Omitted | Plan::Default { .. } if !object.is_null() => Outcome::Miss,
                 Plan::Omitted => Outcome::Done,
                 Plan::Default { value, plan } => plan.unbox(*value, out, made),
                 Plan::Long | Plan::Float | Plan::Bool | Plan::Array(_) | Plan::Identity(_) => self.unbox(object, out, made),
