@@ -67,6 +67,7 @@ class Function:
     result: tuple[str, ...]
     body: list[Stmt] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
+    recursive: bool = False  # its first parameter counts down to zero
 
     def text(self, reference):
         params = [
@@ -83,9 +84,16 @@ class Function:
 class Program:
     functions: list[Function]  # the last one is called; the others are its helpers
     arguments: list[str]  # each the text of a tuple
+    constants: list[str] = field(default_factory=list)  # assignments to global names
 
     def text(self, reference):
-        return "\n\n".join(function.text(reference) for function in self.functions)
+        constants = ["\n".join(self.constants) + "\n"] if self.constants else []
+        return "\n\n".join(constants + [f.text(reference) for f in self.functions])
+
+
+def assignable(name):
+    """Parameters and variables, but not loop variables (i) and globals (g)."""
+    return name[0] in "pv"
 
 
 def is_array(type):
@@ -93,7 +101,7 @@ def is_array(type):
 
 
 def has_variable(expr):
-    return expr.plain[0] in "abvpi" and not expr.parts or any(map(has_variable, expr.parts))
+    return expr.plain[0] in "abgvpi" and not expr.parts or any(map(has_variable, expr.parts))
 
 
 def array_kind(type):
@@ -107,8 +115,14 @@ class Generator:
         self.without = frozenset(without)
         self.scalars = [t for t in SCALARS if t not in self.without]
         self.helpers = []
+        self.globals = {kind: [] for kind in SCALARS}
 
     def program(self):
+        constants = []
+        for i in range(self.random.choice((0, 0, 1, 2))):
+            kind = self.random.choice(self.scalars)
+            self.globals[kind].append(f"g{i}")
+            constants.append(f"g{i} = {self.literal(kind).plain}")
         for i in range(self.random.choice((0, 0, 1, 2))):
             self.helpers.append(self.helper(f"helper{i}"))
         params = [(f"p{i}", self.random.choice(self.scalars)) for i in range(self.below(1, 4))]
@@ -120,7 +134,7 @@ class Generator:
         result = tuple(self.random.choice(self.scalars) for _ in range(self.below(1, 3)))
         main = self.function("main", params, result, statements=self.below(3, 8))
         arguments = [self.arguments(params) for _ in range(4)]
-        return Program([*self.helpers, main], arguments)
+        return Program([*self.helpers, main], arguments, constants)
 
     def known(self, names):
         return [name for name in names if name not in self.without]
@@ -139,13 +153,33 @@ class Generator:
             self.random.choice(self.scalars) for _ in range(self.random.choice((1, 1, 2)))
         )
         function = self.function(name, params, result, statements=self.below(1, 3))
-        if self.chance(0.4):
+        if "recursion" not in self.without and self.chance(0.25):
+            self.make_recursive(function)
+        elif self.chance(0.4):
             last, kind = params[-1]
             function.defaults[last] = self.literal(kind).plain
         return function
 
+    def make_recursive(self, function):
+        """A first parameter that counts down, and one call of itself before what it returns."""
+        function.params.insert(0, ("n", "int"))
+        function.recursive = True
+        base = [self.literal(kind).plain for kind in function.result]
+        words = ", ".join(f"{{{i}}}" for i in range(len(function.params) - 1))
+        names = [self.fresh("v") for _ in base]
+        call = f"{function.name}(n - 1, {words})"
+        again = Stmt(
+            f"{', '.join(names)} = {call}", [self.expr(k, 1) for _, k in function.params[1:]]
+        )
+        for name, kind in zip(names, function.result, strict=True):
+            self.vars[kind].append(name)
+        values = base[0] if len(base) == 1 else f"({', '.join(base)})"
+        stop = Stmt("if n <= 0:", [], [[Stmt(f"return {values}")]])
+        function.body[0:0] = [stop]
+        function.body[-1:] = [again, self.return_statement()]
+
     def function(self, name, params, result, statements):
-        self.vars = {kind: [] for kind in SCALARS}
+        self.vars = {kind: list(names) for kind, names in self.globals.items()}
         self.arrays = []
         self.names = self.loops = self.depth = 0
         self.current = result
@@ -190,13 +224,17 @@ class Generator:
             (5, self.augmented),
             (1, self.swap),
             (1, self.unpacking),
+            (1, self.chain),
         ]
+        if "closures" not in self.without:
+            choices.append((1, self.closure))
         if self.arrays:
             choices.append((5, self.element_assignment))
         if self.depth < 3:
             choices += [(5, self.if_statement), (3, self.for_range), (2, self.while_statement)]
+            choices.append((1, self.for_items))
             if any(type.endswith("[1]") for _, type in self.arrays):
-                choices.append((1, self.for_array))
+                choices.append((2, self.for_array))
             if "try" not in self.without:
                 choices.append((1, self.try_statement))
         if self.loops and self.depth:
@@ -211,7 +249,7 @@ class Generator:
         kind = self.random.choice([k for k in self.scalars if self.vars[k]] or ["int"])
         if not self.vars[kind]:
             return None, kind
-        names = [name for name in self.vars[kind] if not name.startswith("i")]
+        names = [name for name in self.vars[kind] if assignable(name)]
         return (self.random.choice(names) if names else None), kind
 
     def assignment(self):
@@ -241,11 +279,32 @@ class Generator:
 
     def swap(self):
         kind = self.random.choice(self.scalars)
-        names = [name for name in self.vars[kind] if not name.startswith("i")]
+        names = [name for name in self.vars[kind] if assignable(name)]
         if len(names) < 2:
             return self.assignment()
         a, b = self.random.sample(names, 2)
         return Stmt(f"{a}, {b} = {b}, {{0}}", [self.expr(kind, 1)])
+
+    def chain(self):
+        kind = self.random.choice(self.scalars)
+        names = [self.fresh("v"), self.fresh("v")]
+        value = self.expr(kind, 2)
+        self.vars[kind] += names
+        if self.chance(0.5):
+            return Stmt(f"{names[0]} = {names[1]} = {{0}}", [value])
+        return Stmt(f"{names[0]} = ({names[1]} := {{0}})", [value])
+
+    def closure(self):
+        """A lambda over the variables so far, and a call of it."""
+        kind, result = self.random.choice(self.scalars), self.random.choice(self.scalars)
+        argument, function, name = self.expr(kind, 1), self.fresh("f"), self.fresh("v")
+        parameter = self.fresh("i")
+        self.vars[kind].append(parameter)
+        body = self.expr(result, 2)
+        self.vars[kind].remove(parameter)
+        self.vars[result].append(name)
+        text = f"{function} = lambda {parameter}: {{0}}\n{name} = {function}({{1}})"
+        return Stmt(text, [body, argument])
 
     def unpacking(self):
         pairs = [h for h in self.helpers if len(h.result) == 2]
@@ -332,17 +391,42 @@ class Generator:
         head = f"{fuel} = {self.below(1, 6)}\nwhile {fuel} > 0 and {{0}}:"
         return self.loop(head, [self.condition()], None, (f"{fuel} -= 1",) * 2)
 
+    def for_items(self):
+        """Over a tuple, or a range backwards."""
+        variable = self.fresh("i")
+        if self.chance(0.3) and "reversed" not in self.without:
+            parts = [self.expr("int", 1)]
+            return self.loop(f"for {variable} in reversed(range({{0}} & 7)):", parts, variable)
+        kind = self.random.choice(self.scalars)
+        parts = [self.expr(kind, 1) for _ in range(self.below(1, 3))]
+        words = "".join(f"{{{i}}}, " for i in range(len(parts)))
+        return self.loop(f"for {variable} in ({words}):", parts, variable, kind=kind)
+
     def for_array(self):
-        name, type = self.random.choice([a for a in self.arrays if a[1].endswith("[1]")])
+        flat = [a for a in self.arrays if a[1].endswith("[1]")]
+        name, type = self.random.choice(flat)
         kind = array_kind(type)
-        variable, element = self.fresh("i"), self.fresh("i")
+        variable, element, other = self.fresh("i"), self.fresh("i"), self.fresh("i")
         convert, zero = ("int", "0") if kind == "int" else ("float", "0.0")
         lead = (f"{variable} = {element} + {zero}", f"{variable} = {convert}({element})")
-        return self.loop(f"for {element} in {name}:", [], variable, lead, kind)
+        form = self.below(0, 2)
+        if form == 0:
+            head = f"for {element} in {name}:"
+        elif form == 1:
+            head = f"for {other}, {element} in enumerate({name}):"
+        else:
+            head = f"for {element}, {other} in zip({name}, {self.random.choice(flat)[0]}):"
+        return self.loop(head, [], variable, lead, kind)
 
     def try_statement(self):
         body = self.block(self.below(1, 2))
         handler = self.block(1)
+        if self.chance(0.3):
+            return Stmt("try:", [], [body, handler, self.block(1)], ["except Exception:", "else:"])
+        if self.chance(0.3):
+            head = "finally:"
+            last = [self.assignment()]
+            return Stmt("try:", [], [body, handler, last], ["except Exception:", head])
         return Stmt("try:", [], [body, handler], ["except Exception:"])
 
     def jump(self):
@@ -421,6 +505,8 @@ class Generator:
             params = [p for p in params if p[0] not in helper.defaults]
         parts = [self.expr(kind, depth - 1) for _, kind in params]
         words = [f"{{{i}}}" for i in range(len(parts))]
+        if helper.recursive:
+            words[0] = "{0} & 7"
         if self.chance(0.3):
             first = self.below(0, len(words))
             words[first:] = [f"{params[i][0]}={words[i]}" for i in range(first, len(words))]
@@ -432,7 +518,7 @@ class Generator:
         for axis in range(int(type[-2])):
             part = self.expr("int", 1)
             inside = f"{{{axis}}} % {name}.shape[{axis}]"
-            words.append(inside if self.chance(0.85) else f"{{{axis}}}")
+            words.append(inside if self.chance(0.93) else f"{{{axis}}}")
             parts.append(part)
         return ", ".join(words), parts
 
@@ -465,7 +551,7 @@ class Generator:
             return self.make("int", f"({{0}} {op} {{1}})", [sub(), sub()])
         if form == 5:
             op = self.random.choice(("//", "%"))
-            divisor = self.random.choice(("{1}", "({1} | 1)"))
+            divisor = "{1}" if self.chance(0.25) else "({1} | 1)"
             text = f"({{0}} {op} {divisor})"
             return self.make("int", text, [sub(), sub()], f"_w{text}")
         if form == 6:
@@ -515,7 +601,8 @@ class Generator:
             return self.make("float", f"({{0}} {op} {{1}})", [sub(), sub()])
         if form == 4:
             op = self.random.choice(("/", "//", "%"))
-            return self.make("float", f"({{0}} {op} {{1}})", [sub(), sub()])
+            divisor = "{1}" if self.chance(0.3) else "(abs({1}) + 0.5)"
+            return self.make("float", f"({{0}} {op} {divisor})", [sub(), sub()])
         if form == 5:
             return self.make("float", "({0} / {1})", [sub("int"), sub("int")], "_div({0}, {1})")
         if form == 6:
@@ -537,6 +624,8 @@ class Generator:
             parts = [sub(), sub()]
             return self.make("float", f"math.{name}({{0}}, {{1}})", parts, f"_{name}({{0}}, {{1}})")
         if form == 12 and "complex" in self.scalars:
+            if self.chance(0.3):
+                return self.make("float", "abs({0})", [sub("complex")], "_abs({0})")
             text = self.random.choice(("({0}).real", "({0}).imag"))
             return self.make("float", text, [sub("complex")])
         return self.element("float") or self.leaf("float")
@@ -551,7 +640,13 @@ class Generator:
 
         order = ("<", "<=", ">", ">=", "==", "!=")
         kind = self.random.choice(("int", "float"))
-        form = self.below(0, 9)
+        form = self.below(0, 11)
+        if form == 10:
+            parts = [sub(kind) for _ in range(4)]
+            return self.make("bool", "({0} in ({1}, {2}, {3}))", parts)
+        if form == 11:
+            op = self.random.choice(("&", "|", "^", "==", "!="))
+            return self.make("bool", f"({{0}} {op} {{1}})", [sub(), sub()])
         if form <= 3:
             op = self.random.choice(order)
             return self.make("bool", f"({{0}} {op} {{1}})", [sub(kind), sub(kind)])

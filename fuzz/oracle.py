@@ -44,6 +44,7 @@ def reference_scope():
     scope["_aug"] = augment
     scope |= {f"_{name}": c_function(name, 1) for name in MATH}
     scope |= {f"_{name}": c_function(name, 2) for name in MATH_TWO}
+    scope["_abs"] = lambda z: scope["_hypot"](z.real, z.imag)
     return scope
 
 

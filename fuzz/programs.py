@@ -24,7 +24,17 @@ from generate import MATH, MATH_TWO, Generator
 from shrink import shrink
 
 HERE = pathlib.Path(__file__).resolve().parent
-FEATURES = ("arrays", "bool", "complex", "try", *MATH, *MATH_TWO)
+FEATURES = (
+    "arrays",
+    "bool",
+    "closures",
+    "complex",
+    "recursion",
+    "reversed",
+    "try",
+    *MATH,
+    *MATH_TWO,
+)
 
 
 class Judge:

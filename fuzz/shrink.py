@@ -38,6 +38,9 @@ def candidates(program):
             )
     for i in range(len(program.functions) - 1):
         yield edited(program, lambda p, i=i: p.functions.pop(i))
+    for i, line in enumerate(program.constants):
+        if not any(line.split()[0] in text for text in texts(program)):
+            yield edited(program, lambda p, i=i: p.constants.pop(i))
     for at in range(count(blocks(program))):
         size = len(nth(blocks(program), at))
         width = size
