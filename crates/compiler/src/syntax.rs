@@ -227,3 +227,123 @@ impl<'a> Visitor<'a> for Find<'_, 'a> {
         visitor::walk_expr(self, expr);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::PyRef;
+
+    fn source(text: &str) -> Arc<Source> {
+        Arc::new(Source::new("demo.py", text, 1, 0))
+    }
+
+    fn find(source: Arc<Source>, at: &Locator) -> Result<Module> {
+        parse(source, at, Scope::Python(PyRef(1)), "f", &[], &[])
+    }
+
+    fn def(line: u32) -> Locator {
+        Locator::Def {
+            line,
+            name: "f".into(),
+        }
+    }
+
+    /// The text that the first function's span covers.
+    fn covered(module: &Module) -> &str {
+        let span = module.functions[0].span;
+        &module.source.text[span.start as usize..span.end as usize]
+    }
+
+    #[test]
+    fn finds_a_def_among_others_of_its_name() {
+        let text = "def f(): return 1\nclass C:\n    def f(): return 2\ndef f(): return 3\n";
+        for (line, digit) in [(1, "1"), (3, "2"), (4, "3")] {
+            let module = find(source(text), &def(line)).unwrap();
+            assert_eq!(covered(&module), format!("def f(): return {digit}"));
+        }
+    }
+
+    #[test]
+    fn a_decorators_line_is_good_enough() {
+        let text = "x = 1\n@njit(\n    cache=True)\n@other\ndef f(x):\n    return x\n";
+        for line in 2..=5 {
+            let module = find(source(text), &def(line)).unwrap();
+            assert_eq!(covered(&module), "def f(x):\n    return x");
+        }
+        assert_eq!(
+            find(source(text), &def(6)).unwrap_err().code,
+            Code::NoSource
+        );
+    }
+
+    #[test]
+    fn lines_further_to_the_left_may_belong_to_the_function() {
+        let text = "class C:\n    def f(\n        x,\n):\n        \"\"\"Text\nto the left.\"\"\"\n\n# a comment\n        \
+                    y = (x +\n1)\n        return y\n    z = 1\n";
+        let module = find(source(text), &def(2)).unwrap();
+        let covered = covered(&module);
+        assert!(
+            covered.starts_with("def f(") && covered.ends_with("return y"),
+            "{covered}"
+        );
+    }
+
+    #[test]
+    fn errors_outside_of_the_function_do_not_matter() {
+        let module = find(
+            source("%timeit f(1)\ndef f(x):\n    return x\n)\n"),
+            &def(2),
+        )
+        .unwrap();
+        assert_eq!(covered(&module), "def f(x):\n    return x");
+        let error = find(source("def f(x):\n    return x x\n"), &def(1)).unwrap_err();
+        assert_eq!(error.code, Code::BadSource);
+    }
+
+    #[test]
+    fn finds_a_lambda_by_its_column_in_bytes() {
+        let text = "é = 1; pair = (lambda x: 1, lambda x: 2)\n";
+        for (needle, col) in [("lambda x: 1", 16), ("lambda x: 2", 29)] {
+            let module = find(source(text), &Locator::Lambda { line: 1, col }).unwrap();
+            assert_eq!(covered(&module), needle);
+        }
+        let error = find(source(text), &Locator::Lambda { line: 1, col: 15 }).unwrap_err();
+        assert_eq!(error.code, Code::NoSource);
+    }
+
+    #[test]
+    fn finds_a_lambda_in_a_fragment_of_a_statement() {
+        let text = Arc::new(Source::new("demo.py", "foo(lambda a:\n    a,\n", 41, 8));
+        let module = find(text, &Locator::Lambda { line: 41, col: 12 }).unwrap();
+        assert_eq!(covered(&module), "lambda a:\n    a");
+    }
+
+    #[test]
+    fn lines_count_from_the_first_line_of_the_text() {
+        let text = Arc::new(Source::new(
+            "demo.py",
+            "\ndef f(x):\n    return x +\n",
+            10,
+            4,
+        ));
+        let error = find(text, &def(11)).unwrap_err();
+        assert!(
+            error.render().contains("--> demo.py:12:19"),
+            "{}",
+            error.render()
+        );
+    }
+
+    #[test]
+    fn a_prelude_file_is_one_module() {
+        let text = "\"\"\"Text.\"\"\"\nimport numpy as np\n\ndef one(a):\n    return two(lambda: a)\n\n\
+                    def two(g):\n    return np.sum(g())\n";
+        let (module, names) = parse_prelude(source(text)).unwrap();
+        assert_eq!(names["one"], FuncId(0));
+        assert_eq!(names["two"], FuncId(1));
+        let all: Vec<&str> = module.functions.iter().map(|f| &*f.qualname).collect();
+        assert_eq!(all, ["one", "two", "one.<locals>.<lambda>"]);
+        assert_eq!(module.scope, Scope::Prelude);
+        assert!(parse_prelude(source("x = 1\n")).is_err());
+    }
+}

@@ -285,3 +285,149 @@ impl Verifier<'_> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Inst, Literal, ValueData};
+    use super::*;
+    use crate::source::Span;
+
+    fn function(blocks: Vec<Block>, values: usize) -> Function {
+        Function {
+            name: "f".into(),
+            qualname: "f".into(),
+            span: Span::default(),
+            params: Vec::new(),
+            captures: Vec::new(),
+            blocks,
+            values: vec![ValueData::default(); values],
+            is_generator: false,
+        }
+    }
+
+    fn literal(result: u32) -> Inst {
+        inst(result, Op::Literal(Literal::None))
+    }
+
+    fn inst(result: u32, op: Op) -> Inst {
+        Inst {
+            result: Value(result),
+            op,
+            span: Span::default(),
+        }
+    }
+
+    fn block(params: &[u32], insts: Vec<Inst>, term: Terminator) -> Block {
+        let params = params.iter().map(|&v| Value(v)).collect();
+        Block {
+            params,
+            insts,
+            term,
+            ..Block::default()
+        }
+    }
+
+    fn to(block: u32, args: &[u32]) -> Target {
+        Target {
+            block: BlockId(block),
+            args: args.iter().map(|&v| Value(v)).collect(),
+        }
+    }
+
+    fn branch(cond: u32, then: Target, other: Target) -> Terminator {
+        Terminator::Branch {
+            cond: Value(cond),
+            then,
+            other,
+        }
+    }
+
+    #[test]
+    fn accepts_a_diamond() {
+        let insts = vec![literal(0), inst(1, Op::Truth(Value(0)))];
+        let blocks = vec![
+            block(&[], insts, branch(1, to(1, &[]), to(2, &[0]))),
+            block(&[], vec![literal(2)], Terminator::Jump(to(2, &[2]))),
+            block(&[3], vec![], Terminator::Return(Value(3))),
+        ];
+        assert_eq!(verify(&function(blocks, 4)), Ok(()));
+    }
+
+    fn refused(blocks: Vec<Block>, values: usize) -> String {
+        verify(&function(blocks, values)).expect_err("it was accepted")
+    }
+
+    #[test]
+    fn refuses_what_is_malformed() {
+        let truth = || vec![literal(0), inst(1, Op::Truth(Value(0)))];
+        let ret = |v| Terminator::Return(Value(v));
+        let diamond = |last| {
+            vec![
+                block(&[], truth(), branch(1, to(1, &[]), to(2, &[]))),
+                block(&[], vec![literal(2)], Terminator::Jump(to(2, &[]))),
+                last,
+            ]
+        };
+        let problem = refused(diamond(block(&[], vec![], ret(2))), 3);
+        assert_eq!(problem, "%2 is used in b2, where it is not defined");
+        let problem = refused(diamond(block(&[3], vec![], ret(3))), 4);
+        assert_eq!(
+            problem,
+            "b0 passes 0 arguments to b2, which has 1 parameters"
+        );
+        let problem = refused(vec![block(&[], vec![literal(0), literal(0)], ret(0))], 1);
+        assert_eq!(problem, "%0 is defined twice");
+        let problem = refused(vec![block(&[], vec![literal(0)], ret(0))], 2);
+        assert_eq!(problem, "%1 is defined nowhere");
+        let problem = refused(vec![block(&[], vec![literal(0)], Terminator::Missing)], 1);
+        assert_eq!(problem, "b0 has no terminator");
+        let pos = Op::Unary(super::super::UnaryOp::Pos, Value(0));
+        let problem = refused(vec![block(&[], vec![inst(0, pos)], ret(0))], 1);
+        assert_eq!(problem, "%0 is used in b0, where it is not defined");
+        let dead = vec![
+            block(&[], vec![literal(0)], ret(0)),
+            block(&[], vec![], ret(0)),
+        ];
+        assert_eq!(refused(dead, 1), "b1 cannot be reached");
+        let plain = vec![literal(0)];
+        let blocks = vec![
+            block(&[], plain, branch(0, to(1, &[]), to(1, &[]))),
+            block(&[], vec![], ret(0)),
+        ];
+        assert_eq!(
+            refused(blocks, 1),
+            "b0 branches on %0, which is no truth value"
+        );
+    }
+
+    #[test]
+    fn only_the_last_instruction_before_a_handler_may_raise() {
+        let raising = |result| inst(result, Op::Iter(Value(0)));
+        let with_handler = |insts, handler: Target| {
+            let first = block(&[], insts, Terminator::Return(Value(0)));
+            let last = block(&[3], vec![], Terminator::Reraise(Value(3)));
+            vec![
+                Block {
+                    handler: Some(handler),
+                    ..first
+                },
+                last,
+            ]
+        };
+        let blocks = with_handler(vec![literal(0), literal(1), raising(2)], to(1, &[]));
+        assert_eq!(verify(&function(blocks, 4)), Ok(()));
+        let blocks = with_handler(vec![literal(0), raising(1), raising(2)], to(1, &[]));
+        assert!(refused(blocks, 4).contains("%1 may raise and is not the last instruction"));
+        let blocks = with_handler(vec![literal(0), literal(1), literal(2)], to(1, &[]));
+        assert_eq!(
+            refused(blocks, 4),
+            "b0 has a handler, but nothing in it raises"
+        );
+        let mut blocks = with_handler(vec![literal(0), literal(1), raising(2)], to(1, &[2]));
+        blocks[1].params.push(Value(4));
+        assert_eq!(
+            refused(blocks, 5),
+            "%2 is used in b0, where it is not defined"
+        );
+    }
+}
