@@ -7,6 +7,7 @@ use ferdelance_compiler::tir::{PoolEntry, Program};
 use inkwell::targets::FileType;
 
 use crate::error::{Error, Stage};
+use crate::locations::LocationTable;
 use crate::session::{Cpu, Effort, Machine, Session};
 use crate::{emit, optimise};
 
@@ -53,6 +54,8 @@ pub struct Object {
     pub pool: Vec<PoolEntry>,
     /// Symbols of the trampolines, in the order of the program's entries.
     pub entries: Vec<Arc<str>>,
+    /// What the line table refers to.
+    pub locations: LocationTable,
     pub timings: Timings,
 }
 
@@ -90,6 +93,7 @@ pub fn compile(program: &Program, settings: &Settings) -> Result<Object, Error> 
         bytes,
         pool: emitted.pool,
         entries: emitted.entries,
+        locations: emitted.locations,
         timings,
     })
 }

@@ -13,6 +13,7 @@ mod debug;
 mod function;
 mod ops;
 pub(crate) mod raw;
+mod raw_debug;
 mod runtime;
 mod shared;
 
@@ -23,6 +24,7 @@ use ferdelance_compiler::tir::{FuncId, Function, Op, PoolEntry, Program, Type};
 use inkwell::context::Context;
 use inkwell::module::Module;
 
+use crate::locations::LocationTable;
 use crate::session::Machine;
 use shared::Shared;
 
@@ -38,6 +40,7 @@ pub(crate) struct Emitted<'c> {
     pub pool: Vec<PoolEntry>,
     /// Symbols of the trampolines, in the order of the program's entries.
     pub entries: Vec<Arc<str>>,
+    pub locations: LocationTable,
 }
 
 /// Emits a verified program.
@@ -68,11 +71,12 @@ pub(crate) fn program<'c>(
         }
         entries.push(entry_symbol(&program.functions[entry.index()]));
     }
-    shared.finish_debug_info();
+    let locations = shared.finish_debug_info();
     Emitted {
         module: shared.module,
         pool: shared.pool,
         entries,
+        locations,
     }
 }
 

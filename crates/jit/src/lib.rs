@@ -4,10 +4,12 @@ mod compile;
 mod emit;
 mod error;
 mod link;
+mod locations;
 mod optimise;
 mod session;
 
 pub use compile::{Object, Settings, Timings, compile};
 pub use error::{Error, Stage};
 pub use link::{Entry, LoadOptions, Loaded, PoolResolver, Symbols, load};
+pub use locations::{Location, LocationTable};
 pub use session::Cpu;

@@ -5,6 +5,7 @@
 
 mod image;
 mod library;
+mod lines;
 mod lock;
 mod memory;
 mod unwind;
@@ -104,8 +105,10 @@ pub fn load(
         .eh_frame
         .map(|at| unsafe { unwind::Registered::new(at) });
     let mut published = Vec::new();
+    let rows = lines::read(&image::parse(&object.bytes)?, &image.sections)?;
     for f in &image.functions {
-        let entry = codemap::Entry::new(f.start, f.size, &f.symbol, Vec::new(), Vec::new());
+        let (lines, scopes) = lines::of_function(f, &rows, &object.locations);
+        let entry = codemap::Entry::new(f.start, f.size, &f.symbol, lines, scopes);
         published.push(CODE_MAP.publish(entry));
     }
     Ok(Loaded {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::debug::DebugInfo;
 use super::raw::{self, Attr, MetaVal, Nodes, Place, Ty, Types, Val};
 use super::runtime::Declared;
+use crate::locations::LocationTable;
 
 /// How a function takes its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -253,10 +254,9 @@ impl<'a, 'c> Shared<'a, 'c> {
         }
     }
 
-    pub fn finish_debug_info(&mut self) {
-        if let Some(debug) = self.debug.take() {
-            debug.finish();
-        }
+    /// Completes debug information; gives the table of locations.
+    pub fn finish_debug_info(&mut self) -> LocationTable {
+        self.debug.take().map(DebugInfo::finish).unwrap_or_default()
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-fn kind(flags: RelocationFlags) -> Result<u32, Error> {
+pub(super) fn kind(flags: RelocationFlags) -> Result<u32, Error> {
     match flags {
         RelocationFlags::Elf { r_type } => Ok(r_type),
         _ => Err(Error::link("not an ELF relocation")),

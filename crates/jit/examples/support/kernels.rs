@@ -1,0 +1,529 @@
+//! Loop kernels as TIR, the way lowering writes them: C-ordered arrays, linear element indices.
+
+use ferdelance_abi::rtfn::RtFn;
+use ferdelance_compiler::tir::*;
+
+use crate::common::*;
+
+const F64_ARRAY: Type = Type::Array(1);
+
+/// A C-ordered array of doubles: its data and row length.
+#[derive(Clone, Copy)]
+struct Matrix {
+    data: Value,
+    columns: Value,
+}
+
+fn matrix(b: &mut Build, v: Value) -> Matrix {
+    Matrix { data: b.part(v, Part::Data), columns: b.part(v, Part::Shape(1)) }
+}
+
+fn address(b: &mut Build, m: Matrix, i: Value, j: Value) -> Value {
+    let row = b.nsw(Bin::Mul, i, m.columns);
+    let at = b.nsw(Bin::Add, row, j);
+    b.element(m.data, at, 8)
+}
+
+fn get2(b: &mut Build, m: Matrix, i: Value, j: Value) -> Value {
+    let at = address(b, m, i, j);
+    b.load(at, Type::F64)
+}
+
+fn set2(b: &mut Build, m: Matrix, i: Value, j: Value, x: Value) {
+    let at = address(b, m, i, j);
+    b.store(at, x);
+}
+
+fn get1(b: &mut Build, data: Value, i: Value) -> Value {
+    let at = b.element(data, i, 8);
+    b.load(at, Type::F64)
+}
+
+fn set1(b: &mut Build, data: Value, i: Value, x: Value) {
+    let at = b.element(data, i, 8);
+    b.store(at, x);
+}
+
+/// `x + 1`
+pub fn increment() -> Program {
+    let mut b = Build::new("increment", &[Type::I64], &[Type::I64]);
+    b.line("bench.py", "increment", 12, None);
+    let (x, one) = (b.arg(0), b.i64(1));
+    let y = b.bin(Bin::Add, x, one);
+    b.ret(&[y]);
+    b.program()
+}
+
+/// `out[i] = a[i] * 3.0 + 1.0`
+pub fn scale() -> Program {
+    let mut b = Build::new("scale", &[F64_ARRAY, F64_ARRAY], &[]);
+    b.line("bench.py", "scale", 22, None);
+    let (out, a) = (b.arg(0), b.arg(1));
+    let n = b.part(out, Part::Shape(0));
+    let (to, from) = (b.part(out, Part::Data), b.part(a, Part::Data));
+    let (three, one) = (b.f64(3.0), b.f64(1.0));
+    b.count_to(n, &[], |b, i, _| {
+        b.line("bench.py", "scale", 23, None);
+        let x = get1(b, from, i);
+        let y = b.bin(Bin::FMul, x, three);
+        let y = b.bin(Bin::FAdd, y, one);
+        set1(b, to, i, y);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// The sum of `a[i] * b[i]`, in order (or with fast-math flags).
+pub fn dot(fast: bool) -> Program {
+    let mut b = Build::new("dot", &[F64_ARRAY, F64_ARRAY], &[Type::F64]);
+    b.line("bench.py", "dot", 32, None);
+    if fast {
+        b.f.options.fastmath = ferdelance_abi::settings::FastMath(127);
+    }
+    let (x, y) = (b.arg(0), b.arg(1));
+    let n = b.part(x, Part::Shape(0));
+    let (x, y) = (b.part(x, Part::Data), b.part(y, Part::Data));
+    let zero = b.f64(0.0);
+    let total = b.count_to(n, &[zero], |b, i, state| {
+        b.line("bench.py", "dot", 33, None);
+        let (p, q) = (get1(b, x, i), get1(b, y, i));
+        let product = b.bin(Bin::FMul, p, q);
+        vec![b.bin(Bin::FAdd, state[0], product)]
+    });
+    b.ret(&total);
+    b.program()
+}
+
+/// `c = a @ b` by three loops, the innermost along rows.
+pub fn matmul() -> Program {
+    let mut b = Build::new("matmul", &[Type::Array(2); 3], &[]);
+    b.line("bench.py", "matmul", 42, None);
+    let (c, a, bb) = (b.arg(0), b.arg(1), b.arg(2));
+    let (rows, inner, columns) =
+        (b.part(c, Part::Shape(0)), b.part(a, Part::Shape(1)), b.part(c, Part::Shape(1)));
+    let (c, a, bb) = (matrix(&mut b, c), matrix(&mut b, a), matrix(&mut b, bb));
+    b.count_to(rows, &[], |b, i, _| {
+        b.count_to(inner, &[], |b, k, _| {
+            let x = get2(b, a, i, k);
+            b.count_to(columns, &[], |b, j, _| {
+                b.line("bench.py", "matmul", 46, None);
+                let y = get2(b, bb, k, j);
+                let z = get2(b, c, i, j);
+                let product = b.bin(Bin::FMul, x, y);
+                let sum = b.bin(Bin::FAdd, z, product);
+                set2(b, c, i, j, sum);
+                vec![]
+            });
+            vec![]
+        });
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Steps of a five-point stencil between two arrays, `steps` times.
+pub fn jacobi() -> Program {
+    let mut b = Build::new("jacobi", &[Type::Array(2), Type::Array(2), Type::I64], &[]);
+    b.line("bench.py", "jacobi", 52, None);
+    let (first, second, steps) = (b.arg(0), b.arg(1), b.arg(2));
+    let (rows, columns) = (b.part(first, Part::Shape(0)), b.part(first, Part::Shape(1)));
+    let two = b.i64(2);
+    let (inner_rows, inner_columns) =
+        (b.nsw(Bin::Sub, rows, two), b.nsw(Bin::Sub, columns, two));
+    let (first, second) = (matrix(&mut b, first), matrix(&mut b, second));
+    let (quarter, one) = (b.f64(0.25), b.i64(1));
+    b.count_to(steps, &[], |b, _, _| {
+        for (from, to) in [(first, second), (second, first)] {
+            b.count_to(inner_rows, &[], |b, i0, _| {
+                b.count_to(inner_columns, &[], |b, j0, _| {
+                    b.line("bench.py", "jacobi", 56, None);
+                    let (i, j) = (b.nsw(Bin::Add, i0, one), b.nsw(Bin::Add, j0, one));
+                    let (i2, j2) = (b.nsw(Bin::Add, i, one), b.nsw(Bin::Add, j, one));
+                    let north = get2(b, from, i0, j);
+                    let south = get2(b, from, i2, j);
+                    let west = get2(b, from, i, j0);
+                    let east = get2(b, from, i, j2);
+                    let sum = b.bin(Bin::FAdd, north, south);
+                    let sum = b.bin(Bin::FAdd, sum, west);
+                    let sum = b.bin(Bin::FAdd, sum, east);
+                    let mean = b.bin(Bin::FMul, sum, quarter);
+                    set2(b, to, i, j, mean);
+                    vec![]
+                });
+                vec![]
+            });
+        }
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Shortest paths between all pairs: `d[i, j] = min(d[i, j], d[i, k] + d[k, j])`.
+pub fn floyd() -> Program {
+    let mut b = Build::new("floyd", &[Type::Array(2)], &[]);
+    b.line("bench.py", "floyd", 62, None);
+    let d = b.arg(0);
+    let n = b.part(d, Part::Shape(0));
+    let d = matrix(&mut b, d);
+    b.count_to(n, &[], |b, k, _| {
+        b.count_to(n, &[], |b, i, _| {
+            b.count_to(n, &[], |b, j, _| {
+                b.line("bench.py", "floyd", 66, None);
+                let (x, y) = (get2(b, d, i, k), get2(b, d, k, j));
+                let (old, new) = (get2(b, d, i, j), b.bin(Bin::FAdd, x, y));
+                let less = b.cmp(Cmp::FLt, new, old);
+                let best = b.op(Op::Select { cond: less, then: new, other: old }, Type::F64);
+                set2(b, d, i, j, best);
+                vec![]
+            });
+            vec![]
+        });
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Iterations until `z * z + c` escapes, for a grid of `n * n` points: the sum.
+pub fn mandelbrot() -> Program {
+    let mut b = Build::new("mandelbrot", &[Type::I64, Type::I64], &[Type::I64]);
+    b.line("bench.py", "mandelbrot", 72, None);
+    let (n, limit) = (b.arg(0), b.arg(1));
+    let (zero, zero_f, four, three, two) =
+        (b.i64(0), b.f64(0.0), b.f64(4.0), b.f64(3.0), b.f64(2.0));
+    let (left, top) = (b.f64(-2.0), b.f64(-1.5));
+    let width = b.op(Op::Cast(Cast::SIToFP, n), Type::F64);
+    let total = b.count_to(n, &[zero], |b, i, total| {
+        b.count_to(n, &[total[0]], |b, j, total| {
+            b.line("bench.py", "mandelbrot", 76, None);
+            let (fi, fj) = (
+                b.op(Op::Cast(Cast::SIToFP, i), Type::F64),
+                b.op(Op::Cast(Cast::SIToFP, j), Type::F64),
+            );
+            let (fi, fj) = (b.bin(Bin::FMul, fi, three), b.bin(Bin::FMul, fj, three));
+            let (fi, fj) = (b.bin(Bin::FDiv, fi, width), b.bin(Bin::FDiv, fj, width));
+            let (ci, cr) = (b.bin(Bin::FAdd, fi, top), b.bin(Bin::FAdd, fj, left));
+            let head = b.block(&[Type::I64, Type::F64, Type::F64]);
+            let (test, body, end) = (b.block(&[]), b.block(&[]), b.block(&[]));
+            b.jump(head, &[zero, zero_f, zero_f]);
+            b.at(head);
+            let (k, zr, zi) = (b.param(head, 0), b.param(head, 1), b.param(head, 2));
+            let more = b.cmp(Cmp::SLt, k, limit);
+            b.branch(more, target(test, &[]), target(end, &[]));
+            b.at(test);
+            let (rr, ii) = (b.bin(Bin::FMul, zr, zr), b.bin(Bin::FMul, zi, zi));
+            let size = b.bin(Bin::FAdd, rr, ii);
+            let outside = b.cmp(Cmp::FGt, size, four);
+            b.branch(outside, target(end, &[]), target(body, &[]));
+            b.at(body);
+            let one = b.i64(1);
+            let ri = b.bin(Bin::FMul, zr, two);
+            let ri = b.bin(Bin::FMul, ri, zi);
+            let next_i = b.bin(Bin::FAdd, ri, ci);
+            let next_r = b.bin(Bin::FSub, rr, ii);
+            let next_r = b.bin(Bin::FAdd, next_r, cr);
+            let next = b.nsw(Bin::Add, k, one);
+            b.jump(head, &[next, next_r, next_i]);
+            b.at(end);
+            vec![b.bin(Bin::Add, total[0], k)]
+        })
+    });
+    b.ret(&total);
+    b.program()
+}
+
+/// Marks composites in a byte array; the number of primes.
+pub fn sieve() -> Program {
+    let mut b = Build::new("sieve", &[Type::Array(1)], &[Type::I64]);
+    b.line("bench.py", "sieve", 82, None);
+    let a = b.arg(0);
+    let n = b.part(a, Part::Shape(0));
+    let data = b.part(a, Part::Data);
+    let (zero, one, two, marked) = (b.i64(0), b.i64(1), b.i64(2), b.int(Type::I8, 1));
+    let clear = b.int(Type::I8, 0);
+    b.count_to(n, &[], |b, i, _| {
+        let p = b.element(data, i, 1);
+        b.store(p, clear);
+        vec![]
+    });
+    let head = b.block(&[Type::I64, Type::I64]);
+    let (body, inner, crossed, next, end) =
+        (b.block(&[]), b.block(&[Type::I64]), b.block(&[]), b.block(&[Type::I64]), b.block(&[]));
+    b.jump(head, &[two, zero]);
+    b.at(head);
+    let (i, count) = (b.param(head, 0), b.param(head, 1));
+    let more = b.cmp(Cmp::SLt, i, n);
+    b.branch(more, target(body, &[]), target(end, &[]));
+    b.at(body);
+    let p = b.element(data, i, 1);
+    let mark = b.load(p, Type::I8);
+    let composite = b.cmp(Cmp::Ne, mark, clear);
+    let first = b.nsw(Bin::Mul, i, i);
+    let counted = b.nsw(Bin::Add, count, one);
+    b.branch(composite, target(next, &[count]), target(inner, &[first]));
+    b.at(inner);
+    let j = b.param(inner, 0);
+    let inside = b.cmp(Cmp::SLt, j, n);
+    b.branch(inside, target(crossed, &[]), target(next, &[counted]));
+    b.at(crossed);
+    let p = b.element(data, j, 1);
+    b.store(p, marked);
+    let j2 = b.nsw(Bin::Add, j, i);
+    b.jump(inner, &[j2]);
+    b.at(next);
+    let i2 = b.nsw(Bin::Add, i, one);
+    let count2 = b.param(next, 0);
+    b.jump(head, &[i2, count2]);
+    b.at(end);
+    b.ret(&[count]);
+    b.program()
+}
+
+/// Forces between bodies in three coordinate arrays: `acc += m * d / (d2 * sqrt(d2))`.
+pub fn nbody() -> Program {
+    let mut b = Build::new("nbody", &[Type::Array(1); 7], &[]);
+    b.line("bench.py", "nbody", 92, None);
+    let arrays: Vec<Value> = (0..7).map(|i| b.arg(i)).collect();
+    let n = b.part(arrays[0], Part::Shape(0));
+    let data: Vec<Value> = arrays.iter().map(|&a| b.part(a, Part::Data)).collect();
+    let (zero, soft) = (b.f64(0.0), b.f64(1e-3));
+    b.count_to(n, &[], |b, i, _| {
+        let own: Vec<Value> = (0..3).map(|k| get1(b, data[k], i)).collect();
+        let acc = b.count_to(n, &[zero, zero, zero], |b, j, acc| {
+            b.line("bench.py", "nbody", 95, None);
+            let delta: Vec<Value> = (0..3)
+                .map(|k| {
+                    let other = get1(b, data[k], j);
+                    b.bin(Bin::FSub, other, own[k])
+                })
+                .collect();
+            let mut d2 = soft;
+            for &d in &delta {
+                let square = b.bin(Bin::FMul, d, d);
+                d2 = b.bin(Bin::FAdd, d2, square);
+            }
+            let root = b.un(Un::Sqrt, d2);
+            let cube = b.bin(Bin::FMul, d2, root);
+            let mass = get1(b, data[3], j);
+            let factor = b.bin(Bin::FDiv, mass, cube);
+            (0..3)
+                .map(|k| {
+                    let term = b.bin(Bin::FMul, delta[k], factor);
+                    b.bin(Bin::FAdd, acc[k], term)
+                })
+                .collect()
+        });
+        for k in 0..3 {
+            set1(b, data[4 + k], i, acc[k]);
+        }
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// `out[i] = exp(-a[i]) * sin(a[i])` with the C library.
+pub fn elementary() -> Program {
+    let mut b = Build::new("elementary", &[F64_ARRAY, F64_ARRAY], &[]);
+    b.line("bench.py", "elementary", 102, None);
+    let (out, a) = (b.arg(0), b.arg(1));
+    let n = b.part(out, Part::Shape(0));
+    let (to, from) = (b.part(out, Part::Data), b.part(a, Part::Data));
+    b.count_to(n, &[], |b, i, _| {
+        let x = get1(b, from, i);
+        let minus = b.un(Un::FNeg, x);
+        let e = b.rt(RtFn::exp, &[minus])[0];
+        let s = b.rt(RtFn::sin, &[x])[0];
+        let y = b.bin(Bin::FMul, e, s);
+        set1(b, to, i, y);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// `h[a[i] & 255] += 1`
+pub fn histogram() -> Program {
+    let mut b = Build::new("histogram", &[F64_ARRAY, F64_ARRAY], &[]);
+    b.line("bench.py", "histogram", 112, None);
+    let (h, a) = (b.arg(0), b.arg(1));
+    let n = b.part(a, Part::Shape(0));
+    let (h, a) = (b.part(h, Part::Data), b.part(a, Part::Data));
+    let (mask, one) = (b.i64(255), b.i64(1));
+    b.count_to(n, &[], |b, i, _| {
+        let p = b.element(a, i, 8);
+        let x = b.load(p, Type::I64);
+        let bin = b.bin(Bin::And, x, mask);
+        let q = b.element(h, bin, 8);
+        let old = b.load(q, Type::I64);
+        let new = b.nsw(Bin::Add, old, one);
+        b.store(q, new);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Sorts by insertion.
+pub fn insertion_sort() -> Program {
+    let mut b = Build::new("insertion_sort", &[F64_ARRAY], &[]);
+    b.line("bench.py", "insertion_sort", 122, None);
+    let a = b.arg(0);
+    let n = b.part(a, Part::Shape(0));
+    let data = b.part(a, Part::Data);
+    let (zero, one) = (b.i64(0), b.i64(1));
+    b.count_to(n, &[], |b, i, _| {
+        let x = get1(b, data, i);
+        let head = b.block(&[Type::I64]);
+        let (test, shift, end) = (b.block(&[]), b.block(&[]), b.block(&[]));
+        b.jump(head, &[i]);
+        b.at(head);
+        let j = b.param(head, 0);
+        let more = b.cmp(Cmp::SGt, j, zero);
+        b.branch(more, target(test, &[]), target(end, &[]));
+        b.at(test);
+        let before = b.nsw(Bin::Sub, j, one);
+        let y = get1(b, data, before);
+        let greater = b.cmp(Cmp::FGt, y, x);
+        b.branch(greater, target(shift, &[]), target(end, &[]));
+        b.at(shift);
+        set1(b, data, j, y);
+        b.jump(head, &[before]);
+        b.at(end);
+        set1(b, data, j, x);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Bilinear interpolation of an image at fractional positions: gathers and conversions.
+pub fn bilinear() -> Program {
+    let mut b = Build::new("bilinear", &[Type::Array(2), Type::Array(1), Type::Array(1), Type::Array(1)], &[]);
+    b.line("bench.py", "bilinear", 132, None);
+    let (image, ys, xs, out) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
+    let n = b.part(out, Part::Shape(0));
+    let image = matrix(&mut b, image);
+    let (ys, xs, out) = (b.part(ys, Part::Data), b.part(xs, Part::Data), b.part(out, Part::Data));
+    let (one, one_f) = (b.i64(1), b.f64(1.0));
+    b.count_to(n, &[], |b, k, _| {
+        let (y, x) = (get1(b, ys, k), get1(b, xs, k));
+        let (i, j) = (
+            b.op(Op::Cast(Cast::FPToSI, y), Type::I64),
+            b.op(Op::Cast(Cast::FPToSI, x), Type::I64),
+        );
+        let (fi, fj) = (
+            b.op(Op::Cast(Cast::SIToFP, i), Type::F64),
+            b.op(Op::Cast(Cast::SIToFP, j), Type::F64),
+        );
+        let (dy, dx) = (b.bin(Bin::FSub, y, fi), b.bin(Bin::FSub, x, fj));
+        let (ey, ex) = (b.bin(Bin::FSub, one_f, dy), b.bin(Bin::FSub, one_f, dx));
+        let (i2, j2) = (b.nsw(Bin::Add, i, one), b.nsw(Bin::Add, j, one));
+        let mut total = None;
+        for (row, wy) in [(i, ey), (i2, dy)] {
+            for (column, wx) in [(j, ex), (j2, dx)] {
+                let value = get2(b, image, row, column);
+                let value = b.bin(Bin::FMul, value, wy);
+                let value = b.bin(Bin::FMul, value, wx);
+                total = Some(match total {
+                    Some(sum) => b.bin(Bin::FAdd, sum, value),
+                    None => value,
+                });
+            }
+        }
+        set1(b, out, k, total.unwrap());
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// A function of about fifty source lines: several nests, one after the other.
+pub fn long_function() -> Program {
+    let mut b = Build::new("long", &[Type::Array(2), Type::Array(2), Type::Array(1), Type::Array(1)], &[Type::F64]);
+    b.line("bench.py", "long", 142, None);
+    let (u, v, x, y) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
+    let (rows, columns) = (b.part(u, Part::Shape(0)), b.part(u, Part::Shape(1)));
+    let (u, v) = (matrix(&mut b, u), matrix(&mut b, v));
+    let (x, y) = (b.part(x, Part::Data), b.part(y, Part::Data));
+    let (zero, half, limit) = (b.f64(0.0), b.f64(0.5), b.f64(10.0));
+    // Row sums.
+    b.count_to(rows, &[], |b, i, _| {
+        b.line("bench.py", "long", 144, None);
+        let sum = b.count_to(columns, &[zero], |b, j, s| {
+            let p = get2(b, u, i, j);
+            vec![b.bin(Bin::FAdd, s[0], p)]
+        });
+        set1(b, x, i, sum[0]);
+        vec![]
+    });
+    // Subtract and square.
+    b.count_to(rows, &[], |b, i, _| {
+        b.line("bench.py", "long", 148, None);
+        let mean = get1(b, x, i);
+        b.count_to(columns, &[], |b, j, _| {
+            let p = get2(b, u, i, j);
+            let d = b.bin(Bin::FSub, p, mean);
+            let q = b.bin(Bin::FMul, d, d);
+            set2(b, v, i, j, q);
+            vec![]
+        });
+        vec![]
+    });
+    // Column sums with a condition.
+    b.count_to(columns, &[], |b, j, _| {
+        b.line("bench.py", "long", 154, None);
+        let sum = b.count_to(rows, &[zero], |b, i, s| {
+            let p = get2(b, v, i, j);
+            let big = b.cmp(Cmp::FGt, p, limit);
+            let (more, end) = (b.block(&[]), b.block(&[Type::F64]));
+            b.branch(big, target(end, &[s[0]]), target(more, &[]));
+            b.at(more);
+            let sum = b.bin(Bin::FAdd, s[0], p);
+            b.jump(end, &[sum]);
+            b.at(end);
+            vec![b.param(end, 0)]
+        });
+        set1(b, y, j, sum[0]);
+        vec![]
+    });
+    // A stencil.
+    let (one, two) = (b.i64(1), b.i64(2));
+    let (r, c) = (b.nsw(Bin::Sub, rows, two), b.nsw(Bin::Sub, columns, two));
+    b.count_to(r, &[], |b, i0, _| {
+        b.line("bench.py", "long", 162, None);
+        let i = b.nsw(Bin::Add, i0, one);
+        let i2 = b.nsw(Bin::Add, i, one);
+        b.count_to(c, &[], |b, j0, _| {
+            let j = b.nsw(Bin::Add, j0, one);
+            let j2 = b.nsw(Bin::Add, j, one);
+            let n = get2(b, v, i0, j);
+            let s = get2(b, v, i2, j);
+            let w = get2(b, v, i, j0);
+            let e = get2(b, v, i, j2);
+            let sum = b.bin(Bin::FAdd, n, s);
+            let sum = b.bin(Bin::FAdd, sum, w);
+            let sum = b.bin(Bin::FAdd, sum, e);
+            let mean = b.bin(Bin::FMul, sum, half);
+            set2(b, u, i, j, mean);
+            vec![]
+        });
+        vec![]
+    });
+    // A reduction with square roots.
+    let total = b.count_to(rows, &[zero], |b, i, total| {
+        b.line("bench.py", "long", 170, None);
+        let inner = b.count_to(columns, &[zero], |b, j, s| {
+            let p = get2(b, u, i, j);
+            let a = b.un(Un::FAbs, p);
+            let root = b.un(Un::Sqrt, a);
+            vec![b.bin(Bin::FAdd, s[0], root)]
+        });
+        vec![b.bin(Bin::FAdd, total[0], inner[0])]
+    });
+    b.ret(&total);
+    b.program()
+}
