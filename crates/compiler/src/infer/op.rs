@@ -27,7 +27,14 @@ impl Session<'_> {
             Op::Global(name) => self.global(frame, name),
             Op::Free(name) => self.free(frame, name),
             Op::Unary(op, a) => unary(frame, *op, frame.val(*a)),
-            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
+            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
+                if frame.literals[inst.result.index()] {
+                    if let Some(folded) = fold_literals(*op, frame.val(*a), frame.val(*b)) {
+                        return Ok(folded);
+                    }
+                }
+                self.binary(frame, *op, frame.val(*a), frame.val(*b))
+            }
             Op::Compare(op, a, b) => self.compare(frame, *op, &frame.val(*a).clone(), &frame.val(*b).clone()),
             Op::Truth(a) => truth(frame, frame.val(*a)),
             Op::Tuple(args) => display(frame, args),
@@ -99,6 +106,9 @@ impl Session<'_> {
             Scope::Prelude => return Ok(self.prelude_global(frame, name)),
         };
         let Some(object) = self.host.global(function, name) else {
+            if let Some(itself) = own_name(frame, name) {
+                return Ok(itself);
+            }
             return Err(frame
                 .error(Code::UnknownName, format!("name `{name}` is not defined"))
                 .note("it is neither a local variable nor a global of the function's module nor a builtin"));
@@ -112,6 +122,9 @@ impl Session<'_> {
             return Err(frame.error(Code::Internal, "a free variable in the prelude"));
         };
         let Some(object) = self.host.free(function, name) else {
+            if let Some(itself) = own_name(frame, name) {
+                return Ok(itself);
+            }
             return Err(frame.error(Code::UnknownName, format!("the enclosing function has not assigned `{name}` yet")));
         };
         self.depend(function, name, object, true);
@@ -144,7 +157,10 @@ impl Session<'_> {
                     captures: [].into(),
                     defaults: [].into(),
                 })),
-                None => return super::builtins::by_name(name),
+                None => match self.host.exception(name) {
+                    Some(class) => Ty::new(Kind::ExcClass(class, (&**name).into())),
+                    None => return super::builtins::by_name(name),
+                },
             },
         };
         AbsVal::of(ty)
@@ -247,6 +263,12 @@ impl Session<'_> {
         }
         Ok(AbsVal::of(to))
     }
+}
+
+/// The function itself, by a name that is not bound yet while its decorator compiles it.
+fn own_name(frame: &Frame, name: &hir::Name) -> Option<AbsVal> {
+    let itself = Closure { module: 0, function: 0, captures: [].into(), defaults: [].into() };
+    (frame.module.functions[0].name == *name).then(|| AbsVal::of(Ty::new(Kind::Closure(itself))))
 }
 
 /// The type of a value that is not bottom.
@@ -416,8 +438,24 @@ fn power(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> AbsVal {
     AbsVal { ty, constant: None }
 }
 
+/// An integer past int64 that Python itself computes when it compiles (`2**63`) is a uint64.
+fn fold_literals(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
+    match fold_exactly(op, a, b)? {
+        Const::Int(i) if i64::try_from(i).is_err() && u64::try_from(i).is_ok() => Some(AbsVal::literal(Const::Int(i))),
+        _ => None,
+    }
+}
+
 fn fold_binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {
-    let folded = match (a.constant.as_ref()?, b.constant.as_ref()?) {
+    // Past 64 bits the result wraps around at run time; that is not worth modelling here.
+    match fold_exactly(op, a, b)? {
+        Const::Int(i) if i64::try_from(i).is_err() => None,
+        c => Some(c),
+    }
+}
+
+fn fold_exactly(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {
+    Some(match (a.constant.as_ref()?, b.constant.as_ref()?) {
         (Const::Int(x), Const::Int(y)) => Const::Int(match op {
             BinaryOp::Add => x + y,
             BinaryOp::Sub => x - y,
@@ -439,12 +477,7 @@ fn fold_binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {
             _ => return None,
         }),
         _ => return None,
-    };
-    // Past 64 bits the sum wraps around at run time; that is not worth modelling here.
-    match folded {
-        Const::Int(i) if i64::try_from(i).is_err() => None,
-        c => Some(c),
-    }
+    })
 }
 
 fn fold_compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<bool> {

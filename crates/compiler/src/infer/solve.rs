@@ -19,6 +19,8 @@ pub(super) struct Frame {
     pub typing: Typing,
     /// Errors of the current pass.
     pub errors: Vec<Box<Diagnostic>>,
+    /// Values that are literals or operations on literals only: Python computes them when it compiles.
+    pub literals: Vec<bool>,
     /// The instruction being typed.
     pub span: Span,
 }
@@ -133,6 +135,7 @@ impl Session<'_> {
                 ..Typing::default()
             },
             errors: vec![],
+            literals: literals(f),
             span: f.span,
         };
         debug_assert_eq!(f.blocks[0].params.len(), key_args.len(), "arguments of {}", f.name);
@@ -224,6 +227,11 @@ impl Session<'_> {
         if new.is_bottom() {
             check_bound(frame, value);
         }
+        if let Some(Kind::Opaque(_, class)) = new.ty.map(Ty::kind) {
+            let what = global_name(frame.hir(), value).map_or_else(|| "the value".to_owned(), |name| format!("`{name}`"));
+            let error = frame.error(Code::UnsupportedValue, format!("{what}, an object of class `{class}`, cannot be returned by compiled code"));
+            frame.errors.push(error);
+        }
         let old = AbsVal { ty: frame.typing.result, constant: None };
         match old.join(&AbsVal { ty: new.ty, constant: None }) {
             Ok(joined) => {
@@ -253,10 +261,28 @@ impl Session<'_> {
     }
 }
 
+fn literals(f: &Function) -> Vec<bool> {
+    let mut literal = vec![false; f.values.len()];
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        literal[inst.result.index()] = match &inst.op {
+            Op::Literal(_) => true,
+            Op::Unary(_, a) => literal[a.index()],
+            Op::Binary(_, a, b) => literal[a.index()] && literal[b.index()],
+            _ => false,
+        };
+    }
+    literal
+}
+
 /// The first error in the order of the source, of those that are not consequences: errors leave
 /// bottom behind, on which nothing is reported again.
 fn first_error(errors: Vec<Box<Diagnostic>>) -> Option<Box<Diagnostic>> {
     errors.into_iter().next()
+}
+
+/// A type with the name that Python users know it by.
+fn shown(ty: Ty) -> String {
+    if ty.is_str() { format!("{ty} (str)") } else { ty.to_string() }
 }
 
 /// Joins the arguments of an edge into the parameters of its target.
@@ -278,7 +304,7 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
             }
             Err((a, b)) => {
                 let name = f.values[param.index()].name.as_deref().unwrap_or("the value");
-                let mut error = frame.error(Code::CannotUnify, format!("cannot unify {a} and {b} for `{name}`"));
+                let mut error = frame.error(Code::CannotUnify, format!("cannot unify {} and {} for `{name}`", shown(a), shown(b)));
                 error.labels.clear();
                 error = match definition(f, arg) {
                     Some(span) => error.label(&module.source, span, format!("{b} here")),
@@ -305,6 +331,14 @@ pub(super) fn check_bound(frame: &mut Frame, value: Value) {
             .help(format!("assign `{name}` on every path that leads here"));
         frame.errors.push(error);
     }
+}
+
+/// The global or free variable that a value was read from.
+fn global_name(f: &Function, value: Value) -> Option<hir::Name> {
+    f.blocks.iter().flat_map(|b| &b.insts).find_map(|i| match &i.op {
+        Op::Global(name) | Op::Free(name) if i.result == value => Some(name.clone()),
+        _ => None,
+    })
 }
 
 /// The span of the instruction that defines a value; block parameters have none.

@@ -104,7 +104,7 @@ impl Body<'_, '_, '_> {
             Intrinsic::RoundInt => {
                 let x = self.unwrap(&args[0])?;
                 let rounded = self.b.unary(Un::RoundEven, x.vals[0]);
-                smallvec![self.b.cast(Cast::FPToSI, rounded, Type::I64)]
+                smallvec![self.b.integral_to_int(rounded)]
             }
             Intrinsic::RoundDigits => self.round_digits(args, ty)?,
             Intrinsic::DivMod => self.divmod(args, ty)?,
@@ -130,7 +130,7 @@ impl Body<'_, '_, '_> {
             Intrinsic::FloatToInt(un) => {
                 let x = self.unwrap(&args[0])?;
                 let rounded = self.b.unary(*un, x.vals[0]);
-                smallvec![self.b.cast(Cast::FPToSI, rounded, Type::I64)]
+                smallvec![self.b.integral_to_int(rounded)]
             }
             Intrinsic::Rounding(un) => {
                 let x = self.cast(&args[0], ty)?;

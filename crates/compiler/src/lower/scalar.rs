@@ -244,15 +244,33 @@ impl Body<'_, '_, '_> {
     /// Python's float floor division and modulo.
     pub(super) fn float_divide(&mut self, x: Value, y: Value) -> Result<(Value, Value)> {
         self.check_divisor(&[y], "float floor division or modulo by zero: division by zero")?;
+        if self.info.options.numpy_errors {
+            return Ok(self.float_divide_numpy(x, y));
+        }
+        Ok(self.float_divide_nonzero(x, y))
+    }
+
+    /// The same where the divisor may be zero: NumPy's infinities and NaNs.
+    fn float_divide_numpy(&mut self, x: Value, y: Value) -> (Value, Value) {
+        let ty = self.b.ty(x);
+        let zero = self.b.float(ty, 0.0);
+        let is_zero = self.b.cmp(Cmp::FEq, y, zero);
+        let ratio = self.b.binary(Bin::FDiv, x, y);
+        let nan = self.b.float(ty, f64::NAN);
+        let (q, r) = self.float_divide_nonzero(x, y);
+        (self.b.select(is_zero, ratio, q), self.b.select(is_zero, nan, r))
+    }
+
+    fn float_divide_nonzero(&mut self, x: Value, y: Value) -> (Value, Value) {
         let narrow = self.b.ty(x) == Type::F32;
         let mut widen = |v| if narrow { self.b.cast(Cast::FPExt, v, Type::F64) } else { v };
         let args = [widen(x), widen(y)];
         let quotient = self.b.rt1(RtFn::ffloordiv, &args);
         let remainder = self.b.rt1(RtFn::fmod_py, &args);
         if narrow {
-            return Ok((self.b.cast(Cast::FPTrunc, quotient, Type::F32), self.b.cast(Cast::FPTrunc, remainder, Type::F32)));
+            return (self.b.cast(Cast::FPTrunc, quotient, Type::F32), self.b.cast(Cast::FPTrunc, remainder, Type::F32));
         }
-        Ok((quotient, remainder))
+        (quotient, remainder)
     }
 
     fn complex_binary(&mut self, op: BinaryOp, x: &[Value], y: &[Value], ty: Ty) -> Result<Vals> {

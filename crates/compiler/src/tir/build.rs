@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ferdelance_abi::rtfn::{Effect, RtFn, RtTy};
 use ferdelance_abi::settings::Options;
+use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::{
@@ -35,6 +36,8 @@ pub struct Builder {
     loc: LocId,
     /// What each value is, if it is an integer constant (for folding).
     ints: Vec<Option<i64>>,
+    /// For integers converted from floats that were integral already: those floats.
+    integral: FxHashMap<Value, Value>,
 }
 
 impl Builder {
@@ -52,7 +55,7 @@ impl Builder {
             values: vec![],
             locs: vec![],
         };
-        let mut b = Builder { func, block: BlockId(0), loc: LocId(0), ints: vec![] };
+        let mut b = Builder { func, block: BlockId(0), loc: LocId(0), ints: vec![], integral: FxHashMap::default() };
         let entry = b.new_block();
         for &ty in params {
             b.add_param(entry, ty);
@@ -175,6 +178,7 @@ impl Builder {
         self.int(Type::I1, i64::from(value))
     }
     pub fn float(&mut self, ty: Type, value: f64) -> Value {
+        let value = if ty == Type::F32 { f64::from(value as f32) } else { value };
         self.one(Op::Float(value.to_bits()), ty)
     }
     pub fn null(&mut self, ty: Type) -> Value {
@@ -270,7 +274,20 @@ impl Builder {
                 _ => {}
             }
         }
+        // Back from where it came: exact, and for values that no integer holds it is what Python has.
+        if let (Cast::SIToFP, Some(&float)) = (cast, self.integral.get(&a)) {
+            if self.ty(float) == to {
+                return float;
+            }
+        }
         self.one(Op::Cast(cast, a), to)
+    }
+
+    /// A float that is integral (or NaN, or infinite) as an integer.
+    pub fn integral_to_int(&mut self, float: Value) -> Value {
+        let int = self.cast(Cast::FPToSI, float, Type::I64);
+        self.integral.insert(int, float);
+        int
     }
 
     pub fn select(&mut self, cond: Value, then: Value, other: Value) -> Value {
