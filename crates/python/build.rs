@@ -29,7 +29,9 @@ fn main() {
     for (name, candidates) in ARCHIVES {
         match candidates.iter().find_map(|file| find(file)) {
             Some(archive) => link(&archive, &folder.join(name)),
-            None => println!("cargo:warning={name} not found: the extension will need the shared library"),
+            None => println!(
+                "cargo:warning={name} not found: the extension will need the shared library"
+            ),
         }
     }
     println!("cargo:rustc-link-search=native={}", folder.display());
@@ -38,7 +40,10 @@ fn main() {
 /// Where the C compiler finds `file`, if it does.
 fn find(file: &str) -> Option<PathBuf> {
     let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let output = Command::new(compiler).arg(format!("-print-file-name={file}")).output().ok()?;
+    let output = Command::new(compiler)
+        .arg(format!("-print-file-name={file}"))
+        .output()
+        .ok()?;
     let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     path.is_absolute().then_some(path)
 }

@@ -32,14 +32,21 @@ struct Store {
     bytes: usize,
 }
 
-static STORE: Mutex<Store> = Mutex::new(Store { texts: VecDeque::new(), bytes: 0 });
+static STORE: Mutex<Store> = Mutex::new(Store {
+    texts: VecDeque::new(),
+    bytes: 0,
+});
 
 impl Store {
     fn add(&mut self, file: String, text: String) {
         if text.len() > MOST_BYTES / 4 {
             return;
         }
-        if let Some(at) = self.texts.iter().position(|(known, other)| *known == file && *other == text) {
+        if let Some(at) = self
+            .texts
+            .iter()
+            .position(|(known, other)| *known == file && *other == text)
+        {
             // The same text again, as in a loop of exec: most recent now.
             if let Some(entry) = self.texts.remove(at) {
                 self.texts.push_back(entry);
@@ -94,7 +101,10 @@ unsafe fn remember(args: *mut PyObject) {
             && is_pseudo_file(&file)
             && let Some(source) = text_of(source)
         {
-            STORE.lock().unwrap_or_else(PoisonError::into_inner).add(file, source);
+            STORE
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(file, source);
         }
         ffi::PyErr_Clear();
         ffi::PyErr_Restore(pending[0], pending[1], pending[2]);
@@ -128,14 +138,19 @@ fn is_pseudo_file(file: &str) -> bool {
         return true;
     }
     // A regular file has its text itself. (The import system compiles files with their real names.)
-    let Ok(path) = std::ffi::CString::new(file) else { return true };
+    let Ok(path) = std::ffi::CString::new(file) else {
+        return true;
+    };
     is_no_file(&path)
 }
 
 fn is_no_file(path: &CStr) -> bool {
     let mut info = core::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a terminated path; the result is read only after success.
-    unsafe { libc::stat(path.as_ptr(), info.as_mut_ptr()) != 0 || info.assume_init().st_mode & libc::S_IFMT != libc::S_IFREG }
+    unsafe {
+        libc::stat(path.as_ptr(), info.as_mut_ptr()) != 0
+            || info.assume_init().st_mode & libc::S_IFMT != libc::S_IFREG
+    }
 }
 
 /// Starts keeping texts; once in a process, further calls do nothing.
@@ -157,5 +172,11 @@ pub fn _install_audit_hook() -> PyResult<()> {
 #[pyfunction]
 pub fn _recent_sources(filename: &str) -> Vec<String> {
     let store = STORE.lock().unwrap_or_else(PoisonError::into_inner);
-    store.texts.iter().rev().filter(|(file, _)| file == filename).map(|(_, text)| text.clone()).collect()
+    store
+        .texts
+        .iter()
+        .rev()
+        .filter(|(file, _)| file == filename)
+        .map(|(_, text)| text.clone())
+        .collect()
 }

@@ -46,17 +46,33 @@ impl Binding {
     pub fn of(function: &pyo3::Bound<'_, PyAny>) -> PyResult<Binding> {
         let code = function.getattr("__code__")?;
         let number = |name: &str| -> PyResult<usize> { code.getattr(name)?.extract() };
-        let (positional, positional_only, keyword_only) =
-            (number("co_argcount")?, number("co_posonlyargcount")?, number("co_kwonlyargcount")?);
+        let (positional, positional_only, keyword_only) = (
+            number("co_argcount")?,
+            number("co_posonlyargcount")?,
+            number("co_kwonlyargcount")?,
+        );
         let star = number("co_flags")? & CO_VARARGS != 0;
         let names = code.getattr("co_varnames")?.cast_into::<PyTuple>()?;
-        let defaults = function.getattr("__defaults__")?.cast_into::<PyTuple>().ok();
-        let keyword_defaults = function.getattr("__kwdefaults__")?.cast_into::<PyDict>().ok();
-        let first_default = positional - defaults.as_ref().map_or(0, |defaults| defaults.len().min(positional));
+        let defaults = function
+            .getattr("__defaults__")?
+            .cast_into::<PyTuple>()
+            .ok();
+        let keyword_defaults = function
+            .getattr("__kwdefaults__")?
+            .cast_into::<PyDict>()
+            .ok();
+        let first_default = positional
+            - defaults
+                .as_ref()
+                .map_or(0, |defaults| defaults.len().min(positional));
         let param = |index: usize, default: Option<pyo3::Bound<'_, PyAny>>| -> PyResult<Param> {
             let name = names.get_item(index)?.cast_into::<PyString>()?;
             // Names in code objects are interned, and so are those of keywords.
-            Ok(Param { text: name.to_string(), name: name.unbind(), default: default.map(|default| Pin::new(&default)) })
+            Ok(Param {
+                text: name.to_string(),
+                name: name.unbind(),
+                default: default.map(|default| Pin::new(&default)),
+            })
         };
         let mut params = Vec::with_capacity(names.len());
         for i in 0..positional {
@@ -78,7 +94,13 @@ impl Binding {
             params.push(param(i, default)?);
         }
         let function = function.getattr("__qualname__")?.to_string();
-        Ok(Binding { function, params, positional_only, positional, star })
+        Ok(Binding {
+            function,
+            params,
+            positional_only,
+            positional,
+            star,
+        })
     }
 
     /// The number of arguments of calls that need no binding: if the parameters are positional only.
@@ -90,16 +112,24 @@ impl Binding {
     ///
     /// # Safety
     /// The arguments are those of a vectorcall: `count` positional ones, then the values of `keywords`.
-    pub unsafe fn bind(&self, py: Python<'_>, args: *const *mut PyObject, count: usize, keywords: *mut PyObject) -> PyResult<Bound> {
+    pub unsafe fn bind(
+        &self,
+        py: Python<'_>,
+        args: *const *mut PyObject,
+        count: usize,
+        keywords: *mut PyObject,
+    ) -> PyResult<Bound> {
         // SAFETY: as promised.
         unsafe {
-            let mut objects: SmallVec<[*mut PyObject; 16]> = SmallVec::from_elem(ptr::null_mut(), self.params.len());
+            let mut objects: SmallVec<[*mut PyObject; 16]> =
+                SmallVec::from_elem(ptr::null_mut(), self.params.len());
             for i in 0..count.min(self.positional) {
                 objects[i] = *args.add(i);
             }
             let mut star = None;
             if self.star {
-                let rest = (self.positional..count).map(|i| pyo3::Bound::from_borrowed_ptr(py, *args.add(i)));
+                let rest = (self.positional..count)
+                    .map(|i| pyo3::Bound::from_borrowed_ptr(py, *args.add(i)));
                 let rest = PyTuple::new(py, rest.collect::<Vec<_>>())?.into_any();
                 objects[self.positional] = rest.as_ptr();
                 star = Some(rest.unbind());
@@ -109,25 +139,40 @@ impl Binding {
                     let keyword = layouts::tuple_item(keywords, i);
                     let at = self.find(py, keyword)?;
                     if !objects[at].is_null() {
-                        return Err(self.error(format!("got multiple values for argument '{}'", self.params[at].text)));
+                        return Err(self.error(format!(
+                            "got multiple values for argument '{}'",
+                            self.params[at].text
+                        )));
                     }
                     objects[at] = *args.add(count + i);
                 }
             }
             if count > self.positional && !self.star {
-                let keyword_only = objects[self.positional..].iter().filter(|object| !object.is_null()).count();
+                let keyword_only = objects[self.positional..]
+                    .iter()
+                    .filter(|object| !object.is_null())
+                    .count();
                 return Err(self.too_many(count, keyword_only));
             }
             self.check_missing(&objects, 0..self.positional, "positional")?;
-            self.check_missing(&objects, self.positional + usize::from(self.star)..self.params.len(), "keyword-only")?;
-            Ok(Bound { objects, _star: star })
+            self.check_missing(
+                &objects,
+                self.positional + usize::from(self.star)..self.params.len(),
+                "keyword-only",
+            )?;
+            Ok(Bound {
+                objects,
+                _star: star,
+            })
         }
     }
 
     /// The parameter that a keyword names.
     unsafe fn find(&self, py: Python<'_>, keyword: *mut PyObject) -> PyResult<usize> {
         let takes = |i: usize| i >= self.positional_only && !(self.star && i == self.positional);
-        if let Some(i) = (0..self.params.len()).find(|&i| takes(i) && self.params[i].name.as_ptr() == keyword) {
+        if let Some(i) =
+            (0..self.params.len()).find(|&i| takes(i) && self.params[i].name.as_ptr() == keyword)
+        {
             return Ok(i);
         }
         // SAFETY: keywords are strings.
@@ -136,13 +181,23 @@ impl Binding {
         if let Some(i) = (0..self.params.len()).find(|&i| takes(i) && self.params[i].text == text) {
             return Ok(i);
         }
-        if self.params[..self.positional_only].iter().any(|param| param.text == text) {
-            return Err(self.error(format!("got some positional-only arguments passed as keyword arguments: '{text}'")));
+        if self.params[..self.positional_only]
+            .iter()
+            .any(|param| param.text == text)
+        {
+            return Err(self.error(format!(
+                "got some positional-only arguments passed as keyword arguments: '{text}'"
+            )));
         }
         Err(self.error(format!("got an unexpected keyword argument '{text}'")))
     }
 
-    fn check_missing(&self, objects: &[*mut PyObject], range: core::ops::Range<usize>, kind: &str) -> PyResult<()> {
+    fn check_missing(
+        &self,
+        objects: &[*mut PyObject],
+        range: core::ops::Range<usize>,
+        kind: &str,
+    ) -> PyResult<()> {
         let missing: Vec<String> = range
             .filter(|&i| objects[i].is_null() && self.params[i].default.is_none())
             .map(|i| format!("'{}'", self.params[i].text))
@@ -154,15 +209,29 @@ impl Binding {
             [most @ .., last] => format!("{}, and {last}", most.join(", ")),
         };
         let s = if missing.len() == 1 { "" } else { "s" };
-        Err(self.error(format!("missing {} required {kind} argument{s}: {names}", missing.len())))
+        Err(self.error(format!(
+            "missing {} required {kind} argument{s}: {names}",
+            missing.len()
+        )))
     }
 
     fn too_many(&self, count: usize, keyword_only: usize) -> PyErr {
-        let optional = self.params[..self.positional].iter().filter(|param| param.default.is_some()).count();
+        let optional = self.params[..self.positional]
+            .iter()
+            .filter(|param| param.default.is_some())
+            .count();
         let least = self.positional - optional;
-        let takes = if optional > 0 { format!("from {least} to {}", self.positional) } else { self.positional.to_string() };
+        let takes = if optional > 0 {
+            format!("from {least} to {}", self.positional)
+        } else {
+            self.positional.to_string()
+        };
         let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let s = if optional > 0 { "s" } else { plural(self.positional) };
+        let s = if optional > 0 {
+            "s"
+        } else {
+            plural(self.positional)
+        };
         let given = if keyword_only > 0 {
             format!(
                 "{count} positional argument{} (and {keyword_only} keyword-only argument{}) were",
@@ -172,7 +241,9 @@ impl Binding {
         } else {
             format!("{count} {}", if count == 1 { "was" } else { "were" })
         };
-        self.error(format!("takes {takes} positional argument{s} but {given} given"))
+        self.error(format!(
+            "takes {takes} positional argument{s} but {given} given"
+        ))
     }
 
     fn error(&self, text: String) -> PyErr {
@@ -191,7 +262,10 @@ impl Binding {
 
     /// The default of a parameter, borrowed; null if it has none.
     pub fn default(&self, index: usize) -> *mut PyObject {
-        self.params.get(index).and_then(|param| param.default.as_ref()).map_or(ptr::null_mut(), Pin::as_ptr)
+        self.params
+            .get(index)
+            .and_then(|param| param.default.as_ref())
+            .map_or(ptr::null_mut(), Pin::as_ptr)
     }
 
     /// Pins the default values, for a compile that may freeze them.
@@ -207,7 +281,11 @@ impl Binding {
     ///
     /// # Safety
     /// Called by the garbage collector.
-    pub unsafe fn traverse(&self, visit: ffi::visitproc, arg: *mut core::ffi::c_void) -> core::ffi::c_int {
+    pub unsafe fn traverse(
+        &self,
+        visit: ffi::visitproc,
+        arg: *mut core::ffi::c_void,
+    ) -> core::ffi::c_int {
         for param in &self.params {
             if let Some(default) = &param.default {
                 // SAFETY: an object that this holds a reference to.

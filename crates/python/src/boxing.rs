@@ -23,7 +23,8 @@ pub enum Plan {
     None,
     Bool,
     Int,
-    Uint,
+    /// The bits of a slot that count: emission does not know signs, and extends as it likes.
+    Uint(u64),
     F32,
     F64,
     C64,
@@ -53,7 +54,12 @@ impl Frozen {
     /// The arrays among pinned objects.
     pub fn new(pins: &Pins) -> Frozen {
         // SAFETY: pinned objects are alive.
-        Frozen(pins.iter().map(|pin| pin.as_ptr()).filter(|&object| unsafe { numpy().is_array(object) }).collect())
+        Frozen(
+            pins.iter()
+                .map(|pin| pin.as_ptr())
+                .filter(|&object| unsafe { numpy().is_array(object) })
+                .collect(),
+        )
     }
 
     /// The array that an address lies in.
@@ -67,7 +73,11 @@ impl Frozen {
                 for i in 0..nd {
                     let (count, stride) = (*array.shape.add(i), *array.strides.add(i));
                     let reach = (count - 1).max(0) * stride;
-                    if reach < 0 { start += reach } else { end += reach }
+                    if reach < 0 {
+                        start += reach
+                    } else {
+                        end += reach
+                    }
                 }
                 (start, end)
             };
@@ -80,8 +90,9 @@ impl Plan {
     /// The plan for results of a type; objects that it names are pinned.
     pub fn new(py: Python<'_>, ty: Ty, pins: &mut Pins) -> PyResult<Plan> {
         let mut pinned = |handle: PyRef| -> PyResult<*mut PyObject> {
-            let object = handles::lookup(py, handle)
-                .ok_or_else(|| PyRuntimeError::new_err("an object that a result's type refers to is gone"))?;
+            let object = handles::lookup(py, handle).ok_or_else(|| {
+                PyRuntimeError::new_err("an object that a result's type refers to is gone")
+            })?;
             pins.add(&object);
             Ok(object.as_ptr())
         };
@@ -89,7 +100,7 @@ impl Plan {
             Kind::None => Plan::None,
             Kind::Bool => Plan::Bool,
             Kind::Int { signed: true, .. } => Plan::Int,
-            Kind::Int { .. } => Plan::Uint,
+            Kind::Int { bits, .. } => Plan::Uint(u64::MAX >> (64 - u32::from(*bits))),
             Kind::Float { bits: 32, .. } => Plan::F32,
             Kind::Float { .. } => Plan::F64,
             Kind::Complex { bits: 64, .. } => Plan::C64,
@@ -100,14 +111,20 @@ impl Plan {
                 let class = pinned(class.class)?;
                 Plan::NamedTuple(class, Plan::all(py, items, pins)?)
             }
-            Kind::Optional(inner) => Plan::Optional(Box::new(Plan::new(py, *inner, pins)?), slots(*inner)),
+            Kind::Optional(inner) => {
+                Plan::Optional(Box::new(Plan::new(py, *inner, pins)?), slots(*inner))
+            }
             Kind::Array(array) => match Num::of(array.dtype) {
-                Some(num) => Plan::Array(ArrayPlan { num, ndim: usize::from(array.ndim), readonly: array.readonly }),
+                Some(num) => Plan::Array(ArrayPlan {
+                    num,
+                    ndim: usize::from(array.ndim),
+                    readonly: array.readonly,
+                }),
                 None => return Err(cannot_return(ty)),
             },
-            Kind::Dispatcher(object)
-            | Kind::Omitted(object)
-            | Kind::ExcClass(object, _) => Plan::Object(pinned(*object)?),
+            Kind::Dispatcher(object) | Kind::Omitted(object) | Kind::ExcClass(object, _) => {
+                Plan::Object(pinned(*object)?)
+            }
             Kind::NamedTupleClass(class) => Plan::Object(pinned(class.class)?),
             Kind::Module(name) => Plan::object(py.import(&**name)?.as_any(), pins),
             Kind::Builtin(name) => Plan::object(&known::resolve(py, name)?, pins),
@@ -118,7 +135,10 @@ impl Plan {
     }
 
     fn all(py: Python<'_>, items: &[Ty], pins: &mut Pins) -> PyResult<Box<[Plan]>> {
-        items.iter().map(|&item| Plan::new(py, item, pins)).collect()
+        items
+            .iter()
+            .map(|&item| Plan::new(py, item, pins))
+            .collect()
     }
 
     fn object(object: &Bound<'_, PyAny>, pins: &mut Pins) -> Plan {
@@ -138,7 +158,11 @@ impl Plan {
                 Plan::Int => ffi::PyLong_FromLongLong(take(slots).cast_signed()),
                 Plan::F64 => ffi::PyFloat_FromDouble(f64::from_bits(take(slots))),
                 Plan::None => new_ref(ffi::Py_None()),
-                Plan::Bool => new_ref(if take(slots) != 0 { ffi::Py_True() } else { ffi::Py_False() }),
+                Plan::Bool => new_ref(if take(slots) != 0 {
+                    ffi::Py_True()
+                } else {
+                    ffi::Py_False()
+                }),
                 _ => self.make_other(slots, frozen),
             }
         }
@@ -151,7 +175,7 @@ impl Plan {
             let f32 = |slots: &mut *const u64| f64::from(f32::from_bits(take(slots) as u32));
             let f64 = |slots: &mut *const u64| f64::from_bits(take(slots));
             match self {
-                Plan::Uint => ffi::PyLong_FromUnsignedLongLong(take(slots)),
+                Plan::Uint(mask) => ffi::PyLong_FromUnsignedLongLong(take(slots) & mask),
                 Plan::F32 => ffi::PyFloat_FromDouble(f32(slots)),
                 Plan::C64 => {
                     let (re, im) = (f32(slots), f32(slots));
@@ -200,15 +224,19 @@ impl Plan {
         unsafe {
             match self {
                 Plan::None | Plan::Object(_) => {}
-                Plan::Bool | Plan::Int | Plan::Uint | Plan::F32 | Plan::F64 => {
+                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 => {
                     take(slots);
                 }
                 Plan::C64 | Plan::C128 => {
                     take(slots);
                     take(slots);
                 }
-                Plan::Str => string::obj_release(core::ptr::with_exposed_provenance_mut(take(slots) as usize)),
-                Plan::Tuple(items) | Plan::NamedTuple(_, items) => items.iter().for_each(|item| item.release(slots)),
+                Plan::Str => string::obj_release(core::ptr::with_exposed_provenance_mut(
+                    take(slots) as usize,
+                )),
+                Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
+                    items.iter().for_each(|item| item.release(slots))
+                }
                 Plan::Optional(plan, count) => {
                     if take(slots) == 0 {
                         *slots = slots.add(*count);
@@ -217,7 +245,9 @@ impl Plan {
                     }
                 }
                 Plan::Array(plan) => {
-                    memory::owner_release(core::ptr::with_exposed_provenance_mut(take(slots) as usize));
+                    memory::owner_release(core::ptr::with_exposed_provenance_mut(
+                        take(slots) as usize
+                    ));
                     *slots = slots.add(1 + 2 * plan.ndim);
                 }
             }
@@ -235,16 +265,29 @@ fn cannot_return(ty: Ty) -> PyErr {
 fn class_object(py: Python<'_>, ty: Ty) -> PyResult<Bound<'_, PyAny>> {
     match *ty.kind() {
         Kind::Class(inner) if inner.is_weak() => {
-            let name = if inner.is_int() { "int" } else if inner.is_float() { "float" } else { "complex" };
+            let name = if inner.is_int() {
+                "int"
+            } else if inner.is_float() {
+                "float"
+            } else {
+                "complex"
+            };
             py.import("builtins")?.getattr(name)
         }
         Kind::Class(inner) | Kind::Dtype(inner) => match Num::of(inner) {
             Some(num) => {
                 // SAFETY: kept alive for good.
                 let dtype = unsafe { Bound::from_borrowed_ptr(py, numpy().descr(num)) };
-                if matches!(ty.kind(), Kind::Dtype(_)) { Ok(dtype) } else { dtype.getattr("type") }
+                if matches!(ty.kind(), Kind::Dtype(_)) {
+                    Ok(dtype)
+                } else {
+                    dtype.getattr("type")
+                }
             }
-            None => py.import("ferdelance.types")?.getattr("_decode")?.call1((types::encode(py, inner)?,)),
+            None => py
+                .import("ferdelance.types")?
+                .getattr("_decode")?
+                .call1((types::encode(py, inner)?,)),
         },
         _ => Err(cannot_return(ty)),
     }
@@ -278,7 +321,8 @@ unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, frozen: &Frozen) ->
             }
             let object = item.make(slots, frozen);
             // Null is what the place holds anyway.
-            failed = object.is_null() || ffi::PyTuple_SetItem(tuple, i as ffi::Py_ssize_t, object) != 0;
+            failed =
+                object.is_null() || ffi::PyTuple_SetItem(tuple, i as ffi::Py_ssize_t, object) != 0;
         }
         if failed {
             ffi::Py_XDECREF(tuple);
@@ -295,10 +339,12 @@ impl ArrayPlan {
             let owner = take(slots) as usize;
             let data = core::ptr::with_exposed_provenance_mut::<u8>(take(slots) as usize);
             let shape = core::slice::from_raw_parts(slots.cast::<isize>(), self.ndim);
-            let strides = core::slice::from_raw_parts(slots.add(self.ndim).cast::<isize>(), self.ndim);
+            let strides =
+                core::slice::from_raw_parts(slots.add(self.ndim).cast::<isize>(), self.ndim);
             *slots = slots.add(2 * self.ndim);
             if owner & OWNER_BORROWED != 0 {
-                let object = core::ptr::with_exposed_provenance_mut::<PyObject>(owner & !OWNER_BORROWED);
+                let object =
+                    core::ptr::with_exposed_provenance_mut::<PyObject>(owner & !OWNER_BORROWED);
                 self.of_object(object, data, shape, strides, self.readonly)
             } else if owner == OWNER_STATIC {
                 match frozen.find(data) {
@@ -306,13 +352,25 @@ impl ArrayPlan {
                     None => self.copy(data, shape, strides),
                 }
             } else {
-                self.of_buffer(core::ptr::with_exposed_provenance_mut(owner), data, shape, strides)
+                self.of_buffer(
+                    core::ptr::with_exposed_provenance_mut(owner),
+                    data,
+                    shape,
+                    strides,
+                )
             }
         }
     }
 
     /// The array itself if it is the same, else a view of it.
-    unsafe fn of_object(&self, object: *mut PyObject, data: *mut u8, shape: &[isize], strides: &[isize], readonly: bool) -> *mut PyObject {
+    unsafe fn of_object(
+        &self,
+        object: *mut PyObject,
+        data: *mut u8,
+        shape: &[isize],
+        strides: &[isize],
+        readonly: bool,
+    ) -> *mut PyObject {
         // SAFETY: owners are arrays that are alive, or other objects that hold the memory.
         unsafe {
             if layouts::class(object) == numpy().ndarray {
@@ -332,10 +390,20 @@ impl ArrayPlan {
     }
 
     /// An array whose base releases the buffer.
-    unsafe fn of_buffer(&self, buffer: *mut Buffer, data: *mut u8, shape: &[isize], strides: &[isize]) -> *mut PyObject {
+    unsafe fn of_buffer(
+        &self,
+        buffer: *mut Buffer,
+        data: *mut u8,
+        shape: &[isize],
+        strides: &[isize],
+    ) -> *mut PyObject {
         // SAFETY: the reference to the buffer goes to the capsule.
         unsafe {
-            let base = ffi::PyCapsule_New(buffer.cast::<c_void>(), BUFFER.as_ptr(), Some(release_buffer));
+            let base = ffi::PyCapsule_New(
+                buffer.cast::<c_void>(),
+                BUFFER.as_ptr(),
+                Some(release_buffer),
+            );
             if base.is_null() {
                 memory::owner_release(buffer);
                 return base;
@@ -348,7 +416,14 @@ impl ArrayPlan {
     unsafe fn copy(&self, data: *mut u8, shape: &[isize], strides: &[isize]) -> *mut PyObject {
         // SAFETY: the view does not outlive this function.
         unsafe {
-            let view = numpy().view(self.num, data, shape, strides, true, new_ref(ffi::Py_None()));
+            let view = numpy().view(
+                self.num,
+                data,
+                shape,
+                strides,
+                true,
+                new_ref(ffi::Py_None()),
+            );
             if view.is_null() {
                 return view;
             }

@@ -27,13 +27,22 @@ pub fn find(function: &Bound<'_, PyAny>, text: Option<&str>) -> PyResult<diag::R
     let code = function.getattr("__code__")?;
     let qualname: String = function.getattr("__qualname__")?.extract()?;
     let free: Vec<String> = code.getattr("co_freevars")?.extract()?;
-    let found = match py.import("ferdelance._capture")?.getattr("find")?.call1((function, text)) {
+    let found = match py
+        .import("ferdelance._capture")?
+        .getattr("find")?
+        .call1((function, text))
+    {
         Ok(found) => found,
         Err(error) if error.is_instance_of::<PyLookupError>(py) => {
-            let why = error.value(py).getattr("args")?.get_item(0).and_then(|why| why.extract::<String>());
+            let why = error
+                .value(py)
+                .getattr("args")?
+                .get_item(0)
+                .and_then(|why| why.extract::<String>());
             let why = why.unwrap_or_else(|_| format!("the source of {qualname} cannot be found"));
-            return Ok(Err(Diagnostic::new(Code::NoSource, why)
-                .help("pass the source text as jit(source=...), or define the function in a file")));
+            return Ok(Err(Diagnostic::new(Code::NoSource, why).help(
+                "pass the source text as jit(source=...), or define the function in a file",
+            )));
         }
         Err(error) => return Err(error),
     };
@@ -46,10 +55,21 @@ pub fn find(function: &Bound<'_, PyAny>, text: Option<&str>) -> PyResult<diag::R
     let kind: String = found.get_item(4)?.extract()?;
     let line: u32 = found.get_item(5)?.extract()?;
     let at = if kind == "lambda" {
-        At::Lambda { line, column: found.get_item(6)?.extract()? }
+        At::Lambda {
+            line,
+            column: found.get_item(6)?.extract()?,
+        }
     } else {
-        At::Def { line, name: found.get_item(6)?.extract()? }
+        At::Def {
+            line,
+            name: found.get_item(6)?.extract()?,
+        }
     };
     let source = Arc::new(Source::new(&file, &text, first_line, indent));
-    Ok(Ok(Place { source, at, qualname, free: free.into_iter().map(Arc::from).collect() }))
+    Ok(Ok(Place {
+        source,
+        at,
+        qualname,
+        free: free.into_iter().map(Arc::from).collect(),
+    }))
 }

@@ -24,7 +24,14 @@ use crate::{engine, errors, types};
 #[repr(C)]
 struct Object {
     header: [usize; 2],
-    vectorcall: Option<unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject>,
+    vectorcall: Option<
+        unsafe extern "C" fn(
+            *mut PyObject,
+            *const *mut PyObject,
+            usize,
+            *mut PyObject,
+        ) -> *mut PyObject,
+    >,
     /// Null before construction has ended and after the garbage collector has cleared the instance.
     state: *mut State,
     dict: *mut PyObject,
@@ -33,9 +40,17 @@ struct Object {
 
 unsafe extern "C" {
     // Exported by all versions, but not part of the stable ABI of 3.10.
-    fn PyVectorcall_Call(callable: *mut PyObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject;
+    fn PyVectorcall_Call(
+        callable: *mut PyObject,
+        args: *mut PyObject,
+        kwargs: *mut PyObject,
+    ) -> *mut PyObject;
     fn PyObject_GenericGetDict(object: *mut PyObject, closure: *mut c_void) -> *mut PyObject;
-    fn PyObject_GenericSetDict(object: *mut PyObject, value: *mut PyObject, closure: *mut c_void) -> c_int;
+    fn PyObject_GenericSetDict(
+        object: *mut PyObject,
+        value: *mut PyObject,
+        closure: *mut c_void,
+    ) -> c_int;
     fn PyMethod_New(function: *mut PyObject, this: *mut PyObject) -> *mut PyObject;
 }
 
@@ -67,7 +82,10 @@ fn cleared() -> PyErr {
 pub fn callee(object: &Bound<'_, PyAny>) -> diag::Result<Callee> {
     match state(object) {
         Ok(state) => state.callee(object.py()),
-        Err(error) => Err(diag::Diagnostic::new(diag::Code::Internal, error.to_string())),
+        Err(error) => Err(diag::Diagnostic::new(
+            diag::Code::Internal,
+            error.to_string(),
+        )),
     }
 }
 
@@ -90,7 +108,12 @@ fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
 
 // ---- slots ---------------------------------------------------------------------------------------
 
-unsafe extern "C" fn vectorcall(this: *mut PyObject, args: *const *mut PyObject, count: usize, keywords: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn vectorcall(
+    this: *mut PyObject,
+    args: *const *mut PyObject,
+    count: usize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
     /// Says that the place before the arguments may be written; not used here.
     const OFFSET: usize = 1 << (usize::BITS - 1);
     // SAFETY: an instance, whose state lives while the caller holds a reference to it.
@@ -99,21 +122,32 @@ unsafe extern "C" fn vectorcall(this: *mut PyObject, args: *const *mut PyObject,
         return guard(ptr::null_mut(), |_| Err(cleared()));
     }
     // SAFETY: as promised by CPython.
-    let called = catch_unwind(AssertUnwindSafe(|| unsafe { dispatch::call(&*state, args, count & !OFFSET, keywords) }));
+    let called = catch_unwind(AssertUnwindSafe(|| unsafe {
+        dispatch::call(&*state, args, count & !OFFSET, keywords)
+    }));
     match called {
         Ok(result) => result,
         Err(_) => guard(ptr::null_mut(), |py| Err(errors::panicked(py))),
     }
 }
 
-unsafe extern "C" fn new(class: *mut PyTypeObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn new(
+    class: *mut PyTypeObject,
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+) -> *mut PyObject {
     guard(ptr::null_mut(), |py| {
         // SAFETY: CPython gives a tuple, and a dict or null.
         let (args, kwargs) = unsafe {
-            (Bound::from_borrowed_ptr(py, args).cast_into::<PyTuple>()?, Bound::from_borrowed_ptr_or_opt(py, kwargs))
+            (
+                Bound::from_borrowed_ptr(py, args).cast_into::<PyTuple>()?,
+                Bound::from_borrowed_ptr_or_opt(py, kwargs),
+            )
         };
         if kwargs.is_some() || args.len() != 2 {
-            return Err(PyTypeError::new_err("Dispatcher(function, options) takes two positional arguments"));
+            return Err(PyTypeError::new_err(
+                "Dispatcher(function, options) takes two positional arguments",
+            ));
         }
         let options = DispatcherOptions::of(&args.get_item(1)?.cast_into::<PyDict>()?)?;
         // SAFETY: a class made from a specification; its instances are zeroed.
@@ -152,7 +186,11 @@ unsafe extern "C" fn dealloc(this: *mut PyObject) {
     }
 }
 
-unsafe extern "C" fn traverse(this: *mut PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
+unsafe extern "C" fn traverse(
+    this: *mut PyObject,
+    visit: ffi::visitproc,
+    arg: *mut c_void,
+) -> c_int {
     // SAFETY: an instance; only its fields are read. Panics cannot happen in what is called.
     unsafe {
         let object = &*this.cast::<Object>();
@@ -167,7 +205,10 @@ unsafe extern "C" fn traverse(this: *mut PyObject, visit: ffi::visitproc, arg: *
                 return stop;
             }
         }
-        object.state.as_ref().map_or(0, |state| state.traverse(visit, arg))
+        object
+            .state
+            .as_ref()
+            .map_or(0, |state| state.traverse(visit, arg))
     }
 }
 
@@ -189,7 +230,11 @@ unsafe extern "C" fn clear(this: *mut PyObject) -> c_int {
 }
 
 /// Binding: `obj.method` is a bound method.
-unsafe extern "C" fn descr_get(this: *mut PyObject, object: *mut PyObject, _class: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn descr_get(
+    this: *mut PyObject,
+    object: *mut PyObject,
+    _class: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: CPython's objects; null or None: looked up on the class.
     unsafe {
         if object.is_null() || object == ffi::Py_None() {
@@ -205,10 +250,19 @@ unsafe extern "C" fn descr_get(this: *mut PyObject, object: *mut PyObject, _clas
 /// A method's two objects: the instance and its arguments.
 type Method = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
-fn method(this: *mut PyObject, args: *mut PyObject, f: impl FnOnce(&Bound<'_, PyAny>, &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>>) -> *mut PyObject {
+fn method(
+    this: *mut PyObject,
+    args: *mut PyObject,
+    f: impl FnOnce(&Bound<'_, PyAny>, &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>>,
+) -> *mut PyObject {
     guard(ptr::null_mut(), |py| {
         // SAFETY: CPython gives an instance and a tuple.
-        let (this, args) = unsafe { (Bound::from_borrowed_ptr(py, this), Bound::from_borrowed_ptr(py, args)) };
+        let (this, args) = unsafe {
+            (
+                Bound::from_borrowed_ptr(py, this),
+                Bound::from_borrowed_ptr(py, args),
+            )
+        };
         Ok(f(&this, args.cast::<PyTuple>()?)?.into_ptr())
     })
 }
@@ -219,9 +273,17 @@ unsafe extern "C" fn compile(this: *mut PyObject, args: *mut PyObject) -> *mut P
         let mut pins = Pins::default();
         let params = types::decode_all(&args.get_item(0)?, &mut pins)?;
         let result = args.get_item(1)?;
-        let result = if result.is_none() { None } else { Some(types::decode(&result, &mut pins)?) };
+        let result = if result.is_none() {
+            None
+        } else {
+            Some(types::decode(&result, &mut pins)?)
+        };
         let overload = state.compile(py, params, result, true, pins)?;
-        Ok(state.index(overload)?.into_pyobject(py)?.into_any().unbind())
+        Ok(state
+            .index(overload)?
+            .into_pyobject(py)?
+            .into_any()
+            .unbind())
     })
 }
 
@@ -230,10 +292,16 @@ unsafe extern "C" fn overloads(this: *mut PyObject, args: *mut PyObject) -> *mut
         let (py, state) = (this.py(), state(this)?);
         let list = PyList::empty(py);
         for i in 0..state.len() {
-            let Some((params, result)) = state.with_overload(i, |overload| (overload.params.clone(), overload.result)) else {
+            let Some((params, result)) =
+                state.with_overload(i, |overload| (overload.params.clone(), overload.result))
+            else {
                 break;
             };
-            list.append((types::encode_all(py, &params)?, types::encode(py, result)?, false))?;
+            list.append((
+                types::encode_all(py, &params)?,
+                types::encode(py, result)?,
+                false,
+            ))?;
         }
         Ok(list.into_any().unbind())
     })
@@ -247,7 +315,9 @@ unsafe extern "C" fn inspect(this: *mut PyObject, args: *mut PyObject) -> *mut P
         match text {
             Some(Ok(text)) => Ok(text.into_pyobject(py)?.into_any().unbind()),
             Some(Err(message)) => Err(PyRuntimeError::new_err(message)),
-            None => Err(PyIndexError::new_err(format!("there is no overload {index}"))),
+            None => Err(PyIndexError::new_err(format!(
+                "there is no overload {index}"
+            ))),
         }
     })
 }
@@ -276,11 +346,15 @@ struct Tables {
 }
 
 fn tables() -> Tables {
-    let row = |name: &'static core::ffi::CStr, function: Method, doc: &'static core::ffi::CStr| ffi::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
-        ml_flags: ffi::METH_VARARGS,
-        ml_doc: doc.as_ptr(),
+    let row = |name: &'static core::ffi::CStr, function: Method, doc: &'static core::ffi::CStr| {
+        ffi::PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer {
+                PyCFunction: function,
+            },
+            ml_flags: ffi::METH_VARARGS,
+            ml_doc: doc.as_ptr(),
+        }
     };
     let offset = |name: &'static core::ffi::CStr, offset: usize| ffi::PyMemberDef {
         name: name.as_ptr(),
@@ -291,11 +365,27 @@ fn tables() -> Tables {
     };
     Tables {
         methods: [
-            row(c"_compile", compile, c"_compile(args, ret) -> index of the overload"),
-            row(c"_overloads", overloads, c"_overloads() -> [(args, ret, from_cache)]"),
+            row(
+                c"_compile",
+                compile,
+                c"_compile(args, ret) -> index of the overload",
+            ),
+            row(
+                c"_overloads",
+                overloads,
+                c"_overloads() -> [(args, ret, from_cache)]",
+            ),
             row(c"_inspect", inspect, c"_inspect(index, what) -> text"),
-            row(c"_set_can_compile", set_can_compile, c"_set_can_compile(flag)"),
-            row(c"_clear", clear_overloads, c"_clear(): forget all overloads"),
+            row(
+                c"_set_can_compile",
+                set_can_compile,
+                c"_set_can_compile(flag)",
+            ),
+            row(
+                c"_clear",
+                clear_overloads,
+                c"_clear(): forget all overloads",
+            ),
             ffi::PyMethodDef::zeroed(),
         ],
         members: [
@@ -324,15 +414,22 @@ pub fn _make_dispatcher_type<'py>(base: &Bound<'py, PyType>) -> PyResult<Bound<'
     const METHOD_DESCRIPTOR: core::ffi::c_ulong = 1 << 17;
     let py = base.py();
     if !CLASS.load(Ordering::Acquire).is_null() {
-        return Err(PyRuntimeError::new_err("the class of dispatchers exists already"));
+        return Err(PyRuntimeError::new_err(
+            "the class of dispatchers exists already",
+        ));
     }
     let size: usize = base.getattr("__basicsize__")?.extract()?;
     if size != offset_of!(Object, vectorcall) {
-        return Err(PyTypeError::new_err("the base of dispatchers must have __slots__ = ()"));
+        return Err(PyTypeError::new_err(
+            "the base of dispatchers must have __slots__ = ()",
+        ));
     }
     // There is one class in a process, and it lives for good.
     let tables: &'static mut Tables = Box::leak(Box::new(tables()));
-    let slot = |slot: c_int, function: *mut c_void| ffi::PyType_Slot { slot, pfunc: function };
+    let slot = |slot: c_int, function: *mut c_void| ffi::PyType_Slot {
+        slot,
+        pfunc: function,
+    };
     let mut slots = [
         slot(ffi::Py_tp_new, new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
@@ -350,12 +447,17 @@ pub fn _make_dispatcher_type<'py>(base: &Bound<'py, PyType>) -> PyResult<Bound<'
         name: NAME,
         basicsize: size_of::<Object>() as c_int,
         itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | HAVE_VECTORCALL | METHOD_DESCRIPTOR) as _,
+        flags: (ffi::Py_TPFLAGS_DEFAULT
+            | ffi::Py_TPFLAGS_HAVE_GC
+            | HAVE_VECTORCALL
+            | METHOD_DESCRIPTOR) as _,
         slots: slots.as_mut_ptr(),
     };
     let bases = PyTuple::new(py, [base])?;
     // SAFETY: the specification is complete, and what it points to lives long enough.
-    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpecWithBases(&mut spec, bases.as_ptr()))? };
+    let class = unsafe {
+        Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpecWithBases(&mut spec, bases.as_ptr()))?
+    };
     CLASS.store(class.clone().into_ptr().cast(), Ordering::Release);
     Ok(class)
 }

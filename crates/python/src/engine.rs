@@ -2,8 +2,8 @@
 //!
 //! The only module that knows `compiler::pipeline`, `compiler::syntax` and `jit`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ferdelance_abi::layout::{Location, OWNER_STATIC, Trampoline};
@@ -75,13 +75,31 @@ impl Failure {
 }
 
 /// The HIR of a function.
-pub fn parse(place: &Place, function: PyRef, coerced: &[Arc<str>]) -> diag::Result<Arc<hir::Module>> {
+pub fn parse(
+    place: &Place,
+    function: PyRef,
+    coerced: &[Arc<str>],
+) -> diag::Result<Arc<hir::Module>> {
     let at = match &place.at {
-        At::Def { line, name } => Locator::Def { line: *line, name: Arc::from(name.as_str()) },
-        At::Lambda { line, column } => Locator::Lambda { line: *line, col: *column },
+        At::Def { line, name } => Locator::Def {
+            line: *line,
+            name: Arc::from(name.as_str()),
+        },
+        At::Lambda { line, column } => Locator::Lambda {
+            line: *line,
+            col: *column,
+        },
     };
     let scope = hir::Scope::Python(function);
-    syntax::parse(place.source.clone(), &at, scope, &place.qualname, &place.free, coerced).map(Arc::new)
+    syntax::parse(
+        place.source.clone(),
+        &at,
+        scope,
+        &place.qualname,
+        &place.free,
+        coerced,
+    )
+    .map(Arc::new)
 }
 
 /// Compiles a function for argument types, and loads the code.
@@ -95,7 +113,10 @@ pub fn compile(
 ) -> Result<Unit, Failure> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let start = Instant::now();
-    let name = module.functions.first().map_or("f", |function| &*function.name);
+    let name = module
+        .functions
+        .first()
+        .map_or("f", |function| &*function.name);
     let serial = SERIAL.fetch_add(1, Relaxed);
     let request = pipeline::Request {
         symbol: format!("ferdelance.{}.{serial}", symbol_name(name)).into(),
@@ -110,19 +131,40 @@ pub fn compile(
     let settings = jit::Settings::default();
     let program = compiled.program;
     // LLVM needs nothing of Python, and takes the longest.
-    let object = py.detach(|| jit::compile(&program, &settings)).map_err(|error| Failure::Internal(error.to_string()))?;
+    let object = py
+        .detach(|| jit::compile(&program, &settings))
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     let mut pool = Pool::default();
-    let mut resolver = Resolver { py, pool: &mut pool };
-    let loaded = jit::load(&object, &Runtime, &mut resolver, &jit::LoadOptions::default());
+    let mut resolver = Resolver {
+        py,
+        pool: &mut pool,
+    };
+    let loaded = jit::load(
+        &object,
+        &Runtime,
+        &mut resolver,
+        &jit::LoadOptions::default(),
+    );
     let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
     let Some(entry) = loaded.entries.first() else {
         return Err(Failure::Internal("the code has no entry".to_owned()));
     };
-    let timings = Timings { front, llvm: object.timings, link: loaded.time, total: start.elapsed() };
+    let timings = Timings {
+        front,
+        llvm: object.timings,
+        link: loaded.time,
+        total: start.elapsed(),
+    };
     TOTALS.count.fetch_add(1, Relaxed);
-    TOTALS.nanoseconds.fetch_add(timings.total.as_nanos() as u64, Relaxed);
-    TOTALS.llvm_nanoseconds.fetch_add(timings.llvm.total().as_nanos() as u64, Relaxed);
-    TOTALS.code_bytes.fetch_add(loaded.code_size as u64, Relaxed);
+    TOTALS
+        .nanoseconds
+        .fetch_add(timings.total.as_nanos() as u64, Relaxed);
+    TOTALS
+        .llvm_nanoseconds
+        .fetch_add(timings.llvm.total().as_nanos() as u64, Relaxed);
+    TOTALS
+        .code_bytes
+        .fetch_add(loaded.code_size as u64, Relaxed);
     Ok(Unit {
         trampoline: entry.trampoline(),
         result: compiled.result,
@@ -138,7 +180,15 @@ pub fn compile(
 
 /// A name as symbols may have it.
 fn symbol_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 // ---- counters ------------------------------------------------------------------------------------
@@ -179,6 +229,11 @@ pub fn totals() -> Totals {
 /// What the words of a constant pool point to.
 #[derive(Default)]
 struct Pool {
+    // Used by address.
+    #[expect(
+        clippy::vec_box,
+        reason = "the addresses must not change when the list grows"
+    )]
     locations: Vec<Box<Location>>,
     texts: Vec<Arc<str>>,
     slots: Vec<Box<[u64]>>,
@@ -191,9 +246,16 @@ struct Resolver<'a, 'py> {
 
 impl jit::PoolResolver for Resolver<'_, '_> {
     fn resolve(&mut self, entry: &PoolEntry) -> Result<u64, String> {
-        let object = |handle: PyRef| handles::lookup(self.py, handle).ok_or("an object that the code refers to is gone");
+        let object = |handle: PyRef| {
+            handles::lookup(self.py, handle).ok_or("an object that the code refers to is gone")
+        };
         Ok(match entry {
-            PoolEntry::Location { file, function, line, column } => {
+            PoolEntry::Location {
+                file,
+                function,
+                line,
+                column,
+            } => {
                 let location = Box::new(Location {
                     file: file.as_ptr(),
                     file_len: file.len(),
@@ -208,7 +270,9 @@ impl jit::PoolResolver for Resolver<'_, '_> {
                 address as u64
             }
             // Literals live forever: results may share them.
-            PoolEntry::Str(text) => ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64,
+            PoolEntry::Str(text) => {
+                ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64
+            }
             PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
             PoolEntry::Array(handle) => {
                 let array = object(*handle)?;
@@ -267,7 +331,12 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
 
 /// Facts about a compilation, as JSON.
 fn metadata(unit: &Unit) -> String {
-    let Timings { front, llvm, link, total } = unit.timings;
+    let Timings {
+        front,
+        llvm,
+        link,
+        total,
+    } = unit.timings;
     let code_bytes = unit.loaded.as_ref().map_or(0, |loaded| loaded.code_size);
     let fields = [
         format!("\"code_bytes\": {code_bytes}"),

@@ -35,7 +35,9 @@ pub unsafe fn raise(py: Python<'_>, error: *mut c_void, globals: Option<&Bound<'
         Ok(exception) => exception,
         Err(failure) => return failure.restore(py),
     };
-    PyErr::from_value(exception).restore(py);
+    // As `raise` does: an exception that is being handled becomes the context.
+    // SAFETY: an exception and its class.
+    unsafe { ffi::PyErr_SetObject(exception.get_type().as_ptr(), exception.as_ptr()) };
     // The place of the raise is the innermost; the trace holds the places outside of it.
     let own = (error.trace.first() != Some(&error.location)).then_some(error.location);
     for location in own.into_iter().chain(error.trace.iter().copied()) {
@@ -61,12 +63,18 @@ fn exception<'py>(py: Python<'py>, error: &mut Error) -> PyResult<Bound<'py, PyA
             name => name,
         })?,
     };
-    let args = error.args.iter().map(|arg| argument(py, arg)).collect::<PyResult<Vec<_>>>()?;
+    let args = error
+        .args
+        .iter()
+        .map(|arg| argument(py, arg))
+        .collect::<PyResult<Vec<_>>>()?;
     let made = class.call1(PyTuple::new(py, args)?)?;
     if made.is_instance_of::<PyBaseException>() {
         return Ok(made);
     }
-    Err(PySystemError::new_err("compiled code raised something that is no exception"))
+    Err(PySystemError::new_err(
+        "compiled code raised something that is no exception",
+    ))
 }
 
 fn argument<'py>(py: Python<'py>, arg: &Arg) -> PyResult<Bound<'py, PyAny>> {
@@ -78,9 +86,14 @@ fn argument<'py>(py: Python<'py>, arg: &Arg) -> PyResult<Bound<'py, PyAny>> {
         Arg::F64(value) => value.into_pyobject(py)?.into_any(),
         Arg::Complex(re, im) => PyComplex::from_doubles(py, *re, *im).into_any(),
         // SAFETY: a live string.
-        Arg::Str(text) => unsafe { Bound::from_owned_ptr_or_err(py, layouts::str_from_runtime(text.as_ptr()))? },
+        Arg::Str(text) => unsafe {
+            Bound::from_owned_ptr_or_err(py, layouts::str_from_runtime(text.as_ptr()))?
+        },
         Arg::Tuple(items) => {
-            let items = items.iter().map(|item| argument(py, item)).collect::<PyResult<Vec<_>>>()?;
+            let items = items
+                .iter()
+                .map(|item| argument(py, item))
+                .collect::<PyResult<Vec<_>>>()?;
             PyTuple::new(py, items)?.into_any()
         }
     })
@@ -92,7 +105,12 @@ fn argument<'py>(py: Python<'py>, arg: &Arg) -> PyResult<Bound<'py, PyAny>> {
 /// missing, tracebacks lack the lines of compiled code, and nothing else.
 struct Frames {
     code_new_empty: unsafe extern "C" fn(*const c_char, *const c_char, c_int) -> *mut PyObject,
-    frame_new: unsafe extern "C" fn(*mut ffi::PyThreadState, *mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject,
+    frame_new: unsafe extern "C" fn(
+        *mut ffi::PyThreadState,
+        *mut PyObject,
+        *mut PyObject,
+        *mut PyObject,
+    ) -> *mut PyObject,
     thread_state: unsafe extern "C" fn() -> *mut ffi::PyThreadState,
 }
 
@@ -105,16 +123,31 @@ fn frames() -> Option<&'static Frames> {
                 let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
                 (!address.is_null()).then_some(address)
             };
-            let (code, frame, state) = (find(c"PyCode_NewEmpty")?, find(c"PyFrame_New")?, find(c"PyThreadState_Get")?);
+            let (code, frame, state) = (
+                find(c"PyCode_NewEmpty")?,
+                find(c"PyFrame_New")?,
+                find(c"PyThreadState_Get")?,
+            );
             // SAFETY: these functions have had these signatures in all versions since 3.2.
             unsafe {
                 Some(Frames {
-                    code_new_empty: core::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_char, *const c_char, c_int) -> *mut PyObject>(code),
+                    code_new_empty: core::mem::transmute::<
+                        *mut c_void,
+                        unsafe extern "C" fn(*const c_char, *const c_char, c_int) -> *mut PyObject,
+                    >(code),
                     frame_new: core::mem::transmute::<
                         *mut c_void,
-                        unsafe extern "C" fn(*mut ffi::PyThreadState, *mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject,
+                        unsafe extern "C" fn(
+                            *mut ffi::PyThreadState,
+                            *mut PyObject,
+                            *mut PyObject,
+                            *mut PyObject,
+                        ) -> *mut PyObject,
                     >(frame),
-                    thread_state: core::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *mut ffi::PyThreadState>(state),
+                    thread_state: core::mem::transmute::<
+                        *mut c_void,
+                        unsafe extern "C" fn() -> *mut ffi::PyThreadState,
+                    >(state),
                 })
             }
         })
@@ -123,12 +156,24 @@ fn frames() -> Option<&'static Frames> {
 
 /// Code objects by file, function and line. Few programs raise from many lines; where one does, the
 /// store starts anew.
-static CODES: Mutex<Option<FxHashMap<(String, String, u32), Py<PyAny>>>> = Mutex::new(None);
+static CODES: Mutex<Option<Codes>> = Mutex::new(None);
+type Codes = FxHashMap<(String, String, u32), Py<PyAny>>;
 const MOST_CODES: usize = 4096;
 
-fn code_object(py: Python<'_>, frames: &Frames, file: &str, function: &str, line: u32) -> Option<Py<PyAny>> {
+fn code_object(
+    py: Python<'_>,
+    frames: &Frames,
+    file: &str,
+    function: &str,
+    line: u32,
+) -> Option<Py<PyAny>> {
     let key = (file.to_owned(), function.to_owned(), line);
-    let known = CODES.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().get(&key).map(|code| code.clone_ref(py));
+    let known = CODES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert_default()
+        .get(&key)
+        .map(|code| code.clone_ref(py));
     if known.is_some() {
         return known;
     }
@@ -137,13 +182,21 @@ fn code_object(py: Python<'_>, frames: &Frames, file: &str, function: &str, line
     let (file, name) = (CString::new(file).ok()?, CString::new(name).ok()?);
     let line_number = c_int::try_from(line).unwrap_or(c_int::MAX);
     // SAFETY: two terminated strings; a new code object or null with an exception.
-    let code = unsafe { Bound::from_owned_ptr_or_opt(py, (frames.code_new_empty)(file.as_ptr(), name.as_ptr(), line_number)) };
+    let code = unsafe {
+        Bound::from_owned_ptr_or_opt(
+            py,
+            (frames.code_new_empty)(file.as_ptr(), name.as_ptr(), line_number),
+        )
+    };
     let Some(code) = code else {
         drop(PyErr::take(py));
         return None;
     };
     let kwargs = PyDict::new(py);
-    let code = match kwargs.set_item("co_qualname", function).and_then(|()| code.call_method("replace", (), Some(&kwargs))) {
+    let code = match kwargs
+        .set_item("co_qualname", function)
+        .and_then(|()| code.call_method("replace", (), Some(&kwargs)))
+    {
         Ok(named) => named,
         // Code objects before 3.11 have no such field.
         Err(_) => code,
@@ -151,7 +204,11 @@ fn code_object(py: Python<'_>, frames: &Frames, file: &str, function: &str, line
     let code = code.unbind();
     let mut guard = CODES.lock().unwrap_or_else(PoisonError::into_inner);
     let codes = guard.get_or_insert_default();
-    let dropped = if codes.len() >= MOST_CODES { core::mem::take(codes) } else { FxHashMap::default() };
+    let dropped = if codes.len() >= MOST_CODES {
+        core::mem::take(codes)
+    } else {
+        FxHashMap::default()
+    };
     codes.insert(key, code.clone_ref(py));
     drop(guard);
     // Not under the lock: freeing code objects may run other code.
@@ -168,8 +225,14 @@ unsafe fn add_traceback(py: Python<'_>, location: &Location, globals: Option<&Bo
     // SAFETY: as promised.
     let (file, function) = unsafe {
         (
-            String::from_utf8_lossy(core::slice::from_raw_parts(location.file, location.file_len)),
-            String::from_utf8_lossy(core::slice::from_raw_parts(location.function, location.function_len)),
+            String::from_utf8_lossy(core::slice::from_raw_parts(
+                location.file,
+                location.file_len,
+            )),
+            String::from_utf8_lossy(core::slice::from_raw_parts(
+                location.function,
+                location.function_len,
+            )),
         )
     };
     // What follows must not see, nor lose, the exception.
@@ -179,7 +242,12 @@ unsafe fn add_traceback(py: Python<'_>, location: &Location, globals: Option<&Bo
     if let Some(code) = code {
         // SAFETY: a code object and a dict; the frame takes references of its own.
         unsafe {
-            let frame = (frames.frame_new)((frames.thread_state)(), code.as_ptr(), globals.as_ptr(), core::ptr::null_mut());
+            let frame = (frames.frame_new)(
+                (frames.thread_state)(),
+                code.as_ptr(),
+                globals.as_ptr(),
+                core::ptr::null_mut(),
+            );
             if let Some(error) = pending {
                 error.restore(py);
             }
@@ -202,25 +270,42 @@ static FACTORY: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 /// Takes the function that makes exceptions of diagnostics.
 #[pyfunction]
 pub fn set_error_factory(factory: Py<PyAny>) {
-    let old = FACTORY.lock().unwrap_or_else(PoisonError::into_inner).replace(factory);
+    let old = FACTORY
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .replace(factory);
     drop(old);
 }
 
 /// The exception for a diagnostic.
 pub fn diagnostic(py: Python<'_>, diagnostic: &Diagnostic) -> PyErr {
-    named(py, diagnostic.code.class().name(), &diagnostic.render(), diagnostic.code.name())
+    named(
+        py,
+        diagnostic.code.class().name(),
+        &diagnostic.render(),
+        diagnostic.code.name(),
+    )
 }
 
 fn named(py: Python<'_>, class: &str, message: &str, code: &str) -> PyErr {
     let make = || -> PyResult<PyErr> {
         if class == "TypeError" || class == "SyntaxError" {
-            let class = py.import("builtins")?.getattr(class)?.cast_into::<PyType>()?;
+            let class = py
+                .import("builtins")?
+                .getattr(class)?
+                .cast_into::<PyType>()?;
             return Ok(PyErr::from_type(class, (message.to_owned(),)));
         }
-        let factory = FACTORY.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|factory| factory.clone_ref(py));
+        let factory = FACTORY
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|factory| factory.clone_ref(py));
         let factory = match factory {
             Some(factory) => factory.into_bound(py),
-            None => py.import("ferdelance.errors")?.getattr("_from_diagnostic")?,
+            None => py
+                .import("ferdelance.errors")?
+                .getattr("_from_diagnostic")?,
         };
         Ok(PyErr::from_value(factory.call1((class, message, code))?))
     };
@@ -229,7 +314,12 @@ fn named(py: Python<'_>, class: &str, message: &str, code: &str) -> PyErr {
 
 /// The exception for a bug of ours.
 pub fn internal(py: Python<'_>, message: &str) -> PyErr {
-    named(py, "InternalError", &format!("{message}\nThis is a bug in ferdelance; please report it. [internal]"), "internal")
+    named(
+        py,
+        "InternalError",
+        &format!("{message}\nThis is a bug in ferdelance; please report it. [internal]"),
+        "internal",
+    )
 }
 
 thread_local! {
@@ -258,5 +348,7 @@ pub fn panicked(py: Python<'_>) -> PyErr {
 
 /// No compiled signature takes the arguments, and calls may not compile.
 pub fn no_matching(types: &str) -> PyErr {
-    pyo3::exceptions::PyTypeError::new_err(format!("No matching definition for argument type(s) {types}"))
+    pyo3::exceptions::PyTypeError::new_err(format!(
+        "No matching definition for argument type(s) {types}"
+    ))
 }

@@ -46,7 +46,9 @@ fn register(address: usize) -> PyRef {
     registry.last += 1;
     let handle = PyRef(registry.last);
     registry.by_address.insert(address, handle);
-    registry.by_handle.insert(handle, Entry { address, owners: 1 });
+    registry
+        .by_handle
+        .insert(handle, Entry { address, owners: 1 });
     handle
 }
 
@@ -72,7 +74,10 @@ pub struct Pin {
 
 impl Pin {
     pub fn new(object: &Bound<'_, PyAny>) -> Pin {
-        Pin { handle: register(object.as_ptr().expose_provenance()), object: object.clone().unbind() }
+        Pin {
+            handle: register(object.as_ptr().expose_provenance()),
+            object: object.clone().unbind(),
+        }
     }
     pub fn handle(&self) -> PyRef {
         self.handle

@@ -1,4 +1,5 @@
-//! What the runtime asks of Python: how strings are hashed, where printed text goes.
+//! What the runtime asks of Python: how strings are hashed, where printed text goes, what `except`
+//! catches.
 
 use std::sync::OnceLock;
 
@@ -14,13 +15,16 @@ type HashBytes = unsafe extern "C" fn(*const core::ffi::c_void, ffi::Py_ssize_t)
 fn hash_bytes() -> Option<HashBytes> {
     static FOUND: OnceLock<Option<HashBytes>> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        [c"Py_HashBuffer", c"_Py_HashBytes"].into_iter().find_map(|name| {
-            // SAFETY: a lookup by name; both functions have this signature.
-            unsafe {
-                let address = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
-                (!address.is_null()).then(|| core::mem::transmute::<*mut core::ffi::c_void, HashBytes>(address))
-            }
-        })
+        [c"Py_HashBuffer", c"_Py_HashBytes"]
+            .into_iter()
+            .find_map(|name| {
+                // SAFETY: a lookup by name; both functions have this signature.
+                unsafe {
+                    let address = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+                    (!address.is_null())
+                        .then(|| core::mem::transmute::<*mut core::ffi::c_void, HashBytes>(address))
+                }
+            })
     })
 }
 
@@ -40,7 +44,11 @@ fn print(text: &str) -> *mut Error {
         let written = py.import("sys").and_then(|sys| {
             let stdout = sys.getattr("stdout")?;
             // Without a standard output (a windowed program), print writes nowhere.
-            if stdout.is_none() { Ok(()) } else { stdout.call_method1("write", (text,)).map(drop) }
+            if stdout.is_none() {
+                Ok(())
+            } else {
+                stdout.call_method1("write", (text,)).map(drop)
+            }
         });
         match written {
             Ok(()) => core::ptr::null_mut(),
@@ -49,9 +57,48 @@ fn print(text: &str) -> *mut Error {
     })
 }
 
-/// Registers both; once in a process.
+/// Whether an exception class catches an error. Reads the classes' bases only, so it needs no GIL.
+fn matches(error: &Error, class: *mut core::ffi::c_void) -> bool {
+    let raised: *mut ffi::PyObject = if !error.instance.is_null() {
+        // SAFETY: the error keeps the exception alive.
+        unsafe { ffi::Py_TYPE(error.instance.cast()).cast() }
+    } else if !error.class.is_null() {
+        error.class.cast()
+    } else {
+        match builtin_class(error.kind.name()) {
+            Some(found) => found,
+            None => return false,
+        }
+    };
+    // SAFETY: both are classes: the compiler lets nothing else into `except` and `raise`.
+    unsafe { ffi::PyType_IsSubtype(raised.cast(), class.cast()) != 0 }
+}
+
+/// A builtin exception class that the runtime itself raises.
+fn builtin_class(name: &str) -> Option<*mut ffi::PyObject> {
+    // SAFETY: the addresses are read from variables that Python sets once, before any of our code runs.
+    unsafe {
+        Some(match name {
+            "ValueError" => ffi::PyExc_ValueError,
+            "MemoryError" => ffi::PyExc_MemoryError,
+            "RecursionError" => ffi::PyExc_RecursionError,
+            "ZeroDivisionError" => ffi::PyExc_ZeroDivisionError,
+            "OverflowError" => ffi::PyExc_OverflowError,
+            "IndexError" => ffi::PyExc_IndexError,
+            "KeyError" => ffi::PyExc_KeyError,
+            "TypeError" => ffi::PyExc_TypeError,
+            "RuntimeError" => ffi::PyExc_RuntimeError,
+            "OSError" => ffi::PyExc_OSError,
+            "SystemError" => ffi::PyExc_SystemError,
+            _ => return None,
+        })
+    }
+}
+
+/// Registers them; once in a process.
 pub fn install(_py: Python<'_>) -> PyResult<()> {
     ferdelance_runtime::set_str_hash(str_hash);
     ferdelance_runtime::set_print_hook(print);
+    ferdelance_runtime::error::set_match_hook(matches);
     Ok(())
 }

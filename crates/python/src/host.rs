@@ -26,7 +26,11 @@ pub struct PyHost<'py> {
 
 impl<'py> PyHost<'py> {
     pub fn new(py: Python<'py>, pins: Pins) -> PyHost<'py> {
-        PyHost { py, pins: RefCell::new(pins), interrupted: RefCell::new(None) }
+        PyHost {
+            py,
+            pins: RefCell::new(pins),
+            interrupted: RefCell::new(None),
+        }
     }
 
     /// What was pinned; fails if an interrupt came.
@@ -59,7 +63,9 @@ impl<'py> PyHost<'py> {
     }
 
     fn find_global(&self, function: PyRef, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(function) = self.object(function) else { return Ok(None) };
+        let Some(function) = self.object(function) else {
+            return Ok(None);
+        };
         let globals = function.getattr("__globals__")?.cast_into::<PyDict>()?;
         if let Some(value) = globals.get_item(name)? {
             return Ok(Some(value));
@@ -75,9 +81,17 @@ impl<'py> PyHost<'py> {
     }
 
     fn find_free(&self, function: PyRef, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(function) = self.object(function) else { return Ok(None) };
-        let names = function.getattr("__code__")?.getattr("co_freevars")?.cast_into::<PyTuple>()?;
-        let Some(index) = names.iter().position(|free| free.extract::<String>().is_ok_and(|free| free == name)) else {
+        let Some(function) = self.object(function) else {
+            return Ok(None);
+        };
+        let names = function
+            .getattr("__code__")?
+            .getattr("co_freevars")?
+            .cast_into::<PyTuple>()?;
+        let Some(index) = names
+            .iter()
+            .position(|free| free.extract::<String>().is_ok_and(|free| free == name))
+        else {
             return Ok(None);
         };
         let cell = function.getattr("__closure__")?.get_item(index)?;
@@ -96,16 +110,25 @@ impl<'py> PyHost<'py> {
             let handle = self.pin(object);
             let class = object.get_type().qualname()?.to_string();
             let ty = Ty::new(Kind::Opaque(handle, class.into()));
-            return Ok(Ok(Described { ty, constant: Some(Const::Object(handle)) }));
+            return Ok(Ok(Described {
+                ty,
+                constant: Some(Const::Object(handle)),
+            }));
         };
         if let Kind::Array(array) = *ty.kind() {
             let constant = Const::Array(self.pin(object));
             let mut array = array;
             array.readonly = true;
-            return Ok(Ok(Described { ty: array.ty(), constant: Some(constant) }));
+            return Ok(Ok(Described {
+                ty: array.ty(),
+                constant: Some(constant),
+            }));
         }
         let constant = self.constant(object, ty)?;
-        Ok(Ok(Described { ty: frozen(ty), constant }))
+        Ok(Ok(Described {
+            ty: frozen(ty),
+            constant,
+        }))
     }
 
     /// The constant that an object of a type is.
@@ -113,7 +136,11 @@ impl<'py> PyHost<'py> {
         // NumPy scalars, as the Python numbers that they are equal to.
         // SAFETY: alive.
         let class = unsafe { layouts::class(object.as_ptr()) };
-        let plain = if numpy().scalar_num(class).is_some() { object.call_method0("item")? } else { object.clone() };
+        let plain = if numpy().scalar_num(class).is_some() {
+            object.call_method0("item")?
+        } else {
+            object.clone()
+        };
         Ok(Some(match ty.kind() {
             Kind::None => Const::None,
             Kind::Bool => Const::Bool(plain.is_truthy()?),
@@ -149,9 +176,15 @@ impl<'py> PyHost<'py> {
     }
 
     fn find_default(&self, function: PyRef, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(function) = self.object(function) else { return Ok(None) };
+        let Some(function) = self.object(function) else {
+            return Ok(None);
+        };
         let binding = crate::binding::Binding::of(&function)?;
-        Ok(binding.params.get(index).and_then(|param| param.default.as_ref()).map(|default| default.bind(self.py).clone()))
+        Ok(binding
+            .params
+            .get(index)
+            .and_then(|param| param.default.as_ref())
+            .map(|default| default.bind(self.py).clone()))
     }
 }
 
@@ -163,10 +196,13 @@ fn frozen(ty: Ty) -> Ty {
             array.readonly = true;
             array.ty()
         }
-        Kind::Tuple(items) => Ty::tuple(&items.iter().map(|&item| frozen(item)).collect::<Vec<_>>()),
-        Kind::NamedTuple(class, items) => {
-            Ty::new(Kind::NamedTuple(class.clone(), items.iter().map(|&item| frozen(item)).collect()))
+        Kind::Tuple(items) => {
+            Ty::tuple(&items.iter().map(|&item| frozen(item)).collect::<Vec<_>>())
         }
+        Kind::NamedTuple(class, items) => Ty::new(Kind::NamedTuple(
+            class.clone(),
+            items.iter().map(|&item| frozen(item)).collect(),
+        )),
         _ => ty,
     }
 }
@@ -186,11 +222,13 @@ fn int(object: &Bound<'_, PyAny>) -> PyResult<i128> {
 
 impl Host for PyHost<'_> {
     fn global(&self, function: PyRef, name: &str) -> Option<PyRef> {
-        self.ok(self.find_global(function, name))?.map(|object| self.pin(&object))
+        self.ok(self.find_global(function, name))?
+            .map(|object| self.pin(&object))
     }
 
     fn free(&self, function: PyRef, name: &str) -> Option<PyRef> {
-        self.ok(self.find_free(function, name))?.map(|object| self.pin(&object))
+        self.ok(self.find_free(function, name))?
+            .map(|object| self.pin(&object))
     }
 
     fn attribute(&self, object: PyRef, name: &str) -> Option<PyRef> {
@@ -199,8 +237,11 @@ impl Host for PyHost<'_> {
     }
 
     fn describe(&self, object: PyRef) -> Result<Described, String> {
-        let Some(object) = self.object(object) else { return Err("object".to_owned()) };
-        self.ok(self.describe_object(&object)).unwrap_or_else(|| Err(typeof_::class_name(&object)))
+        let Some(object) = self.object(object) else {
+            return Err("object".to_owned());
+        };
+        self.ok(self.describe_object(&object))
+            .unwrap_or_else(|| Err(typeof_::class_name(&object)))
     }
 
     fn callee(&self, dispatcher: PyRef) -> diag::Result<Callee> {
@@ -210,15 +251,20 @@ impl Host for PyHost<'_> {
     }
 
     fn default(&self, function: PyRef, index: usize) -> Option<PyRef> {
-        self.ok(self.find_default(function, index))?.map(|object| self.pin(&object))
+        self.ok(self.find_default(function, index))?
+            .map(|object| self.pin(&object))
     }
 
     fn repr(&self, object: PyRef) -> String {
-        let Some(object) = self.object(object) else { return "object".to_owned() };
+        let Some(object) = self.object(object) else {
+            return "object".to_owned();
+        };
         if let Some(Some(name)) = self.ok(crate::known::canonical_name(&object)) {
             return name;
         }
-        if let Ok(name) = object.getattr("__qualname__").and_then(|name| name.extract::<String>())
+        if let Ok(name) = object
+            .getattr("__qualname__")
+            .and_then(|name| name.extract::<String>())
             && (object.is_instance_of::<PyType>() || object.is_callable())
         {
             return name;
@@ -230,16 +276,28 @@ impl Host for PyHost<'_> {
         }
         let text = self.ok(object.repr().map(|text| text.to_string()));
         let text = text.unwrap_or_else(|| typeof_::class_name(&object));
-        if text.chars().count() > 80 { text.chars().take(77).chain("...".chars()).collect() } else { text }
+        if text.chars().count() > 80 {
+            text.chars().take(77).chain("...".chars()).collect()
+        } else {
+            text
+        }
     }
 
     fn exception(&self, name: &str) -> Option<PyRef> {
-        let class = self.ok(self.py.import("builtins").and_then(|builtins| builtins.getattr(name)))?;
-        let is_exception = class.cast::<PyType>().ok()?.is_subclass_of::<PyBaseException>().ok()?;
+        let class = self.ok(self
+            .py
+            .import("builtins")
+            .and_then(|builtins| builtins.getattr(name)))?;
+        let is_exception = class
+            .cast::<PyType>()
+            .ok()?
+            .is_subclass_of::<PyBaseException>()
+            .ok()?;
         is_exception.then(|| self.pin(&class))
     }
 
     fn module(&self, name: &str) -> Option<PyRef> {
-        self.ok(self.py.import(name)).map(|module| self.pin(module.as_any()))
+        self.ok(self.py.import(name))
+            .map(|module| self.pin(module.as_any()))
     }
 }

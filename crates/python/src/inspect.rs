@@ -10,7 +10,11 @@ use ferdelance_compiler::tir::{Function, Op, Program, Term};
 /// The control-flow graph of the first function, in the DOT language.
 pub fn dot(program: &Program) -> String {
     let mut out = String::from("digraph \"cfg\" {\n  node [shape=box fontname=monospace];\n");
-    if let Some(entry) = program.entries.first().and_then(|id| program.functions.get(id.index())) {
+    if let Some(entry) = program
+        .entries
+        .first()
+        .and_then(|id| program.functions.get(id.index()))
+    {
         let _ = writeln!(out, "  label=\"{}\";", escaped(&entry.name));
         for (i, block) in entry.blocks.iter().enumerate() {
             let lines: Vec<u32> = block
@@ -25,7 +29,12 @@ pub fn dot(program: &Program) -> String {
                 (Some(first), Some(last)) => format!("\\nlines {first}-{last}"),
                 _ => String::new(),
             };
-            let _ = writeln!(out, "  b{i} [label=\"b{i}: {} instructions{lines}\\n{}\"];", block.insts.len(), ending(&block.term));
+            let _ = writeln!(
+                out,
+                "  b{i} [label=\"b{i}: {} instructions{lines}\\n{}\"];",
+                block.insts.len(),
+                ending(&block.term)
+            );
             for target in block.term.targets() {
                 let _ = writeln!(out, "  b{i} -> b{};", target.block.index());
             }
@@ -61,7 +70,11 @@ pub fn explain(program: &Program, module: &hir::Module, options: Options) -> Str
             function.name,
             function.size(),
             if blocks == 1 { "" } else { "s" },
-            if function.may_raise { ", may raise" } else { "" }
+            if function.may_raise {
+                ", may raise"
+            } else {
+                ""
+            }
         );
         for (name, count) in runtime_calls(function) {
             let _ = writeln!(out, "  {count} x {name}");
@@ -70,7 +83,11 @@ pub fn explain(program: &Program, module: &hir::Module, options: Options) -> Str
     let loops = parallel_loops(module);
     if loops > 0 {
         let s = if loops == 1 { "" } else { "s" };
-        let why = if options.parallel { "code runs on the calling thread for now" } else { "parallel=True was not given" };
+        let why = if options.parallel {
+            "code runs on the calling thread for now"
+        } else {
+            "parallel=True was not given"
+        };
         let _ = writeln!(out, "{loops} prange loop{s}, serial: {why}");
     }
     out
@@ -90,6 +107,10 @@ fn runtime_calls(function: &Function) -> BTreeMap<&'static str, usize> {
 }
 
 fn parallel_loops(module: &hir::Module) -> usize {
-    let instructions = module.functions.iter().flat_map(|function| &function.blocks).flat_map(|block| &block.insts);
+    let instructions = module
+        .functions
+        .iter()
+        .flat_map(|function| &function.blocks)
+        .flat_map(|block| &block.insts);
     instructions.filter(|inst| matches!(&inst.op, hir::Op::Global(name) | hir::Op::Free(name) | hir::Op::GetAttr(_, name) if &**name == "prange")).count()
 }

@@ -75,18 +75,26 @@ fn type_encoder<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, P
     let py = object.py();
     // If that module was never imported, the object is none of its types.
     let modules = py.import("sys")?.getattr("modules")?;
-    let Ok(module) = modules.get_item("ferdelance.types") else { return Ok(None) };
-    if object.is_instance(&module.getattr("Type")?)? { Ok(Some(module.getattr("_encode")?)) } else { Ok(None) }
+    let Ok(module) = modules.get_item("ferdelance.types") else {
+        return Ok(None);
+    };
+    if object.is_instance(&module.getattr("Type")?)? {
+        Ok(Some(module.getattr("_encode")?))
+    } else {
+        Ok(None)
+    }
 }
 
-/// A module's own name, if importing that name gives it.
+/// A module's own name, if importing that name gives it. A module object of a class of its own (a lazy
+/// proxy, for instance) stands for the module that it is named after.
 pub fn module_name(module: &Bound<'_, PyModule>) -> PyResult<Option<String>> {
-    let Ok(name) = module.name() else { return Ok(None) };
+    let Ok(name) = module.name() else {
+        return Ok(None);
+    };
     let modules = module.py().import("sys")?.getattr("modules")?;
-    Ok(match modules.get_item(&name) {
-        Ok(found) if found.is(module) => Some(name.to_string()),
-        _ => None,
-    })
+    let proxy = !module.is_exact_instance_of::<PyModule>();
+    let known = proxy || modules.get_item(&name).is_ok_and(|found| found.is(module));
+    Ok(known.then(|| name.to_string()))
 }
 
 fn class_type(class: &Bound<'_, PyType>, pins: &mut Pins) -> PyResult<Option<Ty>> {
@@ -116,8 +124,12 @@ fn class_type(class: &Bound<'_, PyType>, pins: &mut Pins) -> PyResult<Option<Ty>
 /// `math.sin`, `numpy.linalg.norm`, `ferdelance.prange`: the name under which an object is known.
 pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     let py = object.py();
-    let Ok(name) = object.getattr("__name__") else { return unnamed(object) };
-    let Ok(name) = name.cast_into::<PyString>() else { return Ok(None) };
+    let Ok(name) = object.getattr("__name__") else {
+        return unnamed(object);
+    };
+    let Ok(name) = name.cast_into::<PyString>() else {
+        return Ok(None);
+    };
     let own = match object.getattr("__module__") {
         Ok(module) => module.extract::<String>().ok(),
         Err(_) => None,
@@ -125,21 +137,48 @@ pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     // A function of a C module is bound to the module; methods of instances (random.random) to the instance.
     let own = own.or_else(|| {
         let module = object.getattr("__self__").ok()?;
-        module.cast_into::<PyModule>().ok()?.name().ok()?.extract().ok()
+        module
+            .cast_into::<PyModule>()
+            .ok()?
+            .name()
+            .ok()?
+            .extract()
+            .ok()
     });
-    let package = own.as_deref().and_then(|module| module.split('.').next()).unwrap_or("");
+    let package = own
+        .as_deref()
+        .and_then(|module| module.split('.').next())
+        .unwrap_or("");
     let places: Vec<&str> = match package {
         "ferdelance" => vec!["ferdelance", "ferdelance.extending"],
         // NumPy's functions live in private modules, ufuncs have no module, random functions are methods.
-        "numpy" | "" => vec!["numpy", "numpy.linalg", "numpy.random", "numpy.fft", "random"],
-        _ => MODULES.iter().filter(|(module, _)| Some(*module) == own.as_deref()).map(|(_, public)| *public).collect(),
+        "numpy" | "" => vec![
+            "numpy",
+            "numpy.linalg",
+            "numpy.random",
+            "numpy.fft",
+            "random",
+        ],
+        _ => MODULES
+            .iter()
+            .filter(|(module, _)| Some(*module) == own.as_deref())
+            .map(|(_, public)| *public)
+            .collect(),
     };
     let modules = py.import("sys")?.getattr("modules")?;
     for place in places {
-        let Ok(module) = modules.get_item(place) else { continue };
+        let Ok(module) = modules.get_item(place) else {
+            continue;
+        };
         // What a package fetches when it is first asked for is in its dictionary once somebody has it.
-        let Ok(module) = module.cast_into::<PyModule>() else { continue };
-        if module.dict().get_item(&name)?.is_some_and(|found| found.is(object)) {
+        let Ok(module) = module.cast_into::<PyModule>() else {
+            continue;
+        };
+        if module
+            .dict()
+            .get_item(&name)?
+            .is_some_and(|found| found.is(object))
+        {
             return Ok(Some(format!("{place}.{name}")));
         }
     }
@@ -149,15 +188,23 @@ pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
 /// Objects without a name that mean something: `ferdelance.objmode`.
 fn unnamed(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     let class = object.get_type();
-    let Ok(module) = class.module() else { return Ok(None) };
+    let Ok(module) = class.module() else {
+        return Ok(None);
+    };
     if !module.to_string().starts_with("ferdelance") {
         return Ok(None);
     }
     let modules = object.py().import("sys")?.getattr("modules")?;
-    let Ok(package) = modules.get_item("ferdelance") else { return Ok(None) };
-    let Ok(package) = package.cast_into::<PyModule>() else { return Ok(None) };
+    let Ok(package) = modules.get_item("ferdelance") else {
+        return Ok(None);
+    };
+    let Ok(package) = package.cast_into::<PyModule>() else {
+        return Ok(None);
+    };
     let objmode = package.dict().get_item("objmode")?;
-    Ok(objmode.filter(|objmode| objmode.is(object)).map(|_| "ferdelance.objmode".to_owned()))
+    Ok(objmode
+        .filter(|objmode| objmode.is(object))
+        .map(|_| "ferdelance.objmode".to_owned()))
 }
 
 /// The object that a canonical name means: for results that are functions.

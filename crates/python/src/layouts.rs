@@ -110,7 +110,8 @@ unsafe fn long_i64_slow(object: *mut PyObject) -> Option<i64> {
     if digits == 2 {
         // SAFETY: there are two digits.
         let value = unsafe {
-            i64::from(field::<u32>(object, HEADER + 8)) | i64::from(field::<u32>(object, HEADER + 12)) << DIGIT
+            i64::from(field::<u32>(object, HEADER + 8))
+                | i64::from(field::<u32>(object, HEADER + 12)) << DIGIT
         };
         return Some(if negative { -value } else { value });
     }
@@ -148,7 +149,13 @@ pub unsafe fn long_u64(object: *mut PyObject) -> Option<u64> {
 #[inline(always)]
 pub unsafe fn float(object: *mut PyObject) -> f64 {
     // SAFETY: tested.
-    unsafe { if FLOAT.load(Relaxed) != 0 { field(object, HEADER) } else { ffi::PyFloat_AsDouble(object) } }
+    unsafe {
+        if FLOAT.load(Relaxed) != 0 {
+            field(object, HEADER)
+        } else {
+            ffi::PyFloat_AsDouble(object)
+        }
+    }
 }
 
 /// The parts of a `complex`.
@@ -162,7 +169,10 @@ pub unsafe fn complex(object: *mut PyObject) -> (f64, f64) {
         if FLOAT.load(Relaxed) != 0 {
             (field(object, HEADER), field(object, HEADER + 8))
         } else {
-            (ffi::PyComplex_RealAsDouble(object), ffi::PyComplex_ImagAsDouble(object))
+            (
+                ffi::PyComplex_RealAsDouble(object),
+                ffi::PyComplex_ImagAsDouble(object),
+            )
         }
     }
 }
@@ -176,7 +186,13 @@ pub unsafe fn complex(object: *mut PyObject) -> (f64, f64) {
 #[inline(always)]
 pub unsafe fn tuple_len(object: *mut PyObject) -> usize {
     // SAFETY: tested.
-    unsafe { if TUPLE.load(Relaxed) != 0 { field(object, HEADER) } else { ffi::PyTuple_Size(object) as usize } }
+    unsafe {
+        if TUPLE.load(Relaxed) != 0 {
+            field(object, HEADER)
+        } else {
+            ffi::PyTuple_Size(object) as usize
+        }
+    }
 }
 
 /// An item of a tuple, borrowed.
@@ -216,7 +232,13 @@ unsafe fn str_text(object: *mut PyObject) -> Option<(u32, *const u8, usize)> {
         if !compact {
             return None;
         }
-        Some((kind, object.cast::<u8>().add(if ascii { ascii_offset } else { compact_offset }), len))
+        Some((
+            kind,
+            object
+                .cast::<u8>()
+                .add(if ascii { ascii_offset } else { compact_offset }),
+            len,
+        ))
     }
 }
 
@@ -250,7 +272,11 @@ pub unsafe fn str_to_runtime(object: *mut PyObject) -> *mut Str {
 
 unsafe extern "C" {
     // In the C API since 3.3, but not in the stable ABI: exported by all versions.
-    fn PyUnicode_FromKindAndData(kind: c_int, buffer: *const core::ffi::c_void, size: ffi::Py_ssize_t) -> *mut PyObject;
+    fn PyUnicode_FromKindAndData(
+        kind: c_int,
+        buffer: *const core::ffi::c_void,
+        size: ffi::Py_ssize_t,
+    ) -> *mut PyObject;
 }
 
 /// A `str` with the text of a string of the runtime; null with an exception if that fails.
@@ -273,14 +299,24 @@ pub fn init() {
     unsafe {
         let version = ffi::Py_GetVersion();
         let text = core::ffi::CStr::from_ptr(version).to_str().unwrap_or("");
-        let mut numbers = text.split('.').map(|part| part.trim().parse::<u32>().unwrap_or(0));
+        let mut numbers = text
+            .split('.')
+            .map(|part| part.trim().parse::<u32>().unwrap_or(0));
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        for layout in if version >= (3, 12) { [LONG_TAG, LONG_SIZE] } else { [LONG_SIZE, LONG_TAG] } {
+        for layout in if version >= (3, 12) {
+            [LONG_TAG, LONG_SIZE]
+        } else {
+            [LONG_SIZE, LONG_TAG]
+        } {
             if with_layout(&LONG, layout, LONG_API, || long_works()) {
                 break;
             }
         }
-        for layout in if version >= (3, 12) { [STR_40, STR_48] } else { [STR_48, STR_40] } {
+        for layout in if version >= (3, 12) {
+            [STR_40, STR_48]
+        } else {
+            [STR_48, STR_40]
+        } {
             if with_layout(&STR, layout, STR_API, || str_works()) {
                 break;
             }
@@ -312,7 +348,21 @@ pub fn in_use() -> [(&'static str, bool); 4] {
 }
 
 unsafe fn long_works() -> bool {
-    let samples = [0_i64, 1, -1, 5, 255, -255, (1 << 30) - 1, 1 << 30, -(1 << 30), (1 << 45) + 12345, -(1 << 59) - 7, i64::MAX, i64::MIN];
+    let samples = [
+        0_i64,
+        1,
+        -1,
+        5,
+        255,
+        -255,
+        (1 << 30) - 1,
+        1 << 30,
+        -(1 << 30),
+        (1 << 45) + 12345,
+        -(1 << 59) - 7,
+        i64::MAX,
+        i64::MIN,
+    ];
     samples.iter().all(|&sample| {
         // SAFETY: a new int; the layouts only differ in a word that every int has.
         unsafe {
@@ -327,7 +377,10 @@ unsafe fn long_works() -> bool {
             let same = match LONG.load(Relaxed) {
                 LONG_SIZE => word == (digits as isize * sample.signum() as isize) as usize,
                 // Bit 2 of the tag marks immortal objects in some versions.
-                _ => word & !4 == digits << 3 | usize::from(sample == 0) | if sample < 0 { 2 } else { 0 },
+                _ => {
+                    word & !4
+                        == digits << 3 | usize::from(sample == 0) | if sample < 0 { 2 } else { 0 }
+                }
             };
             let same = same && long_i64(object) == Some(sample);
             ffi::Py_DecRef(object);
@@ -341,7 +394,8 @@ unsafe fn float_works() -> bool {
     unsafe {
         let x = ffi::PyFloat_FromDouble(-1234.5678);
         let z = ffi::PyComplex_FromDoubles(0.1, -7e300);
-        let works = !x.is_null() && !z.is_null() && float(x) == -1234.5678 && complex(z) == (0.1, -7e300);
+        let works =
+            !x.is_null() && !z.is_null() && float(x) == -1234.5678 && complex(z) == (0.1, -7e300);
         ffi::Py_XDECREF(x);
         ffi::Py_XDECREF(z);
         works
@@ -359,30 +413,51 @@ unsafe fn tuple_works() -> bool {
             ffi::PyTuple_SetItem(tuple, i, ffi::PyLong_FromLong(i as c_long + 1000));
         }
         let works = tuple_len(tuple) == 3
-            && (0..3).all(|i| tuple_item(tuple, i) == ffi::PyTuple_GetItem(tuple, i as ffi::Py_ssize_t));
+            && (0..3)
+                .all(|i| tuple_item(tuple, i) == ffi::PyTuple_GetItem(tuple, i as ffi::Py_ssize_t));
         ffi::Py_DecRef(tuple);
         works
     }
 }
 
 unsafe fn str_works() -> bool {
-    let samples = ["", "a", "plain ascii", "\u{e9}t\u{e9}", "\u{3b1}\u{3b2}\u{3b3}", "\u{1f40d} snake", "x\u{7f}", "\u{80}\u{ff}"];
+    let samples = [
+        "",
+        "a",
+        "plain ascii",
+        "\u{e9}t\u{e9}",
+        "\u{3b1}\u{3b2}\u{3b3}",
+        "\u{1f40d} snake",
+        "x\u{7f}",
+        "\u{80}\u{ff}",
+    ];
     samples.iter().all(|sample| {
         // SAFETY: a new str; its header is at least 56 bytes in every version, so a wrong layout reads
         // bytes of the object only.
         unsafe {
-            let object = ffi::PyUnicode_FromStringAndSize(sample.as_ptr().cast(), sample.len() as ffi::Py_ssize_t);
+            let object = ffi::PyUnicode_FromStringAndSize(
+                sample.as_ptr().cast(),
+                sample.len() as ffi::Py_ssize_t,
+            );
             if object.is_null() {
                 return false;
             }
             let units: Vec<u32> = sample.chars().map(u32::from).collect();
             let bound = units.iter().copied().max().unwrap_or(0);
-            let kind = if bound < 0x100 { 1 } else if bound < 0x10000 { 2 } else { 4 };
+            let kind = if bound < 0x100 {
+                1
+            } else if bound < 0x10000 {
+                2
+            } else {
+                4
+            };
             let same = match str_text(object) {
                 Some((found, data, len)) => {
                     found == kind
                         && len == units.len()
-                        && ferdelance_runtime::string::Chars::new(found, data, len).iter().eq(units.iter().copied())
+                        && ferdelance_runtime::string::Chars::new(found, data, len)
+                            .iter()
+                            .eq(units.iter().copied())
                 }
                 None => false,
             };

@@ -2,8 +2,8 @@
 //!
 //! * the boundary itself: [`layouts`], [`numpy`] (how objects lie in memory), [`unbox`], [`boxing`]
 //!   (objects to slots and back), [`errors`];
-//! * dispatchers: [`dispatcher`] (the class), [`dispatch`] (calls), [`binding`] (arguments to
-//!   parameters), [`num`] (conversions), [`options`], [`lock`];
+//! * dispatchers: [`dispatcher`] (the class), [`dispatch`] (calls), [`overloads`] (which code),
+//!   [`binding`] (arguments to parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
 //!   [`known`] (functions and classes by name), [`capture`] and [`audit`] (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`inspect`]: texts about code;
@@ -30,6 +30,7 @@ mod lock;
 mod num;
 mod numpy;
 mod options;
+mod overloads;
 mod typeof_;
 mod types;
 mod unbox;
@@ -44,7 +45,10 @@ fn typeof_object<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
     let mut pins = handles::Pins::default();
     match typeof_::type_of(object, &mut pins)? {
         Some(ty) => types::encode(object.py(), ty),
-        None => Err(PyValueError::new_err(format!("cannot determine the type of {}", typeof_::blame(object)))),
+        None => Err(PyValueError::new_err(format!(
+            "cannot determine the type of {}",
+            typeof_::blame(object)
+        ))),
     }
 }
 

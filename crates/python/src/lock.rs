@@ -61,7 +61,10 @@ pub fn acquire(py: Python<'_>) -> Guard {
     py.detach(|| {
         let mut state = lock.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.holder.is_some() {
-            state = lock.free.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = lock
+                .free
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state.holder = Some(me);
         state.depth = 1;
@@ -71,7 +74,11 @@ pub fn acquire(py: Python<'_>) -> Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let mut state = self.lock.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .lock
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.depth = state.depth.saturating_sub(1);
         if state.depth == 0 {
             state.holder = None;

@@ -114,7 +114,11 @@ impl Num {
 
     /// Slots of a value.
     pub fn slots(self) -> usize {
-        if matches!(self, Num::C64 | Num::C128) { 2 } else { 1 }
+        if matches!(self, Num::C64 | Num::C128) {
+            2
+        } else {
+            1
+        }
     }
 
     /// How well a value of this type converts to another, if it does.
@@ -207,7 +211,9 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
     if from.len() != to.len() {
         return None;
     }
-    from.iter().zip(to).try_fold(Rank::Exact, |worst, (&a, &b)| Some(worst.max(rank(a, b)?)))
+    from.iter()
+        .zip(to)
+        .try_fold(Rank::Exact, |worst, (&a, &b)| Some(worst.max(rank(a, b)?)))
 }
 
 /// Number of slots that a value of a type takes; see `abi::layout`.
@@ -215,7 +221,9 @@ pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
         Kind::Str => 1,
         Kind::Optional(inner) => 1 + slots(*inner),
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().map(|&item| slots(item)).sum(),
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+            items.iter().map(|&item| slots(item)).sum()
+        }
         Kind::Array(array) => ferdelance_abi::layout::array_slots(usize::from(array.ndim)),
         _ => Num::of(ty).map_or(0, Num::slots),
     }

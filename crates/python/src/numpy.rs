@@ -110,16 +110,24 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         return Ok(());
     }
     let module = py.import("numpy")?;
-    let api = py.import("numpy._core._multiarray_umath")?.getattr("_ARRAY_API")?.cast_into::<PyCapsule>()?;
+    let api = py
+        .import("numpy._core._multiarray_umath")?
+        .getattr("_ARRAY_API")?
+        .cast_into::<PyCapsule>()?;
     // SAFETY: the capsule holds NumPy's function table.
-    let table = unsafe { ffi::PyCapsule_GetPointer(api.as_ptr(), core::ptr::null()) }.cast::<*mut c_void>().cast_const();
+    let table = unsafe { ffi::PyCapsule_GetPointer(api.as_ptr(), core::ptr::null()) }
+        .cast::<*mut c_void>()
+        .cast_const();
     if table.is_null() {
         return Err(PyErr::fetch(py));
     }
     // SAFETY: entry 0 has had this type in all versions.
-    let version = unsafe { core::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_uint>(*table)() };
+    let version =
+        unsafe { core::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_uint>(*table)() };
     if version >> 24 != 2 {
-        return Err(PyImportError::new_err(format!("ferdelance needs NumPy 2; this NumPy has ABI version {version:#x}")));
+        return Err(PyImportError::new_err(format!(
+            "ferdelance needs NumPy 2; this NumPy has ABI version {version:#x}"
+        )));
     }
     // SAFETY: the table of ABI version 2 has these entries, by NumPy's published header.
     let (ndarray, dtype, new_from_descr, set_base) = unsafe {
@@ -127,7 +135,10 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
             (*table.add(2)).cast::<PyTypeObject>(),
             (*table.add(3)).cast::<PyTypeObject>(),
             core::mem::transmute::<*mut c_void, NewFromDescr>(*table.add(94)),
-            core::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> c_int>(*table.add(282)),
+            core::mem::transmute::<
+                *mut c_void,
+                unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> c_int,
+            >(*table.add(282)),
         )
     };
     // These objects are kept for good.
@@ -141,9 +152,19 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         scalars.push((keep(module.getattr(name)?).cast(), num));
     }
     // C types that are none of the above, such as `long long` beside `long`.
-    for (name, bits_signed) in [("longlong", true), ("ulonglong", false), ("intc", true), ("uintc", false), ("long", true), ("ulong", false)] {
+    for (name, bits_signed) in [
+        ("longlong", true),
+        ("ulonglong", false),
+        ("intc", true),
+        ("uintc", false),
+        ("long", true),
+        ("ulong", false),
+    ] {
         let class = module.getattr(name)?;
-        let bits: u32 = 8 * make_dtype.call1((&class,))?.getattr("itemsize")?.extract::<u32>()?;
+        let bits: u32 = 8 * make_dtype
+            .call1((&class,))?
+            .getattr("itemsize")?
+            .extract::<u32>()?;
         let class = keep(class).cast::<PyTypeObject>();
         if let Some(num) = Num::int(bits, bits_signed)
             && scalars.iter().all(|&(known, _)| known != class)
@@ -160,7 +181,16 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         }
     }
     let generic = keep(module.getattr("generic")?).cast();
-    let found = NumPy { ndarray, generic, dtype, new_from_descr, set_base, descrs, scalars, by_number };
+    let found = NumPy {
+        ndarray,
+        generic,
+        dtype,
+        new_from_descr,
+        set_base,
+        descrs,
+        scalars,
+        by_number,
+    };
     test(py, &module, &found)?;
     let _ = NUMPY.set(found);
     Ok(())
@@ -168,8 +198,14 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
 
 /// Compares what the structures say about known objects with what Python says.
 fn test(py: Python<'_>, module: &Bound<'_, PyModule>, numpy: &NumPy) -> PyResult<()> {
-    let wrong = || PyImportError::new_err("this NumPy lays its objects out in a way that ferdelance does not know");
-    let same = |a: *mut PyTypeObject, b: &str| -> PyResult<bool> { Ok(a.cast() == module.getattr(b)?.as_ptr()) };
+    let wrong = || {
+        PyImportError::new_err(
+            "this NumPy lays its objects out in a way that ferdelance does not know",
+        )
+    };
+    let same = |a: *mut PyTypeObject, b: &str| -> PyResult<bool> {
+        Ok(a.cast() == module.getattr(b)?.as_ptr())
+    };
     if !same(numpy.ndarray, "ndarray")? || !same(numpy.dtype, "dtype")? {
         return Err(wrong());
     }
@@ -180,7 +216,10 @@ fn test(py: Python<'_>, module: &Bound<'_, PyModule>, numpy: &NumPy) -> PyResult
     ))?;
     // SAFETY: arrays, just made.
     unsafe {
-        let (a, b) = (&*whole.as_ptr().cast::<Array>(), &*part.as_ptr().cast::<Array>());
+        let (a, b) = (
+            &*whole.as_ptr().cast::<Array>(),
+            &*part.as_ptr().cast::<Array>(),
+        );
         let address: usize = whole.getattr("ctypes")?.getattr("data")?.extract()?;
         if a.nd != 2
             || b.nd != 2
@@ -189,7 +228,8 @@ fn test(py: Python<'_>, module: &Bound<'_, PyModule>, numpy: &NumPy) -> PyResult
             || core::slice::from_raw_parts(b.shape, 2) != [2, 2]
             || core::slice::from_raw_parts(b.strides, 2) != [96, 24]
             || a.descr != numpy.descrs[Num::F64 as usize]
-            || a.flags & (C_CONTIGUOUS | F_CONTIGUOUS | ALIGNED | WRITEABLE) != C_CONTIGUOUS | ALIGNED | WRITEABLE
+            || a.flags & (C_CONTIGUOUS | F_CONTIGUOUS | ALIGNED | WRITEABLE)
+                != C_CONTIGUOUS | ALIGNED | WRITEABLE
             || b.flags & (C_CONTIGUOUS | F_CONTIGUOUS) != 0
             || numpy.descr_num(a.descr) != Some(Num::F64)
         {
@@ -202,7 +242,8 @@ fn test(py: Python<'_>, module: &Bound<'_, PyModule>, numpy: &NumPy) -> PyResult
         for &(class, num) in &numpy.scalars {
             let one = Bound::from_borrowed_ptr(py, class.cast()).call1((1,))?;
             let bytes: Vec<u8> = one.call_method0("tobytes")?.extract()?;
-            let stored = core::slice::from_raw_parts(one.as_ptr().cast::<u8>().add(HEADER), num.bytes());
+            let stored =
+                core::slice::from_raw_parts(one.as_ptr().cast::<u8>().add(HEADER), num.bytes());
             if stored != bytes.as_slice() {
                 return Err(wrong());
             }
@@ -219,8 +260,18 @@ impl NumPy {
     pub unsafe fn descr_num(&self, descr: *mut PyObject) -> Option<Num> {
         // SAFETY: tested.
         let descr = unsafe { &*descr.cast::<Descr>() };
-        let native = matches!(descr.byteorder as u8, b'=' | b'|') || descr.byteorder as u8 == if cfg!(target_endian = "little") { b'<' } else { b'>' };
-        if native { *self.by_number.get(usize::try_from(descr.number).ok()?)? } else { None }
+        let native = matches!(descr.byteorder as u8, b'=' | b'|')
+            || descr.byteorder as u8
+                == if cfg!(target_endian = "little") {
+                    b'<'
+                } else {
+                    b'>'
+                };
+        if native {
+            *self.by_number.get(usize::try_from(descr.number).ok()?)?
+        } else {
+            None
+        }
     }
 
     /// The dtype of a machine scalar, borrowed.
@@ -230,7 +281,10 @@ impl NumPy {
 
     /// The machine scalar that the instances of a scalar class hold.
     pub fn scalar_num(&self, class: *mut PyTypeObject) -> Option<Num> {
-        self.scalars.iter().find(|&&(known, _)| known == class).map(|&(_, num)| num)
+        self.scalars
+            .iter()
+            .find(|&&(known, _)| known == class)
+            .map(|&(_, num)| num)
     }
 
     /// Whether an object is an array, of any class.
@@ -261,7 +315,13 @@ impl NumPy {
             _ => Layout::A,
         };
         let ndim = u8::try_from(array.nd).ok()?;
-        Some(ArrayTy { dtype, ndim, layout, readonly: array.flags & WRITEABLE == 0, aligned: array.flags & ALIGNED != 0 })
+        Some(ArrayTy {
+            dtype,
+            ndim,
+            layout,
+            readonly: array.flags & WRITEABLE == 0,
+            aligned: array.flags & ALIGNED != 0,
+        })
     }
 
     /// A new array over existing memory; takes over a reference to `base`, which keeps the memory. Null

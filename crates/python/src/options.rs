@@ -37,7 +37,9 @@ impl DispatcherOptions {
             for name in flags.try_iter()? {
                 let name: String = name?.extract()?;
                 let flag = FastMath::flag(&name);
-                fastmath.0 |= flag.ok_or_else(|| PyValueError::new_err(format!("fastmath has no flag {name:?}")))?;
+                fastmath.0 |= flag.ok_or_else(|| {
+                    PyValueError::new_err(format!("fastmath has no flag {name:?}"))
+                })?;
             }
         }
         let text = |name: &str| -> PyResult<Option<String>> {
@@ -55,7 +57,10 @@ impl DispatcherOptions {
         {
             for (name, encoding) in given.iter() {
                 let name: String = name.extract()?;
-                locals.push((Arc::from(name.as_str()), types::decode(&encoding, &mut locals_pins)?));
+                locals.push((
+                    Arc::from(name.as_str()),
+                    types::decode(&encoding, &mut locals_pins)?,
+                ));
             }
         }
         Ok(DispatcherOptions {
@@ -71,7 +76,10 @@ impl DispatcherOptions {
                 nogil: flag("nogil")?,
             },
             source: text("source")?,
-            coerced: locals.iter().map(|(name, _): &(Arc<str>, Ty)| name.clone()).collect(),
+            coerced: locals
+                .iter()
+                .map(|(name, _): &(Arc<str>, Ty)| name.clone())
+                .collect(),
             locals: locals.into(),
             locals_pins,
         })

@@ -3,7 +3,9 @@
 use ferdelance_compiler::types::{Kind, Ty};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyRange, PySlice, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyRange, PySlice, PyString, PyTuple,
+};
 
 use crate::handles::Pins;
 use crate::numpy::numpy;
@@ -64,7 +66,11 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     }
     if let Ok(slice) = object.cast_exact::<PySlice>() {
         let given = |name: &str| -> PyResult<bool> { Ok(!slice.getattr(name)?.is_none()) };
-        return Ok(Some(Ty::new(Kind::Slice([given("start")?, given("stop")?, given("step")?]))));
+        return Ok(Some(Ty::new(Kind::Slice([
+            given("start")?,
+            given("stop")?,
+            given("step")?,
+        ]))));
     }
     Ok(None)
 }
@@ -111,7 +117,10 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
 /// Masked arrays are arrays by inheritance only.
 fn is_masked(object: &Bound<'_, PyAny>) -> bool {
     object.get_type().mro().iter().any(|class| {
-        let module = class.getattr("__module__").ok().and_then(|module| module.extract::<String>().ok());
+        let module = class
+            .getattr("__module__")
+            .ok()
+            .and_then(|module| module.extract::<String>().ok());
         module.is_some_and(|module| module.starts_with("numpy.ma"))
     })
 }
@@ -131,7 +140,9 @@ pub fn blame(object: &Bound<'_, PyAny>) -> String {
     }
     // SAFETY: alive.
     if unsafe { numpy().is_array(object.as_ptr()) }
-        && let Ok(dtype) = object.getattr("dtype").and_then(|dtype| dtype.str()?.extract::<String>())
+        && let Ok(dtype) = object
+            .getattr("dtype")
+            .and_then(|dtype| dtype.str()?.extract::<String>())
     {
         return format!("{} of dtype {dtype}", class_name(object));
     }
@@ -141,7 +152,9 @@ pub fn blame(object: &Bound<'_, PyAny>) -> String {
 /// `re.Pattern`, `list`: the qualified name of an object's class.
 pub fn class_name(object: &Bound<'_, PyAny>) -> String {
     let class = object.get_type();
-    let name = class.qualname().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    let name = class
+        .qualname()
+        .map_or_else(|_| "object".to_owned(), |name| name.to_string());
     match class.module() {
         Ok(module) if module != "builtins" => format!("{module}.{name}"),
         _ => name,

@@ -20,16 +20,27 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::Float { bits, weak } => ("float", *bits, *weak).into_pyobject(py)?,
         Kind::Complex { bits, weak } => ("complex", *bits, *weak).into_pyobject(py)?,
         Kind::Tuple(items) => ("tuple", encode_all(py, items)?).into_pyobject(py)?,
-        Kind::NamedTuple(class, items) => {
-            ("namedtuple", object(py, class.class)?, encode_all(py, items)?).into_pyobject(py)?
-        }
+        Kind::NamedTuple(class, items) => (
+            "namedtuple",
+            object(py, class.class)?,
+            encode_all(py, items)?,
+        )
+            .into_pyobject(py)?,
         Kind::Array(array) => {
             let layout = match array.layout {
                 Layout::C => "C",
                 Layout::F => "F",
                 Layout::A => "A",
             };
-            ("array", encode(py, array.dtype)?, array.ndim, layout, array.readonly, array.aligned).into_pyobject(py)?
+            (
+                "array",
+                encode(py, array.dtype)?,
+                array.ndim,
+                layout,
+                array.readonly,
+                array.aligned,
+            )
+                .into_pyobject(py)?
         }
         Kind::Optional(inner) => ("optional", encode(py, *inner)?).into_pyobject(py)?,
         Kind::Omitted(default) => ("omitted", object(py, *default)?).into_pyobject(py)?,
@@ -37,13 +48,18 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::Slice(parts) => ("slice", if parts[2] { 3 } else { 2 }).into_pyobject(py)?,
         Kind::Dtype(inner) => ("dtype", encode(py, *inner)?).into_pyobject(py)?,
         Kind::Module(name) => ("module", py.import(&**name)?).into_pyobject(py)?,
-        Kind::Dispatcher(dispatcher) => ("dispatcher", object(py, *dispatcher)?).into_pyobject(py)?,
+        Kind::Dispatcher(dispatcher) => {
+            ("dispatcher", object(py, *dispatcher)?).into_pyobject(py)?
+        }
         Kind::NamedTupleClass(class) => ("class", object(py, class.class)?).into_pyobject(py)?,
         Kind::ExcClass(class, _) => ("class", object(py, *class)?).into_pyobject(py)?,
         Kind::Class(inner) => ("class", python_type(py, *inner)?).into_pyobject(py)?,
         _ => {
             // No form of its own: Python sees a type that has nothing but a name.
-            let opaque = py.import("ferdelance.types")?.getattr("Opaque")?.call1((ty.to_string(),))?;
+            let opaque = py
+                .import("ferdelance.types")?
+                .getattr("Opaque")?
+                .call1((ty.to_string(),))?;
             ("py", opaque).into_pyobject(py)?
         }
     };
@@ -52,17 +68,23 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
 
 /// The encodings of several types, as a tuple.
 pub fn encode_all<'py>(py: Python<'py>, types: &[Ty]) -> PyResult<Bound<'py, PyTuple>> {
-    let items = types.iter().map(|&ty| encode(py, ty)).collect::<PyResult<Vec<_>>>()?;
+    let items = types
+        .iter()
+        .map(|&ty| encode(py, ty))
+        .collect::<PyResult<Vec<_>>>()?;
     PyTuple::new(py, items)
 }
 
 /// The `ferdelance.types` object.
 fn python_type<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
-    py.import("ferdelance.types")?.getattr("_decode")?.call1((encode(py, ty)?,))
+    py.import("ferdelance.types")?
+        .getattr("_decode")?
+        .call1((encode(py, ty)?,))
 }
 
 fn object(py: Python<'_>, handle: PyRef) -> PyResult<Bound<'_, PyAny>> {
-    handles::lookup(py, handle).ok_or_else(|| PyValueError::new_err("an object that a type refers to is gone"))
+    handles::lookup(py, handle)
+        .ok_or_else(|| PyValueError::new_err("an object that a type refers to is gone"))
 }
 
 /// The type that an encoding stands for. Objects that the type refers to are pinned.
@@ -71,17 +93,27 @@ fn object(py: Python<'_>, handle: PyRef) -> PyResult<Bound<'_, PyAny>> {
 pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
     let malformed = || PyValueError::new_err(format!("{encoding} does not encode a type"));
     let parts = encoding.cast::<PyTuple>().map_err(|_| malformed())?;
-    let tag = parts.get_item(0)?.cast_into::<PyString>().map_err(|_| malformed())?;
+    let tag = parts
+        .get_item(0)?
+        .cast_into::<PyString>()
+        .map_err(|_| malformed())?;
     let part = |i: usize| parts.get_item(i);
     let unsupported = |what: &Bound<'_, PyAny>| {
-        Err(PyTypeError::new_err(format!("compiled code does not have the type {}", what.str()?)))
+        Err(PyTypeError::new_err(format!(
+            "compiled code does not have the type {}",
+            what.str()?
+        )))
     };
     Ok(match &*tag.to_cow()? {
         "none" => Ty::none(),
         "bool" => Ty::bool(),
         "str" => Ty::str(),
         "int" => {
-            let (bits, signed, weak): (u8, bool, bool) = (part(1)?.extract()?, part(2)?.extract()?, part(3)?.extract()?);
+            let (bits, signed, weak): (u8, bool, bool) = (
+                part(1)?.extract()?,
+                part(2)?.extract()?,
+                part(3)?.extract()?,
+            );
             if ![8, 16, 32, 64].contains(&bits) {
                 return unsupported(encoding);
             }
@@ -117,8 +149,14 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             if !dtype.is_scalar() {
                 return unsupported(encoding);
             }
-            ArrayTy { dtype, ndim: part(2)?.extract()?, layout, readonly: part(4)?.extract()?, aligned: part(5)?.extract()? }
-                .ty()
+            ArrayTy {
+                dtype,
+                ndim: part(2)?.extract()?,
+                layout,
+                readonly: part(4)?.extract()?,
+                aligned: part(5)?.extract()?,
+            }
+            .ty()
         }
         "optional" => Ty::optional(decode(&part(1)?, pins)?),
         "omitted" => Ty::new(Kind::Omitted(pins.add(&part(1)?))),
@@ -146,7 +184,10 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
 
 /// The types of a tuple (or another sequence) of encodings.
 pub fn decode_all(encodings: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Vec<Ty>> {
-    encodings.try_iter()?.map(|encoding| decode(&encoding?, pins)).collect()
+    encodings
+        .try_iter()?
+        .map(|encoding| decode(&encoding?, pins))
+        .collect()
 }
 
 /// The description of a named tuple's class; `None` if it is none.
@@ -157,5 +198,9 @@ pub fn named_tuple_class(class: &Bound<'_, PyAny>, pins: &mut Pins) -> Option<Na
     }
     let fields: Vec<String> = class.getattr_opt("_fields").ok()??.extract().ok()?;
     let name = class.name().ok()?.to_string();
-    Some(NamedTuple { class: pins.add(class), name: name.into(), fields: fields.into_iter().map(Into::into).collect() })
+    Some(NamedTuple {
+        class: pins.add(class),
+        name: name.into(),
+        fields: fields.into_iter().map(Into::into).collect(),
+    })
 }

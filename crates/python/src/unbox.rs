@@ -66,10 +66,19 @@ pub enum Plan {
     Bool,
     Array(ArrayPlan),
     /// Any scalar of an exact class, with conversion.
-    Scalar { class: *mut PyTypeObject, source: Source, to: Num },
-    Str { class: *mut PyTypeObject },
+    Scalar {
+        class: *mut PyTypeObject,
+        source: Source,
+        to: Num,
+    },
+    Str {
+        class: *mut PyTypeObject,
+    },
     /// A tuple, named or not.
-    Items { class: *mut PyTypeObject, items: Box<[Plan]> },
+    Items {
+        class: *mut PyTypeObject,
+        items: Box<[Plan]>,
+    },
     /// This very object, which has no slots: None, a function, a module, a class.
     Identity(*mut PyObject),
     /// A value for an optional parameter.
@@ -79,7 +88,10 @@ pub enum Plan {
     /// No argument; the compiled code knows the default.
     Omitted,
     /// No argument; the default value is passed.
-    Default { value: *mut PyObject, plan: Box<Plan> },
+    Default {
+        value: *mut PyObject,
+        plan: Box<Plan>,
+    },
 }
 
 pub struct ArrayPlan {
@@ -100,7 +112,14 @@ impl Plan {
     ///
     /// # Safety
     /// The objects are alive.
-    pub unsafe fn new(py: Python<'_>, object: *mut PyObject, default: *mut PyObject, actual: Ty, param: Ty, pins: &mut Pins) -> Option<Plan> {
+    pub unsafe fn new(
+        py: Python<'_>,
+        object: *mut PyObject,
+        default: *mut PyObject,
+        actual: Ty,
+        param: Ty,
+        pins: &mut Pins,
+    ) -> Option<Plan> {
         // SAFETY: as promised.
         unsafe {
             if object.is_null() {
@@ -109,13 +128,18 @@ impl Plan {
                 }
                 let plan = Plan::new(py, default, core::ptr::null_mut(), actual, param, pins)?;
                 pins.add(&Bound::from_borrowed_ptr(py, default));
-                return Some(Plan::Default { value: default, plan: Box::new(plan) });
+                return Some(Plan::Default {
+                    value: default,
+                    plan: Box::new(plan),
+                });
             }
             if let Kind::Optional(inner) = param.kind() {
                 return if actual.is_none() {
                     Some(Plan::Absent(slots(*inner)))
                 } else {
-                    Some(Plan::Present(Box::new(Plan::new(py, object, default, actual, *inner, pins)?)))
+                    Some(Plan::Present(Box::new(Plan::new(
+                        py, object, default, actual, *inner, pins,
+                    )?)))
                 };
             }
             let class = class(object);
@@ -125,8 +149,12 @@ impl Plan {
             if let Some(from) = Num::of(actual) {
                 let to = Num::of(param)?;
                 return Some(match Source::of(object, from) {
-                    Source::Long if class == &raw mut ffi::PyLong_Type && to == Num::I64 => Plan::Long,
-                    Source::Float if class == &raw mut ffi::PyFloat_Type && to == Num::F64 => Plan::Float,
+                    Source::Long if class == &raw mut ffi::PyLong_Type && to == Num::I64 => {
+                        Plan::Long
+                    }
+                    Source::Float if class == &raw mut ffi::PyFloat_Type && to == Num::F64 => {
+                        Plan::Float
+                    }
                     Source::Bool if to == Num::Bool => Plan::Bool,
                     source => {
                         keep_class(pins);
@@ -147,16 +175,29 @@ impl Plan {
                     let mut items = Vec::with_capacity(types.len());
                     for (i, (&actual, &param)) in types.iter().zip(params).enumerate() {
                         let item = layouts::tuple_item(object, i);
-                        items.push(Plan::new(py, item, core::ptr::null_mut(), actual, param, pins)?);
+                        items.push(Plan::new(
+                            py,
+                            item,
+                            core::ptr::null_mut(),
+                            actual,
+                            param,
+                            pins,
+                        )?);
                     }
                     keep_class(pins);
-                    Some(Plan::Items { class, items: items.into() })
+                    Some(Plan::Items {
+                        class,
+                        items: items.into(),
+                    })
                 }
                 Kind::Array(array) => {
                     let num = numpy::dtype_num(array.dtype)?;
                     let contiguous = match array.layout {
                         Layout::C => (numpy::C_CONTIGUOUS, numpy::C_CONTIGUOUS),
-                        Layout::F => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, numpy::F_CONTIGUOUS),
+                        Layout::F => (
+                            numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS,
+                            numpy::F_CONTIGUOUS,
+                        ),
                         Layout::A => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, 0),
                     };
                     let writeable = if array.readonly { 0 } else { numpy::WRITEABLE };
@@ -192,7 +233,12 @@ impl Plan {
     /// `object` is alive, or null where the plan [expects nothing](Plan::expects_nothing); there is room
     /// for the parameter's slots.
     #[inline(always)]
-    pub unsafe fn unbox(&self, object: *mut PyObject, out: &mut *mut u64, made: &mut Made) -> Outcome {
+    pub unsafe fn unbox(
+        &self,
+        object: *mut PyObject,
+        out: &mut *mut u64,
+        made: &mut Made,
+    ) -> Outcome {
         // SAFETY: as promised; each class is checked before the object is read as an instance of it.
         unsafe {
             match self {
@@ -222,7 +268,11 @@ impl Plan {
                     }
                 }
                 Plan::Identity(expected) => {
-                    if object == *expected { Outcome::Done } else { Outcome::Miss }
+                    if object == *expected {
+                        Outcome::Done
+                    } else {
+                        Outcome::Miss
+                    }
                 }
                 _ => self.unbox_other(object, out, made),
             }
@@ -230,11 +280,20 @@ impl Plan {
     }
 
     #[inline(never)]
-    unsafe fn unbox_other(&self, object: *mut PyObject, out: &mut *mut u64, made: &mut Made) -> Outcome {
+    unsafe fn unbox_other(
+        &self,
+        object: *mut PyObject,
+        out: &mut *mut u64,
+        made: &mut Made,
+    ) -> Outcome {
         // SAFETY: as for `unbox`.
         unsafe {
             match self {
-                Plan::Scalar { class: expected, source, to } => {
+                Plan::Scalar {
+                    class: expected,
+                    source,
+                    to,
+                } => {
                     if class(object) != *expected {
                         return Outcome::Miss;
                     }
@@ -254,7 +313,10 @@ impl Plan {
                     made.0.push(text);
                     put(out, text.addr() as u64)
                 }
-                Plan::Items { class: expected, items } => {
+                Plan::Items {
+                    class: expected,
+                    items,
+                } => {
                     if class(object) != *expected || layouts::tuple_len(object) != items.len() {
                         return Outcome::Miss;
                     }
@@ -283,7 +345,9 @@ impl Plan {
                 Plan::Omitted | Plan::Default { .. } if !object.is_null() => Outcome::Miss,
                 Plan::Omitted => Outcome::Done,
                 Plan::Default { value, plan } => plan.unbox(*value, out, made),
-                Plan::Long | Plan::Float | Plan::Bool | Plan::Array(_) | Plan::Identity(_) => self.unbox(object, out, made),
+                Plan::Long | Plan::Float | Plan::Bool | Plan::Array(_) | Plan::Identity(_) => {
+                    self.unbox(object, out, made)
+                }
             }
         }
     }
@@ -425,7 +489,10 @@ impl Value {
             Value::Float(value) | Value::Complex(value, _) => {
                 if !value.is_finite() {
                     let what = if value.is_nan() { "NaN" } else { "infinity" };
-                    raise(PyValueError::new_err(format!("cannot convert {what} to {}", to.ty())));
+                    raise(PyValueError::new_err(format!(
+                        "cannot convert {what} to {}",
+                        to.ty()
+                    )));
                     return Outcome::Raised;
                 }
                 // Saturates far outside of every range.
@@ -433,7 +500,10 @@ impl Value {
             }
         };
         if value < range.0 || value > range.1 {
-            raise(PyOverflowError::new_err(format!("{value} does not fit into {}", to.ty())));
+            raise(PyOverflowError::new_err(format!(
+                "{value} does not fit into {}",
+                to.ty()
+            )));
             return Outcome::Raised;
         }
         // SAFETY: the caller has made room. The low 64 bits are the sign- or zero-extended value.

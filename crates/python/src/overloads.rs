@@ -1,0 +1,281 @@
+//! Which overload takes a call whose types were not seen before: one for exactly these types, a new one,
+//! or, where calls may not compile, the one that the arguments convert to with the least loss.
+
+use core::ptr;
+
+use ferdelance_compiler::diag::{Code, Diagnostic};
+use ferdelance_compiler::types::{Kind, Ty};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::ffi::PyObject;
+use pyo3::prelude::*;
+
+use crate::binding::Binding;
+use crate::boxing::{self, Frozen};
+use crate::dispatch::{Overload, Route, State};
+use crate::handles::Pins;
+use crate::host::PyHost;
+use crate::num::{self, Rank, slots};
+use crate::{engine, errors, lock, typeof_, unbox};
+
+impl State {
+    /// A route for arguments that no existing one takes.
+    pub(crate) fn new_route(
+        &self,
+        py: Python<'_>,
+        binding: &Binding,
+        objects: &[*mut PyObject],
+    ) -> PyResult<*const Route> {
+        let mut pins = Pins::default();
+        let types = self.argument_types(py, binding, objects, &mut pins)?;
+        let overload = match self.find_exact(&types) {
+            Some(overload) => overload,
+            None if self.can_compile.get() => {
+                // Arguments by themselves keep the objects that their types name.
+                let mut kept = Pins::default();
+                core::mem::swap(&mut kept, &mut pins);
+                self.compile(py, types.clone(), None, false, kept)?
+            }
+            None => self.find_best(binding, &types, objects)?,
+        };
+        // SAFETY: overloads live as long as the dispatcher.
+        let params = unsafe { &(*overload).params };
+        let mut plans = Vec::with_capacity(params.len());
+        for (i, (&object, &param)) in objects.iter().zip(params).enumerate() {
+            let (actual, default) = match types[i].kind() {
+                Kind::Omitted(_) => (
+                    self.default_type(py, binding, i, &mut pins)?,
+                    binding.default(i),
+                ),
+                _ => (types[i], ptr::null_mut()),
+            };
+            // SAFETY: arguments and defaults are alive.
+            match unsafe { unbox::Plan::new(py, object, default, actual, param, &mut pins) } {
+                Some(plan) => plans.push(plan),
+                None => {
+                    return Err(PyTypeError::new_err(format!(
+                        "argument {} of {}(): a value of type {} cannot be passed from Python",
+                        i + 1,
+                        binding.function(),
+                        types[i]
+                    )));
+                }
+            }
+        }
+        let slots = params.iter().map(|&param| slots(param)).sum();
+        let route = Box::new(Route {
+            plans: plans.into(),
+            slots,
+            overload,
+            pins,
+        });
+        let address: *const Route = &*route;
+        self.routes.borrow_mut().push(route);
+        // SAFETY: just stored.
+        self.to_front(unsafe { &*address });
+        Ok(address)
+    }
+
+    fn argument_types(
+        &self,
+        py: Python<'_>,
+        binding: &Binding,
+        objects: &[*mut PyObject],
+        pins: &mut Pins,
+    ) -> PyResult<Vec<Ty>> {
+        let mut types = Vec::with_capacity(objects.len());
+        for (i, &object) in objects.iter().enumerate() {
+            let default = binding.params[i].default.as_ref();
+            if let (true, Some(default)) = (object.is_null(), default) {
+                types.push(Ty::new(Kind::Omitted(pins.add(default.bind(py)))));
+                continue;
+            }
+            // SAFETY: arguments are alive; a missing one without default was refused before.
+            let object = unsafe { Bound::from_borrowed_ptr(py, object) };
+            match typeof_::type_of(&object, pins)? {
+                Some(ty) => types.push(ty),
+                None if self.can_compile.get() => {
+                    return Err(unsupported(py, i, binding.name(i), &object));
+                }
+                None => return Err(errors::no_matching(&typeof_::blame(&object))),
+            }
+        }
+        Ok(types)
+    }
+
+    fn default_type(
+        &self,
+        py: Python<'_>,
+        binding: &Binding,
+        index: usize,
+        pins: &mut Pins,
+    ) -> PyResult<Ty> {
+        let Some(default) = binding.params[index].default.as_ref() else {
+            return Ok(Ty::none());
+        };
+        let default = default.bind(py);
+        // A default without a type goes only to code that was compiled for it.
+        Ok(typeof_::type_of(default, pins)?.unwrap_or(Ty::none()))
+    }
+
+    /// The overload for exactly these types. An explicit signature also takes numbers of Python.
+    fn find_exact(&self, types: &[Ty]) -> Option<*const Overload> {
+        let overloads = self.overloads.borrow();
+        let same = overloads.iter().find(|overload| overload.params == types);
+        let found = same.or_else(|| {
+            overloads.iter().find(|overload| {
+                overload.explicit
+                    && overload.params.len() == types.len()
+                    && overload
+                        .params
+                        .iter()
+                        .zip(types)
+                        .all(|(&param, &ty)| param == ty.strong())
+            })
+        });
+        found.map(|overload| ptr::from_ref::<Overload>(overload))
+    }
+
+    /// The overload that the types convert to with the least loss.
+    fn find_best(
+        &self,
+        binding: &Binding,
+        types: &[Ty],
+        objects: &[*mut PyObject],
+    ) -> PyResult<*const Overload> {
+        // SAFETY: the slow path holds the GIL.
+        let py = unsafe { Python::assume_attached() };
+        let mut pins = Pins::default();
+        let mut actual = Vec::with_capacity(types.len());
+        for (i, &ty) in types.iter().enumerate() {
+            actual.push(if objects[i].is_null() {
+                self.default_type(py, binding, i, &mut pins)?
+            } else {
+                ty
+            });
+        }
+        let overloads = self.overloads.borrow();
+        let mut best: Option<([usize; 3], *const Overload)> = None;
+        let mut ambiguous = false;
+        for overload in overloads.iter() {
+            let Some(losses) = losses(types, &actual, &overload.params) else {
+                continue;
+            };
+            match best {
+                Some((known, _)) if known < losses => {}
+                Some((known, _)) if known == losses => ambiguous = true,
+                _ => {
+                    best = Some((losses, &**overload));
+                    ambiguous = false;
+                }
+            }
+        }
+        let listed = actual
+            .iter()
+            .map(Ty::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        match best {
+            Some((_, overload)) if !ambiguous => Ok(overload),
+            Some(_) => Err(PyTypeError::new_err(format!(
+                "Ambiguous overloading for {}({listed})",
+                binding.function()
+            ))),
+            None => Err(errors::no_matching(&listed)),
+        }
+    }
+
+    /// Compiles an overload, unless it exists.
+    pub fn compile(
+        &self,
+        py: Python<'_>,
+        types: Vec<Ty>,
+        result: Option<Ty>,
+        explicit: bool,
+        pins: Pins,
+    ) -> PyResult<*const Overload> {
+        let _lock = lock::acquire(py);
+        // While this thread waited, another may have compiled it.
+        if let Some(overload) = self.find_exact(&types) {
+            return Ok(overload);
+        }
+        let binding = self.binding(py)?;
+        if types.len() != binding.params.len() {
+            return Err(PyTypeError::new_err(format!(
+                "{}() has {} parameters, but the signature has {} types",
+                binding.function(),
+                binding.params.len(),
+                types.len()
+            )));
+        }
+        let module = self
+            .module(py)?
+            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
+        let mut pins = pins;
+        pins.add(self.function.bind(py));
+        binding.pin_defaults(py, &mut pins);
+        let host = PyHost::new(py, pins);
+        let unit = engine::compile(py, &host, module, types.clone(), result, &self.options);
+        let mut pins = host.finish()?;
+        let unit = unit.map_err(|failure| failure.into_exception(py))?;
+        let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
+        let overload = Box::new(Overload {
+            result: unit.result,
+            params: types,
+            explicit,
+            result_plan,
+            result_slots: slots(unit.result),
+            nogil: self.options.compiler.nogil,
+            frozen: Frozen::new(&pins),
+            unit,
+            pins,
+        });
+        let address: *const Overload = &*overload;
+        self.overloads.borrow_mut().push(overload);
+        Ok(address)
+    }
+
+    /// The index of an overload.
+    pub fn index(&self, overload: *const Overload) -> PyResult<usize> {
+        let index = self
+            .overloads
+            .borrow()
+            .iter()
+            .position(|known| ptr::eq(&raw const **known, overload));
+        index.ok_or_else(|| {
+            PyRuntimeError::new_err("the overload was removed while it was compiled")
+        })
+    }
+}
+
+/// How much is lost when arguments are passed: numbers of unsafe, safe and promoting conversions.
+fn losses(types: &[Ty], actual: &[Ty], params: &[Ty]) -> Option<[usize; 3]> {
+    if types.len() != params.len() {
+        return None;
+    }
+    let mut losses = [0; 3];
+    for ((&ty, &actual), &param) in types.iter().zip(actual).zip(params) {
+        if ty == param {
+            continue;
+        }
+        match num::rank(actual, param)? {
+            Rank::Exact => {}
+            Rank::Promote => losses[2] += 1,
+            Rank::Safe => losses[1] += 1,
+            Rank::Unsafe => losses[0] += 1,
+        }
+    }
+    Some(losses)
+}
+
+fn unsupported(py: Python<'_>, index: usize, name: &str, object: &Bound<'_, PyAny>) -> PyErr {
+    let text = format!(
+        "cannot determine the type of argument {} (`{name}`): {}",
+        index + 1,
+        typeof_::blame(object)
+    );
+    let mut diagnostic = Diagnostic::new(Code::UnsupportedValue, text);
+    if object.hasattr("__code__").unwrap_or(false) {
+        diagnostic = diagnostic.help("decorate the function with @njit");
+    }
+    errors::diagnostic(py, &diagnostic)
+}
