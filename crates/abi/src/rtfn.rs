@@ -101,6 +101,8 @@ macro_rules! for_each_rtfn {
             fd error_arg_end(Err) -> () effect;
             /// Adds a traceback entry (a `Location`), innermost first, and gives the error back.
             fd error_trace(Err, Ptr) -> () effect;
+            /// Whether `except class` (a `PyObject*`) catches the error.
+            fd error_matches(Err, Ptr) -> (I1) effect;
             /// Drops an error that was caught.
             fd error_drop(Err) -> () effect;
             /// Lowest stack address that compiled code may use on this thread (for the recursion check).

@@ -227,7 +227,8 @@ impl Body<'_, '_, '_> {
         };
         let params = self.f.block(target.block).params.clone();
         let mut args = SmallVec::new();
-        for (&param, &arg) in params.iter().zip(&target.args) {
+        // A handler's first parameter is the exception; `throw` adds it.
+        for (&param, &arg) in params[params.len() - target.args.len()..].iter().zip(&target.args) {
             let to = self.ty(param);
             if self.typing.values[arg.index()].is_bottom() {
                 // Unbound on this path.
@@ -364,6 +365,10 @@ impl Body<'_, '_, '_> {
                 let (cell, value) = (self.get(*cell), self.get(*value));
                 self.cell_set(&cell, &value)?;
                 Vals::new()
+            }
+            Op::ExceptMatch(exception, class) => {
+                let (exception, class) = (self.get(*exception), self.get(*class));
+                smallvec::smallvec![self.except_match(exception.vals[0], class.ty)?]
             }
             Op::Coerce(value, _) => {
                 let value = self.get(*value);

@@ -99,6 +99,8 @@ pub enum Kind {
     /// An exception class; an instance of it made of arguments of these types.
     ExcClass(PyRef, Box<str>),
     Exception(PyRef, Box<str>, Box<[Ty]>),
+    /// The exception that a handler caught: good only for matching and raising again.
+    Caught,
     /// A variable that an inner function assigns (`nonlocal`): a mutable cell, by allocation site.
     Cell(CellSite),
     /// Any other object, good only for identity: carried by type, named by its class.
@@ -376,6 +378,7 @@ impl fmt::Display for Ty {
                 list(f, args)?;
                 f.write_str(")")
             }
+            Kind::Caught => f.write_str("exception"),
             Kind::Cell(_) => f.write_str("cell"),
             Kind::Opaque(_, name) => write!(f, "object({name})"),
         }

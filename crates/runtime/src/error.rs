@@ -7,6 +7,7 @@
 
 use core::ffi::c_void;
 use core::ptr;
+use std::sync::OnceLock;
 
 use ferdelance_abi::layout::{Location, Str};
 
@@ -305,6 +306,30 @@ pub unsafe extern "C" fn error_drop(error: *mut Error) {
         // SAFETY: made by `Box::into_raw`, as promised.
         drop(unsafe { Box::from_raw(error) });
     }
+}
+
+/// Whether an exception class (a `PyObject*`) catches an error.
+pub type MatchHook = fn(&Error, *mut c_void) -> bool;
+
+static MATCH: OnceLock<MatchHook> = OnceLock::new();
+
+/// Says how classes match; without a hook, only the very class of the error does. The first call
+/// counts; false for later ones.
+pub fn set_match_hook(hook: MatchHook) -> bool {
+    MATCH.set(hook).is_ok()
+}
+
+/// Whether `except class` catches the error.
+///
+/// # Safety
+/// `error` is null or comes from this crate; `class` is an exception class.
+pub unsafe extern "C" fn error_matches(error: *mut Error, class: *mut c_void) -> u8 {
+    // SAFETY: as promised.
+    let Some(error) = (unsafe { error.as_ref() }) else { return 0 };
+    u8::from(match MATCH.get() {
+        Some(hook) => hook(error, class),
+        None => error.class == class,
+    })
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Session<'_> {
                 let ty = ty_of(frame.val(*a));
                 Err(frame.error(Code::ReadOnly, format!("cannot delete an item of {ty}")))
             }
-            Op::ExceptMatch(..) => Ok(AbsVal::of(Ty::bool())),
+            Op::ExceptMatch(_, class) => except_match(frame, frame.val(*class)),
         }
     }
 
@@ -269,6 +269,20 @@ impl Session<'_> {
 fn own_name(frame: &Frame, name: &hir::Name) -> Option<AbsVal> {
     let itself = Closure { module: 0, function: 0, captures: [].into(), defaults: [].into() };
     (frame.module.functions[0].name == *name).then(|| AbsVal::of(Ty::new(Kind::Closure(itself))))
+}
+
+/// `except class`: a class or a tuple of classes.
+fn except_match(frame: &Frame, class: &AbsVal) -> Result<AbsVal> {
+    let ty = ty_of(class);
+    let is_class = |t: &Ty| matches!(t.kind(), Kind::ExcClass(..));
+    match ty.kind() {
+        Kind::ExcClass(_, name) if &**name == "BaseException" => Ok(AbsVal::bool(true)),
+        Kind::ExcClass(..) => Ok(AbsVal::of(Ty::bool())),
+        Kind::Tuple(classes) if classes.iter().all(is_class) => Ok(AbsVal::of(Ty::bool())),
+        _ => Err(frame
+            .error(Code::NotAnException, format!("`except` takes exception classes, not a value of type {ty}"))
+            .help("name a class, or a tuple of classes")),
+    }
 }
 
 /// The type of a value that is not bottom.

@@ -198,6 +198,8 @@ impl Session<'_> {
         }
         frame.span = block.term_span;
         if let Some(target) = &block.handler {
+            let exception = f.block(target.block).params[0];
+            frame.typing.values[exception.index()] = AbsVal::of(Ty::new(Kind::Caught));
             changed |= flow(frame, target);
         }
         match &block.term {
@@ -252,7 +254,7 @@ impl Session<'_> {
 
     fn raised(&mut self, frame: &mut Frame, value: Value) {
         let Some(ty) = frame.val(value).ty else { return };
-        if !matches!(ty.kind(), Kind::Exception(..) | Kind::ExcClass(..)) {
+        if !matches!(ty.kind(), Kind::Exception(..) | Kind::ExcClass(..) | Kind::Caught) {
             let error = frame
                 .error(Code::NotAnException, format!("cannot raise a value of type {ty}"))
                 .help("raise an exception class or an instance of one");

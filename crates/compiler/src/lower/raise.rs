@@ -53,6 +53,7 @@ impl Body<'_, '_, '_> {
         let (class, types): (PyRef, &[Ty]) = match value.ty.kind() {
             Kind::Exception(class, _, args) => (*class, args),
             Kind::ExcClass(class, _) => (*class, &[]),
+            Kind::Caught => return self.throw(value.vals[0]),
             _ => return Err(self.bug("raise of no exception")),
         };
         let class = self.class(class);
@@ -115,6 +116,22 @@ impl Body<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a caught exception is an instance of a class, or of one of a tuple of classes.
+    pub(super) fn except_match(&mut self, err: Value, class: Ty) -> Result<Value> {
+        let classes: Vec<PyRef> = match class.kind() {
+            Kind::ExcClass(class, _) => vec![*class],
+            Kind::Tuple(items) => items.iter().filter_map(|t| if let Kind::ExcClass(class, _) = t.kind() { Some(*class) } else { None }).collect(),
+            _ => return Err(self.bug("except of no class")),
+        };
+        let mut any = self.b.bool(false);
+        for class in classes {
+            let class = self.class(class);
+            let one = self.b.rt1(RtFn::error_matches, &[err, class]);
+            any = self.b.binary(crate::tir::Bin::Or, any, one);
+        }
+        Ok(any)
     }
 
     /// Passes an error on: to the handler of the block, or out of the function.

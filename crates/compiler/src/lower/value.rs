@@ -47,6 +47,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Method(receiver, _) => flatten(*receiver, out),
         Kind::Closure(c) => c.captures.iter().chain(&c.defaults).for_each(|t| flatten(*t, out)),
         Kind::Cell(_) => out.push(Type::Ptr),
+        Kind::Caught => out.push(Type::Err),
         Kind::None
         | Kind::Ellipsis
         | Kind::Omitted(_)

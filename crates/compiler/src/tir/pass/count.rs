@@ -8,11 +8,15 @@
 //! An owned root is released after its last use, on every path; passing it to an owned block
 //! parameter, returning it or making it an array's owner is a use that takes it over (a *move*) when
 //! it is the last, and otherwise needs a retain first.
+//!
+//! Errors that a handler caught (block parameters of type `Err`) are owned in the same way: thrown
+//! again they are moved, otherwise dropped. They are never shared.
 
+use ferdelance_abi::rtfn::RtFn;
 use smallvec::SmallVec;
 
 use super::simplify::predecessor_counts;
-use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Part, Target, Term, Value};
+use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Part, Target, Term, Type, Value};
 
 /// A set of values.
 type Set = Vec<u64>;
@@ -62,6 +66,14 @@ fn retain_selected(f: &mut Function) {
             }
             i += 1;
         }
+    }
+}
+
+/// What ends the life of an owned value.
+fn release(f: &Function, v: Value) -> Op {
+    match f.ty(v) {
+        Type::Err => Op::Rt { func: RtFn::error_drop, args: SmallVec::from_slice(&[v]) },
+        _ => Op::Release(v),
     }
 }
 
@@ -125,7 +137,9 @@ impl Roots {
                 }
                 for target in block.term.targets() {
                     for (&param, &arg) in f.block(target.block).params.iter().zip(&target.args) {
-                        if f.values[param.index()].is_managed() && is_owned(arg, &owned) && !owned[param.index()] {
+                        let ty = f.values[param.index()];
+                        let takes = ty == Type::Err || ty.is_managed() && is_owned(arg, &owned);
+                        if takes && !owned[param.index()] {
                             owned[param.index()] = true;
                             changed = true;
                         }
@@ -227,7 +241,7 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
     let mut out: Vec<Inst> = vec![];
     if let Term::Return(values) = &block.term {
         let (retains, releases) = returned(f, values, roots);
-        let effects = retains.into_iter().map(Op::Retain).chain(releases.into_iter().map(Op::Release));
+        let effects = retains.into_iter().map(Op::Retain).chain(releases.into_iter().map(|v| release(f, v)));
         out.extend(effects.rev().map(|op| effect(op, block.term_loc)));
     }
     use_terminator(&block.term, roots, &mut live);
@@ -235,7 +249,7 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
     for inst in std::mem::take(&mut block.insts).into_iter().rev() {
         for &r in &inst.results {
             if roots.is_owned(r) && !contains(&live, r) {
-                out.push(effect(Op::Release(r), inst.loc));
+                out.push(effect(release(f, r), inst.loc));
             }
             remove(&mut live, r);
         }
@@ -259,7 +273,7 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
             dying.retain(|v| *v != owner);
         }
         for &root in &dying {
-            out.push(effect(Op::Release(root), inst.loc));
+            out.push(effect(release(f, root), inst.loc));
         }
         let loc = inst.loc;
         inst.op.for_each_operand(|v| use_value(v, roots, &mut live));
@@ -271,7 +285,7 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
     // Parameters that are never used.
     for &p in &block.params {
         if b != 0 && roots.is_owned(p) && !contains(&live, p) {
-            out.push(effect(Op::Release(p), block.term_loc));
+            out.push(effect(release(f, p), block.term_loc));
         }
     }
     out.reverse();
@@ -343,7 +357,9 @@ fn release_on_edges(f: &mut Function, roots: &Roots, live_in: &[Set], blocks: us
                 continue;
             }
             let loc = f.blocks[b].term_loc;
-            let effects = retains.into_iter().map(Op::Retain).chain(releases.into_iter().map(Op::Release)).map(|op| effect(op, loc));
+            let retains = retains.into_iter().map(Op::Retain);
+            let releases = releases.into_iter().map(|v| release(f, v));
+            let effects: Vec<Inst> = retains.chain(releases).map(|op| effect(op, loc)).collect();
             if targets == 1 {
                 f.blocks[b].insts.extend(effects);
             } else if counts[target.block.index()] == 1 && target.args.is_empty() {
@@ -351,7 +367,7 @@ fn release_on_edges(f: &mut Function, roots: &Roots, live_in: &[Set], blocks: us
             } else {
                 // Neither end belongs to this edge alone: a block of its own.
                 let middle = BlockId(f.blocks.len() as u32);
-                f.blocks.push(Block { params: vec![], insts: effects.collect(), term: Term::Jump(target), term_loc: loc });
+                f.blocks.push(Block { params: vec![], insts: effects, term: Term::Jump(target), term_loc: loc });
                 *f.blocks[b].term.targets_mut()[t] = Target { block: middle, args: SmallVec::new() };
             }
         }
@@ -368,7 +384,7 @@ fn edge_effects(f: &Function, roots: &Roots, live: &Set, target: &Target, live_i
         }
         if roots.is_owned(arg) && !contains(live_in, arg) && !moved.contains(&arg) {
             moved.push(arg);
-        } else {
+        } else if f.ty(arg) != Type::Err {
             retains.push(arg);
         }
     }
