@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 SCALARS = ("int", "float", "bool", "complex")
 MATH = ("sqrt", "sin", "cos", "exp", "log", "atan", "tanh", "fabs", "log1p", "cosh")
 MATH_TWO = ("atan2", "copysign", "fmod", "hypot")
+# How an element becomes a Python number: in the reference, in compiled code (keeping -0.0).
+WIDEN = {"int": ("int", "+ 0"), "float": ("float", "* 1.0")}
 DTYPES = {"int": ("int64", "int32", "uint8"), "float": ("float64", "float32")}
 
 
@@ -407,8 +409,8 @@ class Generator:
         name, type = self.random.choice(flat)
         kind = array_kind(type)
         variable, element, other = self.fresh("i"), self.fresh("i"), self.fresh("i")
-        convert, zero = ("int", "0") if kind == "int" else ("float", "0.0")
-        lead = (f"{variable} = {element} + {zero}", f"{variable} = {convert}({element})")
+        convert, widen = WIDEN[kind]
+        lead = (f"{variable} = {element} {widen}", f"{variable} = {convert}({element})")
         form = self.below(0, 2)
         if form == 0:
             head = f"for {element} in {name}:"
@@ -529,9 +531,9 @@ class Generator:
             return None
         name, type = self.random.choice(fitting)
         index, parts = self.index(name, type)
-        convert, zero = ("int", "0") if kind == "int" else ("float", "0.0")
+        convert, widen = WIDEN[kind]
         wide = type.startswith(("int64", "float64"))
-        plain = f"{name}[{index}]" if wide else f"({name}[{index}] + {zero})"
+        plain = f"{name}[{index}]" if wide else f"({name}[{index}] {widen})"
         return self.make(kind, plain, parts, f"{convert}({name}[{index}])")
 
     def int_expr(self, depth):
@@ -643,7 +645,8 @@ class Generator:
         form = self.below(0, 11)
         if form == 10:
             parts = [sub(kind) for _ in range(4)]
-            return self.make("bool", "({0} in ({1}, {2}, {3}))", parts)
+            new = "_new({0}) in (_new({1}), _new({2}), _new({3}))"
+            return self.make("bool", "({0} in ({1}, {2}, {3}))", parts, f"({new})")
         if form == 11:
             op = self.random.choice(("&", "|", "^", "==", "!="))
             return self.make("bool", f"({{0}} {op} {{1}})", [sub(), sub()])
@@ -665,7 +668,8 @@ class Generator:
         if form == 8:
             op = self.random.choice(order)
             parts = [sub(kind) for _ in range(4)]
-            return self.make("bool", f"(({{0}}, {{1}}) {op} ({{2}}, {{3}}))", parts)
+            new = f"((_new({{0}}), _new({{1}})) {op} (_new({{2}}), _new({{3}})))"
+            return self.make("bool", f"(({{0}}, {{1}}) {op} ({{2}}, {{3}}))", parts, new)
         if "complex" in self.scalars:
             op = self.random.choice(("==", "!="))
             return self.make("bool", f"({{0}} {op} {{1}})", [sub("complex"), sub("complex")])

@@ -108,6 +108,43 @@ def write_reproduction(folder, seed, program, verdict, module):
     return path
 
 
+def fuzz(options):
+    """Runs programs until time, count or patience is over: how many ran, how many failed.
+
+    A program that is rejected as one before it was is counted, but not looked into again.
+    """
+    judge = Judge(options.module, options.limit)
+    end = time.monotonic() + options.seconds
+    done = failures = 0
+    rejections = set()
+    while time.monotonic() < end and done != options.count and failures < options.failures:
+        seed = options.seed + done
+        done += 1
+        program = Generator(seed, options.without).program()
+        verdict = judge(program)
+        if verdict["kind"] == "same":
+            continue
+        failures += 1
+        kind = family(verdict)
+        if kind in rejections:
+            print(f"seed {seed}: rejected as before", flush=True)
+            continue
+        if verdict["kind"] == "rejected":
+            rejections.add(kind)
+        print(f"seed {seed}: {verdict['kind']}: {verdict['detail']}", flush=True)
+        if not options.no_shrink and verdict["kind"] != "invalid":
+            smaller = shrink(program, lambda one, kind=kind: family(judge(one)) == kind)
+            again = judge(smaller)
+            if family(again) == kind:
+                program, verdict = smaller, again
+            else:
+                print("    but not when run again", flush=True)
+        path = write_reproduction(HERE / "out", seed, program, verdict, options.module)
+        print(f"    {os.path.relpath(path)}", flush=True)
+    judge.close()
+    return done, failures
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -128,26 +165,7 @@ def main():
         print(program.text(reference=False), *program.arguments, sep="\n")
         return 0
 
-    judge = Judge(options.module, options.limit)
-    end = time.monotonic() + options.seconds
-    seed, failures = options.seed, 0
-    while time.monotonic() < end and failures < options.failures:
-        if options.count is not None and seed - options.seed >= options.count:
-            break
-        program = Generator(seed, options.without).program()
-        verdict = judge(program)
-        if verdict["kind"] != "same":
-            failures += 1
-            print(f"seed {seed}: {verdict['kind']}: {verdict['detail']}", flush=True)
-            if not options.no_shrink and verdict["kind"] != "invalid":
-                wanted = family(verdict)
-                program = shrink(program, lambda one, want=wanted: family(judge(one)) == want)
-                verdict = judge(program)
-            path = write_reproduction(HERE / "out", seed, program, verdict, options.module)
-            print(f"    {os.path.relpath(path)}", flush=True)
-        seed += 1
-    judge.close()
-    done = seed - options.seed
+    done, failures = fuzz(options)
     print(f"{done} programs from seed {options.seed} on: {failures} failed")
     return 1 if failures else 0
 

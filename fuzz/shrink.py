@@ -41,14 +41,16 @@ def candidates(program):
     for i, line in enumerate(program.constants):
         if not any(line.split()[0] in text for text in texts(program)):
             yield edited(program, lambda p, i=i: p.constants.pop(i))
-    for at in range(count(blocks(program))):
-        size = len(nth(blocks(program), at))
+    for at, block in enumerate(blocks(program)):
+        size = len(block)
+        if any(block is function.body for function in program.functions):
+            size -= 1  # the return at the end decides the type of the function
         width = size
         while width:
             for start in range(0, size, width):
 
-                def cut(p, at=at, start=start, width=width):
-                    del nth(blocks(p), at)[start : start + width]
+                def cut(p, at=at, start=start, end=min(start + width, size)):
+                    del nth(blocks(p), at)[start:end]
 
                 yield edited(program, cut)
             width //= 2
@@ -160,7 +162,3 @@ def nth(items, n):
         if i == n:
             return item
     raise IndexError(n)
-
-
-def count(items):
-    return sum(1 for _ in items)
