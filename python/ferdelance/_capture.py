@@ -27,6 +27,7 @@ import sys
 import time
 import warnings
 from itertools import chain
+from keyword import iskeyword
 from typing import NamedTuple
 
 
@@ -94,6 +95,8 @@ _NESTED = 0x10
 _NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 #: Length from which it pays to compile single statements: half a millisecond's worth.
 _LONG = 4096
+#: Number of statements from which on it pays to compile the whole text.
+_MANY = 16
 
 
 def _remember(cache, key, value, size):
@@ -166,7 +169,7 @@ def _find_with_import_hook(py_func, code, text, tried):
             module = None
         text.hooked = loader, module and _Region(text.lines, 1, 0, module=module)
     region = text.hooked[1]
-    for other in region.codes.get(code.co_firstlineno, ()) if region else ():
+    for other in region.at(code.co_firstlineno) if region else ():
         if other == code:
             return text.found(region, other, code)
     return None
@@ -219,7 +222,7 @@ def _candidates(py_func, code, tried):
         for path in _paths(py_func, filename):
             text = _file(path, tried)
             if text is not None:
-                read = True
+                read = read or path == filename
                 yield f"the file {path}", text
     yield from _from_linecache(py_func, code, read, tried)
     if not read:
@@ -434,11 +437,12 @@ class _Text:
         line, name = code.co_firstlineno, code.co_name
         if not self.first_line <= line < self.first_line + len(self.lines):
             return None
-        # Tells most wrong texts at no cost. Names beyond ASCII can be spelled in several ways.
-        if name.isascii() and ("lambda" if name == "<lambda>" else name) not in self.text:
+        # Tells most wrong strings at no cost. Names beyond ASCII can be spelled in several ways.
+        word = "lambda" if name == "<lambda>" else name
+        if self.path is None and word.isascii() and word not in self.text:
             return None
-        for region in self._likely_regions(line, code.co_flags & _FUTURE_FLAGS):
-            for other in region.codes.get(line, ()):
+        for region in self._likely_regions(code):
+            for other in region.at(line):
                 if other == code:
                     return self.found(region, other, code)
         return None
@@ -467,7 +471,7 @@ class _Text:
             if region is not None:
                 same_name = region.named(code.co_name)
                 same_name.sort(key=lambda other: abs(other.co_firstlineno - line))
-                for other in [*region.codes.get(line, ()), *same_name]:
+                for other in [*region.at(line), *same_name]:
                     if _equivalent(other, code):
                         yield region, other
 
@@ -492,17 +496,18 @@ class _Text:
         nearest = min(lines, key=lambda line: abs(line - code.co_firstlineno))
         return f"its {what} in line {nearest} is another one, or something has changed its code"
 
-    def _likely_regions(self, line, flags):
-        """Parts of the text to look for a function of that line in.
+    def _likely_regions(self, code):
+        """Parts of the text to look for a function in.
 
         In a long text the statement around the line comes first: it compiles to the same code
-        objects, in less time. A file that has changed may be in the middle of being edited: where
-        the whole of it does not compile, the statement may.
+        objects, in less time, unless there are many. A file that has changed may be in the middle
+        of being edited: where the whole of it does not compile, the statement may.
         """
+        line, flags = code.co_firstlineno, code.co_flags & _FUTURE_FLAGS
         whole = None, ""
         if self.changed:
             parts = (whole, (self._statement(line), self.imports()))
-        elif len(self.text) > _LONG:
+        elif len(self.text) > _LONG and len(self._regions) < _MANY:
             parts = ((self._statement(line), self.imports()), whole)
         else:
             parts = (whole,)
@@ -510,18 +515,34 @@ class _Text:
             region = self.region(extent, flags, tail)
             if region is not None:
                 yield region
+        if self.path is None:
+            yield from self._single_statements(code, flags)
 
-    def region(self, extent, flags, tail="", optimize=-1):
+    def _single_statements(self, code, flags):
+        """The top-level statements around a function, each compiled alone, as notebooks do it.
+
+        Imports in the same text make a difference, see `imports`.
+        """
+        whole = self.region(None, flags)
+        line = code.co_firstlineno
+        if whole is None or all(other.co_name != code.co_name for other in whole.at(line)):
+            return
+        for index, node in enumerate(whole.tree().body):
+            if _first_line(node) <= line <= node.end_lineno:
+                yield self.region(None, flags, only=index)
+
+    def region(self, extent, flags, tail="", optimize=-1, only=None):
         """A range of lines (indices), or the whole text, compiled; None if it does not compile."""
-        key = (extent, flags, tail, optimize)
+        key = (extent, flags, tail, optimize, only)
         if key in self._regions:
             return self._regions[key]
         start, end = extent or (0, len(self.lines))
+        lines = self.lines[start:end]
         region = None
         try:
-            region = _Region(self.lines[start:end], self.first_line + start, flags, tail, optimize)
+            region = _Region(lines, self.first_line + start, flags, tail, optimize, only)
         except _NOT_PYTHON as error:
-            if extent is None:
+            if extent is None and not tail:
                 self.error = error
         self._regions[key] = region
         return region
@@ -542,8 +563,8 @@ class _Text:
                 for part in re.sub("#.*", "", match[2] or match[3]).split(","):
                     name, renamed, new_name = part.partition(" as ")
                     names.add(new_name.strip() if renamed else name.partition(".")[0].strip())
-            names = sorted(filter(str.isidentifier, names))
-            self._imports = f"import {', '.join(names)}" if names else ""
+            names = [name for name in names if name.isidentifier() and not iskeyword(name)]
+            self._imports = f"import {', '.join(sorted(names))}" if names else ""
         return self._imports
 
     def _statement(self, line):
@@ -585,20 +606,27 @@ _IMPORT = re.compile(r"^([ \t]*)(?:from [\w.]+ )?import (?:\(([^)]*)\)|(.*))$", 
 class _Region:
     """Whole statements, compiled as the lines of the file that they are."""
 
-    def __init__(self, lines, first_line, flags, tail="", optimize=-1, module=None):
+    def __init__(self, lines, first_line, flags, tail="", optimize=-1, only=None, module=None):
         self.lines = lines
         self.first_line = first_line
         self._flags = flags
         #: a line of Python to compile behind it: at the end it disturbs no line numbers
         self._tail = tail
+        #: index of the only statement to compile
+        self._only = only
         if module is None:
-            module = _compile(self._source(), flags, optimize)
+            source = self._source() if only is None else self.tree()
+            module = _compile(source, flags, optimize)
         #: the code objects inside, by first line
-        self.codes = _by_line(module)
+        self._codes = _by_line(module)
+
+    def at(self, line):
+        """The code objects that begin in that line."""
+        return self._codes.get(line, ())
 
     def named(self, name):
         """The code objects of that name."""
-        return [code for group in self.codes.values() for code in group if code.co_name == name]
+        return [code for group in self._codes.values() for code in group if code.co_name == name]
 
     def text(self):
         """The statements' text."""
@@ -610,7 +638,10 @@ class _Region:
 
     def tree(self):
         """The syntax tree, a new one each time."""
-        return _compile(self._source(), self._flags | _ONLY_AST)
+        tree = _compile(self._source(), self._flags | _ONLY_AST)
+        if self._only is not None:
+            tree.body = [tree.body[self._only]]
+        return tree
 
     def place(self, code):
         """The last parts of `Found` for a code object; None if it is not a function's."""

@@ -396,18 +396,23 @@ def test_a_short_file_is_compiled_once(load, compiled):
     assert len(compiled) == 1
 
 
-def test_a_long_file_is_compiled_statement_by_statement(load, compiled):
-    methods = "".join(f"    def m{i}(self):\n        return {i}\n" for i in range(100))
-    module = load(LONG + "class C:\n" + methods)
+def test_a_long_file_is_compiled_in_part(load, compiled):
+    module = load(LONG + "class C:\n    def f(self): pass\n    def g(self): pass\n")
     age(module)
-    for i in range(500):
+    for i in (0, 250, 499):
         found = find(getattr(module, f"f{i}"))
         assert found[4:] == ("def", 3 * i + 1, f"f{i}")
         assert found.text is find(module.f0).text
+    assert [find(module.C.f).line, find(module.C.g).line] == [1502, 1503]
+    assert [len(text.strip()) for text in compiled] == [27, 31, 31, 52]
+
+
+def test_a_long_file_is_compiled_once_for_many(load, compiled):
+    module = load(LONG)
+    age(module)
+    for i in range(500):
+        assert find(getattr(module, f"f{i}"))[4:] == ("def", 3 * i + 1, f"f{i}")
     assert sum(len(text.strip()) for text in compiled) < len(LONG) * 1.1
-    for i in range(100):
-        assert find(getattr(module.C, f"m{i}")).line == 1502 + 2 * i
-    assert len(compiled) == 501
 
 
 def test_statements_are_guessed_right(load, compiled):
@@ -458,7 +463,7 @@ with __import__("contextlib").suppress():
     assert max(len(text.strip()) for text in compiled) < 250
 
 
-IMPORTS = """
+IMPORTS = '''
 import math, os.path  # a comment, with a comma
 import json as j
 from os import (
@@ -471,8 +476,13 @@ except ImportError:
     from os import sys
 
 def lazily():
+    """What it does:
+
+import everything, and in the end
+import if, nothing
+    """
     import re
-"""
+'''
 
 
 def test_imports_of_the_module_are_minded(load, compiled):
@@ -483,7 +493,8 @@ def test_imports_of_the_module_are_minded(load, compiled):
     age(module)
     for name in names:
         assert find(getattr(module, f"call_{name}")).name_or_col == f"call_{name}"
-    assert len(compiled) == len(names)
+    # The docstring hides that `re` is not the module's; it costs one compile more to find that out.
+    assert len(names) <= len(compiled) <= len(names) + 1
 
 
 def test_imports_that_are_somewhere_else(load, recorded):
@@ -814,7 +825,9 @@ def run_cell(text, filename, flags=0):
             code = compile(ast.Interactive([statement]), filename, "single", flags)
         else:
             code = compile(ast.Module([statement], []), filename, "exec", flags)
-        exec(code, namespace)
+        result = eval(code, namespace)
+        if isinstance(result, types.CoroutineType):
+            result.close()
     return namespace
 
 
@@ -825,6 +838,18 @@ def test_notebook_cell(name):
     assert find(namespace["f"]) == Found(text, name, 1, 0, "def", 3, "f")
     assert source_of(namespace["f"](0)[0]) == "lambda: x"
     assert source_of(namespace["g"]) == "lambda x: x"
+
+
+def test_notebook_cell_with_import():
+    # Each statement is a module of its own there, so `math` is not imported by that of `f`.
+    text = (
+        "import math\n\ndef f(x):\n    return math.sin(x)\n"
+        "fs = [lambda x: math.sin(x), lambda x: math.cos(x)]; import os; g = lambda: os.stat(1)\n"
+    )
+    namespace = run_cell(text, "<ipython-input-6-0>")
+    assert find(namespace["f"])[4:] == ("def", 3, "f")
+    assert source_of(namespace["fs"][1]) == "lambda x: math.cos(x)"
+    assert source_of(namespace["g"]) == "lambda: os.stat(1)"
 
 
 def test_notebook_cell_with_await():
@@ -1079,6 +1104,9 @@ def test_compile(recorded):
         assert find(namespace["f"])[1:] == ("<generated>", 1, 0, "def", 1, "f")
     exec(compile("def f(x): return 'é'\r\n".encode(), "/nowhere.py", "exec"), namespace)
     assert find(namespace["f"])[:2] == ("def f(x): return 'é'\n", "/nowhere.py")
+    namespace["__file__"] = __file__
+    exec(compile("def f(x): return 'o'", "nowhere.py", "exec"), namespace)
+    assert find(namespace["f"])[:2] == ("def f(x): return 'o'", "nowhere.py")
 
 
 def test_console(recorded):
