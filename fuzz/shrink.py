@@ -49,8 +49,8 @@ def candidates(program):
         while width:
             for start in range(0, size, width):
 
-                def cut(p, at=at, start=start, end=min(start + width, size)):
-                    del nth(blocks(p), at)[start:end]
+                def cut(p, at=at, start=start, width=width, size=size):
+                    del nth(blocks(p), at)[start : min(start + width, size)]
 
                 yield edited(program, cut)
             width //= 2
