@@ -435,6 +435,6 @@ impl Body<'_, '_, '_> {
 fn is_foldable(op: &Op) -> bool {
     matches!(
         op,
-        Op::Binary(..) | Op::Compare(..) | Op::Truth(_) | Op::Tuple(_) | Op::Slice(_) | Op::GetAttr(..) | Op::GetItem(..) | Op::UnpackItem(..)
+        Op::Binary(..) | Op::Compare(..) | Op::Truth(_) | Op::Tuple(_) | Op::GetAttr(..) | Op::GetItem(..) | Op::UnpackItem(..)
     )
 }

@@ -199,12 +199,37 @@ impl Body<'_, '_, '_> {
             }
             (Kind::Array(_), Kind::Array(_)) => Ok(value.vals.clone()),
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),
-            (Kind::Iter(from), Kind::Iter(inner)) => {
-                let range = Typed::new(*from, value.vals.clone());
-                self.cast(&range, *inner)
-            }
+            (Kind::Iter(from), Kind::Iter(inner)) => self.cast_state(*from, &value.vals, *inner),
             _ => Err(self.bug(format!("no conversion from {} to {to}", value.ty))),
         }
+    }
+
+    /// The state of an iterator over a value of type `from`, as one over `to`: see `lower::iter`.
+    fn cast_state(&mut self, from: Ty, state: &[Value], to: Ty) -> Result<Vals> {
+        let last = state.len().saturating_sub(1);
+        Ok(match (from.kind(), to.kind()) {
+            (Kind::Range(..), _) => self.cast(&Typed::new(from, state), to)?,
+            (Kind::Enumerate(x), Kind::Enumerate(y)) => {
+                let mut vals = self.cast_state(*x, &state[..last], *y)?;
+                vals.push(state[last]);
+                vals
+            }
+            (Kind::Zip(xs), Kind::Zip(ys)) => {
+                let (mut vals, mut at) = (Vals::new(), 0);
+                for (&x, &y) in xs.iter().zip(ys.iter()) {
+                    let len = machine(Ty::new(Kind::Iter(x))).len();
+                    vals.extend(self.cast_state(x, &state[at..at + len], y)?);
+                    at += len;
+                }
+                vals
+            }
+            (Kind::Reversed(x), Kind::Reversed(y)) => self.cast_state(*x, state, *y)?,
+            _ => {
+                let mut vals = self.cast(&Typed::new(from, &state[..last]), to)?;
+                vals.push(state[last]);
+                vals
+            }
+        })
     }
 
     /// Ranges of one item type, one of which has its step in the type.

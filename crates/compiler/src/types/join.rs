@@ -28,11 +28,23 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
             let step = if s == t { *s } else { None };
             join(*x, *y).map(|t| Ty::new(Kind::Range(t, step)))
         }
-        (Kind::Iter(x), Kind::Iter(y)) if matches!((x.kind(), y.kind()), (Kind::Range(..), Kind::Range(..))) => {
-            join(*x, *y).map(|t| Ty::new(Kind::Iter(t)))
-        }
+        (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
         (Kind::Slice(x), Kind::Slice(y)) if x == y => Some(a),
         _ => None,
+    }
+}
+
+/// What is iterated over: states of iterators over both must have one form.
+fn join_iterables(a: Ty, b: Ty) -> Option<Ty> {
+    match (a.kind(), b.kind()) {
+        (Kind::None | Kind::Optional(_), _) | (_, Kind::None | Kind::Optional(_)) => None,
+        (Kind::Enumerate(x), Kind::Enumerate(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Enumerate(t))),
+        (Kind::Reversed(x), Kind::Reversed(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Reversed(t))),
+        (Kind::Zip(x), Kind::Zip(y)) if x.len() == y.len() => {
+            let items: Option<Vec<Ty>> = x.iter().zip(y.iter()).map(|(x, y)| join_iterables(*x, *y)).collect();
+            items.map(|i| Ty::new(Kind::Zip(i.into())))
+        }
+        _ => join(a, b),
     }
 }
 
