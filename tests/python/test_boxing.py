@@ -226,6 +226,29 @@ def test_unknown_objects_are_refused():
         njit(lambda: thing)()
 
 
+# ---- ranges and slices --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [range(5), range(2, -9, -3), slice(1, 4), slice(None, 3, 2)])
+def test_ranges_and_slices_come_back(value):
+    f = njit(lambda x: x)
+    assert f(value) == value and f(value) == value
+
+
+def test_ranges_and_slices_made_inside():
+    assert njit(lambda n: range(n))(4) == range(4)
+    assert njit(lambda n: range(n, 0, -2))(9) == range(9, 0, -2)
+
+
+def test_slices_as_arguments():
+    f = njit(lambda a, s: a[s])
+    a = np.arange(10.0)
+    for s in (slice(2, 5), slice(None, 3), slice(None, None, -1), slice(None), slice(-3, None)):
+        assert f(a, s).tolist() == a[s].tolist()
+    with pytest.raises(fd.errors.TypingError, match="slice"):
+        f(a, slice("a", "b"))
+
+
 # ---- leaks --------------------------------------------------------------------------------------
 
 

@@ -36,8 +36,22 @@ pub enum Plan {
     /// A value with so many slots, behind a flag.
     Optional(Box<Plan>, usize),
     Array(ArrayPlan),
+    /// `range` or `slice`, called with start, stop and step.
+    Parts {
+        class: *mut PyObject,
+        parts: [Part; 3],
+    },
     /// A value that its type says.
     Object(*mut PyObject),
+}
+
+/// What a range or slice is made of.
+#[derive(Clone, Copy)]
+pub enum Part {
+    None,
+    /// Said by the type.
+    Constant(i64),
+    Slot,
 }
 
 pub struct ArrayPlan {
@@ -129,6 +143,14 @@ impl Plan {
             Kind::Module(name) => Plan::object(py.import(&**name)?.as_any(), pins),
             Kind::Builtin(name) => Plan::object(&known::resolve(py, name)?, pins),
             Kind::Class(_) | Kind::Dtype(_) => Plan::object(&class_object(py, ty)?, pins),
+            Kind::Range(_, step) => {
+                let step = step.map_or(Part::Slot, Part::Constant);
+                Plan::parts(py, "range", [Part::Slot, Part::Slot, step], pins)?
+            }
+            Kind::Slice(parts) => {
+                let parts = parts.map(|part| if part { Part::Slot } else { Part::None });
+                Plan::parts(py, "slice", parts, pins)?
+            }
             Kind::Ellipsis => Plan::object(&py.Ellipsis().into_bound(py), pins),
             _ => return Err(cannot_return(ty)),
         })
@@ -139,6 +161,15 @@ impl Plan {
             .iter()
             .map(|&item| Plan::new(py, item, pins))
             .collect()
+    }
+
+    fn parts(py: Python<'_>, name: &str, parts: [Part; 3], pins: &mut Pins) -> PyResult<Plan> {
+        let class = py.import("builtins")?.getattr(name)?;
+        pins.add(&class);
+        Ok(Plan::Parts {
+            class: class.as_ptr(),
+            parts,
+        })
     }
 
     fn object(object: &Bound<'_, PyAny>, pins: &mut Pins) -> Plan {
@@ -209,6 +240,7 @@ impl Plan {
                     plan.make(slots, frozen)
                 }
                 Plan::Array(plan) => plan.make(slots, frozen),
+                Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
                 Plan::Object(object) => new_ref(*object),
                 Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, frozen),
             }
@@ -243,6 +275,14 @@ impl Plan {
                     } else {
                         plan.release(slots);
                     }
+                }
+                Plan::Parts { parts, .. } => {
+                    *slots = slots.add(
+                        parts
+                            .iter()
+                            .filter(|part| matches!(part, Part::Slot))
+                            .count(),
+                    );
                 }
                 Plan::Array(plan) => {
                     memory::owner_release(core::ptr::with_exposed_provenance_mut(
@@ -329,6 +369,30 @@ unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, frozen: &Frozen) ->
             return core::ptr::null_mut();
         }
         tuple
+    }
+}
+
+/// Calls `range` or `slice`.
+unsafe fn make_parts(
+    class: *mut PyObject,
+    parts: [Part; 3],
+    slots: &mut *const u64,
+) -> *mut PyObject {
+    // SAFETY: the slots are the parts that are not said otherwise; the GIL is held.
+    unsafe {
+        let parts = parts.map(|part| match part {
+            Part::None => None,
+            Part::Constant(value) => Some(value),
+            Part::Slot => Some(take(slots).cast_signed()),
+        });
+        let py = Python::assume_attached();
+        match Bound::from_borrowed_ptr(py, class).call1((parts[0], parts[1], parts[2])) {
+            Ok(object) => object.into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                core::ptr::null_mut()
+            }
+        }
     }
 }
 

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use ferdelance_abi::layout::{Location, OWNER_STATIC, Trampoline};
+use ferdelance_abi::layout::{Location, OWNER_STATIC, Trampoline, array_slots};
 use ferdelance_abi::rtfn;
 use ferdelance_abi::settings::Options;
 use ferdelance_compiler::diag::{self, Diagnostic};
 use ferdelance_compiler::hir;
 use ferdelance_compiler::pipeline;
 use ferdelance_compiler::syntax::{self, Locator};
-use ferdelance_compiler::tir::{PoolEntry, Program};
+use ferdelance_compiler::tir::{PoolEntry, Program, Type};
 use ferdelance_compiler::types::{PyRef, Ty};
 use ferdelance_jit as jit;
 use pyo3::prelude::*;
 
 use crate::capture::{At, Place};
 use crate::host::PyHost;
+use crate::num::slots;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
 use crate::{errors, handles, inspect};
@@ -130,6 +131,7 @@ pub fn compile(
     let front = start.elapsed();
     let settings = jit::Settings::default();
     let program = compiled.program;
+    check_slots(&program, &request.args, compiled.result).map_err(Failure::Internal)?;
     // LLVM needs nothing of Python, and takes the longest.
     let object = py
         .detach(|| jit::compile(&program, &settings))
@@ -176,6 +178,29 @@ pub fn compile(
         timings,
         _pool: pool,
     })
+}
+
+/// Both sides of the boundary must agree on the slots of every value; a disagreement would corrupt memory.
+fn check_slots(program: &Program, args: &[Ty], result: Ty) -> Result<(), String> {
+    let entry = program
+        .entries
+        .first()
+        .and_then(|id| program.functions.get(id.index()));
+    let entry = entry.ok_or("the program has no entry")?;
+    let count = |types: &[Type]| -> usize {
+        let slots = |ty: &Type| match ty {
+            Type::Array(ndim) => array_slots(usize::from(*ndim)),
+            _ => 1,
+        };
+        types.iter().map(slots).sum()
+    };
+    let expected: usize = args.iter().map(|&arg| slots(arg)).sum();
+    if count(&entry.params) == expected && count(&entry.results) == slots(result) {
+        return Ok(());
+    }
+    Err(format!(
+        "{args:?} -> {result} is not what the code takes and gives"
+    ))
 }
 
 /// A name as symbols may have it.

@@ -12,35 +12,6 @@ use crate::handles::Pins;
 use crate::numpy::numpy;
 use crate::{dispatcher, types};
 
-/// Modules whose functions and classes have canonical names. For a private twin (`_operator`), the public name.
-const MODULES: [(&str, &str); 25] = [
-    ("builtins", "builtins"),
-    ("math", "math"),
-    ("cmath", "cmath"),
-    ("operator", "operator"),
-    ("_operator", "operator"),
-    ("numpy", "numpy"),
-    ("numpy.linalg", "numpy.linalg"),
-    ("numpy.random", "numpy.random"),
-    ("numpy.fft", "numpy.fft"),
-    ("itertools", "itertools"),
-    ("functools", "functools"),
-    ("_functools", "functools"),
-    ("collections", "collections"),
-    ("_collections", "collections"),
-    ("random", "random"),
-    ("_random", "random"),
-    ("time", "time"),
-    ("bisect", "bisect"),
-    ("_bisect", "bisect"),
-    ("heapq", "heapq"),
-    ("_heapq", "heapq"),
-    ("string", "string"),
-    ("fractions", "fractions"),
-    ("statistics", "statistics"),
-    ("dataclasses", "dataclasses"),
-];
-
 /// The type of a module, function, class, dtype or jitted function; `None` for other objects and for
 /// those that the compiler has no name for. Objects that the type refers to are pinned.
 pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
@@ -145,25 +116,23 @@ pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
             .extract()
             .ok()
     });
-    let package = own
-        .as_deref()
-        .and_then(|module| module.split('.').next())
-        .unwrap_or("");
-    let places: Vec<&str> = match package {
-        "ferdelance" => vec!["ferdelance", "ferdelance.extending"],
-        // NumPy's functions live in private modules, ufuncs have no module, random functions are methods.
-        "numpy" | "" => vec![
+    let own = own.unwrap_or_default();
+    let package = own.split('.').next().unwrap_or("");
+    // `_operator` is a private twin of `operator`.
+    let public = own.strip_prefix('_').unwrap_or(&own);
+    let places: &[&str] = match package {
+        "ferdelance" => &["ferdelance", "ferdelance.extending"],
+        // Ufuncs have no module; random functions are methods; others may live in private modules.
+        "numpy" | "" => &[
             "numpy",
             "numpy.linalg",
             "numpy.random",
             "numpy.fft",
             "random",
+            public,
         ],
-        _ => MODULES
-            .iter()
-            .filter(|(module, _)| Some(*module) == own.as_deref())
-            .map(|(_, public)| *public)
-            .collect(),
+        package if is_of_python(py, package)? => &[public, &own],
+        _ => return Ok(None),
     };
     let modules = py.import("sys")?.getattr("modules")?;
     for place in places {
@@ -183,6 +152,13 @@ pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// Whether a package belongs to Python itself.
+fn is_of_python(py: Python<'_>, package: &str) -> PyResult<bool> {
+    py.import("sys")?
+        .getattr("stdlib_module_names")?
+        .contains(package)
 }
 
 /// Objects without a name that mean something: `ferdelance.objmode`.

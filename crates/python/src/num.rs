@@ -225,6 +225,9 @@ pub fn slots(ty: Ty) -> usize {
             items.iter().map(|&item| slots(item)).sum()
         }
         Kind::Array(array) => ferdelance_abi::layout::array_slots(usize::from(array.ndim)),
+        // Start and stop, and the step where the type does not say it; the parts that are there.
+        Kind::Range(_, step) => 2 + usize::from(step.is_none()),
+        Kind::Slice(parts) => parts.iter().filter(|&&part| part).count(),
         _ => Num::of(ty).map_or(0, Num::slots),
     }
 }

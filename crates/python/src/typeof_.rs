@@ -62,17 +62,30 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
         return Ok(Some(Ty::new(Kind::Ellipsis)));
     }
     if object.is_exact_instance_of::<PyRange>() {
-        return Ok(Some(Ty::new(Kind::Range(Ty::py_int(), None))));
+        let range = Ty::new(Kind::Range(Ty::py_int(), None));
+        return Ok(parts(object)?.map(|_| range));
     }
-    if let Ok(slice) = object.cast_exact::<PySlice>() {
-        let given = |name: &str| -> PyResult<bool> { Ok(!slice.getattr(name)?.is_none()) };
-        return Ok(Some(Ty::new(Kind::Slice([
-            given("start")?,
-            given("stop")?,
-            given("step")?,
-        ]))));
+    if object.is_exact_instance_of::<PySlice>() {
+        return Ok(parts(object)?.map(|given| Ty::new(Kind::Slice(given))));
     }
     Ok(None)
+}
+
+/// Which of start, stop and step of a range or slice are not None; `None` if one is no int64.
+fn parts(object: &Bound<'_, PyAny>) -> PyResult<Option<[bool; 3]>> {
+    let mut given = [false; 3];
+    for (name, given) in ["start", "stop", "step"].into_iter().zip(&mut given) {
+        let part = object.getattr(name)?;
+        *given = !part.is_none();
+        // SAFETY: an int.
+        if *given
+            && !(part.is_exact_instance_of::<PyInt>()
+                && unsafe { layouts::long_i64(part.as_ptr()) }.is_some())
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(given))
 }
 
 /// An instance of a class derived from a builtin one, unless it is a member of an enumeration, which is

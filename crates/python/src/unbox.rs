@@ -79,6 +79,11 @@ pub enum Plan {
         class: *mut PyTypeObject,
         items: Box<[Plan]>,
     },
+    /// A range or a slice: those of its attributes start, stop and step that are not None.
+    Parts {
+        class: *mut PyTypeObject,
+        parts: [bool; 3],
+    },
     /// This very object, which has no slots: None, a function, a module, a class.
     Identity(*mut PyObject),
     /// A value for an optional parameter.
@@ -212,8 +217,15 @@ impl Plan {
                         flags: contiguous.1 | writeable | aligned,
                     }))
                 }
-                // Values of these types would need slots, which the convention does not have.
-                Kind::Range(..) | Kind::Slice(_) => None,
+                Kind::Range(..) | Kind::Slice(_) if actual != param => None,
+                Kind::Range(..) => Some(Plan::Parts {
+                    class,
+                    parts: [true; 3],
+                }),
+                Kind::Slice(parts) => Some(Plan::Parts {
+                    class,
+                    parts: *parts,
+                }),
                 _ => {
                     pins.add(&Bound::from_borrowed_ptr(py, object));
                     Some(Plan::Identity(object))
@@ -341,6 +353,15 @@ impl Plan {
                     }
                     Outcome::Done
                 }
+                Plan::Parts {
+                    class: expected,
+                    parts,
+                } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    unbox_parts(object, *parts, out)
+                }
                 // An argument was passed after all: not this plan.
                 Plan::Omitted | Plan::Default { .. } if !object.is_null() => Outcome::Miss,
                 Plan::Omitted => Outcome::Done,
@@ -380,6 +401,38 @@ impl ArrayPlan {
             Outcome::Done
         }
     }
+}
+
+/// Writes start, stop and step of a range or a slice, as far as they should be there.
+///
+/// # Safety
+/// `object` has these attributes; there is room for them.
+unsafe fn unbox_parts(object: *mut PyObject, parts: [bool; 3], out: &mut *mut u64) -> Outcome {
+    for (name, expected) in [c"start", c"stop", c"step"].into_iter().zip(parts) {
+        // SAFETY: alive; what is got is released.
+        unsafe {
+            let part = ffi::PyObject_GetAttrString(object, name.as_ptr());
+            if part.is_null() {
+                return Outcome::Raised;
+            }
+            let is_int = class(part) == &raw mut ffi::PyLong_Type;
+            let value = if is_int {
+                layouts::long_i64(part)
+            } else {
+                None
+            };
+            let is_none = part == ffi::Py_None();
+            ffi::Py_DecRef(part);
+            match value {
+                Some(value) if expected => {
+                    put(out, value.cast_unsigned());
+                }
+                None if !expected && is_none => {}
+                _ => return Outcome::Miss,
+            }
+        }
+    }
+    Outcome::Done
 }
 
 #[inline(always)]
