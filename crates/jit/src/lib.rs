@@ -4,7 +4,6 @@ mod arc4random;
 mod compile;
 mod emit;
 mod error;
-mod inspect;
 mod link;
 mod locations;
 mod optimise;
@@ -12,7 +11,6 @@ mod session;
 
 pub use compile::{Object, Settings, Timings, compile};
 pub use error::{Error, Stage};
-pub use inspect::{asm, cfg, llvm_ir};
-pub use link::{Entry, LoadOptions, Loaded, Perf, PoolResolver, Symbols, load};
+pub use link::{Entry, LoadOptions, Loaded, PoolResolver, Symbols, load};
 pub use locations::{Location, LocationTable};
 pub use session::Cpu;
