@@ -3,6 +3,7 @@
 import collections
 import copy
 import gc
+import os
 import sys
 import threading
 import weakref
@@ -361,6 +362,62 @@ def test_compiling_from_many_threads():
         thread.join()
     assert not wrong
     assert len(f.signatures) == len(values)
+
+
+def test_compiling_different_functions_from_many_threads():
+    def make(k):
+        return njit(lambda x: x * k)
+
+    functions = [make(k) for k in range(12)]
+    wrong = []
+
+    def work(k):
+        if functions[k](2) != 2 * k or functions[(k + 1) % 12](1.5) != 1.5 * ((k + 1) % 12):
+            wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_compiles():
+    f = identity()
+    assert f(1) == 1
+    busy = threading.Thread(target=lambda: [identity()(i) for i in range(20)])
+    busy.start()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if f(1) == 1 and f(2.5) == 2.5 and identity()(3) == 3 else 1)
+    busy.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_global_whose_attribute_compiles():
+    inner = identity()
+
+    class Meta(type):
+        @property
+        def value(cls):
+            return inner(7)
+
+    class Namespace(metaclass=Meta):
+        pass
+
+    def f(x):
+        return x + Namespace.value
+
+    jitted = njit(f)
+    try:
+        assert jitted(1) == 8
+    except fd.errors.TypingError:
+        # Attributes of ordinary classes may be refused; the lock must be free again.
+        pass
+    assert identity()(1) == 1
 
 
 def test_nogil_calls_overlap_with_python():
