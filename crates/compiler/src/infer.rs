@@ -26,6 +26,7 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+mod elementwise;
 pub mod index;
 pub mod intrinsic;
 mod numpy;

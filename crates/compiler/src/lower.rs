@@ -6,7 +6,7 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
+//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
 //! * [`raise`]: errors. * [`text`]: str, repr, print, hash.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::types::{Kind, Ty};
 mod array;
 mod call;
 mod compare;
+mod elementwise;
 mod iter;
 mod raise;
 mod scalar;
@@ -100,6 +101,7 @@ impl Lowering<'_, '_> {
             b: builder,
             values: vec![None; f.values.len()],
             blocks: vec![None; f.blocks.len()],
+            numpy_errors: info.options.numpy_errors,
             handler: None,
             result,
             cx: self,
@@ -121,6 +123,8 @@ struct Body<'c, 's, 'h> {
     values: Vec<Option<Vals>>,
     /// The TIR block of each reachable HIR block.
     blocks: Vec<Option<tir::BlockId>>,
+    /// Division by zero gives inf, nan or 0 instead of raising.
+    numpy_errors: bool,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
     /// The type that is returned.
@@ -290,7 +294,7 @@ impl Body<'_, '_, '_> {
             }
             Op::Compare(op, a, b) => {
                 let (a, b) = (self.get(*a), self.get(*b));
-                smallvec::smallvec![self.compare(*op, &a, &b)?]
+                self.comparison(*op, &a, &b, ty)?
             }
             Op::Truth(a) => {
                 let a = self.get(*a);

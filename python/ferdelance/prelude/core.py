@@ -99,3 +99,35 @@ def array_max(array):
             if value > best or value != value:
                 best = value
     return best
+
+
+def array_argmin(array):
+    """array.argmin() of a one-dimensional array: the first position of the smallest; NaN first."""
+    if array.size == 0:
+        raise ValueError("attempt to get argmin of an empty sequence")
+    at = 0
+    for i in range(1, array.shape[0]):
+        if array[i] < array[at] or (array[i] != array[i] and array[at] == array[at]):
+            at = i
+    return at
+
+
+def array_argmax(array):
+    """array.argmax() of a one-dimensional array: the first position of the largest; NaN first."""
+    if array.size == 0:
+        raise ValueError("attempt to get argmax of an empty sequence")
+    at = 0
+    for i in range(1, array.shape[0]):
+        if array[i] > array[at] or (array[i] != array[i] and array[at] == array[at]):
+            at = i
+    return at
+
+
+def array_mean(array):
+    """array.mean() over all elements."""
+    return array.sum() / array.size
+
+
+def numpy_sum(array):
+    """np.sum(array)"""
+    return array.sum()

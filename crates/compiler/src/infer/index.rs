@@ -141,12 +141,18 @@ impl Session<'_> {
             return Err(error.help("pass the array as an argument, or write to a copy"));
         }
         let indexing = basic_indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
-        if indexing.result.as_array().is_some() {
-            return Err(frame
-                .error(Code::UnsupportedFunction, format!("assignment to a part of {ty} with {index_ty} is not compiled yet (setitem)"))
-                .help("write a loop over the elements"));
-        }
-        if promote::fit(new_ty, array.dtype).is_none() {
+        // A part of the array takes an array that broadcasts to it, or a scalar.
+        let element = match (indexing.result.as_array(), new_ty.as_array()) {
+            (Some(part), Some(new)) if new.ndim <= part.ndim => new.dtype,
+            (Some(part), Some(new)) => {
+                return Err(frame.error(
+                    Code::CannotConvert,
+                    format!("cannot assign a {}-dimensional array to a {}-dimensional part (setitem)", new.ndim, part.ndim),
+                ));
+            }
+            _ => new_ty,
+        };
+        if promote::fit(element, array.dtype).is_none() {
             return Err(frame.error(
                 Code::CannotConvert,
                 format!("cannot convert {new_ty} to {}, the type of the array's elements (setitem)", array.dtype),

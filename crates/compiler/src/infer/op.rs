@@ -2,7 +2,7 @@
 
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
-use super::{AbsVal, Dependency, Session};
+use super::{AbsVal, Dependency, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
@@ -184,14 +184,13 @@ impl Session<'_> {
             }
             _ => {}
         }
+        if let Some(found) = elementwise::binary(op, x, y) {
+            return Ok(found);
+        }
         let (name, sign) = binary_names(op);
         let mut error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {x} and {y}"));
         error.labels[0].text = format!("{x} {sign} {y}");
-        if x.as_array().is_some() || y.as_array().is_some() {
-            error = error
-                .note("arithmetic on whole arrays is not compiled yet")
-                .help("write a loop over the elements");
-        } else if x.is_str() != y.is_str() && (x.is_number() || y.is_number()) && op == BinaryOp::Add {
+        if x.is_str() != y.is_str() && (x.is_number() || y.is_number()) && op == BinaryOp::Add {
             error = error.help("convert the number with `str()`");
         }
         Err(error)
@@ -199,6 +198,9 @@ impl Session<'_> {
 
     pub(super) fn compare(&self, frame: &Frame, op: CompareOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
         let (x, y) = (ty_of(a), ty_of(b));
+        if let Some(found) = elementwise::compare(op, plain(x), plain(y)) {
+            return Ok(found);
+        }
         match op {
             CompareOp::Is | CompareOp::IsNot => {
                 return Ok(match identity(a, b, x, y) {
@@ -377,6 +379,9 @@ pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
             Some(b) => AbsVal::bool(!b),
             None => AbsVal::of(Ty::bool()),
         });
+    }
+    if let Some(found) = elementwise::unary(op, ty) {
+        return Ok(found);
     }
     let int64 = |weak| Ty::new(Kind::Int { bits: 64, signed: true, weak });
     let result = match (op, ty.kind()) {

@@ -119,7 +119,7 @@ impl Body<'_, '_, '_> {
             Intrinsic::Iter => self.iter(&args[0])?,
             Intrinsic::Unary(op) => self.unary(*op, &args[0], ty)?,
             Intrinsic::Binary(op) => self.binary(*op, &args[0], &args[1], ty)?,
-            Intrinsic::Compare(op) => smallvec![self.compare(*op, &args[0], &args[1])?],
+            Intrinsic::Compare(op) => self.comparison(*op, &args[0], &args[1], ty)?,
             Intrinsic::GetItem => self.get_item(&args[0], &args[1], ty)?,
             Intrinsic::SetItem => {
                 self.set_item(&args[0], &args[1], &args[2])?;
