@@ -280,7 +280,8 @@ impl Body<'_, '_, '_> {
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
-        let known = self.typing.values[inst.result.index()].constant.is_some();
+        let constant = self.typing.values[inst.result.index()].constant.clone();
+        let known = constant.is_some_and(|c| self.is_materialisable(ty, &c));
         let vals: Vals = match &inst.op {
             Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) => return Ok(None),
             Op::Unary(op, a) => {
@@ -288,6 +289,10 @@ impl Body<'_, '_, '_> {
                 self.unary(*op, &a, ty)?
             }
             _ if known && is_foldable(&inst.op) => return Ok(None),
+            Op::InPlace(op, a, b) if self.ty(*a).as_array().is_some() => {
+                let (a, b) = (self.get(*a), self.get(*b));
+                self.in_place(*op, &a, &b)?
+            }
             Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
                 let (a, b) = (self.get(*a), self.get(*b));
                 self.binary(*op, &a, &b, ty)?

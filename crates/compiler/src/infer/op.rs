@@ -27,6 +27,12 @@ impl Session<'_> {
             Op::Global(name) => self.global(frame, name),
             Op::Free(name) => self.free(frame, name),
             Op::Unary(op, a) => unary(frame, *op, frame.val(*a)),
+            Op::InPlace(op, a, b) if ty_of(frame.val(*a)).as_array().is_some() => {
+                match elementwise::in_place(*op, ty_of(frame.val(*a)), plain(ty_of(frame.val(*b)))) {
+                    Some(found) => found.map_err(|m| frame.error(Code::CannotConvert, m)),
+                    None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
+                }
+            }
             Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
                 if frame.literals[inst.result.index()] {
                     if let Some(folded) = fold_literals(*op, frame.val(*a), frame.val(*b)) {

@@ -16,7 +16,8 @@ impl Body<'_, '_, '_> {
             let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
             return self.map(&[a, b], ty, |body, x, _| Ok(smallvec![body.compare(op, &x[0], &x[1])?]));
         }
-        Ok(smallvec![self.compare(op, a, b)?])
+        let (a, b) = (self.item_of_zero_dim(a), self.item_of_zero_dim(b));
+        Ok(smallvec![self.compare(op, &a, &b)?])
     }
 
     /// `x op y` on elements, computed in NumPy's type; `+` and `*` of bools are `|` and `&`.
@@ -33,6 +34,36 @@ impl Body<'_, '_, '_> {
         let result = self.binary(op, &a, &b, dtype);
         self.numpy_errors = before;
         result
+    }
+
+    /// `a op= b` for an array: the elements of `a` change, and the result is `a`.
+    pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
+        let Kind::Array(target) = *a.ty.kind() else { return Err(self.bug("in place on no array")) };
+        let b = self.unwrap(b)?;
+        let element = |t: &Typed| t.ty.as_array().map_or(t.ty, |x| x.dtype);
+        let Some(dtype) = promote::elements(op, target.dtype, element(&b)) else { return Err(self.bug("an operator without a type")) };
+        let operands = [a.clone(), b];
+        let ndim = operands.iter().filter_map(|o| o.ty.as_array()).map(|x| x.ndim).max().unwrap_or(0);
+        let new = if ndim == 0 {
+            let elements = [self.item_of_zero_dim(&operands[0]), self.item_of_zero_dim(&operands[1])];
+            Typed::new(dtype, self.element_binary(op, &elements[0], &elements[1], dtype)?)
+        } else {
+            let ty = Ty::array(dtype, ndim, Layout::C);
+            Typed::new(ty, self.map(&operands, ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype))?)
+        };
+        self.assign_elements(a.vals[0], target, &new)?;
+        Ok(a.vals.clone())
+    }
+
+    /// The element of an array without dimensions; other values as they are.
+    pub(super) fn item_of_zero_dim(&mut self, value: &Typed) -> Typed {
+        match *value.ty.kind() {
+            Kind::Array(a) if a.ndim == 0 => {
+                let address = self.b.part(value.vals[0], Part::Data);
+                Typed::new(a.dtype, self.load(address, a))
+            }
+            _ => value.clone(),
+        }
     }
 
     /// A new array of type `ty` whose elements are `scalar` of the operands' elements.

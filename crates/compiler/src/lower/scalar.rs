@@ -22,6 +22,7 @@ impl Body<'_, '_, '_> {
         if ty.as_array().is_some() {
             return self.map(&[a], ty, |body, x, dtype| body.unary(op, &x[0], dtype));
         }
+        let a = self.item_of_zero_dim(&a);
         let vals = self.cast(&a, ty)?;
         Ok(match (op, ty.kind()) {
             (UnaryOp::Neg, Kind::Int { .. }) => smallvec![self.b.unary(Un::Neg, vals[0])],
@@ -65,6 +66,10 @@ impl Body<'_, '_, '_> {
         let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
         if ty.as_array().is_some() {
             return self.map(&[a, b], ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype));
+        }
+        if a.ty.as_array().is_some() || b.ty.as_array().is_some() {
+            let (x, y) = (self.item_of_zero_dim(&a), self.item_of_zero_dim(&b));
+            return self.element_binary(op, &x, &y, ty);
         }
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Str, Kind::Str) => return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into()),
@@ -319,8 +324,10 @@ impl Body<'_, '_, '_> {
         }
         match ty.kind() {
             Kind::Int { signed, .. } => {
-                let y = self.cast(b, ty)?;
-                Ok(smallvec![self.b.rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &[x[0], y[0]])])
+                let wide = Ty::int(64, *signed);
+                let args = [self.cast(a, wide)?[0], self.cast(b, wide)?[0]];
+                let result = self.b.rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &args);
+                Ok(self.cast_number(&Typed::one(wide, result), ty))
             }
             Kind::Float { bits, .. } => {
                 let y = self.cast(b, ty)?;
