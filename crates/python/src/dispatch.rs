@@ -162,6 +162,14 @@ impl State {
         Ok(binding)
     }
 
+    /// A route by number. (In the head of a loop the borrow would last for the loop's body.)
+    fn route(&self, index: usize) -> Option<*const Route> {
+        self.routes
+            .borrow()
+            .get(index)
+            .map(|route| ptr::from_ref::<Route>(route))
+    }
+
     /// The function's HIR, made at the first request.
     pub(crate) fn module(
         &self,
@@ -324,12 +332,7 @@ unsafe fn bind_and_call(
     let objects = &bound.objects;
     // All routes, not only those in front. A route that runs may change the list.
     let mut index = 0;
-    while let Some(route) = state
-        .routes
-        .borrow()
-        .get(index)
-        .map(|route| ptr::from_ref::<Route>(route))
-    {
+    while let Some(route) = state.route(index) {
         // SAFETY: routes live as long as the dispatcher.
         let route = unsafe { &*route };
         index += 1;
