@@ -106,7 +106,8 @@ pub struct Session<'h> {
     pub instances: Vec<Instance>,
     by_key: FxHashMap<Key, InstanceId>,
     dispatchers: FxHashMap<PyRef, (ModuleId, Callee)>,
-    prelude: Option<(ModuleId, Arc<FxHashMap<Arc<str>, hir::FuncId>>)>,
+    /// The modules of the prelude's files, as far as they were needed.
+    prelude: FxHashMap<usize, ModuleId>,
     /// What is stored in each cell; grows until nothing changes.
     cells: FxHashMap<CellSite, AbsVal>,
     cells_changed: bool,
@@ -136,7 +137,7 @@ impl<'h> Session<'h> {
             instances: vec![],
             by_key: FxHashMap::default(),
             dispatchers: FxHashMap::default(),
-            prelude: None,
+            prelude: FxHashMap::default(),
             cells: FxHashMap::default(),
             cells_changed: false,
             low: u32::MAX,
@@ -227,15 +228,21 @@ impl<'h> Session<'h> {
 
     /// A function of the prelude.
     fn prelude(&mut self, name: &str) -> Result<Option<(ModuleId, hir::FuncId)>> {
-        if self.prelude.is_none() {
-            let (module, names) = crate::prelude::load()?;
-            let id = ModuleId(self.modules.len() as u32);
-            let options = Options { always_inline: true, ..self.modules[0].options };
-            self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
-            self.prelude = Some((id, names));
-        }
-        let found = self.prelude.as_ref().and_then(|(id, names)| names.get(name).map(|&f| (*id, f)));
-        Ok(found)
+        let files = crate::prelude::load()?;
+        let found = files.iter().enumerate().find_map(|(i, file)| file.names.get(name).map(|&f| (i, f)));
+        let Some((file, function)) = found else { return Ok(None) };
+        let id = match self.prelude.get(&file) {
+            Some(&id) => id,
+            None => {
+                let id = ModuleId(self.modules.len() as u32);
+                let options = Options { always_inline: true, ..self.modules[0].options };
+                let module = files[file].module.clone();
+                self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
+                self.prelude.insert(file, id);
+                id
+            }
+        };
+        Ok(Some((id, function)))
     }
 }
 

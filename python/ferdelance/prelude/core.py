@@ -4,10 +4,6 @@ A function here is what the builtin of its name compiles to (see the prelude mod
 All of it also runs under CPython.
 """
 
-import math
-
-import numpy as np
-
 
 def builtins_sum(values, *start):
     """sum(values[, start]): items from the left, as CPython adds them up."""
@@ -34,11 +30,6 @@ def builtins_all(values):
         if not value:
             return False
     return True
-
-
-def math_log(x, base):
-    """math.log(x, base)"""
-    return math.log(x) / math.log(base)
 
 
 def array_fill(array, value):

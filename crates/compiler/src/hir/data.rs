@@ -94,6 +94,8 @@ pub struct Param {
     pub name: Name,
     pub kind: ParamKind,
     pub has_default: bool,
+    /// The default, where it is written as a literal: all that functions of the prelude have.
+    pub literal: Option<Literal>,
     pub span: Span,
 }
 

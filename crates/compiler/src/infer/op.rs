@@ -317,7 +317,7 @@ fn unsupported(frame: &Frame, what: &str, instead: &str) -> Box<Diagnostic> {
     frame.error(Code::UnsupportedSyntax, format!("{what} cannot be compiled yet")).help(instead)
 }
 
-fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
+pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
     Ok(AbsVal::literal(match literal {
         Literal::None => Const::None,
         Literal::Bool(b) => Const::Bool(*b),
