@@ -82,7 +82,7 @@ impl Lowering<'_, '_> {
         }
         let instance = self.session.get(id);
         let info = self.session.info(instance.key.module);
-        let f = &info.module.functions[instance.key.function.index()];
+        let f = instance.hir(&info.module);
         let result = result.or(instance.typing.result).unwrap_or_else(Ty::none);
         let params: Vec<tir::Type> = instance.key.args.iter().flat_map(|t| machine(*t)).collect();
         let symbol: Arc<str> = format!("{}.{}.{}", self.symbol, self.functions.len(), f.name).into();
@@ -134,7 +134,7 @@ struct Body<'c, 's, 'h> {
 impl Body<'_, '_, '_> {
     fn lower(mut self, id: InstanceId) -> Result<tir::Function> {
         self.locate(self.f.span);
-        let order = crate::infer::reverse_postorder(self.f);
+        let order = self.f.reverse_postorder();
         self.blocks[0] = Some(tir::BlockId(0));
         let mut entry = self.b.func.blocks[0].params.clone().into_iter();
         let args = self.cx.session.get(id).key.args.clone();

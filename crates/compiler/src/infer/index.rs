@@ -4,6 +4,7 @@ use super::op::{plain, ty_of};
 use super::solve::Frame;
 use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
+use crate::hir::unroll::MOST_ITEMS;
 use crate::host::Const;
 use crate::types::{ArrayTy, Kind, Layout, Ty, join, promote};
 
@@ -170,6 +171,16 @@ impl Session<'_> {
         Ok(AbsVal::of(Ty::new(Kind::Iter(ty))))
     }
 
+    /// Whether a value of this type can be iterated over; over tuples, at least by a loop that is unrolled.
+    pub(super) fn check_iterable(&mut self, frame: &Frame, ty: Ty) -> Result<()> {
+        match ty.kind() {
+            Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(()),
+            Kind::Enumerate(inner) | Kind::Reversed(inner) => self.check_iterable(frame, *inner),
+            Kind::Zip(parts) => parts.iter().try_for_each(|t| self.check_iterable(frame, *t)),
+            _ => self.iter_element(frame, ty).map(|_| ()),
+        }
+    }
+
     pub(super) fn iter_item(&mut self, frame: &Frame, it: &AbsVal) -> Result<AbsVal> {
         match *ty_of(it).kind() {
             Kind::Iter(inner) => Ok(AbsVal::of(self.iter_element(frame, inner)?)),
@@ -194,7 +205,10 @@ impl Session<'_> {
                 tuple_item(items).ok_or_else(|| {
                     frame
                         .error(Code::NotIterable, format!("cannot iterate over {ty}: its items have different types"))
-                        .help("use `literal_unroll`, or index with constants")
+                        .note(format!(
+                            "the body of such a loop is compiled once for each item, for up to {MOST_ITEMS} items, if nothing but the loop uses the iterator"
+                        ))
+                        .help("loop over the tuple itself, or index it with constants")
                 })?
             }
             Kind::Enumerate(inner) => Ty::tuple(&[Ty::py_int(), self.iter_element(frame, *inner)?]),

@@ -52,6 +52,7 @@ impl Session<'_> {
                 self.set_item(frame, &a, &i, &v)
             }
             Op::Call { callee, args, keywords } => self.call(frame, inst.result, *callee, args, keywords),
+            Op::Iter(a) if self.unroll(frame, inst.result, *a) => Ok(AbsVal::BOTTOM),
             Op::Iter(a) => self.iter(frame, &frame.val(*a).clone()),
             Op::IterMore(it) => Ok(iter_more(frame.val(*it))),
             Op::IterItem(it) => self.iter_item(frame, &frame.val(*it).clone()),
@@ -69,7 +70,8 @@ impl Session<'_> {
                 Ok(AbsVal::of(Ty::new(Kind::Closure(closure))))
             }
             Op::NewCell(_) => {
-                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: inst.result.0 }))))
+                let number = self.get(frame.id).cells_from + inst.result.0;
+                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: number }))))
             }
             Op::CellGet(cell, _) => {
                 let content = cell_site(frame.val(*cell)).and_then(|site| self.cells.get(&site)).cloned();
