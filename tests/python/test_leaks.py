@@ -329,7 +329,7 @@ def compared(a, n):
 
 
 def formatted(a, n):
-    return f"{a}: {n}" + str(n)
+    return a + ": " + str(n) + repr(n)
 
 
 def in_tuples(a, n):
