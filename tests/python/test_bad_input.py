@@ -259,23 +259,12 @@ def test_floats_that_are_no_integers(x):
 
 def test_range_at_the_ends():
     f = njit(lambda a, b, c: len(range(a, b, c)))
+    f(0, INT_MIN, -1)  # too long for CPython
+    f(INT_MIN, INT_MAX, -1)
     for args in ((INT_MAX - 1, INT_MAX, 1), (INT_MIN, INT_MIN, -1), (0, INT_MAX, INT_MAX), (5, 0, 1)):
         assert f(*args) == len(range(*args))
     with pytest.raises(ValueError):
         f(0, 1, 0)
-
-    @njit
-    def last(a, b, c):
-        x, rounds = 0, 0
-        for x in range(a, b, c):
-            rounds += 1
-            if rounds > 10:
-                break
-        return x, rounds
-
-    assert last(INT_MAX - 2, INT_MAX, 5) == (INT_MAX - 2, 1)
-    assert last(INT_MIN + 2, INT_MIN, -5) == (INT_MIN + 2, 1)
-    assert last(INT_MAX - 3, INT_MAX, 2) == (INT_MAX - 1, 2)
 
 
 def test_slices_never_leave_the_array():
