@@ -60,7 +60,7 @@ def raises_a_number(n):
 # error: i8
 def catches_a_number(n):
     try:
-        return n
+        return 1 // n
     except n:
         return 0
 

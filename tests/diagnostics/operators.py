@@ -31,7 +31,7 @@ def tuple_index_out_of_bounds(pair):
     return pair[2]
 
 
-# error: (i8, f8), i8
+# error: (i8, str), i8
 def tuple_index_not_constant(pair, i):
     return pair[i]
 

@@ -1,6 +1,7 @@
 """Who owns arrays: where references are taken and dropped."""
 
 import numpy as np
+from ferdelance import njit
 
 
 # lower: i8
@@ -9,15 +10,20 @@ def created_and_returned(n):
     return np.zeros(n)
 
 
+@njit(inline="never")
+def new(n):
+    return np.zeros(n)
+
+
 # count: i8
 def created_and_dropped(n):
-    a = np.zeros(n)
+    a = new(n)
     return a[0]
 
 
 # count: i8
 def never_used(n):
-    np.zeros(n)
+    new(n)
     return n
 
 
@@ -33,41 +39,41 @@ def view_of_an_argument(a):
 
 # count: i8
 def view_of_a_new_array(n):
-    a = np.zeros(n)
+    a = new(n)
     return a[1:]
 
 
 # count: i8
 def array_and_its_view(n):
-    a = np.zeros(n)
+    a = new(n)
     return a, a[1:]
 
 
 # count: i8
 def returned_twice(n):
-    a = np.zeros(n)
+    a = new(n)
     return a, a
 
 
 # count: i8, b1
 def either_of_two(n, first):
-    a = np.zeros(n)
-    b = np.ones(n)
+    a = new(n)
+    b = new(n)
     return a if first else b
 
 
 # count: f8[::1], b1
 def new_or_argument(a, fresh):
     if fresh:
-        a = np.zeros(3)
+        a = new(3)
     return a
 
 
 # count: i8, i8
 def replaced_in_a_loop(n, times):
-    a = np.zeros(n)
+    a = new(n)
     for i in range(times):
-        a = np.full(n, float(i))
+        a = new(n)
     return a
 
 
@@ -75,7 +81,7 @@ def replaced_in_a_loop(n, times):
 def dropped_in_a_loop(n, times):
     total = 0.0
     for i in range(times):
-        a = np.full(n, float(i))
+        a = new(n)
         total += a[0]
     return total
 
@@ -83,7 +89,7 @@ def dropped_in_a_loop(n, times):
 # count: i8, i8
 def left_by_break(n, times):
     for i in range(times):
-        a = np.zeros(n)
+        a = new(n)
         if a[0] == i:
             break
     else:

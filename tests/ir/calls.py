@@ -4,9 +4,14 @@ import numpy as np
 from ferdelance import njit
 
 
+@njit(inline="never")
+def new(n):
+    return np.zeros(n)
+
+
 @njit
 def make(n):
-    return np.zeros(n)
+    return new(n)
 
 
 @njit
@@ -38,7 +43,7 @@ def inlined_identity(a):
 
 # count: i8
 def borrowed_by_a_call(n):
-    a = np.zeros(n)
+    a = new(n)
     return kept_out(a) + kept_out(a, 3.0)
 
 
@@ -46,7 +51,7 @@ def borrowed_by_a_call(n):
 @njit
 def recursion(n):
     if n == 0:
-        return np.zeros(1)
+        return new(1)
     a = recursion(n - 1)
     b = recursion(n - 1)
     return a if a[0] > b[0] else b
@@ -54,7 +59,7 @@ def recursion(n):
 
 # count: i8
 def closure_with_an_array(n):
-    a = np.zeros(n)
+    a = new(n)
 
     def get(i):
         return a[i]

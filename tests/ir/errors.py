@@ -4,10 +4,22 @@ import numpy as np
 from ferdelance import njit
 
 
+@njit(inline="never")
+def new(n):
+    return np.zeros(n)
+
+
+@njit(inline="never")
+def may_fail(n):
+    if n < 0:
+        raise ValueError(n)
+    return new(n)
+
+
 # lower: i8, i8
 # count: i8, i8
 def array_dropped_by_an_error(n, d):
-    a = np.zeros(n)
+    a = new(n)
     return a[0] + 1 // d
 
 
@@ -24,13 +36,6 @@ def checked_index(a, i):
     return a[i]
 
 
-@njit(inline="never")
-def may_fail(n):
-    if n < 0:
-        raise ValueError(n)
-    return np.zeros(n)
-
-
 # count: i8
 def caught_error_is_dropped(n):
     try:
@@ -41,7 +46,7 @@ def caught_error_is_dropped(n):
 
 # count: i8
 def other_errors_go_on(n):
-    a = np.ones(3)
+    a = new(3)
     try:
         b = may_fail(n)
     except KeyError:
@@ -59,7 +64,7 @@ def raised_again(n):
 
 # count: i8
 def finally_runs_on_both_ways(n):
-    a = np.zeros(2)
+    a = new(2)
     try:
         may_fail(n)
     finally:

@@ -4,15 +4,11 @@ use std::path::{Path, PathBuf};
 
 use ferdelance_dev::file::File;
 
-/// The repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
-}
-
 /// One snapshot `tests/FOLDER/snapshots/NAME.snap` for each file `tests/FOLDER/NAME.py`: the texts that
 /// `show` makes of it.
 pub fn each_file(folder: &str, show: impl Fn(&File, &mut Vec<String>)) {
-    let folder = root().join("tests").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(folder);
+    let folder = folder.canonicalize().expect("the repository is there");
     let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "py")).collect();
     paths.sort();
