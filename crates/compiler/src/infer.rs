@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows.
+//!   [`numpy`], [`attribute`], [`index`], [`list`]: what the compiler itself knows.
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ mod builtins;
 mod call;
 pub mod index;
 pub mod intrinsic;
+pub mod list;
 mod numpy;
 mod op;
 mod solve;
@@ -65,6 +66,8 @@ pub struct Typing {
     pub calls: FxHashMap<hir::Value, Resolution>,
     /// The join of what is returned.
     pub result: Option<Ty>,
+    /// A list display whose items have no type.
+    unknown_list: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

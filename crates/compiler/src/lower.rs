@@ -7,7 +7,7 @@
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
 //! * [`array`]: indexing and creation. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
-//! * [`raise`]: errors. * [`text`]: str, repr, print, hash.
+//! * [`list`]: lists. * [`raise`]: errors. * [`text`]: str, repr, print, hash.
 
 use std::sync::Arc;
 
@@ -25,11 +25,13 @@ mod array;
 mod call;
 mod compare;
 mod iter;
+mod list;
 mod raise;
 mod scalar;
 mod text;
 pub mod value;
 
+pub use list::Form as ListForm;
 pub use value::{Vals, machine};
 
 /// A value with its type, as operators take it.
@@ -277,6 +279,9 @@ impl Body<'_, '_, '_> {
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
         let known = self.typing.values[inst.result.index()].constant.is_some();
+        if let Some(vals) = self.list_inst(inst, ty)? {
+            return Ok(Some(vals));
+        }
         let vals: Vals = match &inst.op {
             Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) => return Ok(None),
             Op::Unary(op, a) => {

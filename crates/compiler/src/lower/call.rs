@@ -53,6 +53,7 @@ impl Body<'_, '_, '_> {
                     let types: Vec<Ty> = items.iter().map(|i| i.ty).collect();
                     Typed::new(Ty::tuple(&types), items.into_iter().flat_map(|i| i.vals).collect::<Vals>())
                 }
+                Bound::False => Typed::one(Ty::bool(), self.b.bool(false)),
                 Bound::Receiver => Typed::new(to, callee.vals.clone()),
                 Bound::Capture(i) => self.closure_item(callee, *i as usize),
                 Bound::Default(i) => {
@@ -199,6 +200,7 @@ impl Body<'_, '_, '_> {
                 let tuple = Typed::new(receiver, callee.vals.clone());
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
             }
+            Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Sign => self.sign(&args[0], ty)?,
             Intrinsic::Where => {
                 let cond = self.truth(&args[0])?;

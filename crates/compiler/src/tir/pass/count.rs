@@ -9,6 +9,10 @@
 //! parameter, returning it or making it an array's owner is a use that takes it over (a *move*) when
 //! it is the last, and otherwise needs a retain first.
 //!
+//! Items of lists hold references of their own: reading one retains it, writing one takes over what is
+//! written ([`Mem::Items`]). A reference that is only looked at, while nothing can take it out of its
+//! list, is not counted: it counts as a part of the list.
+//!
 //! Errors that a handler caught (block parameters of type `Err`) are owned in the same way: thrown
 //! again they are moved, otherwise dropped. They are never shared.
 
@@ -16,7 +20,7 @@ use ferdelance_abi::rtfn::RtFn;
 use smallvec::SmallVec;
 
 use super::simplify::predecessor_counts;
-use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Part, Target, Term, Type, Value};
+use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Mem, Op, Part, Target, Term, Type, Value};
 
 /// A set of values.
 type Set = Vec<u64>;
@@ -38,9 +42,10 @@ fn members(set: &Set) -> impl Iterator<Item = Value> {
 
 /// Places the retains and releases of a function.
 pub fn count(f: &mut Function) {
-    retain_selected(f);
+    retain_copies(f);
     let roots = Roots::of(f);
-    if !roots.owned.iter().any(|&o| o) {
+    let gives = |inst: &Inst| given_away(f, &inst.op).is_some();
+    if !roots.owned.iter().any(|&o| o) && !f.blocks.iter().flat_map(|b| &b.insts).any(gives) {
         retain_returned(f, &roots);
         return;
     }
@@ -52,13 +57,14 @@ pub fn count(f: &mut Function) {
     release_on_edges(f, &roots, &live_in, blocks);
 }
 
-/// A select between managed values may give either: its result is a reference of its own.
-fn retain_selected(f: &mut Function) {
+/// A select between managed values may give either, an item stays in its list: the result is a reference
+/// of its own.
+fn retain_copies(f: &mut Function) {
     for b in 0..f.blocks.len() {
         let mut i = 0;
         while i < f.blocks[b].insts.len() {
             let inst = &f.blocks[b].insts[i];
-            if let (Op::Select { .. }, [v]) = (&inst.op, &inst.results[..]) {
+            if let (Op::Select { .. } | Op::Load { mem: Mem::Items, .. }, [v]) = (&inst.op, &inst.results[..]) {
                 if f.values[v.index()].is_managed() {
                     let (v, loc) = (*v, inst.loc);
                     f.blocks[b].insts.insert(i + 1, effect(Op::Retain(v), loc));
@@ -66,6 +72,15 @@ fn retain_selected(f: &mut Function) {
             }
             i += 1;
         }
+    }
+}
+
+/// The managed operand that an instruction takes over, if it does so whoever owns it.
+fn given_away(f: &Function, op: &Op) -> Option<Value> {
+    match *op {
+        Op::Store { value, mem: Mem::Items, .. } if f.ty(value).is_managed() => Some(value),
+        Op::Exchange { value, .. } => Some(value),
+        _ => None,
     }
 }
 
@@ -101,6 +116,8 @@ impl Roots {
                     | Op::ArrayPart(base, Part::Owner | Part::Data)
                     | Op::Offset { base, .. }
                     | Op::Element { base, .. } => Some(base),
+                    // The address of a list's items; its length is nobody's part.
+                    Op::Load { ptr, mem: Mem::Header, .. } if f.ty(inst.results[0]) == Type::Ptr => Some(ptr),
                     _ => None,
                 };
                 let Some(&result) = inst.results.first() else { continue };
@@ -115,7 +132,10 @@ impl Roots {
         }
         for inst in f.blocks.iter().flat_map(|b| &b.insts) {
             for &v in &inst.results {
-                let owns = matches!(inst.op, Op::Call { .. } | Op::Rt { .. } | Op::Select { .. });
+                let owns = matches!(
+                    inst.op,
+                    Op::Call { .. } | Op::Rt { .. } | Op::Select { .. } | Op::Exchange { .. } | Op::Load { mem: Mem::Items, .. }
+                );
                 if f.values[v.index()].is_managed() && owns {
                     owned[v.index()] = true;
                 }
@@ -258,7 +278,10 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
             Op::MakeArray { owner, .. } if roots.is_owned(owner) => Some(owner),
             _ => None,
         };
-        let mut retained = None;
+        let given = given_away(f, &inst.op);
+        // What is not ours to give is given as a reference more.
+        let mut retained = given.filter(|&v| !roots.is_owned(v));
+        let consumed = consumed.or(given.filter(|&v| roots.is_owned(v)));
         inst.op.for_each_operand(|v| {
             if let Some(root) = roots.owned_root(v) {
                 if !contains(&live, root) && !dying.contains(&root) {
