@@ -312,10 +312,10 @@ impl Body<'_, '_, '_> {
         let room = self.list_part(list, LIST_CAPACITY);
         let room = self.b.load(Type::I64, room, 8, Mem::Header);
         let full = self.b.cmp(Cmp::SGe, len, room);
+        let one = self.b.i64(1);
         let (grow, write) = (self.b.new_block(), self.b.new_block());
         self.b.branch(full, grow, write, Hint::Unlikely);
         self.b.switch_to(grow);
-        let one = self.b.i64(1);
         self.rt_raising(RtFn::list_reserve, &[list, one])?;
         self.b.jump(write, &[]);
         self.b.switch_to(write);
