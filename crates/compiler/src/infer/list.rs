@@ -55,6 +55,9 @@ pub(super) struct Lists {
     seen: FxHashMap<Value, Ty>,
     /// What this round has found so far; nothing for a site that nothing was put into yet.
     found: FxHashMap<Value, Option<Ty>>,
+    /// What sites need for the lists that they meet; stays from round to round, because a round that
+    /// begins with it sees no need for it any more.
+    demanded: FxHashMap<Value, Ty>,
     /// The sites that a value may come from.
     origins: FxHashMap<Value, SmallVec<[Value; 2]>>,
     /// Whether origins were added since this was asked for.
@@ -65,7 +68,8 @@ pub(super) struct Lists {
 impl Lists {
     /// Makes a value a site; the type of its items in this round.
     fn site(&mut self, site: Value) -> Ty {
-        self.found.entry(site).or_default();
+        let demanded = self.demanded.get(&site).copied();
+        self.found.entry(site).or_insert(demanded);
         self.add(site, site);
         self.seen.get(&site).copied().unwrap_or_else(|| Ty::new(Kind::Unknown))
     }
@@ -101,12 +105,26 @@ impl Lists {
         for site in self.sites(value) {
             let found = self.found.entry(site).or_default();
             let joined = match *found {
-                Some(before) => join::join(before, item).ok_or(before)?,
+                Some(before) => match join::join(before, item) {
+                    Some(joined) => joined,
+                    // Lists in lists: what was demanded of this one was another list's type once.
+                    None if self.demanded.remove(&site) == Some(before) => item,
+                    None => return Err(before),
+                },
                 None => item,
             };
             *found = Some(joined);
         }
         Ok(())
+    }
+
+    /// Has the lists of a value hold items of this type, if they can, in this round and the next ones.
+    fn demand(&mut self, value: Value, item: Ty) -> bool {
+        for site in self.sites(value) {
+            let demanded = self.demanded.entry(site).or_insert(item);
+            *demanded = join::join(*demanded, item).unwrap_or(item);
+        }
+        self.put(value, item).is_ok()
     }
 
     /// Two lists meet in `to`, which both were linked to: true if the next round may give them one type.
@@ -115,7 +133,7 @@ impl Lists {
         let Some(joined) = join::join(x, y) else { return false };
         // Without a site, or with one that has this type already, neither can change.
         let changes = |site: &Value| self.seen.get(site).is_none_or(|seen| seen.strong() != joined.strong());
-        self.sites(to).iter().any(changes) && self.put(to, joined).is_ok()
+        self.sites(to).iter().any(changes) && self.demand(to, joined)
     }
 
     /// Begins the next round; false if the last one found what it began with, which ends the typing.
@@ -503,7 +521,7 @@ fn push_sort_arguments(bound: &mut Vec<Bound>, types: &mut Vec<Ty>, key: Option<
     }
     if reverse.is_none() {
         types.push(Ty::bool());
-        bound.push(Bound::False);
+        bound.push(Bound::Literal(AbsVal::bool(false)));
     }
 }
 
@@ -551,9 +569,7 @@ fn relate(frame: &mut Frame, a: Value, b: Value) {
 }
 
 fn relate_types(frame: &mut Frame, list: Value, own: Ty, other: Ty) {
-    let only_this = frame.lists.sites(list).iter().all(|site| frame.lists.found.get(site).is_none_or(|f| f.is_none_or(|t| t == other)));
-    if (!own.is_known() || only_this) && other.is_known() {
-        // Whatever does not fit was said, or will be, where it was put in.
-        let _ = frame.lists.put(list, other);
+    if !own.is_known() && other.is_known() {
+        frame.lists.demand(list, other);
     }
 }
