@@ -21,7 +21,7 @@ pub fn rt_type(t: RtTy) -> Type {
         RtTy::F32 => Type::F32,
         RtTy::F64 => Type::F64,
         RtTy::Ptr => Type::Ptr,
-        RtTy::Obj => Type::Obj,
+        RtTy::Obj | RtTy::List | RtTy::Any => Type::Obj,
         RtTy::Owner => Type::Owner,
         RtTy::Err => Type::Err,
     }
@@ -308,6 +308,11 @@ impl Builder {
     }
     pub fn store(&mut self, ptr: Value, value: Value, align: u8, mem: Mem) {
         self.push(Op::Store { ptr, value, align, mem }, &[]);
+    }
+    /// Writes a managed value to an item of a list; the one that was there.
+    pub fn exchange(&mut self, ptr: Value, value: Value) -> Value {
+        let ty = self.ty(value);
+        self.one(Op::Exchange { ptr, value, mem: Mem::Items }, ty)
     }
     pub fn offset(&mut self, base: Value, offset: Value) -> Value {
         if self.as_int(offset) == Some(0) {

@@ -86,7 +86,7 @@ fn type_of_rt(ty: RtTy) -> Type {
         RtTy::F32 => Type::F32,
         RtTy::F64 => Type::F64,
         RtTy::Ptr => Type::Ptr,
-        RtTy::Obj => Type::Obj,
+        RtTy::Obj | RtTy::List | RtTy::Any => Type::Obj,
         RtTy::Owner => Type::Owner,
         RtTy::Err => Type::Err,
     }
@@ -338,6 +338,11 @@ impl<'a> Check<'a> {
             Op::Load { ptr, align, .. } => {
                 ensure!(align.is_power_of_two(), "alignment {align}");
                 ensure!(ty != Type::Err, "errors are not loaded");
+                self.is_address(*ptr)?;
+            }
+            Op::Exchange { ptr, value, .. } => {
+                ensure!(ty.is_managed(), "result is {ty}");
+                self.is(*value, ty)?;
                 self.is_address(*ptr)?;
             }
             Op::StackSlot { align, .. } => {
