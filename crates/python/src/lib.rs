@@ -6,8 +6,8 @@
 //!   [`binding`] (arguments to parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
 //!   [`known`] (functions and classes by name), [`capture`] and [`audit`] (source texts);
-//! * [`engine`]: the compiler and the code generator behind one interface; [`inspect`]: texts about code;
-//!   [`hooks`]: what the runtime asks of Python.
+//! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
+//!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python.
 //!
 //! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
 //! code is entered only in [`dispatch`]. What else is `unsafe` are calls of the C API with objects that
@@ -16,6 +16,7 @@
 mod audit;
 mod binding;
 mod boxing;
+mod cache;
 mod capture;
 mod dispatch;
 mod dispatcher;

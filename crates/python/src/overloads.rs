@@ -4,6 +4,8 @@
 use core::ptr;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
+use ferdelance_compiler::host::Host;
+use ferdelance_compiler::trace::Recorder;
 use ferdelance_compiler::types::{Kind, Ty};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::PyObject;
@@ -12,10 +14,11 @@ use pyo3::prelude::*;
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
 use crate::dispatch::{Overload, Route, State};
+use crate::engine::Unit;
 use crate::handles::Pins;
 use crate::host::PyHost;
 use crate::num::{self, Rank, slots};
-use crate::{engine, errors, lock, typeof_, unbox};
+use crate::{cache, engine, errors, lock, typeof_, unbox};
 
 impl State {
     /// A route for arguments that no existing one takes.
@@ -207,21 +210,23 @@ impl State {
                 types.len()
             )));
         }
-        let module = self
-            .module(py)?
-            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
         let mut pins = pins;
         pins.add(self.function.bind(py));
         binding.pin_defaults(py, &mut pins);
         let host = PyHost::new(py, pins);
-        let unit = engine::compile(py, &host, module, types.clone(), result, &self.options);
-        let mut pins = host.finish()?;
-        let unit = unit.map_err(|failure| failure.into_exception(py))?;
+        let request = self.cache.request(py, self, &types, result)?;
+        let known = request.as_ref().and_then(|request| request.find(py, &host));
+        let from_cache = known.is_some();
+        let (unit, mut pins) = match known {
+            Some(unit) => (unit, host.finish()?),
+            None => self.make(py, host, &types, result, request)?,
+        };
         let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
         let overload = Box::new(Overload {
             result: unit.result,
             params: types,
             explicit,
+            from_cache,
             result_plan,
             result_slots: slots(unit.result),
             nogil: self.options.compiler.nogil,
@@ -232,6 +237,60 @@ impl State {
         let address: *const Overload = &*overload;
         self.overloads.borrow_mut().push(overload);
         Ok(address)
+    }
+
+    /// Compiles a signature; gives the code and the objects that it refers to.
+    fn make(
+        &self,
+        py: Python<'_>,
+        host: PyHost<'_>,
+        types: &[Ty],
+        result: Option<Ty>,
+        request: Option<cache::Request<'_>>,
+    ) -> PyResult<(Unit, Pins)> {
+        let module = self
+            .module(py)?
+            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
+        let compile = |host: &dyn Host, symbol| {
+            engine::compile(py, host, module, types, result, &self.options, symbol)
+        };
+        let Some(request) = request else {
+            let made = compile(&host, None);
+            let pins = host.finish()?;
+            let (unit, _) = made.map_err(|failure| failure.into_exception(py))?;
+            return Ok((unit, pins));
+        };
+        let recorder = Recorder::new(&host, &request.roots, request.place.clone());
+        let made = compile(&recorder, Some(request.symbol()));
+        let recorded = recorder.finish();
+        let pins = host.finish()?;
+        let (unit, object) = made.map_err(|failure| failure.into_exception(py))?;
+        request.save(py, recorded, &object, unit.result)?;
+        Ok((unit, pins))
+    }
+
+    /// Sees to it that texts about an overload can be made: code from the cache comes without.
+    pub fn examine(&self, py: Python<'_>, index: usize) -> PyResult<()> {
+        let overload = self.with_overload(index, ptr::from_ref::<Overload>);
+        // SAFETY: overloads live as long as the dispatcher, which the caller holds.
+        let Some(overload) = overload.map(|overload| unsafe { &*overload }) else {
+            return Ok(());
+        };
+        if overload.unit.is_examined() {
+            return Ok(());
+        }
+        let _lock = lock::acquire(py);
+        let module = self
+            .module(py)?
+            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
+        let mut pins = Pins::default();
+        self.binding(py)?.pin_defaults(py, &mut pins);
+        let host = PyHost::new(py, pins);
+        let examined = overload
+            .unit
+            .examine(&host, module, &overload.params, &self.options);
+        host.finish()?;
+        examined.map_err(|failure| failure.into_exception(py))
     }
 
     /// The index of an overload.
