@@ -137,6 +137,8 @@ impl Encoder {
                 self.str(class);
             }
             Kind::Caught => self.u8(28),
+            Kind::List(item) => self.around(29, *item)?,
+            Kind::Unknown => return Err(Local("the type of what is in an empty list")),
             Kind::Closure(_) => return Err(Local("the type of an inner function")),
             Kind::Cell(_) => return Err(Local("the type of a variable of inner functions")),
         }
@@ -340,6 +342,7 @@ impl<'a> Decoder<'a> {
             26 => Kind::Exception(self.handle()?, self.str()?.into(), self.types()?),
             27 => Kind::Opaque(self.handle()?, self.str()?.into()),
             28 => Kind::Caught,
+            29 => Kind::List(self.ty()?),
             _ => return None,
         }))
     }

@@ -9,8 +9,8 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows. * [`unroll`]: loops over
-//!   tuples, item by item.
+//!   [`numpy`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   over tuples, item by item.
 
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ mod call;
 mod elementwise;
 pub mod index;
 pub mod intrinsic;
+pub mod list;
 mod numpy;
 mod op;
 mod solve;
@@ -67,6 +68,8 @@ pub struct Typing {
     pub calls: FxHashMap<hir::Value, Resolution>,
     /// The join of what is returned.
     pub result: Option<Ty>,
+    /// A list display whose items have no type.
+    unknown_list: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
