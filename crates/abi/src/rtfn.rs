@@ -28,16 +28,21 @@ pub enum RtTy {
     F64,
     /// An address that the reference counter does not manage.
     Ptr,
-    /// A managed string ([`crate::layout::Str`]): results are owned, arguments borrowed.
+    /// A managed runtime object ([`crate::layout::Object`]): results are owned, arguments borrowed. In the
+    /// table it is a string; `List` and `Any` are the same to compiled code.
     Obj,
-    /// A list ([`crate::layout::List`]), managed likewise.
-    List,
-    /// Any managed runtime object ([`crate::layout::Object`]).
-    Any,
     /// An owner word ([`crate::layout::Buffer`] or tagged), managed like `Obj`.
     Owner,
     /// An error object, or null.
     Err,
+}
+
+#[allow(non_upper_case_globals, reason = "names in the table, beside the variants")]
+impl RtTy {
+    /// A list ([`crate::layout::List`]).
+    pub const List: RtTy = RtTy::Obj;
+    /// Any runtime object.
+    pub const Any: RtTy = RtTy::Obj;
 }
 
 /// What a runtime function may do besides computing its result.

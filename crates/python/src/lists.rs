@@ -35,7 +35,11 @@ impl Cell {
         let slots = slots(item);
         // One value of its own size, or slots.
         let fits = form.size < 8 && slots <= 1 || form.size as usize == 8 * slots;
-        fits.then(|| Cell { form, slots, signed: item.is_signed() })
+        fits.then(|| Cell {
+            form,
+            slots,
+            signed: item.is_signed(),
+        })
     }
 
     /// # Safety
@@ -125,18 +129,23 @@ impl Lending {
 /// The GIL is held, and the code that the lists were lent to has returned.
 #[cold]
 pub unsafe fn give_back(cx: &Context<'_>) -> bool {
-    cx.lent.all.iter().filter(|lent| lent.has_changed()).all(|lent| {
-        // SAFETY: the plan lives as long as the route that is being called.
-        unsafe {
-            let items = (*lent.plan).items(lent.list, cx);
-            if items.is_null() {
-                return false;
+    cx.lent
+        .all
+        .iter()
+        .filter(|lent| lent.has_changed())
+        .all(|lent| {
+            // SAFETY: the plan lives as long as the route that is being called.
+            unsafe {
+                let items = (*lent.plan).items(lent.list, cx);
+                if items.is_null() {
+                    return false;
+                }
+                let done =
+                    ffi::PyList_SetSlice(lent.object.as_ptr(), 0, ffi::Py_ssize_t::MAX, items);
+                ffi::Py_DecRef(items);
+                done == 0
             }
-            let done = ffi::PyList_SetSlice(lent.object.as_ptr(), 0, ffi::Py_ssize_t::MAX, items);
-            ffi::Py_DecRef(items);
-            done == 0
-        }
-    })
+        })
 }
 
 /// How to box a list.

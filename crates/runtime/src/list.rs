@@ -58,12 +58,20 @@ unsafe fn each_reference(
             let slots = item(list, i);
             let mut rest = objects;
             while rest != 0 {
-                object(*slots.cast::<*mut Object>().add(rest.trailing_zeros() as usize));
+                object(
+                    *slots
+                        .cast::<*mut Object>()
+                        .add(rest.trailing_zeros() as usize),
+                );
                 rest &= rest - 1;
             }
             let mut rest = owners;
             while rest != 0 {
-                owner(*slots.cast::<*mut Buffer>().add(rest.trailing_zeros() as usize));
+                owner(
+                    *slots
+                        .cast::<*mut Buffer>()
+                        .add(rest.trailing_zeros() as usize),
+                );
                 rest &= rest - 1;
             }
         }
@@ -135,14 +143,25 @@ unsafe fn new_like(list: *const List, capacity: usize) -> Option<NonNull<List>> 
 unsafe fn reserve(list: *mut List, extra: usize, exactly: bool) -> bool {
     // SAFETY: as promised.
     let header = unsafe { &mut *list };
-    let Some(needed) = header.len.checked_add(extra) else { return false };
+    let Some(needed) = header.len.checked_add(extra) else {
+        return false;
+    };
     if needed <= header.capacity {
         return true;
     }
-    let capacity = if exactly { needed } else { needed.max(header.capacity + header.capacity / 2).max(FIRST) };
+    let capacity = if exactly {
+        needed
+    } else {
+        needed.max(header.capacity + header.capacity / 2).max(FIRST)
+    };
     let size = header.item_size as usize;
     // The language allows no larger object, whatever the allocator says.
-    let Some(total) = capacity.checked_mul(size).filter(|&total| isize::try_from(total).is_ok()) else { return false };
+    let Some(total) = capacity
+        .checked_mul(size)
+        .filter(|&total| isize::try_from(total).is_ok())
+    else {
+        return false;
+    };
     // SAFETY: null or what `realloc` gave before.
     let data = unsafe { libc::realloc(header.data.cast(), total.max(1)) };
     if data.is_null() {
@@ -195,7 +214,11 @@ pub(crate) unsafe fn free(list: *mut List) {
 unsafe fn give(out: *mut *mut List, made: Option<NonNull<List>>) -> *mut Error {
     // SAFETY: as promised.
     unsafe { *out = made.map_or(ptr::null_mut(), NonNull::as_ptr) };
-    if made.is_some() { ptr::null_mut() } else { no_memory() }
+    if made.is_some() {
+        ptr::null_mut()
+    } else {
+        no_memory()
+    }
 }
 
 fn check(done: bool) -> *mut Error {
@@ -203,7 +226,10 @@ fn check(done: bool) -> *mut Error {
 }
 
 // Indices and counts of compiled code are checked there: they are inside the list.
-#[expect(clippy::cast_sign_loss, reason = "not negative, as all callers promise")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "not negative, as all callers promise"
+)]
 fn index(i: i64) -> usize {
     i as usize
 }
@@ -274,7 +300,12 @@ pub unsafe extern "C" fn list_new(
     out: *mut *mut List,
 ) -> *mut Error {
     let size = u32::try_from(item_size).unwrap_or(u32::MAX);
-    let made = new(size, objects.cast_unsigned(), owners.cast_unsigned(), index(capacity));
+    let made = new(
+        size,
+        objects.cast_unsigned(),
+        owners.cast_unsigned(),
+        index(capacity),
+    );
     // SAFETY: passed on.
     unsafe { give(out, made) }
 }
@@ -319,7 +350,11 @@ pub unsafe extern "C" fn list_slice(
 ///
 /// # Safety
 /// `a` and `b` are live lists with items of one form, `out` is writable.
-pub unsafe extern "C" fn list_concat(a: *mut List, b: *mut List, out: *mut *mut List) -> *mut Error {
+pub unsafe extern "C" fn list_concat(
+    a: *mut List,
+    b: *mut List,
+    out: *mut *mut List,
+) -> *mut Error {
     // SAFETY: as promised; the new list has room for all items.
     unsafe {
         let made = (*a).len.checked_add((*b).len).and_then(|n| new_like(a, n));
@@ -339,7 +374,10 @@ pub unsafe extern "C" fn list_repeat(list: *mut List, n: i64, out: *mut *mut Lis
     // SAFETY: as promised; the new list has room for all items.
     unsafe {
         let times = usize::try_from(n).unwrap_or(0);
-        let made = (*list).len.checked_mul(times).and_then(|n| new_like(list, n));
+        let made = (*list)
+            .len
+            .checked_mul(times)
+            .and_then(|n| new_like(list, n));
         if let Some(new) = made {
             let (new, total) = (new.as_ptr(), (*list).len * times);
             if total > 0 {
@@ -366,7 +404,9 @@ pub unsafe extern "C" fn list_repeat_in_place(list: *mut List, n: i64) -> *mut E
             list_delete(list, 0, len.cast_signed() as i64, 1);
             return ptr::null_mut();
         };
-        let Some(extra) = len.checked_mul(times - 1) else { return no_memory() };
+        let Some(extra) = len.checked_mul(times - 1) else {
+            return no_memory();
+        };
         if !reserve(list, extra, true) {
             return no_memory();
         }
@@ -404,7 +444,11 @@ pub unsafe extern "C" fn list_open(list: *mut List, i: i64) -> *mut Error {
             return no_memory();
         }
         let i = index(i);
-        ptr::copy(item(list, i), item(list, i + 1), bytes(&*list, (*list).len - i));
+        ptr::copy(
+            item(list, i),
+            item(list, i + 1),
+            bytes(&*list, (*list).len - i),
+        );
         item(list, i).write_bytes(0, bytes(&*list, 1));
         (*list).len += 1;
         ptr::null_mut()
@@ -419,7 +463,11 @@ pub unsafe extern "C" fn list_close(list: *mut List, i: i64) {
     // SAFETY: as promised.
     unsafe {
         let i = index(i);
-        ptr::copy(item(list, i + 1), item(list, i), bytes(&*list, (*list).len - i - 1));
+        ptr::copy(
+            item(list, i + 1),
+            item(list, i),
+            bytes(&*list, (*list).len - i - 1),
+        );
         (*list).len -= 1;
     }
 }
@@ -433,7 +481,11 @@ pub unsafe extern "C" fn list_delete(list: *mut List, start: i64, count: i64, st
         return;
     }
     // Downwards is the same from the other end.
-    let (start, step) = if step < 0 { (start + (count - 1) * step, -step) } else { (start, step) };
+    let (start, step) = if step < 0 {
+        (start + (count - 1) * step, -step)
+    } else {
+        (start, step)
+    };
     let (start, count, step) = (index(start), index(count), index(step));
     // SAFETY: as promised. Items that stay move down to where removed ones were.
     unsafe {
@@ -455,12 +507,19 @@ pub unsafe extern "C" fn list_delete(list: *mut List, start: i64, count: i64, st
 ///
 /// # Safety
 /// Both are live lists with items of one form, the items are inside `list`.
-pub unsafe extern "C" fn list_replace(list: *mut List, start: i64, count: i64, new: *mut List) -> *mut Error {
+pub unsafe extern "C" fn list_replace(
+    list: *mut List,
+    start: i64,
+    count: i64,
+    new: *mut List,
+) -> *mut Error {
     let (start, count) = (index(start), index(count));
     // SAFETY: as promised. The copy of the new items makes it right for a list that is put into itself.
     unsafe {
         let n = (*new).len;
-        let Some(copy) = new_like(new, n) else { return no_memory() };
+        let Some(copy) = new_like(new, n) else {
+            return no_memory();
+        };
         append(copy.as_ptr(), new, 0, n);
         if n > count && !reserve(list, n - count, false) {
             free(copy.as_ptr());
@@ -468,7 +527,11 @@ pub unsafe extern "C" fn list_replace(list: *mut List, start: i64, count: i64, n
         }
         release_items(list, start, count);
         let behind = (*list).len - start - count;
-        ptr::copy(item(list, start + count), item(list, start + n), bytes(&*list, behind));
+        ptr::copy(
+            item(list, start + count),
+            item(list, start + n),
+            bytes(&*list, behind),
+        );
         ptr::copy_nonoverlapping(item(copy.as_ptr(), 0), item(list, start), bytes(&*list, n));
         (*list).len = start + n + behind;
         // Its items' references have moved.
@@ -518,7 +581,8 @@ fn sort_by<T>(items: &mut [T], downwards: bool, order: impl Fn(&T, &T) -> Orderi
 /// NaNs compare as the largest: sorting needs some order among all values.
 fn compare_floats<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     let is_nan = |x: &T| x.partial_cmp(x).is_none();
-    a.partial_cmp(b).unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
+    a.partial_cmp(b)
+        .unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
 }
 
 /// `list.sort()` of items that are one machine value.
@@ -532,7 +596,9 @@ pub unsafe extern "C" fn list_sort(list: *mut List, order: i64, downwards: u8) {
     unsafe {
         match (*list).item_size {
             8 if is(Order::Str) => {
-                sort_by(items::<*mut Str>(list), down, |a, b| str_cmp(*a, *b).cmp(&0));
+                sort_by(items::<*mut Str>(list), down, |a, b| {
+                    str_cmp(*a, *b).cmp(&0)
+                });
             }
             8 if is(Order::Float) => sort_by(items::<f64>(list), down, compare_floats),
             4 if is(Order::Float) => sort_by(items::<f32>(list), down, compare_floats),
@@ -592,11 +658,20 @@ mod tests {
         let a = Ints::new(&[0, 1, 2, 3, 4, 5]);
         // SAFETY: all indices are inside the lists.
         unsafe {
-            assert_eq!(Ints::made(|out| list_slice(a.0, 1, 3, 1, out)).get(), [1, 2, 3]);
-            assert_eq!(Ints::made(|out| list_slice(a.0, 5, 3, -2, out)).get(), [5, 3, 1]);
+            assert_eq!(
+                Ints::made(|out| list_slice(a.0, 1, 3, 1, out)).get(),
+                [1, 2, 3]
+            );
+            assert_eq!(
+                Ints::made(|out| list_slice(a.0, 5, 3, -2, out)).get(),
+                [5, 3, 1]
+            );
             assert_eq!(Ints::made(|out| list_concat(a.0, a.0, out)).get().len(), 12);
             let b = Ints::new(&[7, 8]);
-            assert_eq!(Ints::made(|out| list_repeat(b.0, 2, out)).get(), [7, 8, 7, 8]);
+            assert_eq!(
+                Ints::made(|out| list_repeat(b.0, 2, out)).get(),
+                [7, 8, 7, 8]
+            );
             assert_eq!(Ints::made(|out| list_repeat(b.0, -1, out)).get(), []);
             assert!(list_extend(b.0, b.0).is_null());
             assert_eq!(b.get(), [7, 8, 7, 8]);

@@ -86,7 +86,7 @@ fn type_of_rt(ty: RtTy) -> Type {
         RtTy::F32 => Type::F32,
         RtTy::F64 => Type::F64,
         RtTy::Ptr => Type::Ptr,
-        RtTy::Obj | RtTy::List | RtTy::Any => Type::Obj,
+        RtTy::Obj => Type::Obj,
         RtTy::Owner => Type::Owner,
         RtTy::Err => Type::Err,
     }

@@ -125,7 +125,7 @@ fn c_type<'c>(shared: &Shared<'_, 'c>, ty: RtTy) -> Ty<'c> {
         RtTy::I64 => types.i64,
         RtTy::F32 => types.f32,
         RtTy::F64 => types.f64,
-        RtTy::Ptr | RtTy::Obj | RtTy::List | RtTy::Any | RtTy::Owner | RtTy::Err => types.ptr,
+        RtTy::Ptr | RtTy::Obj | RtTy::Owner | RtTy::Err => types.ptr,
     }
 }
 

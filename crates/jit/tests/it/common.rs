@@ -260,7 +260,7 @@ pub fn rt_type(ty: RtTy) -> Type {
         RtTy::F32 => Type::F32,
         RtTy::F64 => Type::F64,
         RtTy::Ptr => Type::Ptr,
-        RtTy::Obj | RtTy::List | RtTy::Any => Type::Obj,
+        RtTy::Obj => Type::Obj,
         RtTy::Owner => Type::Owner,
         RtTy::Err => Type::Err,
     }

@@ -121,6 +121,8 @@ unsafe fn example(list: *mut PyObject, item: Ty) -> Option<*mut PyObject> {
     unsafe {
         let items = (0..ffi::PyList_Size(list)).map(|i| ffi::PyList_GetItem(list, i));
         let is_list = matches!(item.kind(), Kind::List(_));
-        items.into_iter().find(|&item| !is_list || ffi::PyList_Size(item) > 0)
+        items
+            .into_iter()
+            .find(|&item| !is_list || ffi::PyList_Size(item) > 0)
     }
 }
