@@ -12,7 +12,7 @@ use ferdelance_compiler::trace::{Identify, Identity};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType};
 use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};
@@ -106,9 +106,14 @@ impl<'py> PyHost<'py> {
 
     fn describe_object(&self, object: &Bound<'py, PyAny>) -> PyResult<Result<Described, String>> {
         let mut pins = Pins::default();
-        let found = typeof_::type_of(object, &mut pins);
+        let found = if object.is_exact_instance_of::<PyList>() {
+            Ok(None)
+        } else {
+            typeof_::type_of(object, &mut pins)
+        };
         self.pins.borrow_mut().merge(pins);
-        let Some(ty) = found? else {
+        // A list of the outside could change after it was frozen.
+        let Some(ty) = found?.filter(|&ty| !has_list(ty)) else {
             if object.is_exact_instance_of::<PyInt>() {
                 return Ok(Err(typeof_::blame(object)));
             }
@@ -213,6 +218,14 @@ impl<'py> PyHost<'py> {
             .get(index)
             .and_then(|param| param.default.as_ref())
             .map(|default| default.bind(self.py).clone()))
+    }
+}
+
+fn has_list(ty: Ty) -> bool {
+    match ty.kind() {
+        Kind::List(_) => true,
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| has_list(item)),
+        _ => false,
     }
 }
 

@@ -219,7 +219,7 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 /// Number of slots that a value of a type takes; see `abi::layout`.
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
-        Kind::Str => 1,
+        Kind::Str | Kind::List(_) => 1,
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()

@@ -2,7 +2,7 @@
 
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
-use super::{AbsVal, Dependency, Session, elementwise};
+use super::{AbsVal, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
@@ -21,6 +21,9 @@ impl Session<'_> {
             check_bound(frame, v);
             return Ok(AbsVal::BOTTOM);
         }
+        if let Some(found) = self.list_inst(frame, inst)? {
+            return Ok(found);
+        }
         match &inst.op {
             Op::Literal(literal) => literal_value(frame, literal),
             Op::Unbound(_) => Ok(AbsVal::BOTTOM),
@@ -33,14 +36,7 @@ impl Session<'_> {
                     None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
                 }
             }
-            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
-                if frame.literals[inst.result.index()] {
-                    if let Some(folded) = fold_literals(*op, frame.val(*a), frame.val(*b)) {
-                        return Ok(folded);
-                    }
-                }
-                self.binary(frame, *op, frame.val(*a), frame.val(*b))
-            }
+            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
             Op::Compare(op, a, b) => self.compare(frame, *op, &frame.val(*a).clone(), &frame.val(*b).clone()),
             Op::Truth(a) => truth(frame, frame.val(*a)),
             Op::Tuple(args) => display(frame, args),
@@ -80,7 +76,7 @@ impl Session<'_> {
             Op::CellSet(cell, value) => self.cell_set(frame, *cell, *value),
             Op::Coerce(value, name) => self.coerce(frame, *value, name),
             Op::FString(_) => Err(unsupported(frame, "f-strings", "build the text with `+` and `str()`")),
-            Op::List(_) | Op::Append(..) => Err(unsupported(frame, "lists", "use an array or a tuple")),
+            Op::List(_) | Op::Append(..) => Err(frame.error(Code::Internal, "a list that is none")),
             Op::Set(_) | Op::SetAdd(..) => Err(unsupported(frame, "sets", "use a sorted array")),
             Op::Dict(_) | Op::DictSet(..) => Err(unsupported(frame, "dicts", "use arrays indexed by small integers")),
             Op::SetAttr(a, name, _) => {
@@ -121,7 +117,6 @@ impl Session<'_> {
                 .error(Code::UnknownName, format!("name `{name}` is not defined"))
                 .note("it is neither a local variable nor a global of the function's module nor a builtin"));
         };
-        self.depend(function, name, object, false);
         self.named(frame, name, object)
     }
 
@@ -135,7 +130,6 @@ impl Session<'_> {
             }
             return Err(frame.error(Code::UnknownName, format!("the enclosing function has not assigned `{name}` yet")));
         };
-        self.depend(function, name, object, true);
         self.named(frame, name, object)
     }
 
@@ -144,13 +138,6 @@ impl Session<'_> {
             e.message = format!("`{name}`: {}", e.message);
             e.label(&frame.module.source, frame.span, self.host.repr(object))
         })
-    }
-
-    fn depend(&mut self, function: PyRef, name: &hir::Name, object: PyRef, free: bool) {
-        let dependency = Dependency { function, name: name.clone(), object, free };
-        if !self.dependencies.contains(&dependency) {
-            self.dependencies.push(dependency);
-        }
     }
 
     /// A global name of the prelude: a module, another function of it, or a builtin.
@@ -423,7 +410,13 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
     }
     let ty = ty_of(a);
     match ty.kind() {
-        Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } | Kind::Str | Kind::Range(..) => {
+        Kind::Bool
+        | Kind::Int { .. }
+        | Kind::Float { .. }
+        | Kind::Complex { .. }
+        | Kind::Str
+        | Kind::List(_)
+        | Kind::Range(..) => {
             Ok(AbsVal::of(Ty::bool()))
         }
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
@@ -463,14 +456,6 @@ fn power(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> AbsVal {
     // An integer exponent does not widen the base.
     let ty = if exponent.is_some() && !x.is_integral() { Some(x) } else { promote::binary(BinaryOp::Mul, x, y) };
     AbsVal { ty, constant: None }
-}
-
-/// An integer past int64 that Python itself computes when it compiles (`2**63`) is a uint64.
-fn fold_literals(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
-    match fold_exactly(op, a, b)? {
-        Const::Int(i) if i64::try_from(i).is_err() && u64::try_from(i).is_ok() => Some(AbsVal::literal(Const::Int(i))),
-        _ => None,
-    }
 }
 
 fn fold_binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {
@@ -559,6 +544,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
         (Kind::None, Kind::None) => Some(true),
         (Kind::None, Kind::Optional(_)) | (Kind::Optional(_), Kind::None) => None,
         (Kind::None, _) | (_, Kind::None) => Some(false),
+        (Kind::List(_), Kind::List(_)) if x.strong() == y.strong() => None,
         _ if x.is_scalar() && y.is_scalar() && x == y => match (&a.constant, &b.constant) {
             (Some(p), Some(q)) => Some(p.same(q)),
             _ => None,
@@ -578,7 +564,7 @@ fn iter_more(it: &AbsVal) -> AbsVal {
 fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) -> Result<AbsVal> {
     let ty = ty_of(value);
     if star {
-        return Err(unsupported(frame, "unpacking with a starred target", "unpack by index and slice"));
+        return Err(frame.error(Code::Internal, "a starred target that is no list"));
     }
     let wanted = (before + after) as usize;
     match ty.kind() {
@@ -587,7 +573,7 @@ fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) ->
             format!("cannot unpack a tuple of {} items ({ty}) into {wanted} targets", items.len()),
         )),
         Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(value.clone()),
-        Kind::Array(_) => Ok(value.clone()),
+        Kind::Array(_) | Kind::List(_) => Ok(value.clone()),
         _ => Err(frame.error(Code::NotIterable, format!("cannot unpack (iterate over) a value of type {ty}"))),
     }
 }
