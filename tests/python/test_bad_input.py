@@ -53,7 +53,7 @@ UNSUPPORTED = {
     "star in a display": "def f(x):\n    return [*x]",
     "double star in a dict": "def f(x):\n    return {**x}",
     "double star in a call": "def f(x):\n    return dict(**x)",
-    "double star parameter": "def f(**x):\n    return x",
+    "double star parameter": "def f(x, **y):\n    return y",
     "exception group": "def f(x):\n    try:\n        pass\n    except* ValueError:\n        pass",
     "attribute assignment": "def f(x):\n    x.attr = 1",
     "matrix product": "def f(x):\n    return x @ x",
@@ -81,10 +81,12 @@ UNSUPPORTED = {
 @pytest.mark.parametrize("kind", UNSUPPORTED)
 def test_unsupported_syntax(kind):
     text = UNSUPPORTED[kind]
-    if kind == "exception group":
-        pytest.importorskip("exceptiongroup" if not hasattr(__builtins__, "E") else "sys")
+    try:
+        f = jitted(text)
+    except SyntaxError:
+        pytest.skip("this Python has no such syntax")
     with pytest.raises((errors.NumbaError, SyntaxError)) as caught:
-        jitted(text)(1)
+        f(1)
     error = caught.value
     assert not isinstance(error, errors.InternalError), error
     first = str(error).splitlines()[0]
@@ -160,7 +162,9 @@ def test_missing_source():
         njit(function)(1)
 
 
-@pytest.mark.parametrize("text", ["def f(x:\n    return x", "return 1", "", "\0", "def g(x): return x"])
+@pytest.mark.parametrize(
+    "text", ["def f(x:\n    return x", "return 1", "", "\0", "def g(x): return x"]
+)
 def test_bad_source(text):
     with pytest.raises((SyntaxError, errors.NumbaError, ValueError)):
         njit(source=text)(lambda x: x)(1)
@@ -261,7 +265,12 @@ def test_range_at_the_ends():
     f = njit(lambda a, b, c: len(range(a, b, c)))
     f(0, INT_MIN, -1)  # too long for CPython
     f(INT_MIN, INT_MAX, -1)
-    for args in ((INT_MAX - 1, INT_MAX, 1), (INT_MIN, INT_MIN, -1), (0, INT_MAX, INT_MAX), (5, 0, 1)):
+    for args in (
+        (INT_MAX - 1, INT_MAX, 1),
+        (INT_MIN, INT_MIN, -1),
+        (0, INT_MAX, INT_MAX),
+        (5, 0, 1),
+    ):
         assert f(*args) == len(range(*args))
     with pytest.raises(ValueError):
         f(0, 1, 0)
@@ -402,7 +411,7 @@ def test_deep_parentheses(depth):
     ],
     ids=["sum", "minus", "not", "if", "tuple", "and", "less", "call"],
 )
-@pytest.mark.parametrize("count", [90, 5000])
+@pytest.mark.parametrize("count", [90, 900])
 def test_deep_expressions(expression, count):
     text = f"def f(x):\n    return {expression(count)}\n"
     try:
@@ -455,20 +464,10 @@ def test_wide_tuples():
     assert f(1) == (1,) * 200
 
 
-def long_function(lines):
-    body = [f"    x = x * 3 + {i} if x > {i % 7} else x - {i}" for i in range(lines)]
-    return "def f(x):\n" + "\n".join(body) + "\n    return x\n"
-
-
 def test_long_functions():
-    text = long_function(1000)
-    function, source = defined(text)
-    x = njit(source=source)(lambda_to(function))(1.0)
-    assert x == function(1.0)
-
-
-def lambda_to(function):
-    return function
+    body = [f"    x = x * 3 + {i} if x > {i % 7} else x - {i}" for i in range(1000)]
+    function, source = defined("def f(x):\n" + "\n".join(body) + "\n    return x\n")
+    assert njit(source=source)(function)(1.0) == function(1.0)
 
 
 @pytest.mark.slow
@@ -482,7 +481,9 @@ def test_a_very_long_function_compiles_in_bounded_time():
 
 
 def test_names_of_all_kinds():
-    f = jitted("def f(größe, π, 変数, _, __x, ｆｕｌｌ):\n    return größe + π + 変数 + _ + __x + full\n")
+    f = jitted(
+        "def f(größe, π, 変数, _, __x, ｆｕｌｌ):\n    return größe + π + 変数 + _ + __x + full\n"
+    )
     assert f(1, 2, 3, 4, 5, 6) == 21
     long = "a" * 5000
     assert jitted(f"def f({long}):\n    return {long} + 1\n")(1) == 2
