@@ -49,7 +49,6 @@ UNSUPPORTED = {
     "del attribute": "def f(x):\n    del x.y",
     "with": "def f(x):\n    with x:\n        pass",
     "with as": "def f(x):\n    with x as y:\n        pass",
-    "starred target": "def f(x):\n    a, *b = (x, x, x)\n    return b",
     "star in a display": "def f(x):\n    return [*x]",
     "double star in a dict": "def f(x):\n    return {**x}",
     "double star in a call": "def f(x):\n    return dict(**x)",
@@ -68,13 +67,13 @@ UNSUPPORTED = {
     "mapping pattern": "def f(x):\n    match x:\n        case {'a': 1}:\n            return 1",
     "yield from": "def f(x):\n    yield from x",
     "async generator": "async def f(x):\n    yield x",
-    "inner class": "def f(x):\n    def g():\n        class C(int):\n            pass\n    return g()",
+    "inner class": "def f(x):\n    def g():\n        class C:\n            pass\n    return g()",
     "getattr by a variable": "def f(x):\n    return getattr(x, str(x))",
     "print to a file": "def f(x):\n    print(x, file=x)",
     "chained attribute": "def f(x):\n    return x.a.b.c",
     "unknown decorator": "def f(x):\n    @unknown\n    def g():\n        return 1\n    return g()",
     "set of functions": "def f(x):\n    return {len, abs}",
-    "assigned function": "def f(x):\n    def g():\n        return 1\n    g.attr = x\n    return g()",
+    "function attribute": "def f(x):\n    def g():\n        return 1\n    g.attr = x\n    return g",
 }
 
 

@@ -1,8 +1,8 @@
-"""The supported part of Python, by subject: every function runs in CPython and compiled, and both agree.
+"""The supported part of Python, by subject: each function runs in CPython and compiled; both agree.
 
-A case is a function and the arguments it is called with. Agreement is on the value, its type, and the
-class and arguments of an exception. Where compiled code differs by design (SUPPORT.md says where), the
-cases stay away from it.
+A case is a function and the arguments it is called with. Agreement is on the value, its type, and
+the class and arguments of an exception. Where compiled code differs by design (SUPPORT.md says
+where), the cases stay away from it.
 
 PYTEST_DONT_REWRITE: the assertions in the functions have to be Python's.
 """
@@ -335,7 +335,7 @@ def for_else(n):
 
 @case((5,), (1,))
 def loop_variable_survives(n):
-    for i in range(n):
+    for i in range(n):  # noqa: B007
         pass
     return i
 

@@ -491,7 +491,7 @@ def finally_swallows(n):
         try:
             may_fail(n)
         finally:
-            break
+            break  # noqa: B012
     return n
 
 

@@ -12,7 +12,7 @@ THREADS = 6
 
 
 def together(work, count=THREADS):
-    """Runs `work(0)`, `work(1)`, ... in threads that start at the same moment; their results in order."""
+    """Runs `work(0)`, `work(1)`, ... in threads that start at once; their results in order."""
     barrier = threading.Barrier(count)
     results = [None] * count
 

@@ -205,7 +205,7 @@ impl<'h> Session<'h> {
         }
         const MOST: usize = 64;
         // Types in types may grow exponentially: by far not so many fit.
-        const LARGEST: usize = 10_000;
+        const LARGEST: usize = 2_000;
         let same = |i: &&Instance| i.key.module == key.module && i.key.function == key.function;
         let count = self.instances.iter().filter(same).count();
         let is_large = key.args.iter().map(|t| t.size(LARGEST)).sum::<usize>() >= LARGEST;
