@@ -144,18 +144,6 @@ pub struct Session<'h> {
     /// Lowest depth of the stack whose result was assumed since the current solve began.
     low: u32,
     depth: u32,
-    /// Every global and free variable that was looked up: what a cache must check.
-    pub dependencies: Vec<Dependency>,
-}
-
-/// A name that the compile looked up, and what it found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dependency {
-    /// The Python function whose scope it was looked up in.
-    pub function: PyRef,
-    pub name: Arc<str>,
-    pub object: PyRef,
-    pub free: bool,
 }
 
 impl<'h> Session<'h> {
@@ -172,7 +160,6 @@ impl<'h> Session<'h> {
             cells_changed: false,
             low: u32::MAX,
             depth: 0,
-            dependencies: vec![],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
-use super::{AbsVal, Dependency, Session, elementwise};
+use super::{AbsVal, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
@@ -124,7 +124,6 @@ impl Session<'_> {
                 .error(Code::UnknownName, format!("name `{name}` is not defined"))
                 .note("it is neither a local variable nor a global of the function's module nor a builtin"));
         };
-        self.depend(function, name, object, false);
         self.named(frame, name, object)
     }
 
@@ -138,7 +137,6 @@ impl Session<'_> {
             }
             return Err(frame.error(Code::UnknownName, format!("the enclosing function has not assigned `{name}` yet")));
         };
-        self.depend(function, name, object, true);
         self.named(frame, name, object)
     }
 
@@ -147,13 +145,6 @@ impl Session<'_> {
             e.message = format!("`{name}`: {}", e.message);
             e.label(&frame.module.source, frame.span, self.host.repr(object))
         })
-    }
-
-    fn depend(&mut self, function: PyRef, name: &hir::Name, object: PyRef, free: bool) {
-        let dependency = Dependency { function, name: name.clone(), object, free };
-        if !self.dependencies.contains(&dependency) {
-            self.dependencies.push(dependency);
-        }
     }
 
     /// A global name of the prelude: a module, another function of it, or a builtin.
