@@ -7,9 +7,10 @@
 //!
 //! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
 //!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
-//!   * [`debug`]: source locations.
+//!   * [`foreign`]: calls by address, C functions. * [`debug`]: source locations.
 
 mod debug;
+mod foreign;
 mod function;
 mod ops;
 pub(crate) mod raw;
@@ -38,7 +39,7 @@ pub(crate) struct Emitted<'c> {
     pub module: Module<'c>,
     /// The program's pool, and what emission added.
     pub pool: Vec<PoolEntry>,
-    /// Symbols of the trampolines, in the order of the program's entries.
+    /// Symbols of the trampolines, in the order of the program's entries, then those of C functions.
     pub entries: Vec<Arc<str>>,
     pub locations: LocationTable,
 }
@@ -71,6 +72,9 @@ pub(crate) fn program<'c>(
         }
         entries.push(entry_symbol(&program.functions[entry.index()]));
     }
+    for entry in &program.c_entries {
+        entries.push(foreign::emit_c_entry(&mut shared, entry).into());
+    }
     let locations = shared.finish_debug_info();
     Emitted {
         module: shared.module,
@@ -87,9 +91,12 @@ fn entry_symbol(function: &Function) -> Arc<str> {
     symbol.into()
 }
 
-/// Which functions the program itself calls.
+/// Which functions the program itself calls, directly or through their C functions.
 fn called_functions(program: &Program) -> Vec<bool> {
     let mut called = vec![false; program.functions.len()];
+    for entry in &program.c_entries {
+        called[entry.func.index()] = true;
+    }
     let insts = program
         .functions
         .iter()

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use crate::handles::{self, Pins};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{errors, known, layouts, types};
+use crate::{errors, functions, known, layouts, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
@@ -41,6 +41,8 @@ pub enum Plan {
         class: *mut PyObject,
         parts: [Part; 3],
     },
+    /// The function that an address stands for.
+    Function,
     /// A value that its type says.
     Object(*mut PyObject),
 }
@@ -136,7 +138,11 @@ impl Plan {
                 }),
                 None => return Err(cannot_return(ty)),
             },
-            Kind::Dispatcher(object) | Kind::Omitted(object) | Kind::ExcClass(object, _) => {
+            Kind::Function(_) => Plan::Function,
+            Kind::Dispatcher(object, _)
+            | Kind::Foreign(object, _)
+            | Kind::Omitted(object)
+            | Kind::ExcClass(object, _) => {
                 Plan::Object(pinned(*object)?)
             }
             Kind::NamedTupleClass(class) => Plan::Object(pinned(class.class)?),
@@ -241,6 +247,7 @@ impl Plan {
                 }
                 Plan::Array(plan) => plan.make(slots, frozen),
                 Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
+                Plan::Function => make_function(take(slots) as usize),
                 Plan::Object(object) => new_ref(*object),
                 Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, frozen),
             }
@@ -256,7 +263,12 @@ impl Plan {
         unsafe {
             match self {
                 Plan::None | Plan::Object(_) => {}
-                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 => {
+                Plan::Bool
+                | Plan::Int
+                | Plan::Uint(_)
+                | Plan::F32
+                | Plan::F64
+                | Plan::Function => {
                     take(slots);
                 }
                 Plan::C64 | Plan::C128 => {
@@ -369,6 +381,18 @@ unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, frozen: &Frozen) ->
             return core::ptr::null_mut();
         }
         tuple
+    }
+}
+
+fn make_function(address: usize) -> *mut PyObject {
+    // SAFETY: the caller of `Plan::make` holds the GIL.
+    let py = unsafe { Python::assume_attached() };
+    match functions::object(py, address) {
+        Ok(object) => object.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            core::ptr::null_mut()
+        }
     }
 }
 

@@ -29,6 +29,7 @@ use pyo3::types::PyDict;
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
 use crate::engine::{self, Unit};
+use crate::functions::Published;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
@@ -88,6 +89,13 @@ pub struct State {
     /// What `recompile` replaced: code that may still be running.
     retired: RefCell<Retired>,
     pub(crate) can_compile: Cell<bool>,
+    /// Argument types that it is being compiled for.
+    pub(crate) compiling: RefCell<Vec<Vec<Ty>>>,
+    /// The last function type that it was asked for, and its address as a value of that.
+    pub(crate) last_address: Cell<Option<(Ty, usize)>>,
+    /// Code whose result is converted to that of a function type; calls from Python do not use it.
+    pub(crate) converted: RefCell<Table<Overload>>,
+    pub(crate) published: RefCell<Published>,
     /// Keeps the dispatcher's own number valid.
     _name: Name,
 }
@@ -113,6 +121,10 @@ impl State {
             routes: RefCell::new(Vec::new()),
             retired: RefCell::default(),
             can_compile: Cell::new(true),
+            compiling: RefCell::default(),
+            last_address: Cell::new(None),
+            converted: RefCell::default(),
+            published: RefCell::default(),
             _name: Name::of(this),
         })
     }
@@ -143,10 +155,13 @@ impl State {
         for slot in &self.front {
             slot.set(ptr::null());
         }
+        self.last_address.set(None);
         let (routes, overloads) = (self.routes.take(), self.overloads.take());
+        let converted = self.converted.take();
         let mut retired = self.retired.borrow_mut();
         retired.routes.extend(routes);
         retired.overloads.extend(overloads);
+        retired.overloads.extend(converted);
     }
 
     pub(crate) fn binding(&self, py: Python<'_>) -> PyResult<Arc<Binding>> {
@@ -237,13 +252,15 @@ impl State {
                 }
             }
         };
-        if let (Ok(overloads), Ok(routes), Ok(retired)) = (
+        if let (Ok(overloads), Ok(converted), Ok(routes), Ok(retired)) = (
             self.overloads.try_borrow(),
+            self.converted.try_borrow(),
             self.routes.try_borrow(),
             self.retired.try_borrow(),
         ) {
             overloads
                 .iter()
+                .chain(&*converted)
                 .chain(&retired.overloads)
                 .for_each(|overload| each(&overload.pins));
             routes

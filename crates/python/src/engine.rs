@@ -23,11 +23,13 @@ use crate::host::PyHost;
 use crate::num::slots;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
-use crate::{errors, handles, inspect};
+use crate::{errors, functions, handles, inspect};
 
 /// Code for one signature.
 pub struct Unit {
     pub trampoline: Trampoline,
+    /// The function for C, if one was asked for, and its symbol.
+    pub c_function: Option<(usize, Arc<str>)>,
     pub result: Ty,
     /// Gone only while this is dropped.
     loaded: Option<jit::Loaded>,
@@ -64,6 +66,8 @@ pub enum Failure {
     Diagnostic(Box<Diagnostic>),
     /// A bug of ours.
     Internal(String),
+    /// Python code raised.
+    Raised(PyErr),
 }
 
 impl Failure {
@@ -71,6 +75,7 @@ impl Failure {
         match self {
             Failure::Diagnostic(diagnostic) => errors::diagnostic(py, &diagnostic),
             Failure::Internal(message) => errors::internal(py, &message),
+            Failure::Raised(error) => error,
         }
     }
 }
@@ -126,6 +131,7 @@ pub fn compile(
         result,
         options: options.compiler,
         locals: options.locals.to_vec(),
+        for_c: options.for_c,
     };
     let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
     let front = start.elapsed();
@@ -137,17 +143,7 @@ pub fn compile(
         .detach(|| jit::compile(&program, &settings))
         .map_err(|error| Failure::Internal(error.to_string()))?;
     let mut pool = Pool::default();
-    let mut resolver = Resolver {
-        py,
-        pool: &mut pool,
-    };
-    let loaded = jit::load(
-        &object,
-        &Runtime,
-        &mut resolver,
-        &jit::LoadOptions::default(),
-    );
-    let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
+    let loaded = load(py, &object, &mut pool)?;
     let Some(entry) = loaded.entries.first() else {
         return Err(Failure::Internal("the code has no entry".to_owned()));
     };
@@ -169,6 +165,10 @@ pub fn compile(
         .fetch_add(loaded.code_size as u64, Relaxed);
     Ok(Unit {
         trampoline: entry.trampoline(),
+        c_function: loaded
+            .entries
+            .get(program.entries.len())
+            .map(|entry| (entry.address, entry.symbol.clone())),
         result: compiled.result,
         loaded: Some(loaded),
         program,
@@ -178,6 +178,43 @@ pub fn compile(
         timings,
         _pool: pool,
     })
+}
+
+/// Maps code into memory.
+fn load(py: Python<'_>, object: &jit::Object, pool: &mut Pool) -> Result<jit::Loaded, Failure> {
+    let mut resolver = Resolver {
+        py,
+        pool,
+        failure: None,
+    };
+    let options = jit::LoadOptions::default();
+    let loaded = jit::load(object, &Runtime, &mut resolver, &options);
+    match (loaded, resolver.failure) {
+        (Ok(loaded), _) => Ok(loaded),
+        (Err(_), Some(failure)) => Err(Failure::Raised(failure)),
+        (Err(error), None) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// Compiles and loads the trampoline of the C function at an address, for good.
+pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Result<usize, Failure> {
+    /// There is one entry, the function.
+    struct Only(usize);
+    impl jit::PoolResolver for Only {
+        fn resolve(&mut self, _entry: &PoolEntry) -> Result<u64, String> {
+            Ok(self.0 as u64)
+        }
+    }
+    let loaded = py.detach(|| {
+        let object = jit::compile(program, &jit::Settings::default())?;
+        let options = jit::LoadOptions::default();
+        jit::load(&object, &Runtime, &mut Only(function), &options)
+    });
+    let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
+    let entry = loaded.entries.first();
+    entry
+        .map(|entry| entry.address)
+        .ok_or_else(|| Failure::Internal("the code has no entry".to_owned()))
 }
 
 /// Both sides of the boundary must agree on the slots of every value; a disagreement would corrupt memory.
@@ -267,6 +304,18 @@ struct Pool {
 struct Resolver<'a, 'py> {
     py: Python<'py>,
     pool: &'a mut Pool,
+    /// What was raised while a function that the code refers to was compiled.
+    failure: Option<PyErr>,
+}
+
+impl Resolver<'_, '_> {
+    fn raised<T>(&mut self, result: PyResult<T>) -> Result<T, String> {
+        result.map_err(|error| {
+            let text = error.to_string();
+            self.failure = Some(error);
+            text
+        })
+    }
 }
 
 impl jit::PoolResolver for Resolver<'_, '_> {
@@ -299,6 +348,14 @@ impl jit::PoolResolver for Resolver<'_, '_> {
                 ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64
             }
             PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
+            PoolEntry::Trampoline { function, ty } => {
+                let found = functions::constant_address(&object(*function)?, *ty);
+                self.raised(found)? as u64
+            }
+            PoolEntry::Foreign(handle) => {
+                let found = functions::foreign(&object(*handle)?);
+                self.raised(found)? as u64
+            }
             PoolEntry::Array(handle) => {
                 let array = object(*handle)?;
                 // SAFETY: checked to be an array, whose structure is known. The overload pins it.

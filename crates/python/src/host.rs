@@ -15,7 +15,7 @@ use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyModule, PyString,
 
 use crate::handles::{self, Pins};
 use crate::numpy::numpy;
-use crate::{dispatcher, layouts, typeof_};
+use crate::{dispatcher, functions, layouts, typeof_};
 
 pub struct PyHost<'py> {
     py: Python<'py>,
@@ -101,7 +101,10 @@ impl<'py> PyHost<'py> {
 
     fn describe_object(&self, object: &Bound<'py, PyAny>) -> PyResult<Result<Described, String>> {
         let mut pins = Pins::default();
-        let found = typeof_::type_of(object, &mut pins);
+        let found = typeof_::type_of(object, &mut pins).and_then(|ty| match ty {
+            Some(ty) => frozen(object, ty, &mut pins).map(Some),
+            None => Ok(None),
+        });
         self.pins.borrow_mut().merge(pins);
         let Some(ty) = found? else {
             if object.is_exact_instance_of::<PyInt>() {
@@ -117,18 +120,13 @@ impl<'py> PyHost<'py> {
         };
         if let Kind::Array(array) = *ty.kind() {
             let constant = Const::Array(self.pin(object));
-            let mut array = array;
-            array.readonly = true;
             return Ok(Ok(Described {
                 ty: array.ty(),
                 constant: Some(constant),
             }));
         }
         let constant = self.constant(object, ty)?;
-        Ok(Ok(Described {
-            ty: frozen(ty),
-            constant,
-        }))
+        Ok(Ok(Described { ty, constant }))
     }
 
     /// The constant that an object of a type is.
@@ -188,23 +186,28 @@ impl<'py> PyHost<'py> {
     }
 }
 
-/// The type of a frozen value: arrays in it are read-only.
-fn frozen(ty: Ty) -> Ty {
-    match ty.kind() {
+/// The type of a frozen value of type `ty`: arrays in it are read-only, functions are known.
+fn frozen(object: &Bound<'_, PyAny>, ty: Ty, pins: &mut Pins) -> PyResult<Ty> {
+    let mut items_of = |items: &[Ty]| -> PyResult<Vec<Ty>> {
+        let objects = object.cast::<PyTuple>()?;
+        let pairs = objects.iter().zip(items);
+        pairs
+            .map(|(item, &ty)| frozen(&item, ty, pins))
+            .collect::<PyResult<Vec<Ty>>>()
+    };
+    Ok(match ty.kind() {
         Kind::Array(array) => {
             let mut array = *array;
             array.readonly = true;
             array.ty()
         }
-        Kind::Tuple(items) => {
-            Ty::tuple(&items.iter().map(|&item| frozen(item)).collect::<Vec<_>>())
+        Kind::Tuple(items) => Ty::tuple(&items_of(items)?),
+        Kind::NamedTuple(class, items) => {
+            Ty::new(Kind::NamedTuple(class.clone(), items_of(items)?.into()))
         }
-        Kind::NamedTuple(class, items) => Ty::new(Kind::NamedTuple(
-            class.clone(),
-            items.iter().map(|&item| frozen(item)).collect(),
-        )),
+        Kind::Function(_) => functions::constant_type(object, pins)?.unwrap_or(ty),
         _ => ty,
-    }
+    })
 }
 
 fn int(object: &Bound<'_, PyAny>) -> PyResult<i128> {

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
-use crate::dispatch::{Overload, Route, State};
+use crate::dispatch::{Overload, Route, State, Table};
 use crate::handles::Pins;
 use crate::host::PyHost;
 use crate::num::{self, Rank, slots};
@@ -198,6 +198,47 @@ impl State {
         if let Some(overload) = self.find_exact(&types) {
             return Ok(overload);
         }
+        let overload = self.build(py, types, result, explicit, pins)?;
+        let address: *const Overload = &*overload;
+        self.overloads.borrow_mut().push(overload);
+        Ok(address)
+    }
+
+    /// Compiles code for a signature. The compile lock is held.
+    fn build(
+        &self,
+        py: Python<'_>,
+        types: Vec<Ty>,
+        result: Option<Ty>,
+        explicit: bool,
+        pins: Pins,
+    ) -> PyResult<Box<Overload>> {
+        // A compile may run Python code, and makes the functions whose addresses it needs.
+        if self.compiling.borrow().contains(&types) {
+            let binding = self.binding(py)?;
+            let text = format!(
+                "{}() is needed while it is being compiled for the same types",
+                binding.function()
+            );
+            let diagnostic = Diagnostic::new(Code::RecursiveType, text)
+                .note("compiled code may call itself, but not use itself as a value")
+                .help("give the function an explicit signature, or pass another one");
+            return Err(errors::diagnostic(py, &diagnostic));
+        }
+        self.compiling.borrow_mut().push(types.clone());
+        let built = self.build_now(py, types, result, explicit, pins);
+        self.compiling.borrow_mut().pop();
+        built
+    }
+
+    fn build_now(
+        &self,
+        py: Python<'_>,
+        types: Vec<Ty>,
+        result: Option<Ty>,
+        explicit: bool,
+        pins: Pins,
+    ) -> PyResult<Box<Overload>> {
         let binding = self.binding(py)?;
         if types.len() != binding.params.len() {
             return Err(PyTypeError::new_err(format!(
@@ -218,7 +259,7 @@ impl State {
         let mut pins = host.finish()?;
         let unit = unit.map_err(|failure| failure.into_exception(py))?;
         let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
-        let overload = Box::new(Overload {
+        Ok(Box::new(Overload {
             result: unit.result,
             params: types,
             explicit,
@@ -228,10 +269,81 @@ impl State {
             frozen: Frozen::new(&pins),
             unit,
             pins,
-        });
+        }))
+    }
+
+    /// The function types that the explicit signatures are; none if calls may compile.
+    pub fn explicit_types(&self) -> Vec<Ty> {
+        let mut types = Vec::new();
+        if !self.can_compile.get() {
+            for overload in self.overloads.borrow().iter() {
+                let ty = overload.function_type();
+                if !types.contains(&ty) {
+                    types.push(ty);
+                }
+            }
+        }
+        types
+    }
+
+    /// The address of the function as a value of a function type: the trampoline of an overload. `None`
+    /// if its explicit signatures are others. `this` is the dispatcher.
+    pub fn function_address(
+        &self,
+        py: Python<'_>,
+        this: *mut PyObject,
+        ty: Ty,
+    ) -> PyResult<Option<usize>> {
+        if let Some((known, address)) = self.last_address.get()
+            && known == ty
+        {
+            return Ok(Some(address));
+        }
+        let Some(overload) = self.overload_of_type(py, ty)? else {
+            return Ok(None);
+        };
+        // SAFETY: overloads live as long as the dispatcher.
+        let address = unsafe { (*overload).unit.trampoline } as usize;
+        self.published.borrow_mut().add(address, this);
+        self.last_address.set(Some((ty, address)));
+        Ok(Some(address))
+    }
+
+    fn overload_of_type(&self, py: Python<'_>, ty: Ty) -> PyResult<Option<*const Overload>> {
+        let find = |table: &Table<Overload>| {
+            let found = table.iter().find(|o| o.function_type() == ty);
+            found.map(|o| ptr::from_ref::<Overload>(o))
+        };
+        let known = || find(&self.overloads.borrow()).or_else(|| find(&self.converted.borrow()));
+        let (Some(signature), None) = (ty.signature(), known()) else {
+            return Ok(known());
+        };
+        if !self.can_compile.get() {
+            return Ok(None);
+        }
+        let _lock = lock::acquire(py);
+        // While this thread waited, another may have compiled it.
+        if let Some(found) = known() {
+            return Ok(Some(found));
+        }
+        let params = signature.args.to_vec();
+        if !self.has_overload(&params) {
+            self.compile(py, params.clone(), None, false, Pins::default())?;
+            if let Some(found) = known() {
+                return Ok(Some(found));
+            }
+        }
+        // The function gives something else, which is converted or refused.
+        let result = Some(signature.result);
+        let overload = self.build(py, params, result, false, Pins::default())?;
         let address: *const Overload = &*overload;
-        self.overloads.borrow_mut().push(overload);
-        Ok(address)
+        self.converted.borrow_mut().push(overload);
+        Ok(Some(address))
+    }
+
+    /// Whether there is an overload for these very types.
+    fn has_overload(&self, types: &[Ty]) -> bool {
+        self.overloads.borrow().iter().any(|o| o.params == types)
     }
 
     /// The index of an overload.
@@ -244,6 +356,13 @@ impl State {
         index.ok_or_else(|| {
             PyRuntimeError::new_err("the overload was removed while it was compiled")
         })
+    }
+}
+
+impl Overload {
+    /// The type of the code as a value. Equal types take and give the same slots: origins have none.
+    fn function_type(&self) -> Ty {
+        Ty::function(self.result, &self.params)
     }
 }
 

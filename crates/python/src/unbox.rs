@@ -16,6 +16,7 @@ use crate::handles::Pins;
 use crate::layouts::{self, class};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
+use crate::{dispatcher, functions};
 
 /// What became of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +91,9 @@ pub enum Plan {
     Present(Box<Plan>),
     /// None for an optional parameter whose value has so many slots.
     Absent(usize),
+    /// A function of this type. Objects whose own type is another (jitted functions) are converted only
+    /// where the parameter's type was given by the user.
+    Function { ty: Ty, convert: bool },
     /// No argument; the compiled code knows the default.
     Omitted,
     /// No argument; the default value is passed.
@@ -165,6 +169,12 @@ impl Plan {
                         keep_class(pins);
                         Plan::Scalar { class, source, to }
                     }
+                });
+            }
+            if matches!(param.kind(), Kind::Function(_)) {
+                return Some(Plan::Function {
+                    ty: param,
+                    convert: actual != param,
                 });
             }
             match actual.kind() {
@@ -344,6 +354,7 @@ impl Plan {
                     put(out, 1);
                     plan.unbox(object, out, made)
                 }
+                Plan::Function { ty, convert } => unbox_function(object, *ty, *convert, out),
                 Plan::Absent(slots) => {
                     if object != ffi::Py_None() {
                         return Outcome::Miss;
@@ -433,6 +444,34 @@ unsafe fn unbox_parts(object: *mut PyObject, parts: [bool; 3], out: &mut *mut u6
         }
     }
     Outcome::Done
+}
+
+/// Writes the address of a function.
+///
+/// # Safety
+/// `object` is alive; there is room for a slot; the GIL is held.
+unsafe fn unbox_function(
+    object: *mut PyObject,
+    ty: Ty,
+    convert: bool,
+    out: &mut *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    unsafe {
+        let py = Python::assume_attached();
+        let object = Bound::from_borrowed_ptr(py, object);
+        if !convert && dispatcher::is_dispatcher(&object) {
+            return Outcome::Miss;
+        }
+        match functions::address(&object, ty) {
+            Ok(Some(address)) => put(out, address as u64),
+            Ok(None) => Outcome::Miss,
+            Err(error) => {
+                error.restore(py);
+                Outcome::Raised
+            }
+        }
+    }
 }
 
 #[inline(always)]

@@ -7,6 +7,17 @@
 //! was raised (the other results are then valid; otherwise they are undefined and must not be used or
 //! released). An error is passed on with [`Term::Throw`]. So every error path is ordinary control flow.
 //!
+//! # Calls by address
+//!
+//! [`Op::CallIndirect`] calls a function of which only the address of its *trampoline*
+//! (`abi::layout::Trampoline`) is known: one convention for code of this program, code that was
+//! compiled earlier, and Python's dispatchers. Arguments go into slots, results come back in slots, and
+//! the C result is the error. Argument and result types are those of the instruction's operands and
+//! results; caller and callee agree on them because a function value has a function type. Ownership is
+//! that of direct calls: arguments are borrowed, results are owned. The last result is always an error.
+//!
+//! [`Op::CallC`] calls a C function with C's own convention; it raises nothing and manages nothing.
+//!
 //! # Ownership
 //!
 //! Values of managed types ([`Type::is_managed`]) follow the rules in ARCHITECTURE.md. Lowering writes
@@ -24,9 +35,10 @@ use ferdelance_abi::rtfn::RtFn;
 use ferdelance_abi::settings::Options;
 use smallvec::SmallVec;
 
+use super::foreign::{CEntry, CSignature};
 use crate::hir::id;
 use crate::source::Source;
-use crate::types::PyRef;
+use crate::types::{PyRef, Ty};
 
 id!(
     /// An SSA value.
@@ -270,6 +282,10 @@ pub enum Op {
     ArrayPart(Value, Part),
     /// Calls a compiled function of the program.
     Call { func: FuncId, args: SmallVec<[Value; 4]> },
+    /// Calls a trampoline. The last result is the error.
+    CallIndirect { pointer: Value, args: SmallVec<[Value; 4]> },
+    /// Calls a C function.
+    CallC { pointer: Value, args: SmallVec<[Value; 4]>, signature: Box<CSignature> },
     /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
     Rt { func: RtFn, args: SmallVec<[Value; 4]> },
     /// Inserted by `pass::count` only.
@@ -356,6 +372,11 @@ pub enum PoolEntry {
     Object(PyRef),
     /// The slots of a frozen array (`abi::layout`: owner 0, data, shape, strides).
     Array(PyRef),
+    /// The address of a function's trampoline for a function type: of a jitted function, or of a C
+    /// function.
+    Trampoline { function: PyRef, ty: Ty },
+    /// The address of the C function that a Python object stands for.
+    Foreign(PyRef),
 }
 
 #[derive(Clone, Debug)]
@@ -384,6 +405,8 @@ pub struct Program {
     pub pool: Vec<PoolEntry>,
     /// The functions that Python enters: each gets a trampoline.
     pub entries: Vec<FuncId>,
+    /// The functions that C code can call: each gets a wrapper with C's convention.
+    pub c_entries: Vec<CEntry>,
 }
 
 impl Function {
@@ -477,6 +500,10 @@ impl Op {
                 shape.iter_mut().chain(strides).for_each(f);
             }
             Op::Call { args, .. } | Op::Rt { args, .. } => args.iter_mut().for_each(f),
+            Op::CallIndirect { pointer, args } | Op::CallC { pointer, args, .. } => {
+                f(pointer);
+                args.iter_mut().for_each(f);
+            }
         }
     }
 
@@ -491,7 +518,11 @@ impl Op {
     pub fn is_pure(&self) -> bool {
         use ferdelance_abi::rtfn::Effect;
         match self {
-            Op::Store { .. } | Op::Call { .. } | Op::Retain(_) | Op::Release(_) | Op::Assume(_) | Op::MakeArray { .. } => false,
+            Op::Store { .. }
+            | Op::Call { .. }
+            | Op::CallIndirect { .. }
+            | Op::CallC { .. }
+            | Op::Retain(_) | Op::Release(_) | Op::Assume(_) | Op::MakeArray { .. } => false,
             Op::Rt { func, .. } => matches!(func.info().effect, Effect::Pure | Effect::Read),
             _ => true,
         }

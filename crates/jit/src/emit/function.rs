@@ -189,7 +189,8 @@ impl<'c> Emitter<'_, '_, 'c> {
                     base: self.value.param(0),
                     next: 0,
                 };
-                scalars = load_arguments(self.shared, &self.entry, self.function, slots);
+                let params = &self.function.params;
+                scalars = load_scalars(self.shared, &self.entry, params, slots, true);
             }
         }
         self.pass(0, scalars.into_iter(), self.entry.block());
@@ -391,7 +392,8 @@ impl<'c> Emitter<'_, '_, 'c> {
                     base: self.value.param(1),
                     next: 0,
                 };
-                store_results(self.shared, &self.builder, self.function, slots, &scalars);
+                let results = &self.function.results;
+                store_scalars(self.shared, &self.builder, results, slots, &scalars);
                 self.builder.ret(Some(null));
             }
         }
@@ -446,12 +448,17 @@ impl<'c> Emitter<'_, '_, 'c> {
 }
 
 /// A position in an area of 8-byte slots.
-struct Slots<'c> {
+pub(super) struct Slots<'c> {
     base: Val<'c>,
     next: i64,
 }
 
 impl<'c> Slots<'c> {
+    /// The start of an area.
+    pub fn at(base: Val<'c>) -> Self {
+        Slots { base, next: 0 }
+    }
+
     /// The address of the next slot.
     fn take(&mut self, shared: &Shared<'_, 'c>, builder: &Builder<'c>) -> Val<'c> {
         let index = shared.types.i64.int(self.next);
@@ -460,16 +467,17 @@ impl<'c> Slots<'c> {
     }
 }
 
-/// Loads the scalars of a function's parameters from slots.
-fn load_arguments<'c>(
+/// Loads the scalars of values from slots; `fixed` slots hold the same as long as the function runs.
+pub(super) fn load_scalars<'c>(
     shared: &Shared<'_, 'c>,
     builder: &Builder<'c>,
-    function: &Function,
+    types: &[Type],
     mut slots: Slots<'c>,
+    fixed: bool,
 ) -> SmallVec<[Val<'c>; 16]> {
     let meta = &shared.meta;
     let mut scalars = SmallVec::new();
-    for &param in &function.params {
+    for &param in types {
         let rank = if let Type::Array(rank) = param {
             rank as usize
         } else {
@@ -483,10 +491,12 @@ fn load_arguments<'c>(
                 ty
             };
             let value = builder.load(memory_type, slot, 8);
-            value.set_metadata(meta.noundef, meta.empty);
-            value.set_metadata(meta.invariant, meta.empty);
-            if (2..2 + rank).contains(&i) {
-                value.set_metadata(meta.range, meta.not_negative);
+            if fixed {
+                value.set_metadata(meta.noundef, meta.empty);
+                value.set_metadata(meta.invariant, meta.empty);
+                if (2..2 + rank).contains(&i) {
+                    value.set_metadata(meta.range, meta.not_negative);
+                }
             }
             scalars.push(if param == Type::I1 {
                 builder.int_compare(LLVMIntNE, value, memory_type.zero())
@@ -498,26 +508,26 @@ fn load_arguments<'c>(
     scalars
 }
 
-/// Stores the scalars of a function's results into slots, whole slots.
-fn store_results<'c>(
+/// Stores the scalars of values into slots, whole slots.
+pub(super) fn store_scalars<'c>(
     shared: &Shared<'_, 'c>,
     builder: &Builder<'c>,
-    function: &Function,
+    types: &[Type],
     mut slots: Slots<'c>,
     scalars: &[Val<'c>],
 ) {
-    let types = &shared.types;
+    let machine = &shared.types;
     let mut scalars = scalars.iter();
-    for &result in &function.results {
+    for &result in types {
         for &scalar in scalars.by_ref().take(scalar_count(result)) {
             let whole = match result {
-                Type::I1 => builder.cast(LLVMOpcode::LLVMZExt, scalar, types.i64),
+                Type::I1 => builder.cast(LLVMOpcode::LLVMZExt, scalar, machine.i64),
                 Type::I8 | Type::I16 | Type::I32 => {
-                    builder.cast(LLVMOpcode::LLVMSExt, scalar, types.i64)
+                    builder.cast(LLVMOpcode::LLVMSExt, scalar, machine.i64)
                 }
                 Type::F32 => {
-                    let bits = builder.cast(LLVMOpcode::LLVMBitCast, scalar, types.i32);
-                    builder.cast(LLVMOpcode::LLVMZExt, bits, types.i64)
+                    let bits = builder.cast(LLVMOpcode::LLVMBitCast, scalar, machine.i32);
+                    builder.cast(LLVMOpcode::LLVMZExt, bits, machine.i64)
                 }
                 _ => scalar,
             };
@@ -546,7 +556,13 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
         base: trampoline.param(0),
         next: 0,
     };
-    args.extend(load_arguments(shared, &builder, function, slots));
+    args.extend(load_scalars(
+        shared,
+        &builder,
+        &function.params,
+        slots,
+        true,
+    ));
     let returned = builder.call(callee.ty, callee.value, &args);
 
     let count: usize = function.results.iter().map(|&ty| scalar_count(ty)).sum();
@@ -556,7 +572,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
         next: 0,
     };
     if !function.may_raise {
-        store_results(shared, &builder, function, slots, &all);
+        store_scalars(shared, &builder, &function.results, slots, &all);
         builder.ret(Some(shared.types.ptr.zero()));
         return;
     }
@@ -569,7 +585,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
     builder.position(failed);
     builder.ret(Some(error));
     builder.position(fine);
-    store_results(shared, &builder, function, slots, &all[..count]);
+    store_scalars(shared, &builder, &function.results, slots, &all[..count]);
     builder.ret(Some(shared.types.ptr.zero()));
 }
 

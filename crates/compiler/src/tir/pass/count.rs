@@ -115,7 +115,7 @@ impl Roots {
         }
         for inst in f.blocks.iter().flat_map(|b| &b.insts) {
             for &v in &inst.results {
-                let owns = matches!(inst.op, Op::Call { .. } | Op::Rt { .. } | Op::Select { .. });
+                let owns = matches!(inst.op, Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. } | Op::Select { .. });
                 if f.values[v.index()].is_managed() && owns {
                     owned[v.index()] = true;
                 }
@@ -326,7 +326,7 @@ fn checked_results(block: &Block, roots: &Roots) -> SmallVec<[Value; 2]> {
     });
     let call = block.insts.iter().rev().find(|i| compared.is_some() && i.results.last() == compared.as_ref());
     match call {
-        Some(Inst { op: Op::Call { .. } | Op::Rt { .. }, results, .. }) => {
+        Some(Inst { op: Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. }, results, .. }) => {
             results.iter().copied().filter(|&v| roots.is_owned(v)).collect()
         }
         _ => SmallVec::new(),
