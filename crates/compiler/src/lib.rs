@@ -2,9 +2,10 @@
 //!
 //! The stages are modules in the order of the pipeline: [`syntax`], [`hir`], [`infer`], [`lower`],
 //! [`tir`]; [`pipeline`] runs them. [`host`] is the door to Python, [`diag`] what goes wrong, [`types`]
-//! the types.
+//! the types; [`encode`] and [`trace`] are for caches.
 
 pub mod diag;
+pub mod encode;
 pub mod hir;
 pub mod host;
 pub mod infer;
@@ -14,4 +15,5 @@ pub mod prelude;
 pub mod source;
 pub mod syntax;
 pub mod tir;
+pub mod trace;
 pub mod types;

@@ -1,6 +1,7 @@
 //! TIR to machine code. The only crate that names LLVM.
 
 mod arc4random;
+pub mod cache;
 mod compile;
 mod emit;
 mod error;

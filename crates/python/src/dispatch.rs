@@ -11,7 +11,7 @@
 //! routes stay where they are until the dispatcher dies: a call holds a reference to it, so they can be
 //! used by address while compiled code runs, also without the GIL.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ pub struct State {
     /// `function`'s globals, for traceback entries.
     globals: Py<PyAny>,
     pub options: DispatcherOptions,
-    binding: RefCell<Option<Arc<Binding>>>,
+    binding: OnceCell<Binding>,
     module: RefCell<Option<Arc<hir::Module>>>,
     pub(crate) overloads: RefCell<Table<Overload>>,
     pub(crate) routes: RefCell<Table<Route>>,
@@ -115,7 +115,7 @@ impl State {
             function: Pin::new(function),
             globals: globals.unbind(),
             options,
-            binding: RefCell::new(None),
+            binding: OnceCell::new(),
             module: RefCell::new(None),
             overloads: RefCell::new(Vec::new()),
             routes: RefCell::new(Vec::new()),
@@ -164,15 +164,25 @@ impl State {
         retired.overloads.extend(converted);
     }
 
-    pub(crate) fn binding(&self, py: Python<'_>) -> PyResult<Arc<Binding>> {
-        if let Some(binding) = &*self.binding.borrow() {
-            return Ok(binding.clone());
+    /// The parameters, read at the first request: a function may be filled after it was decorated.
+    pub(crate) fn binding(&self, py: Python<'_>) -> PyResult<&Binding> {
+        if let Some(binding) = self.binding.get() {
+            return Ok(binding);
         }
-        let binding = Arc::new(Binding::of(self.function.bind(py))?);
+        let binding = Binding::of(self.function.bind(py))?;
+        // Python code ran meanwhile, and may have been here first.
+        let binding = self.binding.get_or_init(|| binding);
         self.simple_arity
             .set(binding.simple_arity().unwrap_or(usize::MAX));
-        *self.binding.borrow_mut() = Some(binding.clone());
         Ok(binding)
+    }
+
+    /// A route by number. (In the head of a loop the borrow would last for the loop's body.)
+    fn route(&self, index: usize) -> Option<*const Route> {
+        self.routes
+            .borrow()
+            .get(index)
+            .map(|route| ptr::from_ref::<Route>(route))
     }
 
     /// The function's HIR, made at the first request.
@@ -235,16 +245,12 @@ impl State {
             // SAFETY: as above.
             stop = unsafe { visit(self.globals.as_ptr(), arg) };
         }
-        // A collection may start anywhere, also while a table is being changed; then nothing is reported,
-        // which only keeps objects alive for longer.
-        if let Ok(binding) = self.binding.try_borrow()
-            && let Some(binding) = &*binding
-            && Arc::strong_count(binding) == 1
-            && stop == 0
-        {
+        if let (0, Some(binding)) = (stop, self.binding.get()) {
             // SAFETY: as above.
             stop = unsafe { binding.traverse(visit, arg) };
         }
+        // A collection may start anywhere, also while a table is being changed; then nothing is
+        // reported, which only keeps objects alive for longer.
         let mut each = |pins: &Pins| {
             for pin in pins.iter() {
                 if stop == 0 {
@@ -343,12 +349,7 @@ unsafe fn bind_and_call(
     let objects = &bound.objects;
     // All routes, not only those in front. A route that runs may change the list.
     let mut index = 0;
-    while let Some(route) = state
-        .routes
-        .borrow()
-        .get(index)
-        .map(|route| ptr::from_ref::<Route>(route))
-    {
+    while let Some(route) = state.route(index) {
         // SAFETY: routes live as long as the dispatcher.
         let route = unsafe { &*route };
         index += 1;
@@ -366,7 +367,7 @@ unsafe fn bind_and_call(
             return Ok(result);
         }
     }
-    let route = state.new_route(py, &binding, objects)?;
+    let route = state.new_route(py, binding, objects)?;
     // SAFETY: made for these objects, which are alive.
     match unsafe { (*route).call(state, |i| objects[i]) } {
         Some(result) => Ok(result),

@@ -12,6 +12,7 @@ use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyModule, PyString, PyTuple, PyType};
+use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};
 use crate::numpy::numpy;
@@ -20,6 +21,8 @@ use crate::{dispatcher, functions, layouts, typeof_};
 pub struct PyHost<'py> {
     py: Python<'py>,
     pins: RefCell<Pins>,
+    /// Modules that were met and are not in `sys.modules`, by name.
+    modules: RefCell<FxHashMap<String, PyRef>>,
     /// An interrupt that came while Python code ran.
     interrupted: RefCell<Option<PyErr>>,
 }
@@ -29,6 +32,7 @@ impl<'py> PyHost<'py> {
         PyHost {
             py,
             pins: RefCell::new(pins),
+            modules: RefCell::default(),
             interrupted: RefCell::new(None),
         }
     }
@@ -110,6 +114,13 @@ impl<'py> PyHost<'py> {
             if object.is_exact_instance_of::<PyInt>() {
                 return Ok(Err(typeof_::blame(object)));
             }
+            if let Ok(module) = object.cast::<PyModule>()
+                && let Some(name) = self.unlisted(module)
+            {
+                let ty = Ty::new(Kind::Module(name.into()));
+                let constant = Some(Const::Object(self.pin(object)));
+                return Ok(Ok(Described { ty, constant }));
+            }
             let handle = self.pin(object);
             let class = object.get_type().qualname()?.to_string();
             let ty = Ty::new(Kind::Opaque(handle, class.into()));
@@ -171,6 +182,22 @@ impl<'py> PyHost<'py> {
             Kind::Range(..) | Kind::Slice(_) => return Ok(None),
             _ => Const::Object(self.pin(object)),
         }))
+    }
+
+    /// The name of a module that was made by hand; none if another one of that name is known already.
+    fn unlisted(&self, module: &Bound<'py, PyModule>) -> Option<String> {
+        let name = module.name().ok()?.to_string();
+        let listed = self.py.import("sys").ok()?.getattr("modules").ok()?;
+        if listed.contains(&name).ok()? {
+            return None;
+        }
+        let handle = self.pin(module.as_any());
+        let known = *self
+            .modules
+            .borrow_mut()
+            .entry(name.clone())
+            .or_insert(handle);
+        (known == handle).then_some(name)
     }
 
     fn find_default(&self, function: PyRef, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -300,6 +327,9 @@ impl Host for PyHost<'_> {
     }
 
     fn module(&self, name: &str) -> Option<PyRef> {
+        if let Some(&module) = self.modules.borrow().get(name) {
+            return Some(module);
+        }
         self.ok(self.py.import(name))
             .map(|module| self.pin(module.as_any()))
     }

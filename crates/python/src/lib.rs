@@ -9,8 +9,9 @@
 //! * [`engine`]: the compiler and the code generator behind one interface; [`inspect`]: texts about code;
 //!   [`hooks`]: what the runtime asks of Python.
 //!
-//! `unsafe` is confined to the first group, [`dispatch`], [`dispatcher`] and the code that resolves
-//! constant pools in [`engine`].
+//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
+//! code is entered only in [`dispatch`]. What else is `unsafe` are calls of the C API with objects that
+//! are known to be alive, and of functions of the first group.
 
 mod audit;
 mod binding;

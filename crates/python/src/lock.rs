@@ -3,7 +3,11 @@
 //! It is re-entrant, because a compile may run Python code (an attribute of a global, say) that calls a
 //! jitted function. Who waits lets go of the GIL, since the holder needs it. A forked child that did not
 //! inherit the holding thread starts with a new lock.
+//!
+//! LLVM runs without the GIL and has locks of its own, which a fork in another thread would leave
+//! locked in the child for good; so a fork waits until LLVM is done ([`native`]).
 
+use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Condvar, Mutex, Once, PoisonError};
 use std::thread::ThreadId;
@@ -28,15 +32,24 @@ fn lock() -> &'static Lock {
     static INIT: Once = Once::new();
     INIT.call_once(|| {
         LOCK.store(Box::into_raw(Box::default()), Ordering::Release);
-        // SAFETY: the handler only allocates and stores.
-        unsafe { libc::pthread_atfork(None, None, Some(renew)) };
+        // SAFETY: the handlers lock and unlock, allocate and store.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
     });
     // SAFETY: set above, never freed.
     unsafe { &*LOCK.load(Ordering::Acquire) }
 }
 
-/// In a forked child: the threads that held or awaited the old lock do not exist.
-unsafe extern "C" fn renew() {
+unsafe extern "C" fn before_fork() {
+    NATIVE.lock();
+}
+
+unsafe extern "C" fn after_fork() {
+    NATIVE.unlock();
+}
+
+/// The threads that held or awaited the lock do not exist here.
+unsafe extern "C" fn in_child() {
+    NATIVE.unlock();
     // The old one is left alone: it may be locked.
     LOCK.store(Box::into_raw(Box::default()), Ordering::Release);
 }
@@ -85,4 +98,35 @@ impl Drop for Guard {
             self.lock.free.notify_one();
         }
     }
+}
+
+/// A lock that one call takes and another releases, as fork handlers must.
+struct Native(UnsafeCell<libc::pthread_mutex_t>);
+// SAFETY: mutexes are made to be shared.
+unsafe impl Sync for Native {}
+
+static NATIVE: Native = Native(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+
+impl Native {
+    fn lock(&self) {
+        // SAFETY: initialised, never moved nor destroyed.
+        unsafe { libc::pthread_mutex_lock(self.0.get()) };
+    }
+    fn unlock(&self) {
+        // SAFETY: as above; the calling thread (in a child: its copy) has locked it.
+        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+    }
+}
+
+/// Runs `f`, which neither needs nor waits for the GIL, so that no fork happens meanwhile.
+pub fn native<T>(f: impl FnOnce() -> T) -> T {
+    struct Unlock;
+    impl Drop for Unlock {
+        fn drop(&mut self) {
+            NATIVE.unlock();
+        }
+    }
+    NATIVE.lock();
+    let _unlock = Unlock;
+    f()
 }

@@ -77,11 +77,18 @@ fn parts(object: &Bound<'_, PyAny>) -> PyResult<Option<[bool; 3]>> {
     for (name, given) in ["start", "stop", "step"].into_iter().zip(&mut given) {
         let part = object.getattr(name)?;
         *given = !part.is_none();
-        // SAFETY: an int.
-        if *given
-            && !(part.is_exact_instance_of::<PyInt>()
-                && unsafe { layouts::long_i64(part.as_ptr()) }.is_some())
-        {
+        if !*given {
+            continue;
+        }
+        // SAFETY: read only if it is an int.
+        let value = unsafe {
+            if part.is_exact_instance_of::<PyInt>() {
+                layouts::long_i64(part.as_ptr())
+            } else {
+                None
+            }
+        };
+        if value.is_none() {
             return Ok(None);
         }
     }

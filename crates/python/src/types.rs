@@ -61,6 +61,9 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::NamedTupleClass(class) => ("class", object(py, class.class)?).into_pyobject(py)?,
         Kind::ExcClass(class, _) => ("class", object(py, *class)?).into_pyobject(py)?,
         Kind::Class(inner) => ("class", python_type(py, *inner)?).into_pyobject(py)?,
+        Kind::Ellipsis => {
+            ("py", py.import("ferdelance.types")?.getattr("ellipsis")?).into_pyobject(py)?
+        }
         _ => {
             // No form of its own: Python sees a type that has nothing but a name.
             let opaque = py
@@ -185,7 +188,23 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
                 None => return unsupported(&value),
             }
         }
-        "py" => return unsupported(&part(1)?),
+        "slice" => {
+            let members: usize = part(1)?.extract()?;
+            Ty::new(Kind::Slice([true, true, members == 3]))
+        }
+        "py" => {
+            let ty = part(1)?;
+            // What `encode` gives for functions.
+            let name = ty.str()?.to_string();
+            let function = name
+                .strip_prefix("Function(")
+                .and_then(|name| name.strip_suffix(')'));
+            match function.filter(|function| known::resolve(ty.py(), function).is_ok()) {
+                Some(function) => Ty::builtin(function),
+                None if name == "..." => Ty::new(Kind::Ellipsis),
+                None => return unsupported(&ty),
+            }
+        }
         _ => return unsupported(encoding),
     })
 }

@@ -46,7 +46,10 @@ unsafe extern "C" {
     pub(crate) safe fn log1pf(x: f32) -> f32;
     pub(crate) safe fn cbrt(x: f64) -> f64;
     pub(crate) safe fn cbrtf(x: f32) -> f32;
+    // glibc's `hypot` got a new version in 2.35 (no errno); under this name older ones have it too.
+    #[cfg_attr(target_env = "gnu", link_name = "hypotf64")]
     pub(crate) safe fn hypot(x: f64, y: f64) -> f64;
+    #[cfg_attr(target_env = "gnu", link_name = "hypotf32")]
     pub(crate) safe fn hypotf(x: f32, y: f32) -> f32;
     pub(crate) safe fn pow(x: f64, y: f64) -> f64;
     pub(crate) safe fn powf(x: f32, y: f32) -> f32;
