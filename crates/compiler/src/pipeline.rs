@@ -28,6 +28,8 @@ pub struct Request {
     pub locals: Vec<(Arc<str>, Ty)>,
     /// Prefix of linker symbols, unique in the process.
     pub symbol: Arc<str>,
+    /// The function's address is used as a value.
+    pub as_value: bool,
     /// Make a function for C, too.
     pub for_c: bool,
 }
@@ -82,6 +84,9 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
     let root = session.infer_root(&request.args)?;
     let result = result_type(&session, root, request)?;
     let mut program = lower(&session, root, result, &request.symbol)?;
+    if request.as_value {
+        add_pointer(&mut program);
+    }
     if request.for_c {
         add_c_entry(&mut program, request, result)?;
     }
@@ -100,6 +105,15 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
         dependencies: std::mem::take(&mut session.dependencies),
     };
     Ok(Compiled { program, result, report })
+}
+
+/// Makes the entry one that can be called by its address.
+fn add_pointer(program: &mut Program) {
+    program.pointers.clone_from(&program.entries);
+    for &id in &program.entries {
+        // Nothing calls an entry but itself, and what calls itself may raise in any case.
+        program.functions[id.index()].may_raise = true;
+    }
 }
 
 /// Makes the entry one of C, too.
@@ -124,7 +138,7 @@ fn add_c_entry(program: &mut Program, request: &Request, result: Ty) -> Result<(
     Ok(())
 }
 
-/// The trampoline of a C function: a program whose entry calls the function that `object` stands for.
+/// A C function as a value: a program whose entry calls the function that `object` stands for.
 /// `None` if the signature has no counterpart in C.
 pub fn c_adapter(object: PyRef, signature: &Signature, symbol: Arc<str>) -> Option<Program> {
     let c = c_signature(signature)?;
@@ -137,6 +151,7 @@ pub fn c_adapter(object: PyRef, signature: &Signature, symbol: Arc<str>) -> Opti
     b.terminate(Term::Return(results.iter().copied().collect()));
     program.functions.push(b.func);
     program.entries.push(FuncId(0));
+    add_pointer(&mut program);
     Some(program)
 }
 

@@ -39,7 +39,8 @@ pub(crate) struct Emitted<'c> {
     pub module: Module<'c>,
     /// The program's pool, and what emission added.
     pub pool: Vec<PoolEntry>,
-    /// Symbols of the trampolines, in the order of the program's entries, then those of C functions.
+    /// Symbols of the trampolines, in the order of the program's entries, then of functions that are
+    /// called by address, then of C functions.
     pub entries: Vec<Arc<str>>,
     pub locations: LocationTable,
 }
@@ -72,6 +73,9 @@ pub(crate) fn program<'c>(
         }
         entries.push(entry_symbol(&program.functions[entry.index()]));
     }
+    for &id in &program.pointers {
+        entries.push(foreign::emit_pointer(&mut shared, id).into());
+    }
     for entry in &program.c_entries {
         entries.push(foreign::emit_c_entry(&mut shared, entry).into());
     }
@@ -91,11 +95,12 @@ fn entry_symbol(function: &Function) -> Arc<str> {
     symbol.into()
 }
 
-/// Which functions the program itself calls, directly or through their C functions.
+/// Which functions are called by compiled code: of the program, by address, or through C functions.
 fn called_functions(program: &Program) -> Vec<bool> {
     let mut called = vec![false; program.functions.len()];
-    for entry in &program.c_entries {
-        called[entry.func.index()] = true;
+    let c_functions = program.c_entries.iter().map(|entry| entry.func);
+    for id in program.pointers.iter().copied().chain(c_functions) {
+        called[id.index()] = true;
     }
     let insts = program
         .functions

@@ -93,8 +93,8 @@ pub struct State {
     pub(crate) compiling: RefCell<Vec<Vec<Ty>>>,
     /// The last function type that it was asked for, and its address as a value of that.
     pub(crate) last_address: Cell<Option<(Ty, usize)>>,
-    /// Code whose result is converted to that of a function type; calls from Python do not use it.
-    pub(crate) converted: RefCell<Table<Overload>>,
+    /// Code that exists because its address was asked for; calls from Python do not use it.
+    pub(crate) values: RefCell<Table<Overload>>,
     pub(crate) published: RefCell<Published>,
     /// Keeps the dispatcher's own number valid.
     _name: Name,
@@ -123,7 +123,7 @@ impl State {
             can_compile: Cell::new(true),
             compiling: RefCell::default(),
             last_address: Cell::new(None),
-            converted: RefCell::default(),
+            values: RefCell::default(),
             published: RefCell::default(),
             _name: Name::of(this),
         })
@@ -157,11 +157,11 @@ impl State {
         }
         self.last_address.set(None);
         let (routes, overloads) = (self.routes.take(), self.overloads.take());
-        let converted = self.converted.take();
+        let values = self.values.take();
         let mut retired = self.retired.borrow_mut();
         retired.routes.extend(routes);
         retired.overloads.extend(overloads);
-        retired.overloads.extend(converted);
+        retired.overloads.extend(values);
     }
 
     /// The parameters, read at the first request: a function may be filled after it was decorated.
@@ -258,15 +258,15 @@ impl State {
                 }
             }
         };
-        if let (Ok(overloads), Ok(converted), Ok(routes), Ok(retired)) = (
+        if let (Ok(overloads), Ok(values), Ok(routes), Ok(retired)) = (
             self.overloads.try_borrow(),
-            self.converted.try_borrow(),
+            self.values.try_borrow(),
             self.routes.try_borrow(),
             self.retired.try_borrow(),
         ) {
             overloads
                 .iter()
-                .chain(&*converted)
+                .chain(&*values)
                 .chain(&retired.overloads)
                 .for_each(|overload| each(&overload.pins));
             routes

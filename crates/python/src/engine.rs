@@ -28,6 +28,8 @@ use crate::{errors, functions, handles, inspect};
 /// Code for one signature.
 pub struct Unit {
     pub trampoline: Trampoline,
+    /// The address as a value of a function type, if it was asked for.
+    pub pointer: Option<usize>,
     /// The function for C, if one was asked for, and its symbol.
     pub c_function: Option<(usize, Arc<str>)>,
     pub result: Ty,
@@ -116,6 +118,7 @@ pub fn compile(
     args: Vec<Ty>,
     result: Option<Ty>,
     options: &DispatcherOptions,
+    as_value: bool,
 ) -> Result<Unit, Failure> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let start = Instant::now();
@@ -131,6 +134,7 @@ pub fn compile(
         result,
         options: options.compiler,
         locals: options.locals.to_vec(),
+        as_value,
         for_c: options.for_c,
     };
     let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
@@ -144,7 +148,10 @@ pub fn compile(
         .map_err(|error| Failure::Internal(error.to_string()))?;
     let mut pool = Pool::default();
     let loaded = load(py, &object, &mut pool)?;
-    let Some(entry) = loaded.entries.first() else {
+    // Trampolines, functions called by address, functions for C.
+    let (entries, others) = loaded.entries.split_at(program.entries.len());
+    let (pointers, c_functions) = others.split_at(program.pointers.len());
+    let Some(entry) = entries.first() else {
         return Err(Failure::Internal("the code has no entry".to_owned()));
     };
     let timings = Timings {
@@ -165,9 +172,9 @@ pub fn compile(
         .fetch_add(loaded.code_size as u64, Relaxed);
     Ok(Unit {
         trampoline: entry.trampoline(),
-        c_function: loaded
-            .entries
-            .get(program.entries.len())
+        pointer: pointers.first().map(|entry| entry.address),
+        c_function: c_functions
+            .first()
             .map(|entry| (entry.address, entry.symbol.clone())),
         result: compiled.result,
         loaded: Some(loaded),
@@ -196,7 +203,7 @@ fn load(py: Python<'_>, object: &jit::Object, pool: &mut Pool) -> Result<jit::Lo
     }
 }
 
-/// Compiles and loads the trampoline of the C function at an address, for good.
+/// Compiles and loads what calls the C function at an address, for good.
 pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Result<usize, Failure> {
     /// There is one entry, the function.
     struct Only(usize);
@@ -211,7 +218,7 @@ pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Resul
         jit::load(&object, &Runtime, &mut Only(function), &options)
     });
     let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
-    let entry = loaded.entries.first();
+    let entry = loaded.entries.get(program.entries.len());
     entry
         .map(|entry| entry.address)
         .ok_or_else(|| Failure::Internal("the code has no entry".to_owned()))
@@ -348,7 +355,7 @@ impl jit::PoolResolver for Resolver<'_, '_> {
                 ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64
             }
             PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
-            PoolEntry::Trampoline { function, ty } => {
+            PoolEntry::Function { function, ty } => {
                 let found = functions::constant_address(&object(*function)?, *ty);
                 self.raised(found)? as u64
             }

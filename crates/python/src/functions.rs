@@ -1,7 +1,7 @@
 //! Functions as values: from Python objects to addresses, and back.
 //!
-//! A value of a function type is the address of a trampoline (`abi::layout::Trampoline`). It comes from
-//! a jitted function, whose overload it belongs to, or from a C function, for which an *adapter* is made:
+//! A value of a function type is an address of compiled code (`compiler::tir::data`). It comes from a
+//! jitted function, whose overload it belongs to, or from a C function, for which an *adapter* is made:
 //! code that calls the C function. An address needs no owner of its own. A jitted function is an
 //! argument of the running call, or pinned by the code that refers to it, so it outlives every use of
 //! its address: values of function types live no longer than the call. Adapters are never unloaded;
@@ -140,8 +140,8 @@ pub fn foreign(object: &Bound<'_, PyAny>) -> PyResult<usize> {
 
 #[derive(Default)]
 struct Adapters {
-    /// Trampolines by C function and type.
-    trampolines: FxHashMap<(usize, Ty), usize>,
+    /// Adapters by C function and type.
+    made: FxHashMap<(usize, Ty), usize>,
     /// The way back.
     functions: FxHashMap<usize, (usize, Ty)>,
 }
@@ -153,9 +153,9 @@ fn with_adapters<T>(f: impl FnOnce(&mut Adapters) -> T) -> T {
     f(guard.get_or_insert_default())
 }
 
-/// The trampoline of a C function.
+/// The adapter of a C function.
 fn adapter(py: Python<'_>, function: usize, ty: Ty) -> PyResult<usize> {
-    if let Some(known) = with_adapters(|a| a.trampolines.get(&(function, ty)).copied()) {
+    if let Some(known) = with_adapters(|a| a.made.get(&(function, ty)).copied()) {
         return Ok(known);
     }
     let symbol: Arc<str> = format!("ferdelance.C.{function:x}.{ty}").into();
@@ -168,7 +168,7 @@ fn adapter(py: Python<'_>, function: usize, ty: Ty) -> PyResult<usize> {
     Ok(with_adapters(|a| {
         a.functions.insert(made, (function, ty));
         // Another thread may have been faster.
-        *a.trampolines.entry((function, ty)).or_insert(made)
+        *a.made.entry((function, ty)).or_insert(made)
     }))
 }
 

@@ -4,14 +4,14 @@
 use core::ptr;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
-use ferdelance_compiler::types::{Kind, Ty};
+use ferdelance_compiler::types::{Kind, Signature, Ty};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
-use crate::dispatch::{Overload, Route, State, Table};
+use crate::dispatch::{Overload, Route, State};
 use crate::handles::Pins;
 use crate::host::PyHost;
 use crate::num::{self, Rank, slots};
@@ -198,7 +198,7 @@ impl State {
         if let Some(overload) = self.find_exact(&types) {
             return Ok(overload);
         }
-        let overload = self.build(py, types, result, explicit, pins)?;
+        let overload = self.build(py, types, result, explicit, explicit, pins)?;
         let address: *const Overload = &*overload;
         self.overloads.borrow_mut().push(overload);
         Ok(address)
@@ -211,6 +211,7 @@ impl State {
         types: Vec<Ty>,
         result: Option<Ty>,
         explicit: bool,
+        as_value: bool,
         pins: Pins,
     ) -> PyResult<Box<Overload>> {
         // A compile may run Python code, and makes the functions whose addresses it needs.
@@ -226,7 +227,7 @@ impl State {
             return Err(errors::diagnostic(py, &diagnostic));
         }
         self.compiling.borrow_mut().push(types.clone());
-        let built = self.build_now(py, types, result, explicit, pins);
+        let built = self.build_now(py, types, result, explicit, as_value, pins);
         self.compiling.borrow_mut().pop();
         built
     }
@@ -237,6 +238,7 @@ impl State {
         types: Vec<Ty>,
         result: Option<Ty>,
         explicit: bool,
+        as_value: bool,
         pins: Pins,
     ) -> PyResult<Box<Overload>> {
         let binding = self.binding(py)?;
@@ -255,7 +257,15 @@ impl State {
         pins.add(self.function.bind(py));
         binding.pin_defaults(py, &mut pins);
         let host = PyHost::new(py, pins);
-        let unit = engine::compile(py, &host, module, types.clone(), result, &self.options);
+        let unit = engine::compile(
+            py,
+            &host,
+            module,
+            types.clone(),
+            result,
+            &self.options,
+            as_value,
+        );
         let mut pins = host.finish()?;
         let unit = unit.map_err(|failure| failure.into_exception(py))?;
         let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
@@ -286,8 +296,8 @@ impl State {
         types
     }
 
-    /// The address of the function as a value of a function type: the trampoline of an overload. `None`
-    /// if its explicit signatures are others. `this` is the dispatcher.
+    /// The address of the function as a value of a function type; `None` if its explicit signatures are
+    /// others. `this` is the dispatcher.
     pub fn function_address(
         &self,
         py: Python<'_>,
@@ -299,51 +309,43 @@ impl State {
         {
             return Ok(Some(address));
         }
-        let Some(overload) = self.overload_of_type(py, ty)? else {
-            return Ok(None);
+        let address = match self.known_address(ty) {
+            Some(address) => address,
+            None => {
+                let Some(signature) = ty.signature() else {
+                    return Ok(None);
+                };
+                if !self.can_compile.get() && !self.explicit_types().contains(&ty) {
+                    return Ok(None);
+                }
+                let _lock = lock::acquire(py);
+                // While this thread waited, another may have compiled it.
+                match self.known_address(ty) {
+                    Some(address) => address,
+                    None => self.compile_as_value(py, signature)?,
+                }
+            }
         };
-        // SAFETY: overloads live as long as the dispatcher.
-        let address = unsafe { (*overload).unit.trampoline } as usize;
         self.published.borrow_mut().add(address, this);
         self.last_address.set(Some((ty, address)));
         Ok(Some(address))
     }
 
-    fn overload_of_type(&self, py: Python<'_>, ty: Ty) -> PyResult<Option<*const Overload>> {
-        let find = |table: &Table<Overload>| {
-            let found = table.iter().find(|o| o.function_type() == ty);
-            found.map(|o| ptr::from_ref::<Overload>(o))
-        };
-        let known = || find(&self.overloads.borrow()).or_else(|| find(&self.converted.borrow()));
-        let (Some(signature), None) = (ty.signature(), known()) else {
-            return Ok(known());
-        };
-        if !self.can_compile.get() {
-            return Ok(None);
-        }
-        let _lock = lock::acquire(py);
-        // While this thread waited, another may have compiled it.
-        if let Some(found) = known() {
-            return Ok(Some(found));
-        }
-        let params = signature.args.to_vec();
-        if !self.has_overload(&params) {
-            self.compile(py, params.clone(), None, false, Pins::default())?;
-            if let Some(found) = known() {
-                return Ok(Some(found));
-            }
-        }
-        // The function gives something else, which is converted or refused.
-        let result = Some(signature.result);
-        let overload = self.build(py, params, result, false, Pins::default())?;
-        let address: *const Overload = &*overload;
-        self.converted.borrow_mut().push(overload);
-        Ok(Some(address))
+    /// The address, if there is code for it. Explicit signatures have it at once; for others it is made
+    /// when it is asked for, since most functions are never values.
+    fn known_address(&self, ty: Ty) -> Option<usize> {
+        let (overloads, values) = (self.overloads.borrow(), self.values.borrow());
+        let mut all = overloads.iter().chain(&*values);
+        all.find_map(|o| o.unit.pointer.filter(|_| o.function_type() == ty))
     }
 
-    /// Whether there is an overload for these very types.
-    fn has_overload(&self, types: &[Ty]) -> bool {
-        self.overloads.borrow().iter().any(|o| o.params == types)
+    fn compile_as_value(&self, py: Python<'_>, signature: &Signature) -> PyResult<usize> {
+        let result = Some(signature.result);
+        let params = signature.args.to_vec();
+        let overload = self.build(py, params, result, false, true, Pins::default())?;
+        let address = overload.unit.pointer;
+        self.values.borrow_mut().push(overload);
+        address.ok_or_else(|| errors::internal(py, "code without an address"))
     }
 
     /// The index of an overload.

@@ -219,7 +219,7 @@ impl Body<'_, '_, '_> {
             }
             (Kind::Array(_), Kind::Array(_)) => Ok(value.vals.clone()),
             (Kind::Dispatcher(function, _) | Kind::Foreign(function, _), Kind::Function(_)) => {
-                let id = self.cx.program.pool_id(PoolEntry::Trampoline { function: *function, ty: to });
+                let id = self.cx.program.pool_id(PoolEntry::Function { function: *function, ty: to });
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),

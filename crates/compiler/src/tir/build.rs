@@ -356,7 +356,7 @@ impl Builder {
         self.rt(func, args)[0]
     }
 
-    /// A call of a trampoline by its address; the error comes last.
+    /// A call of a function by its address; the error comes last.
     pub fn call_indirect(&mut self, pointer: Value, args: &[Value], results: &[Type]) -> SmallVec<[Value; 2]> {
         let mut types: SmallVec<[Type; 4]> = results.into();
         types.push(Type::Err);

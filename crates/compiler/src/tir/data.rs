@@ -9,12 +9,12 @@
 //!
 //! # Calls by address
 //!
-//! [`Op::CallIndirect`] calls a function of which only the address of its *trampoline*
-//! (`abi::layout::Trampoline`) is known: one convention for code of this program, code that was
-//! compiled earlier, and Python's dispatchers. Arguments go into slots, results come back in slots, and
-//! the C result is the error. Argument and result types are those of the instruction's operands and
-//! results; caller and callee agree on them because a function value has a function type. Ownership is
-//! that of direct calls: arguments are borrowed, results are owned. The last result is always an error.
+//! [`Op::CallIndirect`] calls a function of which only the address is known: one convention for code of
+//! this program, code that was compiled earlier, and Python's dispatchers. It is that of direct calls,
+//! in registers, and every function that is called so gives an error ([`Program::pointers`]); slots
+//! would be simpler, but a float that goes through memory twice costs four times the call. Caller and
+//! callee agree on the types of arguments and results because a function value has a function type.
+//! Ownership is that of direct calls: arguments are borrowed, results are owned.
 //!
 //! [`Op::CallC`] calls a C function with C's own convention; it raises nothing and manages nothing.
 //!
@@ -282,7 +282,7 @@ pub enum Op {
     ArrayPart(Value, Part),
     /// Calls a compiled function of the program.
     Call { func: FuncId, args: SmallVec<[Value; 4]> },
-    /// Calls a trampoline. The last result is the error.
+    /// Calls a function by its address. The last result is the error.
     CallIndirect { pointer: Value, args: SmallVec<[Value; 4]> },
     /// Calls a C function.
     CallC { pointer: Value, args: SmallVec<[Value; 4]>, signature: Box<CSignature> },
@@ -372,9 +372,8 @@ pub enum PoolEntry {
     Object(PyRef),
     /// The slots of a frozen array (`abi::layout`: owner 0, data, shape, strides).
     Array(PyRef),
-    /// The address of a function's trampoline for a function type: of a jitted function, or of a C
-    /// function.
-    Trampoline { function: PyRef, ty: Ty },
+    /// The address of a function as a value of a function type: a jitted function or a C function.
+    Function { function: PyRef, ty: Ty },
     /// The address of the C function that a Python object stands for.
     Foreign(PyRef),
 }
@@ -405,6 +404,8 @@ pub struct Program {
     pub pool: Vec<PoolEntry>,
     /// The functions that Python enters: each gets a trampoline.
     pub entries: Vec<FuncId>,
+    /// The functions whose address can be a value: they may raise, so that all are called in one way.
+    pub pointers: Vec<FuncId>,
     /// The functions that C code can call: each gets a wrapper with C's convention.
     pub c_entries: Vec<CEntry>,
 }

@@ -214,7 +214,7 @@ impl Display for PoolEntry {
             PoolEntry::Str(text) => write!(f, "str {text:?}"),
             PoolEntry::Object(object) => write!(f, "object {}", object.0),
             PoolEntry::Array(object) => write!(f, "array {}", object.0),
-            PoolEntry::Trampoline { function, ty } => write!(f, "trampoline {} {ty}", function.0),
+            PoolEntry::Function { function, ty } => write!(f, "function {} {ty}", function.0),
             PoolEntry::Foreign(object) => write!(f, "foreign {}", object.0),
         }
     }

@@ -26,6 +26,15 @@ impl Program {
         {
             return Err(format!("entry {entry} does not exist"));
         }
+        for id in &self.pointers {
+            let function = self.functions.get(id.index());
+            let function = function.ok_or_else(|| format!("function {id} does not exist"))?;
+            ensure!(
+                function.may_raise,
+                "{} is called by address, so it may raise",
+                function.symbol
+            );
+        }
         for entry in &self.c_entries {
             let function = self.functions.get(entry.func.index());
             let function = function.ok_or_else(|| format!("entry {} does not exist", entry.func))?;

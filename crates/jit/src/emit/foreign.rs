@@ -5,50 +5,33 @@
 //! `double complex` two.
 
 use ferdelance_abi::rtfn::RtFn;
-use ferdelance_compiler::tir::{CEntry, CSignature, CType, Type, Value};
+use ferdelance_compiler::tir::{CEntry, CSignature, CType, FuncId, Type, Value};
 use inkwell::llvm_sys::LLVMIntPredicate::LLVMIntNE;
 use smallvec::SmallVec;
 
-use super::function::{Emitter, Slots, load_scalars, split_result, store_scalars};
+use super::function::{Emitter, split_result};
 use super::raw::{self, Builder, LLVMOpcode as O, Ty, Val};
 use super::scalar_count;
 use super::shared::Shared;
 
 /// What is appended to a function's symbol for the symbol of its C function.
-pub(super) const C_SUFFIX: &str = ".c";
-/// Numbers of the stack areas for the slots of calls, among those of out-parameters.
-const ARGUMENT_SLOTS: usize = 1 << 16;
-const RESULT_SLOTS: usize = ARGUMENT_SLOTS + 1;
+const C_SUFFIX: &str = ".c";
+/// The same for one that can be called by its address.
+const POINTER_SUFFIX: &str = ".pointer";
 
 type Scalars<'c> = SmallVec<[Val<'c>; 8]>;
 
 impl<'c> Emitter<'_, '_, 'c> {
-    /// Calls a trampoline; gives the scalars of its results, and the error.
+    /// Calls a function by its address; gives the scalars of its results, and the error.
     pub fn call_indirect(&mut self, pointer: Value, args: &[Value], results: &[Value]) -> Scalars<'c> {
         let types = |values: &[Value]| values.iter().map(|&v| self.function.ty(v)).collect::<Vec<Type>>();
-        let (arg_types, result_types) = (types(args), types(&results[..results.len().saturating_sub(1)]));
+        let (args_types, results_types) = (types(args), types(&results[..results.len().saturating_sub(1)]));
+        let result = self.shared.result_type(&results_types, true);
+        let ty = self.shared.types.function(result, &self.shared.explode(&args_types));
         let scalars: Scalars<'c> = args.iter().flat_map(|&v| self.get_all(v)).collect();
-        let args_at = self.slot_area(ARGUMENT_SLOTS, scalars.len());
-        let results_at = self.slot_area(RESULT_SLOTS, result_types.iter().map(|&ty| scalar_count(ty)).sum());
-        store_scalars(self.shared, &self.builder, &arg_types, Slots::at(args_at), &scalars);
-        let ptr = self.shared.types.ptr;
-        let ty = self.shared.types.function(ptr, &[ptr, ptr]);
-        let error = self.builder.call(ty, self.get(pointer), &[args_at, results_at]);
-        // After an error these are whatever was there; nobody uses them.
-        let mut all: Scalars<'c> =
-            load_scalars(self.shared, &self.builder, &result_types, Slots::at(results_at), false).into_iter().collect();
-        all.push(error);
-        all
-    }
-
-    /// A stack area of so many slots, shared by all calls that need one of this size: what is in it is
-    /// read before the next call.
-    fn slot_area(&mut self, which: usize, count: usize) -> Val<'c> {
-        if count == 0 {
-            return self.shared.types.ptr.zero();
-        }
-        let ty = self.shared.types.array(self.shared.types.i64, count as u64);
-        self.out_slot(which, ty)
+        let returned = self.builder.call(ty, self.get(pointer), &scalars);
+        let count: usize = results_types.iter().map(|&ty| scalar_count(ty)).sum();
+        split_result(&self.builder, returned, count + 1)
     }
 
     /// Calls a C function; gives the scalars of its result.
@@ -65,6 +48,29 @@ impl<'c> Emitter<'_, '_, 'c> {
         let parts = split_result(&self.builder, returned, count);
         from_c(self.shared, &self.builder, signature.result, &parts)
     }
+}
+
+/// The symbol by which a function of the program is called by address: its own, unless it is recursive;
+/// then it has a parameter more, the lowest stack address, which a wrapper supplies.
+pub(super) fn emit_pointer<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> String {
+    let function = &shared.program.functions[id.index()];
+    if !function.recursive {
+        return function.symbol.to_string();
+    }
+    let callee = shared.function(id);
+    let symbol = format!("{}{POINTER_SUFFIX}", function.symbol);
+    let params = shared.explode(&function.params);
+    let ty = shared.types.function(shared.result_type(&function.results, true), &params);
+    let wrapper = raw::add_function(&shared.module, &symbol, ty, false);
+    shared.add_function_attributes(wrapper);
+    let builder = Builder::new(shared.context);
+    builder.position(raw::append_block(shared.context, wrapper));
+    let stack_limit = shared.runtime(RtFn::stack_limit);
+    let mut args: Scalars<'c> = smallvec::smallvec![stack_limit.call(&builder, &[])];
+    args.extend((0..params.len()).map(|i| wrapper.param(i)));
+    let returned = builder.call(callee.ty, callee.value, &args);
+    builder.ret(Some(returned));
+    symbol
 }
 
 /// Emits the C function of a function of the program.

@@ -189,8 +189,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                     base: self.value.param(0),
                     next: 0,
                 };
-                let params = &self.function.params;
-                scalars = load_scalars(self.shared, &self.entry, params, slots, true);
+                scalars = load_arguments(self.shared, &self.entry, self.function, slots);
             }
         }
         self.pass(0, scalars.into_iter(), self.entry.block());
@@ -392,8 +391,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                     base: self.value.param(1),
                     next: 0,
                 };
-                let results = &self.function.results;
-                store_scalars(self.shared, &self.builder, results, slots, &scalars);
+                store_results(self.shared, &self.builder, self.function, slots, &scalars);
                 self.builder.ret(Some(null));
             }
         }
@@ -448,17 +446,12 @@ impl<'c> Emitter<'_, '_, 'c> {
 }
 
 /// A position in an area of 8-byte slots.
-pub(super) struct Slots<'c> {
+struct Slots<'c> {
     base: Val<'c>,
     next: i64,
 }
 
 impl<'c> Slots<'c> {
-    /// The start of an area.
-    pub fn at(base: Val<'c>) -> Self {
-        Slots { base, next: 0 }
-    }
-
     /// The address of the next slot.
     fn take(&mut self, shared: &Shared<'_, 'c>, builder: &Builder<'c>) -> Val<'c> {
         let index = shared.types.i64.int(self.next);
@@ -467,17 +460,16 @@ impl<'c> Slots<'c> {
     }
 }
 
-/// Loads the scalars of values from slots; `fixed` slots hold the same as long as the function runs.
-pub(super) fn load_scalars<'c>(
+/// Loads the scalars of a function's parameters from slots.
+fn load_arguments<'c>(
     shared: &Shared<'_, 'c>,
     builder: &Builder<'c>,
-    types: &[Type],
+    function: &Function,
     mut slots: Slots<'c>,
-    fixed: bool,
 ) -> SmallVec<[Val<'c>; 16]> {
     let meta = &shared.meta;
     let mut scalars = SmallVec::new();
-    for &param in types {
+    for &param in &function.params {
         let rank = if let Type::Array(rank) = param {
             rank as usize
         } else {
@@ -491,12 +483,10 @@ pub(super) fn load_scalars<'c>(
                 ty
             };
             let value = builder.load(memory_type, slot, 8);
-            if fixed {
-                value.set_metadata(meta.noundef, meta.empty);
-                value.set_metadata(meta.invariant, meta.empty);
-                if (2..2 + rank).contains(&i) {
-                    value.set_metadata(meta.range, meta.not_negative);
-                }
+            value.set_metadata(meta.noundef, meta.empty);
+            value.set_metadata(meta.invariant, meta.empty);
+            if (2..2 + rank).contains(&i) {
+                value.set_metadata(meta.range, meta.not_negative);
             }
             scalars.push(if param == Type::I1 {
                 builder.int_compare(LLVMIntNE, value, memory_type.zero())
@@ -508,26 +498,26 @@ pub(super) fn load_scalars<'c>(
     scalars
 }
 
-/// Stores the scalars of values into slots, whole slots.
-pub(super) fn store_scalars<'c>(
+/// Stores the scalars of a function's results into slots, whole slots.
+fn store_results<'c>(
     shared: &Shared<'_, 'c>,
     builder: &Builder<'c>,
-    types: &[Type],
+    function: &Function,
     mut slots: Slots<'c>,
     scalars: &[Val<'c>],
 ) {
-    let machine = &shared.types;
+    let types = &shared.types;
     let mut scalars = scalars.iter();
-    for &result in types {
+    for &result in &function.results {
         for &scalar in scalars.by_ref().take(scalar_count(result)) {
             let whole = match result {
-                Type::I1 => builder.cast(LLVMOpcode::LLVMZExt, scalar, machine.i64),
+                Type::I1 => builder.cast(LLVMOpcode::LLVMZExt, scalar, types.i64),
                 Type::I8 | Type::I16 | Type::I32 => {
-                    builder.cast(LLVMOpcode::LLVMSExt, scalar, machine.i64)
+                    builder.cast(LLVMOpcode::LLVMSExt, scalar, types.i64)
                 }
                 Type::F32 => {
-                    let bits = builder.cast(LLVMOpcode::LLVMBitCast, scalar, machine.i32);
-                    builder.cast(LLVMOpcode::LLVMZExt, bits, machine.i64)
+                    let bits = builder.cast(LLVMOpcode::LLVMBitCast, scalar, types.i32);
+                    builder.cast(LLVMOpcode::LLVMZExt, bits, types.i64)
                 }
                 _ => scalar,
             };
@@ -556,13 +546,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
         base: trampoline.param(0),
         next: 0,
     };
-    args.extend(load_scalars(
-        shared,
-        &builder,
-        &function.params,
-        slots,
-        true,
-    ));
+    args.extend(load_arguments(shared, &builder, function, slots));
     let returned = builder.call(callee.ty, callee.value, &args);
 
     let count: usize = function.results.iter().map(|&ty| scalar_count(ty)).sum();
@@ -572,7 +556,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
         next: 0,
     };
     if !function.may_raise {
-        store_scalars(shared, &builder, &function.results, slots, &all);
+        store_results(shared, &builder, function, slots, &all);
         builder.ret(Some(shared.types.ptr.zero()));
         return;
     }
@@ -585,7 +569,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
     builder.position(failed);
     builder.ret(Some(error));
     builder.position(fine);
-    store_scalars(shared, &builder, &function.results, slots, &all[..count]);
+    store_results(shared, &builder, function, slots, &all[..count]);
     builder.ret(Some(shared.types.ptr.zero()));
 }
 

@@ -149,6 +149,7 @@ impl<'a, 'c> Shared<'a, 'c> {
 
     /// Declares a function of the program, in the order of their numbers.
     pub fn declare(&mut self, id: FuncId, entry: bool) {
+        let pointer = self.program.pointers.contains(&id);
         let f = &self.program.functions[id.index()];
         let form = if entry && !f.recursive {
             Form::Entry
@@ -164,7 +165,7 @@ impl<'a, 'c> Shared<'a, 'c> {
                 let ty = self
                     .types
                     .function(self.result_type(&f.results, f.may_raise), &params);
-                let value = raw::add_function(&self.module, &f.symbol, ty, true);
+                let value = raw::add_function(&self.module, &f.symbol, ty, !pointer);
                 Callable { value, ty, form }
             }
         };
