@@ -9,7 +9,8 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows.
+//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows. * [`unroll`]: loops over
+//!   tuples, item by item.
 
 use std::sync::Arc;
 
@@ -26,16 +27,17 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+mod elementwise;
 pub mod index;
 pub mod intrinsic;
 mod numpy;
 mod op;
 mod solve;
+mod unroll;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};
 pub use intrinsic::Intrinsic;
-pub(crate) use solve::reverse_postorder;
 
 /// An instance of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -81,12 +83,38 @@ enum State {
 #[derive(Debug)]
 pub struct Instance {
     pub key: Key,
+    /// The function with some loops unrolled, if these types ask for it.
+    pub body: Option<Arc<hir::Function>>,
+    /// What numbers of cells start at: the cells of bodies that were replaced keep theirs.
+    cells_from: u32,
     pub typing: Arc<Typing>,
     /// Takes part in a recursion.
     pub recursive: bool,
     state: State,
     /// Its result was used while it was being solved.
     assumed: bool,
+}
+
+impl Instance {
+    /// What is compiled; `module` is the module of the key.
+    pub fn hir<'m>(&'m self, module: &'m hir::Module) -> &'m hir::Function {
+        self.body.as_deref().unwrap_or(&module.functions[self.key.function.index()])
+    }
+}
+
+/// A handle on the HIR of an instance.
+#[derive(Clone)]
+struct Hir {
+    module: Arc<hir::Module>,
+    function: hir::FuncId,
+    body: Option<Arc<hir::Function>>,
+}
+
+impl std::ops::Deref for Hir {
+    type Target = hir::Function;
+    fn deref(&self) -> &hir::Function {
+        self.body.as_deref().unwrap_or(&self.module.functions[self.function.index()])
+    }
 }
 
 /// A module in a session: where its code comes from and how it is compiled.
@@ -105,7 +133,8 @@ pub struct Session<'h> {
     pub instances: Vec<Instance>,
     by_key: FxHashMap<Key, InstanceId>,
     dispatchers: FxHashMap<PyRef, (ModuleId, Callee)>,
-    prelude: Option<(ModuleId, Arc<FxHashMap<Arc<str>, hir::FuncId>>)>,
+    /// The modules of the prelude's files, as far as they were needed.
+    prelude: FxHashMap<usize, ModuleId>,
     /// What is stored in each cell; grows until nothing changes.
     cells: FxHashMap<CellSite, AbsVal>,
     cells_changed: bool,
@@ -135,7 +164,7 @@ impl<'h> Session<'h> {
             instances: vec![],
             by_key: FxHashMap::default(),
             dispatchers: FxHashMap::default(),
-            prelude: None,
+            prelude: FxHashMap::default(),
             cells: FxHashMap::default(),
             cells_changed: false,
             low: u32::MAX,
@@ -169,9 +198,9 @@ impl<'h> Session<'h> {
     }
 
     /// The HIR of an instance.
-    pub fn function(&self, id: InstanceId) -> (Arc<hir::Module>, hir::FuncId) {
-        let key = &self.get(id).key;
-        (self.info(key.module).module.clone(), key.function)
+    fn code(&self, id: InstanceId) -> Hir {
+        let Instance { key, body, .. } = self.get(id);
+        Hir { module: self.info(key.module).module.clone(), function: key.function, body: body.clone() }
     }
 
     /// The type of a cell's content.
@@ -199,6 +228,8 @@ impl<'h> Session<'h> {
         self.by_key.insert(key.clone(), id);
         self.instances.push(Instance {
             key,
+            body: None,
+            cells_from: 0,
             typing: Arc::default(),
             recursive: false,
             state: State::New,
@@ -226,15 +257,21 @@ impl<'h> Session<'h> {
 
     /// A function of the prelude.
     fn prelude(&mut self, name: &str) -> Result<Option<(ModuleId, hir::FuncId)>> {
-        if self.prelude.is_none() {
-            let (module, names) = crate::prelude::load()?;
-            let id = ModuleId(self.modules.len() as u32);
-            let options = Options { always_inline: true, ..self.modules[0].options };
-            self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
-            self.prelude = Some((id, names));
-        }
-        let found = self.prelude.as_ref().and_then(|(id, names)| names.get(name).map(|&f| (*id, f)));
-        Ok(found)
+        let files = crate::prelude::load()?;
+        let found = files.iter().enumerate().find_map(|(i, file)| file.names.get(name).map(|&f| (i, f)));
+        let Some((file, function)) = found else { return Ok(None) };
+        let id = match self.prelude.get(&file) {
+            Some(&id) => id,
+            None => {
+                let id = ModuleId(self.modules.len() as u32);
+                let options = Options { always_inline: true, ..self.modules[0].options };
+                let module = files[file].module.clone();
+                self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
+                self.prelude.insert(file, id);
+                id
+            }
+        };
+        Ok(Some((id, function)))
     }
 }
 

@@ -6,7 +6,7 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
+//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
 //! * [`raise`]: errors. * [`text`]: str, repr, print, hash.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::types::{Kind, Ty};
 mod array;
 mod call;
 mod compare;
+mod elementwise;
 mod iter;
 mod raise;
 mod scalar;
@@ -81,7 +82,7 @@ impl Lowering<'_, '_> {
         }
         let instance = self.session.get(id);
         let info = self.session.info(instance.key.module);
-        let f = &info.module.functions[instance.key.function.index()];
+        let f = instance.hir(&info.module);
         let result = result.or(instance.typing.result).unwrap_or_else(Ty::none);
         let params: Vec<tir::Type> = instance.key.args.iter().flat_map(|t| machine(*t)).collect();
         let symbol: Arc<str> = format!("{}.{}.{}", self.symbol, self.functions.len(), f.name).into();
@@ -100,6 +101,7 @@ impl Lowering<'_, '_> {
             b: builder,
             values: vec![None; f.values.len()],
             blocks: vec![None; f.blocks.len()],
+            numpy_errors: info.options.numpy_errors,
             handler: None,
             result,
             cx: self,
@@ -121,6 +123,8 @@ struct Body<'c, 's, 'h> {
     values: Vec<Option<Vals>>,
     /// The TIR block of each reachable HIR block.
     blocks: Vec<Option<tir::BlockId>>,
+    /// Division by zero gives inf, nan or 0 instead of raising.
+    numpy_errors: bool,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
     /// The type that is returned.
@@ -130,7 +134,7 @@ struct Body<'c, 's, 'h> {
 impl Body<'_, '_, '_> {
     fn lower(mut self, id: InstanceId) -> Result<tir::Function> {
         self.locate(self.f.span);
-        let order = crate::infer::reverse_postorder(self.f);
+        let order = self.f.reverse_postorder();
         self.blocks[0] = Some(tir::BlockId(0));
         let mut entry = self.b.func.blocks[0].params.clone().into_iter();
         let args = self.cx.session.get(id).key.args.clone();
@@ -276,7 +280,8 @@ impl Body<'_, '_, '_> {
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
-        let known = self.typing.values[inst.result.index()].constant.is_some();
+        let constant = self.typing.values[inst.result.index()].constant.clone();
+        let known = constant.is_some_and(|c| self.is_materialisable(ty, &c));
         let vals: Vals = match &inst.op {
             Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) => return Ok(None),
             Op::Unary(op, a) => {
@@ -284,13 +289,17 @@ impl Body<'_, '_, '_> {
                 self.unary(*op, &a, ty)?
             }
             _ if known && is_foldable(&inst.op) => return Ok(None),
+            Op::InPlace(op, a, b) if self.ty(*a).as_array().is_some() => {
+                let (a, b) = (self.get(*a), self.get(*b));
+                self.in_place(*op, &a, &b)?
+            }
             Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
                 let (a, b) = (self.get(*a), self.get(*b));
                 self.binary(*op, &a, &b, ty)?
             }
             Op::Compare(op, a, b) => {
                 let (a, b) = (self.get(*a), self.get(*b));
-                smallvec::smallvec![self.compare(*op, &a, &b)?]
+                self.comparison(*op, &a, &b, ty)?
             }
             Op::Truth(a) => {
                 let a = self.get(*a);

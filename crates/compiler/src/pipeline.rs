@@ -47,6 +47,8 @@ pub struct Compiled {
 #[derive(Debug)]
 pub struct Report {
     module: Arc<hir::Module>,
+    /// The function as it was typed: with loops over tuples unrolled.
+    body: Option<Arc<hir::Function>>,
     typing: Arc<Typing>,
     args: Vec<Ty>,
     result: Ty,
@@ -99,6 +101,7 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
     }
     let report = Report {
         module: request.module.clone(),
+        body: session.get(root).body.clone(),
         typing: session.get(root).typing.clone(),
         args: request.args.clone(),
         result,
@@ -185,7 +188,7 @@ fn result_type(session: &Session<'_>, root: InstanceId, request: &Request) -> Re
 impl Report {
     /// The source with the types of variables, line by line.
     pub fn types(&self) -> String {
-        let f = &self.module.functions[0];
+        let f = self.body.as_deref().unwrap_or(&self.module.functions[0]);
         let source = &self.module.source;
         let (first, _) = source.position(f.span.start);
         let (last, _) = source.position(f.span.end.saturating_sub(1));

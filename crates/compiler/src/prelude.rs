@@ -2,7 +2,8 @@
 //! package (so that tracebacks and debuggers show them) and embedded here.
 //!
 //! A function `builtins_sum` there is what the builtin `sum` compiles to, `math_factorial` what
-//! `math.factorial`, `array_sum` what the method `sum` of arrays; other names are private to it.
+//! `math.factorial`, `array_sum` what the method `sum` of arrays; other names are private to their
+//! file. Functions see those of their own file, and the supported functions by their public names.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,20 +13,29 @@ use crate::diag::Result;
 use crate::hir;
 use crate::source::Source;
 
-/// Names and texts of the files, as the package has them.
-const FILES: &[(&str, &str)] = &[("prelude/core.py", include_str!("../../../python/ferdelance/prelude/core.py"))];
-
-type Loaded = (Arc<hir::Module>, Arc<FxHashMap<Arc<str>, hir::FuncId>>);
-
-/// The prelude's functions; parsed at first use.
-pub fn load() -> Result<Loaded> {
-    static LOADED: OnceLock<Result<Loaded>> = OnceLock::new();
-    LOADED.get_or_init(parse).clone()
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../../python/ferdelance/", $name)))),*]
+    };
 }
 
-fn parse() -> Result<Loaded> {
-    // One text, so that functions of all files see each other.
-    let [(name, text)] = FILES else { unreachable!("the prelude is one file so far") };
+/// Names and texts of the files.
+const FILES: &[(&str, &str)] = files!["prelude/core.py" "prelude/math.py"];
+
+/// A file: its functions, and which names they have.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub module: Arc<hir::Module>,
+    pub names: Arc<FxHashMap<Arc<str>, hir::FuncId>>,
+}
+
+/// The files of the prelude; parsed at first use.
+pub fn load() -> Result<&'static [File]> {
+    static LOADED: OnceLock<Result<Vec<File>>> = OnceLock::new();
+    LOADED.get_or_init(|| FILES.iter().map(|(name, text)| parse(name, text)).collect()).as_deref().map_err(Clone::clone)
+}
+
+fn parse(name: &str, text: &str) -> Result<File> {
     let (module, names) = crate::syntax::parse_prelude(Arc::new(Source::new(name, text, 1, 0)))?;
-    Ok((Arc::new(module), Arc::new(names.into_iter().collect())))
+    Ok(File { module: Arc::new(module), names: Arc::new(names.into_iter().collect()) })
 }

@@ -4,10 +4,6 @@ A function here is what the builtin of its name compiles to (see the prelude mod
 All of it also runs under CPython.
 """
 
-import math
-
-import numpy as np
-
 
 def builtins_sum(values, *start):
     """sum(values[, start]): items from the left, as CPython adds them up."""
@@ -34,11 +30,6 @@ def builtins_all(values):
         if not value:
             return False
     return True
-
-
-def math_log(x, base):
-    """math.log(x, base)"""
-    return math.log(x) / math.log(base)
 
 
 def array_fill(array, value):
@@ -99,3 +90,35 @@ def array_max(array):
             if value > best or value != value:
                 best = value
     return best
+
+
+def array_argmin(array):
+    """array.argmin() of a one-dimensional array: the first position of the smallest; NaN first."""
+    if array.size == 0:
+        raise ValueError("attempt to get argmin of an empty sequence")
+    at = 0
+    for i in range(1, array.shape[0]):
+        if array[i] < array[at] or (array[i] != array[i] and array[at] == array[at]):
+            at = i
+    return at
+
+
+def array_argmax(array):
+    """array.argmax() of a one-dimensional array: the first position of the largest; NaN first."""
+    if array.size == 0:
+        raise ValueError("attempt to get argmax of an empty sequence")
+    at = 0
+    for i in range(1, array.shape[0]):
+        if array[i] > array[at] or (array[i] != array[i] and array[at] == array[at]):
+            at = i
+    return at
+
+
+def array_mean(array):
+    """array.mean() over all elements."""
+    return array.sum() / array.size
+
+
+def numpy_sum(array):
+    """np.sum(array)"""
+    return array.sum()

@@ -270,7 +270,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 .help("name the keyword arguments"));
         }
         let mut made = Vec::with_capacity(parameters.len());
-        let mut add = |parameter: &'a ast::Parameter, kind, has_default| {
+        let mut add = |parameter: &'a ast::Parameter, kind, default: Option<&ast::Expr>| {
             let name = self.shared.scopes.name(parameter.name.as_str());
             let value = self.graph.param(ENTRY, Some(name.clone()));
             let span = span_in(self.shared.origin.base, parameter.name.range());
@@ -278,23 +278,24 @@ impl<'s, 'a> Builder<'s, 'a> {
                 Param {
                     name,
                     kind,
-                    has_default,
+                    has_default: default.is_some(),
+                    literal: default.and_then(literal::of_expr),
                     span,
                 },
                 value,
             ));
         };
         for p in &parameters.posonlyargs {
-            add(&p.parameter, ParamKind::PositionalOnly, p.default.is_some());
+            add(&p.parameter, ParamKind::PositionalOnly, p.default.as_deref());
         }
         for p in &parameters.args {
-            add(&p.parameter, ParamKind::Positional, p.default.is_some());
+            add(&p.parameter, ParamKind::Positional, p.default.as_deref());
         }
         if let Some(p) = &parameters.vararg {
-            add(p, ParamKind::Star, false);
+            add(p, ParamKind::Star, None);
         }
         for p in &parameters.kwonlyargs {
-            add(&p.parameter, ParamKind::KeywordOnly, p.default.is_some());
+            add(&p.parameter, ParamKind::KeywordOnly, p.default.as_deref());
         }
         Ok(made)
     }

@@ -94,10 +94,12 @@ pub struct Param {
     pub name: Name,
     pub kind: ParamKind,
     pub has_default: bool,
+    /// The default, where it is written as a literal: all that functions of the prelude have.
+    pub literal: Option<Literal>,
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Function {
     pub name: Name,
     /// `outer.<locals>.inner` as Python says.
@@ -121,7 +123,7 @@ pub struct Capture {
     pub by_cell: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Block {
     pub params: Vec<Value>,
     pub insts: Vec<Inst>,
@@ -129,6 +131,16 @@ pub struct Block {
     pub term_span: Span,
     /// Where an exception in this block goes; `None`: out of the function.
     pub handler: Option<Target>,
+    /// The iterations of unrolled loops that this block belongs to, the outermost loop first.
+    pub iterations: Vec<Iteration>,
+}
+
+/// One iteration of a loop that was unrolled, for messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Iteration {
+    pub index: u32,
+    /// What the loop's target was assigned.
+    pub item: Value,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -310,16 +322,86 @@ impl Function {
     }
     /// The blocks that control may go to from the end of `id` (handler excluded).
     pub fn successors(&self, id: BlockId) -> impl Iterator<Item = &Target> {
-        let (a, b) = match &self.block(id).term {
+        self.block(id).term.targets()
+    }
+    /// Blocks in reverse postorder, handlers included: what follows a condition stays close to it, loops
+    /// come before what follows them, handlers last.
+    pub fn reverse_postorder(&self) -> Vec<BlockId> {
+        let mut order = vec![];
+        let mut seen = vec![false; self.blocks.len()];
+        // Explicit stack: a block is pushed once to be opened and once to be closed.
+        let mut stack = vec![(BlockId(0), false)];
+        while let Some((block, close)) = stack.pop() {
+            if close {
+                order.push(block);
+                continue;
+            }
+            if std::mem::replace(&mut seen[block.index()], true) {
+                continue;
+            }
+            stack.push((block, true));
+            stack.extend(self.block(block).edges().map(|t| (t.block, false)));
+        }
+        order.reverse();
+        order
+    }
+    /// Position of a parameter that takes `*args`.
+    pub fn star_param(&self) -> Option<usize> {
+        self.params.iter().position(|p| p.kind == ParamKind::Star)
+    }
+}
+
+impl Block {
+    /// Every edge that leaves the block; the handler's comes last.
+    pub fn edges(&self) -> impl Iterator<Item = &Target> {
+        self.term.targets().chain(&self.handler)
+    }
+    pub fn edges_mut(&mut self) -> impl Iterator<Item = &mut Target> {
+        self.term.targets_mut().chain(&mut self.handler)
+    }
+    /// Whether something in the block may raise an exception, for some types.
+    pub fn may_raise(&self) -> bool {
+        let raises = matches!(self.term, Terminator::Raise(_) | Terminator::Reraise(_));
+        raises || self.insts.iter().any(|inst| inst.op.may_raise())
+    }
+}
+
+impl Terminator {
+    /// Where control may go.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        let (a, b) = match self {
             Terminator::Jump(t) => (Some(t), None),
             Terminator::Branch { then, other, .. } => (Some(then), Some(other)),
             _ => (None, None),
         };
         a.into_iter().chain(b)
     }
-    /// Position of a parameter that takes `*args`.
-    pub fn star_param(&self) -> Option<usize> {
-        self.params.iter().position(|p| p.kind == ParamKind::Star)
+    pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut Target> {
+        let (a, b) = match self {
+            Terminator::Jump(t) => (Some(t), None),
+            Terminator::Branch { then, other, .. } => (Some(then), Some(other)),
+            _ => (None, None),
+        };
+        a.into_iter().chain(b)
+    }
+    /// The value that the block's end depends on; arguments are the edges'.
+    pub fn operand(&self) -> Option<Value> {
+        match *self {
+            Terminator::Branch { cond: v, .. }
+            | Terminator::Return(v)
+            | Terminator::Raise(v)
+            | Terminator::Reraise(v) => Some(v),
+            Terminator::Missing | Terminator::Jump(_) | Terminator::Unreachable => None,
+        }
+    }
+    pub fn operand_mut(&mut self) -> Option<&mut Value> {
+        match self {
+            Terminator::Branch { cond: v, .. }
+            | Terminator::Return(v)
+            | Terminator::Raise(v)
+            | Terminator::Reraise(v) => Some(v),
+            Terminator::Missing | Terminator::Jump(_) | Terminator::Unreachable => None,
+        }
     }
 }
 
@@ -403,6 +485,87 @@ impl Op {
                 keywords.iter().for_each(|(_, v)| f(*v));
             }
             Op::Closure { captures, defaults, .. } => captures.iter().chain(defaults).for_each(|v| f(*v)),
+        }
+    }
+
+    /// Calls `f` with each operand, to change it.
+    pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+        match self {
+            Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
+            Op::Unary(_, a)
+            | Op::Truth(a)
+            | Op::GetAttr(a, _)
+            | Op::Iter(a)
+            | Op::IterMore(a)
+            | Op::IterItem(a)
+            | Op::IterNext(a)
+            | Op::UnpackItem(a, _)
+            | Op::CellGet(a, _)
+            | Op::Coerce(a, _)
+            | Op::Unpack { value: a, .. } => f(a),
+            Op::Binary(_, a, b)
+            | Op::InPlace(_, a, b)
+            | Op::Compare(_, a, b)
+            | Op::SetAttr(a, _, b)
+            | Op::GetItem(a, b)
+            | Op::DelItem(a, b)
+            | Op::CellSet(a, b)
+            | Op::ExceptMatch(a, b)
+            | Op::Append(a, b)
+            | Op::SetAdd(a, b) => {
+                f(a);
+                f(b);
+            }
+            Op::SetItem(a, b, c) | Op::DictSet(a, b, c) => {
+                f(a);
+                f(b);
+                f(c);
+            }
+            Op::Tuple(items) | Op::List(items) | Op::Set(items) => {
+                items.iter_mut().for_each(|item| f(item.value_mut()));
+            }
+            Op::Dict(items) => items.iter_mut().for_each(|(key, value)| {
+                if let Some(key) = key {
+                    f(key);
+                }
+                f(value);
+            }),
+            Op::Slice(parts) => parts.iter_mut().flatten().for_each(f),
+            Op::FString(parts) => parts.iter_mut().for_each(|part| {
+                if let FPart::Value(value, _, spec) = part {
+                    f(value);
+                    if let Some(spec) = spec {
+                        f(spec);
+                    }
+                }
+            }),
+            Op::Call {
+                callee,
+                args,
+                keywords,
+            } => {
+                f(callee);
+                args.iter_mut().for_each(|arg| f(arg.value_mut()));
+                keywords.iter_mut().for_each(|(_, value)| f(value));
+            }
+            Op::Closure {
+                captures, defaults, ..
+            } => {
+                captures.iter_mut().chain(defaults).for_each(f);
+            }
+        }
+    }
+}
+
+impl Arg {
+    pub fn value(self) -> Value {
+        match self {
+            Arg::Plain(v) | Arg::Star(v) => v,
+        }
+    }
+    pub fn value_mut(&mut self) -> &mut Value {
+        match self {
+            Arg::Plain(v) | Arg::Star(v) => v,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
-pub(super) const ARRAY_METHODS: &[&str] = &["fill", "sum", "min", "max"];
+pub(super) const ARRAY_METHODS: &[&str] = &["fill", "sum", "min", "max", "argmin", "argmax", "mean"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
 impl Session<'_> {

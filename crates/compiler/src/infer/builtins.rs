@@ -124,18 +124,18 @@ impl Session<'_> {
                 (AbsVal::of(Ty::new(Kind::Range(item, step))), Intrinsic::Range)
             }
             ("builtins.enumerate", [t] | [t, _]) => {
-                self.iter(frame, &AbsVal::of(*t))?;
+                self.check_iterable(frame, *t)?;
                 (AbsVal::of(Ty::new(Kind::Enumerate(*t))), Intrinsic::Enumerate)
             }
             ("builtins.zip", _) => {
                 for t in &types {
-                    self.iter(frame, &AbsVal::of(*t))?;
+                    self.check_iterable(frame, *t)?;
                 }
                 (AbsVal::of(Ty::new(Kind::Zip(types.into()))), Intrinsic::Zip)
             }
             ("builtins.reversed", [t]) => match t.kind() {
                 Kind::Range(..) | Kind::Array(_) | Kind::Tuple(_) | Kind::NamedTuple(..) | Kind::Str => {
-                    self.iter(frame, &AbsVal::of(*t))?;
+                    self.check_iterable(frame, *t)?;
                     (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
                 }
                 _ => return Ok(None),

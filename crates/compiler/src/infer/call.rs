@@ -38,6 +38,8 @@ pub enum Bound {
     Default(u32),
     /// A captured variable: an item of the closure's value.
     Capture(u32),
+    /// The default of a function of the prelude.
+    Literal(AbsVal),
     /// The receiver of a method that the prelude implements: the callee's value.
     Receiver,
 }
@@ -183,6 +185,14 @@ impl Session<'_> {
         let mut types = vec![];
         for (i, slot) in slots.into_iter().enumerate() {
             match slot {
+                Slot::Default if module.scope == hir::Scope::Prelude => {
+                    let Some(literal) = &f.params[i].literal else {
+                        return Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", f.params[i].name)));
+                    };
+                    let value = super::op::literal_value(frame, literal)?;
+                    types.push(ty_of(&value));
+                    bound.push(Bound::Literal(value));
+                }
                 Slot::Default => {
                     // Defaults are counted from the first parameter that has one.
                     let k = f.params[..i].iter().filter(|p| p.has_default).count();
@@ -361,12 +371,13 @@ fn bound_type(bound: &Bound) -> Ty {
         Bound::Arg(a) => a.ty(),
         Bound::Star(list) => star_type(list),
         Bound::Omitted(default) => Ty::new(Kind::Omitted(*default)),
+        Bound::Literal(value) => ty_of(value),
         Bound::Default(_) | Bound::Capture(_) | Bound::Receiver => Ty::none(),
     }
 }
 
 fn positional(name: &str) -> hir::Param {
-    hir::Param { name: Arc::from(name), kind: ParamKind::Positional, has_default: false, span: crate::source::Span::default() }
+    hir::Param { name: Arc::from(name), kind: ParamKind::Positional, has_default: false, literal: None, span: crate::source::Span::default() }
 }
 
 /// Spells out starred arguments.

@@ -4,6 +4,7 @@ use super::op::{plain, ty_of};
 use super::solve::Frame;
 use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
+use crate::hir::unroll::MOST_ITEMS;
 use crate::host::Const;
 use crate::types::{ArrayTy, Kind, Layout, Ty, join, promote};
 
@@ -143,12 +144,18 @@ impl Session<'_> {
             return Err(error.help("pass the array as an argument, or write to a copy"));
         }
         let indexing = basic_indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
-        if indexing.result.as_array().is_some() {
-            return Err(frame
-                .error(Code::UnsupportedFunction, format!("assignment to a part of {ty} with {index_ty} is not compiled yet (setitem)"))
-                .help("write a loop over the elements"));
-        }
-        if promote::fit(new_ty, array.dtype).is_none() {
+        // A part of the array takes an array that broadcasts to it, or a scalar.
+        let element = match (indexing.result.as_array(), new_ty.as_array()) {
+            (Some(part), Some(new)) if new.ndim <= part.ndim => new.dtype,
+            (Some(part), Some(new)) => {
+                return Err(frame.error(
+                    Code::CannotConvert,
+                    format!("cannot assign a {}-dimensional array to a {}-dimensional part (setitem)", new.ndim, part.ndim),
+                ));
+            }
+            _ => new_ty,
+        };
+        if promote::fit(element, array.dtype).is_none() {
             return Err(frame.error(
                 Code::CannotConvert,
                 format!("cannot convert {new_ty} to {}, the type of the array's elements (setitem)", array.dtype),
@@ -164,6 +171,16 @@ impl Session<'_> {
         }
         self.iter_element(frame, ty)?;
         Ok(AbsVal::of(Ty::new(Kind::Iter(ty))))
+    }
+
+    /// Whether a value of this type can be iterated over; over tuples, at least by a loop that is unrolled.
+    pub(super) fn check_iterable(&mut self, frame: &Frame, ty: Ty) -> Result<()> {
+        match ty.kind() {
+            Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(()),
+            Kind::Enumerate(inner) | Kind::Reversed(inner) => self.check_iterable(frame, *inner),
+            Kind::Zip(parts) => parts.iter().try_for_each(|t| self.check_iterable(frame, *t)),
+            _ => self.iter_element(frame, ty).map(|_| ()),
+        }
     }
 
     pub(super) fn iter_item(&mut self, frame: &Frame, it: &AbsVal) -> Result<AbsVal> {
@@ -190,7 +207,10 @@ impl Session<'_> {
                 tuple_item(items).ok_or_else(|| {
                     frame
                         .error(Code::NotIterable, format!("cannot iterate over {ty}: its items have different types"))
-                        .help("use `literal_unroll`, or index with constants")
+                        .note(format!(
+                            "the body of such a loop is compiled once for each item, for up to {MOST_ITEMS} items, if nothing but the loop uses the iterator"
+                        ))
+                        .help("loop over the tuple itself, or index it with constants")
                 })?
             }
             Kind::Enumerate(inner) => Ty::tuple(&[Ty::py_int(), self.iter_element(frame, *inner)?]),

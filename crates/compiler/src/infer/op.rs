@@ -2,7 +2,7 @@
 
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
-use super::{AbsVal, Dependency, Session};
+use super::{AbsVal, Dependency, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
@@ -27,6 +27,12 @@ impl Session<'_> {
             Op::Global(name) => self.global(frame, name),
             Op::Free(name) => self.free(frame, name),
             Op::Unary(op, a) => unary(frame, *op, frame.val(*a)),
+            Op::InPlace(op, a, b) if ty_of(frame.val(*a)).as_array().is_some() => {
+                match elementwise::in_place(*op, ty_of(frame.val(*a)), plain(ty_of(frame.val(*b)))) {
+                    Some(found) => found.map_err(|m| frame.error(Code::CannotConvert, m)),
+                    None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
+                }
+            }
             Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
                 if frame.literals[inst.result.index()] {
                     if let Some(folded) = fold_literals(*op, frame.val(*a), frame.val(*b)) {
@@ -46,6 +52,7 @@ impl Session<'_> {
                 self.set_item(frame, &a, &i, &v)
             }
             Op::Call { callee, args, keywords } => self.call(frame, inst.result, *callee, args, keywords),
+            Op::Iter(a) if self.unroll(frame, inst.result, *a) => Ok(AbsVal::BOTTOM),
             Op::Iter(a) => self.iter(frame, &frame.val(*a).clone()),
             Op::IterMore(it) => Ok(iter_more(frame.val(*it))),
             Op::IterItem(it) => self.iter_item(frame, &frame.val(*it).clone()),
@@ -63,7 +70,8 @@ impl Session<'_> {
                 Ok(AbsVal::of(Ty::new(Kind::Closure(closure))))
             }
             Op::NewCell(_) => {
-                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: inst.result.0 }))))
+                let number = self.get(frame.id).cells_from + inst.result.0;
+                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: number }))))
             }
             Op::CellGet(cell, _) => {
                 let content = cell_site(frame.val(*cell)).and_then(|site| self.cells.get(&site)).cloned();
@@ -184,14 +192,13 @@ impl Session<'_> {
             }
             _ => {}
         }
+        if let Some(found) = elementwise::binary(op, x, y) {
+            return Ok(found);
+        }
         let (name, sign) = binary_names(op);
         let mut error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {x} and {y}"));
         error.labels[0].text = format!("{x} {sign} {y}");
-        if x.as_array().is_some() || y.as_array().is_some() {
-            error = error
-                .note("arithmetic on whole arrays is not compiled yet")
-                .help("write a loop over the elements");
-        } else if x.is_str() != y.is_str() && (x.is_number() || y.is_number()) && op == BinaryOp::Add {
+        if x.is_str() != y.is_str() && (x.is_number() || y.is_number()) && op == BinaryOp::Add {
             error = error.help("convert the number with `str()`");
         }
         Err(error)
@@ -199,6 +206,9 @@ impl Session<'_> {
 
     pub(super) fn compare(&self, frame: &Frame, op: CompareOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
         let (x, y) = (ty_of(a), ty_of(b));
+        if let Some(found) = elementwise::compare(op, plain(x), plain(y)) {
+            return Ok(found);
+        }
         match op {
             CompareOp::Is | CompareOp::IsNot => {
                 return Ok(match identity(a, b, x, y) {
@@ -309,7 +319,7 @@ fn unsupported(frame: &Frame, what: &str, instead: &str) -> Box<Diagnostic> {
     frame.error(Code::UnsupportedSyntax, format!("{what} cannot be compiled yet")).help(instead)
 }
 
-fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
+pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
     Ok(AbsVal::literal(match literal {
         Literal::None => Const::None,
         Literal::Bool(b) => Const::Bool(*b),
@@ -377,6 +387,9 @@ pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
             Some(b) => AbsVal::bool(!b),
             None => AbsVal::of(Ty::bool()),
         });
+    }
+    if let Some(found) = elementwise::unary(op, ty) {
+        return Ok(found);
     }
     let int64 = |weak| Ty::new(Kind::Int { bits: 64, signed: true, weak });
     let result = match (op, ty.kind()) {

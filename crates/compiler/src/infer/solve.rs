@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AbsVal, InstanceId, Session, State, Typing};
+use super::{AbsVal, Hir, InstanceId, Session, State, Typing};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
 use crate::source::Span;
@@ -15,7 +15,9 @@ const DEEPEST: u32 = 200;
 pub(super) struct Frame {
     pub id: InstanceId,
     pub module: Arc<hir::Module>,
-    pub function: hir::FuncId,
+    pub hir: Hir,
+    /// The instance has got another body: this typing counts for nothing.
+    pub replaced: bool,
     pub typing: Typing,
     /// Errors of the current pass.
     pub errors: Vec<Box<Diagnostic>>,
@@ -27,7 +29,7 @@ pub(super) struct Frame {
 
 impl Frame {
     pub fn hir(&self) -> &Function {
-        &self.module.functions[self.function.index()]
+        &self.hir
     }
 
     pub fn val(&self, v: Value) -> &AbsVal {
@@ -87,7 +89,7 @@ impl Session<'_> {
         loop {
             self.instances[id.0 as usize].assumed = false;
             let before = self.get(id).typing.result;
-            let typing = self.propagate(id)?;
+            let Some(typing) = self.propagate(id)? else { continue };
             let instance = &mut self.instances[id.0 as usize];
             let changed = typing.result != before;
             instance.typing = Arc::new(typing);
@@ -109,10 +111,9 @@ impl Session<'_> {
     }
 
     fn never_returns(&self, id: InstanceId) -> Box<Diagnostic> {
-        let (module, function) = self.function(id);
-        let f = &module.functions[function.index()];
+        let f = self.code(id);
         super::error_at(
-            &module,
+            &f.module,
             f.span,
             Code::RecursiveType,
             format!("cannot infer the return type of `{}`: every path calls it again", f.name),
@@ -121,14 +122,16 @@ impl Session<'_> {
     }
 
     /// One round of propagation to a fixpoint, with the callees' results as they are known now.
-    fn propagate(&mut self, id: InstanceId) -> Result<Typing> {
-        let (module, function) = self.function(id);
+    /// `None`: a loop was unrolled, and typing has to start again.
+    fn propagate(&mut self, id: InstanceId) -> Result<Option<Typing>> {
+        let hir = self.code(id);
         let key_args = self.get(id).key.args.clone();
-        let f = &module.functions[function.index()];
+        let f: &Function = &hir;
         let mut frame = Frame {
             id,
-            module: module.clone(),
-            function,
+            module: hir.module.clone(),
+            hir: hir.clone(),
+            replaced: false,
             typing: Typing {
                 values: vec![AbsVal::BOTTOM; f.values.len()],
                 reachable: vec![false; f.blocks.len()],
@@ -143,7 +146,7 @@ impl Session<'_> {
             frame.typing.values[param.index()] = self.parameter(ty)?;
         }
         frame.typing.reachable[0] = true;
-        let order = reverse_postorder(f);
+        let order = f.reverse_postorder();
         const MOST_PASSES: usize = 100;
         for pass in 0.. {
             if pass == MOST_PASSES {
@@ -154,6 +157,9 @@ impl Session<'_> {
             for &block in &order {
                 if frame.typing.reachable[block.index()] {
                     changed |= self.block(&mut frame, block);
+                    if frame.replaced {
+                        return Ok(None);
+                    }
                 }
             }
             if !changed {
@@ -163,7 +169,7 @@ impl Session<'_> {
         if let Some(error) = first_error(frame.errors) {
             return Err(error);
         }
-        Ok(frame.typing)
+        Ok(Some(frame.typing))
     }
 
     /// What a parameter of this type is: an omitted argument is its default.
@@ -177,9 +183,9 @@ impl Session<'_> {
 
     /// Types the instructions of a block and passes values on to its successors. True if anything rose.
     fn block(&mut self, frame: &mut Frame, id: BlockId) -> bool {
-        let module = frame.module.clone();
-        let f = &module.functions[frame.function.index()];
+        let f = frame.hir.clone();
         let block = f.block(id);
+        let errors_before = frame.errors.len();
         let mut changed = false;
         for inst in &block.insts {
             frame.span = inst.span;
@@ -221,6 +227,7 @@ impl Session<'_> {
             Terminator::Raise(value) => self.raised(frame, *value),
             Terminator::Reraise(_) | Terminator::Unreachable | Terminator::Missing => {}
         }
+        super::unroll::say_for_which_items(frame, block, errors_before);
         changed
     }
 
@@ -290,8 +297,7 @@ fn shown(ty: Ty) -> String {
 /// Joins the arguments of an edge into the parameters of its target.
 fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
     let mut changed = !std::mem::replace(&mut frame.typing.reachable[target.block.index()], true);
-    let module = frame.module.clone();
-    let f = &module.functions[frame.function.index()];
+    let f = frame.hir.clone();
     let params = &f.block(target.block).params;
     // A handler's first parameter is the exception; it has no argument.
     let params = &params[params.len() - target.args.len()..];
@@ -308,9 +314,9 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
                 let name = f.values[param.index()].name.as_deref().unwrap_or("the value");
                 let mut error = frame.error(Code::CannotUnify, format!("cannot unify {} and {} for `{name}`", shown(a), shown(b)));
                 error.labels.clear();
-                error = match definition(f, arg) {
-                    Some(span) => error.label(&module.source, span, format!("{b} here")),
-                    None => error.label(&module.source, f.span, ""),
+                error = match definition(&f, arg) {
+                    Some(span) => error.label(&f.module.source, span, format!("{b} here")),
+                    None => error.label(&f.module.source, f.span, ""),
                 };
                 error = error.help("use two variables, or convert to one type on both paths");
                 frame.errors.push(error);
@@ -346,26 +352,4 @@ fn global_name(f: &Function, value: Value) -> Option<hir::Name> {
 /// The span of the instruction that defines a value; block parameters have none.
 fn definition(f: &Function, value: Value) -> Option<Span> {
     f.blocks.iter().flat_map(|b| &b.insts).find(|i| i.result == value).map(|i| i.span)
-}
-
-/// Blocks in reverse postorder, handlers included.
-pub(crate) fn reverse_postorder(f: &Function) -> Vec<BlockId> {
-    let mut order = vec![];
-    let mut seen = vec![false; f.blocks.len()];
-    // Explicit stack: a block is pushed once to be opened and once to be closed.
-    let mut stack = vec![(BlockId(0), false)];
-    while let Some((block, close)) = stack.pop() {
-        if close {
-            order.push(block);
-            continue;
-        }
-        if std::mem::replace(&mut seen[block.index()], true) {
-            continue;
-        }
-        stack.push((block, true));
-        let handler = f.block(block).handler.as_ref();
-        stack.extend(f.successors(block).chain(handler).map(|t| (t.block, false)));
-    }
-    order.reverse();
-    order
 }

@@ -9,11 +9,18 @@ use crate::hir::CompareOp;
 use crate::host::Const;
 use crate::infer::index::{IndexItem, basic_indexing, index_items, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
-use crate::tir::{Bin, Cast, Cmp, Hint, Mem, Part, Type, Value};
+use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// Largest number of elements times their size that is tried to allocate.
 const MOST_BYTES: f64 = (1u64 << 60) as f64;
+
+/// A loop whose body is being written.
+pub(super) struct OpenLoop {
+    header: BlockId,
+    after: BlockId,
+    index: Value,
+}
 
 impl Body<'_, '_, '_> {
     /// An integer used as an index: int64; an absent part of a slice is no value.
@@ -38,8 +45,14 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn set_item(&mut self, value: &Typed, index: &Typed, new: &Typed) -> Result<()> {
         let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
+        let (address, view) = self.address(value.vals[0], array, index, true)?;
+        if let Some((shape, strides)) = view {
+            let indexing = basic_indexing(array, index.ty).map_err(|m| self.bug(m))?;
+            let Kind::Array(part) = *indexing.result.kind() else { return Err(self.bug("a view that is no array")) };
+            let target = self.b.view(value.vals[0], address, &shape, &strides);
+            return self.assign_elements(target, part, new);
+        }
         let vals = self.cast(new, array.dtype)?;
-        let (address, _) = self.address(value.vals[0], array, index, true)?;
         self.store(address, array, &vals);
         Ok(())
     }
@@ -277,7 +290,27 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
+    /// The address of the element at indices that are inside.
+    pub(super) fn element_address(&mut self, array: Value, ty: ArrayTy, indices: &[Value]) -> Value {
+        let itemsize = ty.dtype.itemsize();
+        let mut base = self.b.part(array, Part::Data);
+        let mut unit = None;
+        for (dim, &at) in indices.iter().enumerate() {
+            let stride = self.stride(array, ty, dim);
+            if self.b.as_int(stride) == Some(i64::from(itemsize)) {
+                unit = Some(at);
+            } else {
+                let offset = self.b.binary_nsw(Bin::Mul, at, stride);
+                base = self.b.offset(base, offset);
+            }
+        }
+        match unit {
+            Some(at) => self.b.element(base, at, itemsize),
+            None => base,
+        }
+    }
+
+    pub(super) fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
         let align = Self::element_align(ty);
         let mut vals = Vals::new();
         let mut offset = 0;
@@ -290,7 +323,7 @@ impl Body<'_, '_, '_> {
         vals
     }
 
-    fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
+    pub(super) fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
         let align = Self::element_align(ty);
         let mut offset = 0;
         for &v in vals {
@@ -394,7 +427,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// A new contiguous array of this shape.
-    fn allocate(&mut self, a: ArrayTy, dims: &[Value], zeroed: bool) -> Result<Value> {
+    pub(super) fn allocate(&mut self, a: ArrayTy, dims: &[Value], zeroed: bool) -> Result<Value> {
         let zero = self.b.i64(0);
         let itemsize = self.b.i64(i64::from(a.dtype.itemsize()));
         let (mut bytes, mut approximate) = (itemsize, self.b.float(Type::F64, f64::from(a.dtype.itemsize())));
@@ -438,6 +471,14 @@ impl Body<'_, '_, '_> {
 
     /// `for i in range(n)` with `n >= 0` around what `body` writes.
     fn count_loop(&mut self, n: Value, body: impl FnOnce(&mut Self, Value) -> Result<()>) -> Result<()> {
+        let (i, loop_) = self.begin_loop(n);
+        body(self, i)?;
+        self.end_loop(loop_);
+        Ok(())
+    }
+
+    /// Opens a loop over `0 <= i < n`; what follows is its body.
+    pub(super) fn begin_loop(&mut self, n: Value) -> (Value, OpenLoop) {
         let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         let i = self.b.add_param(header, Type::I64);
         let zero = self.b.i64(0);
@@ -446,12 +487,15 @@ impl Body<'_, '_, '_> {
         let more = self.b.cmp(Cmp::SLt, i, n);
         self.b.branch(more, inside, after, Hint::None);
         self.b.switch_to(inside);
-        body(self, i)?;
+        (i, OpenLoop { header, after, index: i })
+    }
+
+    /// Ends a loop's body; what follows comes after the loop.
+    pub(super) fn end_loop(&mut self, loop_: OpenLoop) {
         let one = self.b.i64(1);
-        let next = self.b.binary_nsw(Bin::Add, i, one);
-        self.b.jump(header, &[next]);
-        self.b.switch_to(after);
-        Ok(())
+        let next = self.b.binary_nsw(Bin::Add, loop_.index, one);
+        self.b.jump(loop_.header, &[next]);
+        self.b.switch_to(loop_.after);
     }
 
     /// `np.arange`.

@@ -58,6 +58,11 @@ impl Body<'_, '_, '_> {
                     let types: Vec<Ty> = items.iter().map(|i| i.ty).collect();
                     Typed::new(Ty::tuple(&types), items.into_iter().flat_map(|i| i.vals).collect::<Vals>())
                 }
+                Bound::Literal(value) => {
+                    let ty = value.ty.unwrap_or_else(Ty::none);
+                    let vals = value.constant.as_ref().map(|c| self.constant(ty, c)).unwrap_or_default();
+                    Typed::new(ty, vals)
+                }
                 Bound::Receiver => Typed::new(to, callee.vals.clone()),
                 Bound::Capture(i) => self.closure_item(callee, *i as usize),
                 Bound::Default(i) => {
@@ -148,7 +153,7 @@ impl Body<'_, '_, '_> {
             Intrinsic::Iter => self.iter(&args[0])?,
             Intrinsic::Unary(op) => self.unary(*op, &args[0], ty)?,
             Intrinsic::Binary(op) => self.binary(*op, &args[0], &args[1], ty)?,
-            Intrinsic::Compare(op) => smallvec![self.compare(*op, &args[0], &args[1])?],
+            Intrinsic::Compare(op) => self.comparison(*op, &args[0], &args[1], ty)?,
             Intrinsic::GetItem => self.get_item(&args[0], &args[1], ty)?,
             Intrinsic::SetItem => {
                 self.set_item(&args[0], &args[1], &args[2])?;

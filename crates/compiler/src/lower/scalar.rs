@@ -19,6 +19,10 @@ impl Body<'_, '_, '_> {
             return Ok(smallvec![self.b.not(truth)]);
         }
         let a = self.unwrap(a)?;
+        if ty.as_array().is_some() {
+            return self.map(&[a], ty, |body, x, dtype| body.unary(op, &x[0], dtype));
+        }
+        let a = self.item_of_zero_dim(&a);
         let vals = self.cast(&a, ty)?;
         Ok(match (op, ty.kind()) {
             (UnaryOp::Neg, Kind::Int { .. }) => smallvec![self.b.unary(Un::Neg, vals[0])],
@@ -60,6 +64,13 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn binary(&mut self, op: BinaryOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
+        if ty.as_array().is_some() {
+            return self.map(&[a, b], ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype));
+        }
+        if a.ty.as_array().is_some() || b.ty.as_array().is_some() {
+            let (x, y) = (self.item_of_zero_dim(&a), self.item_of_zero_dim(&b));
+            return self.element_binary(op, &x, &y, ty);
+        }
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Str, Kind::Str) => return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into()),
             (Kind::Str, _) => {
@@ -91,7 +102,7 @@ impl Body<'_, '_, '_> {
                 Ok(smallvec![self.int_binary(op, x[0], y[0], false)?])
             }
             _ if matches!(op, BinaryOp::LShift | BinaryOp::RShift) => {
-                let amount = self.cast(&b, Ty::int(64, true))?;
+                let amount = self.cast(&b, ty)?;
                 Ok(smallvec![self.shift(op, x[0], amount[0], ty.is_signed())])
             }
             _ => {
@@ -125,19 +136,19 @@ impl Body<'_, '_, '_> {
         let zero = self.b.int(ty, 0);
         let is_zero = self.b.cmp(Cmp::Eq, y, zero);
         let one = self.b.int(ty, 1);
-        if !self.info.options.numpy_errors {
+        if !self.numpy_errors {
             self.raise_if(is_zero, "ZeroDivisionError", "integer division or modulo by zero")?;
         }
         if !signed {
-            let d = if self.info.options.numpy_errors { self.b.select(is_zero, one, y) } else { y };
+            let d = if self.numpy_errors { self.b.select(is_zero, one, y) } else { y };
             let (q, r) = (self.b.binary(Bin::UDiv, x, d), self.b.binary(Bin::URem, x, d));
-            return Ok(if self.info.options.numpy_errors { (self.b.select(is_zero, zero, q), self.b.select(is_zero, zero, r)) } else { (q, r) });
+            return Ok(if self.numpy_errors { (self.b.select(is_zero, zero, q), self.b.select(is_zero, zero, r)) } else { (q, r) });
         }
         // The minimum divided by -1 traps; -1 is handled as a negation.
         let minus_one = self.b.int(ty, -1);
         let negates = self.b.cmp(Cmp::Eq, y, minus_one);
         let mut special = negates;
-        if self.info.options.numpy_errors {
+        if self.numpy_errors {
             special = self.b.binary(Bin::Or, negates, is_zero);
         }
         let d = self.b.select(special, one, y);
@@ -145,7 +156,7 @@ impl Body<'_, '_, '_> {
         let negated = self.b.unary(Un::Neg, x);
         let mut q = self.b.select(negates, negated, q);
         let mut r = self.b.select(negates, zero, r);
-        if self.info.options.numpy_errors {
+        if self.numpy_errors {
             q = self.b.select(is_zero, zero, q);
             r = self.b.select(is_zero, zero, r);
         }
@@ -185,17 +196,18 @@ impl Body<'_, '_, '_> {
     /// Shifts by any amount: past the width, zeros (or signs) are left.
     fn shift(&mut self, op: BinaryOp, x: Value, amount: Value, signed: bool) -> Value {
         let ty = self.b.ty(x);
+        let bits = i64::from(ty.bits());
         let right = if signed { Bin::AShr } else { Bin::LShr };
         if let Some(n) = self.b.as_int(amount) {
-            if (0..64).contains(&n) {
+            if (0..bits).contains(&n) {
                 return self.b.binary(if op == BinaryOp::LShift { Bin::Shl } else { right }, x, amount);
             }
         }
-        let width = self.b.i64(64);
+        let width = self.b.int(ty, bits);
         let inside = self.b.cmp(Cmp::ULt, amount, width);
         let zero = self.b.int(ty, 0);
         if op == BinaryOp::RShift && signed {
-            let last = self.b.i64(63);
+            let last = self.b.int(ty, bits - 1);
             let n = self.b.select(inside, amount, last);
             return self.b.binary(Bin::AShr, x, n);
         }
@@ -206,7 +218,7 @@ impl Body<'_, '_, '_> {
 
     /// Raises ZeroDivisionError for a zero divisor, unless the error model is NumPy's.
     fn check_divisor(&mut self, y: &[Value], message: &str) -> Result<()> {
-        if self.info.options.numpy_errors {
+        if self.numpy_errors {
             return Ok(());
         }
         let mut zero = None;
@@ -244,7 +256,7 @@ impl Body<'_, '_, '_> {
     /// Python's float floor division and modulo.
     pub(super) fn float_divide(&mut self, x: Value, y: Value) -> Result<(Value, Value)> {
         self.check_divisor(&[y], "float floor division or modulo by zero: division by zero")?;
-        if self.info.options.numpy_errors {
+        if self.numpy_errors {
             return Ok(self.float_divide_numpy(x, y));
         }
         Ok(self.float_divide_nonzero(x, y))
@@ -312,8 +324,10 @@ impl Body<'_, '_, '_> {
         }
         match ty.kind() {
             Kind::Int { signed, .. } => {
-                let y = self.cast(b, ty)?;
-                Ok(smallvec![self.b.rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &[x[0], y[0]])])
+                let wide = Ty::int(64, *signed);
+                let args = [self.cast(a, wide)?[0], self.cast(b, wide)?[0]];
+                let result = self.b.rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &args);
+                Ok(self.cast_number(&Typed::one(wide, result), ty))
             }
             Kind::Float { bits, .. } => {
                 let y = self.cast(b, ty)?;

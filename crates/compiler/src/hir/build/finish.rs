@@ -2,7 +2,7 @@
 //! straight lines of blocks become one, everything is numbered in reverse postorder.
 
 use super::ssa::{ENTRY, Graph, Node, Way};
-use crate::hir::{Arg, Block, BlockId, FPart, Inst, Op, Terminator, Value, ValueData};
+use crate::hir::{Arg, Block, BlockId, Inst, Op, Terminator, Value, ValueData};
 
 /// Where a value that may turn out to be unused comes from.
 #[derive(Clone, Copy)]
@@ -104,9 +104,11 @@ impl Graph {
             node.phis
                 .retain(|phi| self.values[phi.value.index()].same_as == phi.value);
             for inst in &mut node.insts {
-                rename_operands(&mut inst.op, &mut |v| self.resolve(v));
+                inst.op.for_each_operand_mut(|v| *v = self.resolve(*v));
             }
-            rename_terminator(&mut node.term, &mut |v| self.resolve(v));
+            if let Some(v) = node.term.operand_mut() {
+                *v = self.resolve(*v);
+            }
             self.nodes[block.index()] = node;
         }
     }
@@ -127,13 +129,7 @@ impl Graph {
                     inst.op.for_each_operand(|v| work.push(v));
                 }
             }
-            match node.term {
-                Terminator::Branch { cond: v, .. }
-                | Terminator::Return(v)
-                | Terminator::Raise(v)
-                | Terminator::Reraise(v) => work.push(v),
-                _ => {}
-            }
+            work.extend(node.term.operand());
         }
         while let Some(value) = work.pop() {
             if std::mem::replace(&mut used[value.index()], true) {
@@ -233,7 +229,7 @@ impl Graph {
                 .for_each(|inst| number(inst.result, &mut self));
             self.nodes[block.index()] = node;
         }
-        let mut renamed = |value: Value| Value(numbers[value.index()]);
+        let renamed = |value: Value| Value(numbers[value.index()]);
         let mut blocks: Vec<Block> = Vec::with_capacity(order.len());
         for &block in order {
             let node = &mut self.nodes[block.index()];
@@ -241,16 +237,18 @@ impl Graph {
             let mut term = std::mem::take(&mut node.term);
             for Inst { result, op, .. } in &mut insts {
                 *result = renamed(*result);
-                rename_operands(op, &mut renamed);
+                op.for_each_operand_mut(|v| *v = renamed(*v));
             }
-            rename_terminator(&mut term, &mut renamed);
+            if let Some(v) = term.operand_mut() {
+                *v = renamed(*v);
+            }
             let params = node
                 .fixed
                 .iter()
                 .copied()
                 .chain(node.phis.iter().map(|p| p.value));
             blocks.push(Block {
-                params: params.map(&mut renamed).collect(),
+                params: params.map(renamed).collect(),
                 insts,
                 term,
                 term_span: node.term_span,
@@ -258,6 +256,7 @@ impl Graph {
                     block: h,
                     args: Vec::new(),
                 }),
+                iterations: Vec::new(),
             });
         }
         // Arguments: from the parameters' side, where they are, to the edges.
@@ -288,89 +287,5 @@ fn is_removable(op: &Op) -> bool {
         Op::Literal(_) | Op::Unbound(_) | Op::Slice(_) | Op::Closure { .. } => true,
         Op::Tuple(items) => items.iter().all(|item| matches!(item, Arg::Plain(_))),
         _ => false,
-    }
-}
-
-fn rename_terminator(term: &mut Terminator, f: &mut impl FnMut(Value) -> Value) {
-    match term {
-        Terminator::Branch { cond: v, .. }
-        | Terminator::Return(v)
-        | Terminator::Raise(v)
-        | Terminator::Reraise(v) => *v = f(*v),
-        Terminator::Missing | Terminator::Jump(_) | Terminator::Unreachable => {}
-    }
-}
-
-fn rename_operands(op: &mut Op, f: &mut impl FnMut(Value) -> Value) {
-    let mut set = |v: &mut Value| *v = f(*v);
-    match op {
-        Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
-        Op::Unary(_, a)
-        | Op::Truth(a)
-        | Op::GetAttr(a, _)
-        | Op::Iter(a)
-        | Op::IterMore(a)
-        | Op::IterItem(a)
-        | Op::IterNext(a)
-        | Op::UnpackItem(a, _)
-        | Op::CellGet(a, _)
-        | Op::Coerce(a, _)
-        | Op::Unpack { value: a, .. } => set(a),
-        Op::Binary(_, a, b)
-        | Op::InPlace(_, a, b)
-        | Op::Compare(_, a, b)
-        | Op::SetAttr(a, _, b)
-        | Op::GetItem(a, b)
-        | Op::DelItem(a, b)
-        | Op::CellSet(a, b)
-        | Op::ExceptMatch(a, b)
-        | Op::Append(a, b)
-        | Op::SetAdd(a, b) => {
-            set(a);
-            set(b);
-        }
-        Op::SetItem(a, b, c) | Op::DictSet(a, b, c) => {
-            set(a);
-            set(b);
-            set(c);
-        }
-        Op::Tuple(items) | Op::List(items) | Op::Set(items) => {
-            items.iter_mut().for_each(|item| set(item_value(item)));
-        }
-        Op::Dict(items) => items.iter_mut().for_each(|(key, value)| {
-            if let Some(key) = key {
-                set(key);
-            }
-            set(value);
-        }),
-        Op::Slice(parts) => parts.iter_mut().flatten().for_each(set),
-        Op::FString(parts) => parts.iter_mut().for_each(|part| {
-            if let FPart::Value(value, _, spec) = part {
-                set(value);
-                if let Some(spec) = spec {
-                    set(spec);
-                }
-            }
-        }),
-        Op::Call {
-            callee,
-            args,
-            keywords,
-        } => {
-            set(callee);
-            args.iter_mut().for_each(|arg| set(item_value(arg)));
-            keywords.iter_mut().for_each(|(_, value)| set(value));
-        }
-        Op::Closure {
-            captures, defaults, ..
-        } => {
-            captures.iter_mut().chain(defaults).for_each(set);
-        }
-    }
-}
-
-fn item_value(arg: &mut Arg) -> &mut Value {
-    match arg {
-        Arg::Plain(v) | Arg::Star(v) => v,
     }
 }

@@ -8,6 +8,20 @@ use crate::hir::{FPart, Literal, Op, Value};
 use crate::syntax::ast::{self, FStringPart, InterpolatedStringElement};
 use crate::syntax::{Ranged, TextRange};
 
+/// A constant that is written as a literal.
+pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
+    Some(match expr {
+        ast::Expr::NoneLiteral(_) => Literal::None,
+        ast::Expr::BooleanLiteral(node) => Literal::Bool(node.value),
+        ast::Expr::NumberLiteral(node) => match &node.value {
+            ast::Number::Int(int) => Literal::Int(i128::from(int.as_u64()?)),
+            ast::Number::Float(value) => Literal::Float(*value),
+            ast::Number::Complex { .. } => return None,
+        },
+        _ => return None,
+    })
+}
+
 impl<'a> Builder<'_, 'a> {
     pub(super) fn literal(&mut self, literal: Literal, range: TextRange) -> Value {
         self.emit(Op::Literal(literal), range)
