@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import weakref
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 
 from . import _sigutils, types
 from ._dispatcher import make_dispatcher
@@ -70,6 +71,17 @@ def _full_signature(sig):
     return Signature(ret, args)
 
 
+def _check_count(function, signature):
+    code = function.__code__
+    given = len(signature.args)
+    if code.co_kwonlyargcount or code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
+        raise TypeError(f"{function.__name__}() cannot be called from C: C passes by position only")
+    if given != code.co_argcount:
+        raise TypeError(
+            f"{function.__name__}() has {code.co_argcount} parameters, the signature {given}"
+        )
+
+
 class CFunc:
     """A function compiled for C: see `cfunc`.
 
@@ -81,6 +93,7 @@ class CFunc:
 
     def __init__(self, function, signature, given):
         functools.update_wrapper(self, function)
+        _check_count(function, signature)
         self._signature = signature
         self._dispatcher = dispatcher = make_dispatcher(function, given, for_c=True)
         dispatcher.compile(signature)
@@ -199,33 +212,25 @@ def public(dispatcher):
 def address_of(obj):
     """The address of the C function that an object stands for."""
     if isinstance(obj, types.WrapperAddressProtocol):
-        return obj.__wrapper_address__()
-    return ctypes.cast(obj, ctypes.c_void_p).value
+        return obj.__wrapper_address__() or 0
+    return ctypes.cast(obj, ctypes.c_void_p).value or 0
 
 
 def encoded_type(obj):
     """The encoded function type of an object that stands for a C function.
 
-    Raises TypeError where it does not say what it takes and gives.
+    None where it does not say what it takes and gives, in types that compiled code has.
     """
     if isinstance(obj, CFunc):
         return encode(types.FunctionType(obj.signature))
     if isinstance(obj, types.WrapperAddressProtocol):
         return encode(types.FunctionType(obj.signature()))
     if obj.argtypes is None:
-        raise TypeError(
-            f"the ctypes function {obj!r} does not say what it takes: set its argtypes and restype"
-        )
-    try:
-        signature = Signature(_of_ctypes(obj.restype), map(_of_ctypes, obj.argtypes))
-    except KeyError as e:
-        raise TypeError(f"compiled code has no type for {e.args[0]!r} of {obj!r}") from None
-    return encode(types.FunctionType(signature))
+        return None
+    parts = [_OF_CTYPES.get(c_type) for c_type in (obj.restype, *obj.argtypes)]
+    return None if None in parts else encode(types.FunctionType(Signature(parts[0], parts[1:])))
 
 
 _OF_CTYPES = {c_type: ty for ty, c_type in _C_TYPES.items()}
 
-
-def _of_ctypes(c_type):
-    return _OF_CTYPES[c_type]
 

@@ -106,9 +106,9 @@ pub fn function_address(object: &Bound<'_, PyAny>, ty: Ty) -> PyResult<Option<us
 
 /// Runs `f`; an error or a panic becomes an exception, and `failed` is given back.
 fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
-    // SAFETY: CPython calls slots with the GIL held.
-    let py = unsafe { Python::assume_attached() };
-    match catch_unwind(AssertUnwindSafe(|| f(py))) {
+    // CPython calls slots with the GIL held; only where PyO3 knows that too are references that it
+    // drops given up at once.
+    Python::attach(|py| match catch_unwind(AssertUnwindSafe(|| f(py))) {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => {
             error.restore(py);
@@ -118,7 +118,7 @@ fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
             errors::panicked(py).restore(py);
             failed
         }
-    }
+    })
 }
 
 // ---- slots ---------------------------------------------------------------------------------------

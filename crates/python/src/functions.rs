@@ -32,11 +32,21 @@ pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty
         return Ok(None);
     };
     let encoding = module.getattr("encoded_type")?.call1((object,))?;
+    if encoding.is_none() {
+        return Ok(None);
+    }
     let ty = types::decode(&encoding, pins)?;
     Ok(Some(match class {
         Class::Ctypes => Ty::new(Kind::Foreign(pins.add(object), ty)),
         Class::CFunc | Class::Wrapper => ty,
     }))
+}
+
+/// Whether an object is a C function that does not say what it takes.
+pub fn is_untyped(object: &Bound<'_, PyAny>) -> bool {
+    let mut pins = Pins::default();
+    matches!(native_class(object), Ok(Some((_, Class::Ctypes))))
+        && matches!(type_of(object, &mut pins), Ok(None))
 }
 
 /// The type of an object that is known when code is compiled. A function with a function type is then

@@ -111,7 +111,7 @@ impl<'py> PyHost<'py> {
         });
         self.pins.borrow_mut().merge(pins);
         let Some(ty) = found? else {
-            if object.is_exact_instance_of::<PyInt>() {
+            if object.is_exact_instance_of::<PyInt>() || functions::is_untyped(object) {
                 return Ok(Err(typeof_::blame(object)));
             }
             if let Ok(module) = object.cast::<PyModule>()

@@ -26,13 +26,13 @@ impl State {
         objects: &[*mut PyObject],
     ) -> PyResult<*const Route> {
         let mut pins = Pins::default();
-        let types = self.argument_types(py, binding, objects, &mut pins)?;
+        let (types, mut own) = self.argument_types(py, binding, objects)?;
         let overload = match self.find_exact(&types) {
             Some(overload) => overload,
             None if self.can_compile.get() => {
                 // Arguments by themselves keep the objects that their types name.
                 let mut kept = Pins::default();
-                core::mem::swap(&mut kept, &mut pins);
+                own.drain(..).for_each(|pins| kept.merge(pins));
                 self.compile(py, types.clone(), None, false, kept)?
             }
             None => self.find_best(binding, &types, objects)?,
@@ -50,7 +50,13 @@ impl State {
             };
             // SAFETY: arguments and defaults are alive.
             match unsafe { unbox::Plan::new(py, object, default, actual, param, &mut pins) } {
-                Some(plan) => plans.push(plan),
+                Some(plan) => {
+                    // What is passed by address is not what the route is for.
+                    if let (Some(own), false) = (own.get_mut(i), plan.is_function()) {
+                        pins.merge(core::mem::take(own));
+                    }
+                    plans.push(plan);
+                }
                 None => {
                     return Err(PyTypeError::new_err(format!(
                         "argument {} of {}(): a value of type {} cannot be passed from Python",
@@ -75,15 +81,18 @@ impl State {
         Ok(address)
     }
 
+    /// The types of arguments, and for each the objects that its type names.
     fn argument_types(
         &self,
         py: Python<'_>,
         binding: &Binding,
         objects: &[*mut PyObject],
-        pins: &mut Pins,
-    ) -> PyResult<Vec<Ty>> {
+    ) -> PyResult<(Vec<Ty>, Vec<Pins>)> {
         let mut types = Vec::with_capacity(objects.len());
+        let mut pinned = Vec::with_capacity(objects.len());
         for (i, &object) in objects.iter().enumerate() {
+            pinned.push(Pins::default());
+            let pins = &mut pinned[i];
             let default = binding.params[i].default.as_ref();
             if let (true, Some(default)) = (object.is_null(), default) {
                 types.push(Ty::new(Kind::Omitted(pins.add(default.bind(py)))));
@@ -99,7 +108,7 @@ impl State {
                 None => return Err(errors::no_matching(&typeof_::blame(&object))),
             }
         }
-        Ok(types)
+        Ok((types, pinned))
     }
 
     fn default_type(
@@ -362,9 +371,12 @@ impl State {
 }
 
 impl Overload {
-    /// The type of the code as a value. Equal types take and give the same slots: origins have none.
+    /// The type of the code as a value. Equal types take and give the same: origins and parameters that
+    /// were left to their defaults are not passed.
     fn function_type(&self) -> Ty {
-        Ty::function(self.result, &self.params)
+        let passed = self.params.iter().copied();
+        let passed = passed.filter(|param| !matches!(param.kind(), Kind::Omitted(_)));
+        Ty::function(self.result, &passed.collect::<Vec<_>>())
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::types::{
 
 use crate::handles::Pins;
 use crate::numpy::numpy;
-use crate::{known, layouts, types};
+use crate::{functions, known, layouts, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -154,6 +154,9 @@ pub fn blame(object: &Bound<'_, PyAny>) -> String {
                 return format!("{} in a tuple", blame(&item));
             }
         }
+    }
+    if functions::is_untyped(object) {
+        return "ctypes function whose argtypes are not set, or unknown to compiled code".to_owned();
     }
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return "int that does not fit into 64 bits".to_owned();

@@ -244,6 +244,11 @@ impl Plan {
         }
     }
 
+    /// Whether the argument is a function that is passed by its address.
+    pub fn is_function(&self) -> bool {
+        matches!(self, Plan::Function { .. })
+    }
+
     /// Whether the plan takes part in a call that passes no argument.
     pub fn expects_nothing(&self) -> bool {
         matches!(self, Plan::Omitted | Plan::Default { .. })
