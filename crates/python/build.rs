@@ -4,7 +4,10 @@
 //! A folder that holds only their static archives, searched before the system's folders, turns
 //! these very requests into static ones, so the extension loads on machines that have none of
 //! them, or other versions.
+//!
+//! And says which build this is: code in the cache is used by the build that made it only.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -21,6 +24,7 @@ const ARCHIVES: [(&str, &[&str]); 4] = [
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CC");
+    println!("cargo:rustc-env=FERDELANCE_BUILD={:016x}", build());
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
@@ -35,6 +39,38 @@ fn main() {
         }
     }
     println!("cargo:rustc-link-search=native={}", folder.display());
+}
+
+/// What decides about generated code, relative to this package.
+const SOURCES: [&str; 7] = [
+    "../abi/src",
+    "../compiler/src",
+    "../jit/src",
+    "../runtime/src",
+    "src",
+    "../../python/ferdelance/prelude",
+    "../../Cargo.lock",
+];
+
+/// A hash of the sources: the version number alone would be the same for all builds of a developer.
+fn build() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+        hash(Path::new(source), &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn hash(path: &Path, hasher: &mut DefaultHasher) {
+    if let Ok(entries) = fs::read_dir(path) {
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        paths.iter().for_each(|path| hash(path, hasher));
+    } else if path.extension().is_some_and(|extension| extension != "pyc") {
+        path.hash(hasher);
+        fs::read(path).unwrap_or_default().hash(hasher);
+    }
 }
 
 /// Where the C compiler finds `file`, if it does.

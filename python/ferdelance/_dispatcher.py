@@ -45,11 +45,13 @@ _COPIED = (
 class _State:
     """What a dispatcher remembers on the Python side."""
 
-    __slots__ = ("compiling", "enabled", "filled", "given", "pickle_id", "returns")
+    __slots__ = ("caching", "compiling", "enabled", "filled", "given", "pickle_id", "returns")
 
     def __init__(self, given):
         #: the options as the user wrote them
         self.given = given
+        #: whether code is kept in files
+        self.caching = bool(given.get("cache"))
         #: whether calls may compile
         self.enabled = True
         #: number of `compile` calls in progress
@@ -119,7 +121,8 @@ class DispatcherMethods:
 
     A subclass provides `__call__` and `__get__`, and these primitives: `_compile(args, ret) ->
     index`, `_overloads() -> [(args, ret, from_cache)]`, `_inspect(index, what) -> str`,
-    `_set_can_compile(flag)`, `_clear()`; types are encoded as `types._encoding` says.
+    `_set_can_compile(flag)`, `_set_cache(mode)`, `_clear()`; types are encoded as
+    `types._encoding` says.
     """
 
     __slots__ = ()
@@ -167,8 +170,17 @@ class DispatcherMethods:
         return Stats(self._cache_path(), hits, misses)
 
     def _cache_path(self):
-        """Directory of the cache, or None."""
-        return None
+        """Directory that new files of the cache are put into, or None."""
+        if not self._state.caching:
+            return None
+        from . import _cache
+
+        return _cache.path(self.py_func)
+
+    def enable_caching(self):
+        """Keep code in files and look for it there from now on, as the option `cache` does."""
+        self._state.caching = True
+        self._set_cache("on")
 
     def compile(self, sig):
         """Compile a version now, unless it exists; returns a callable that runs it.
@@ -198,17 +210,24 @@ class DispatcherMethods:
             state.returns[index] = ret
 
     def recompile(self):
-        """Compile all versions again, with the present values of globals and closure variables."""
+        """Compile all versions again, with the present values of globals and closure variables.
+
+        The cache is not asked, but filled.
+        """
         state = self._state
         versions = list(self._imposed())
         enabled = state.enabled
         self._clear()
         state.returns.clear()
         self.disable_compile(False)
+        if state.caching:
+            self._set_cache("renew")
         try:
             for args, ret in versions:
                 self._compile_encoded(args, ret)
         finally:
+            if state.caching:
+                self._set_cache("on")
             self.disable_compile(not enabled)
 
     def disable_compile(self, val=True):
@@ -404,6 +423,12 @@ class ObjModeDispatcher(DispatcherMethods):
 
     def _set_can_compile(self, flag):
         """Nothing is ever compiled."""
+
+    def _set_cache(self, mode):
+        """Nothing is ever compiled."""
+
+    def _cache_path(self):
+        return None
 
     def _clear(self):
         """Nothing is ever compiled."""

@@ -60,6 +60,7 @@ SETTINGS = (
     _Setting("THREADING_LAYER", "default", str, "accepted; there is one threading layer"),
     _Setting("THREADING_LAYER_PRIORITY", "", str, "accepted; there is one threading layer"),
     _Setting("CACHE_DIR", "", str, "where cache=True keeps code, instead of beside the source"),
+    _Setting("CACHE_SIZE", 256, int, "MiB of code that cache=True keeps in a folder, at most"),
     _Setting(
         "CPU_NAME", None, str, "CPU to compile for ('generic' for any), instead of this machine's"
     ),

@@ -45,5 +45,8 @@ class FakeDispatcher(DispatcherMethods):
     def _set_can_compile(self, flag):
         self._may_compile = flag
 
+    def _set_cache(self, mode):
+        self._cache_mode = mode
+
     def _clear(self):
         self._made.clear()

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-PAGES = ["README.md", "docs/user/getting-started.md"]
+PAGES = ["README.md", "docs/user/getting-started.md", "docs/user/caching.md"]
 
 
 @pytest.mark.slow
@@ -19,7 +19,8 @@ def test_links_and_tables():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page):
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.setattr("ferdelance.config.CACHE_DIR", str(tmp_path))
     scope = {"__name__": page}
     text = (ROOT / page).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

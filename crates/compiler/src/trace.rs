@@ -507,9 +507,7 @@ impl Trace {
         let mut others: FxHashSet<Node> = (0..self.roots).map(Node).collect();
         for (query, answer) in &self.steps {
             match query {
-                Query::Describe { object } if answer.objects.is_empty() => {
-                    drop(values.insert(*object))
-                }
+                Query::Describe { object } if answer.objects.is_empty() => values.extend([*object]),
                 Query::Describe { .. } | Query::Callee { .. } => {
                     others.extend(answer.objects.iter().copied().chain(query.subject()));
                 }

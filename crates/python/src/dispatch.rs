@@ -19,6 +19,7 @@ use std::sync::Arc;
 use ferdelance_compiler::diag::{Code, Diagnostic};
 use ferdelance_compiler::hir;
 use ferdelance_compiler::host::Callee;
+use ferdelance_compiler::trace::Identity;
 use ferdelance_compiler::types::Ty;
 use ferdelance_runtime::memory;
 use pyo3::exceptions::PyTypeError;
@@ -28,6 +29,7 @@ use pyo3::types::PyDict;
 
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
+use crate::cache::Cache;
 use crate::engine::{self, Unit};
 use crate::functions::Published;
 use crate::handles::{Name, Pin, Pins};
@@ -46,6 +48,8 @@ pub struct Overload {
     pub result: Ty,
     /// Compiled for an explicit signature.
     pub explicit: bool,
+    /// Made by an earlier process.
+    pub from_cache: bool,
     pub unit: Unit,
     pub result_plan: boxing::Plan,
     pub result_slots: usize,
@@ -82,6 +86,7 @@ pub struct State {
     /// `function`'s globals, for traceback entries.
     globals: Py<PyAny>,
     pub options: DispatcherOptions,
+    pub(crate) cache: Cache,
     binding: OnceCell<Binding>,
     module: RefCell<Option<Arc<hir::Module>>>,
     pub(crate) overloads: RefCell<Table<Overload>>,
@@ -114,6 +119,7 @@ impl State {
             front: [const { Cell::new(ptr::null()) }; FRONT],
             function: Pin::new(function),
             globals: globals.unbind(),
+            cache: Cache::new(options.cache),
             options,
             binding: OnceCell::new(),
             module: RefCell::new(None),
@@ -193,6 +199,8 @@ impl State {
         if let Some(module) = &*self.module.borrow() {
             return Ok(Ok(module.clone()));
         }
+        // So that it is known by the code object that is parsed.
+        self.cache.code(py, self)?;
         let place = match capture::find(self.function.bind(py), self.options.source.as_deref())? {
             Ok(place) => place,
             Err(diagnostic) => return Ok(Err(diagnostic)),
@@ -204,6 +212,11 @@ impl State {
         Ok(module)
     }
 
+    /// Whether there is HIR.
+    pub(crate) fn is_parsed(&self) -> bool {
+        self.module.borrow().is_some()
+    }
+
     /// The function as a callee of other compiled code.
     pub fn callee(&self, py: Python<'_>) -> Result<Callee, Box<Diagnostic>> {
         let module = self.module(py).unwrap_or_else(|error| {
@@ -212,18 +225,36 @@ impl State {
                 format!("the source of a called function cannot be read: {error}"),
             ))
         })?;
-        let signatures = (!self.can_compile.get()).then(|| {
+        Ok(Callee {
+            module,
+            options: self.options.compiler,
+            locals: self.options.locals.clone(),
+            signatures: self.explicit_signatures(),
+        })
+    }
+
+    /// The same, as far as code depends on it, without parsing anything. Or why it has no meaning in
+    /// other processes.
+    pub fn identity(&self, py: Python<'_>) -> PyResult<Result<Identity, String>> {
+        let code = Result::clone(&*self.cache.code(py, self)?);
+        Ok(code.map(|code| Identity {
+            function: self.function.handle(),
+            code: code.digest,
+            options: self.options.compiler,
+            locals: self.options.locals.clone(),
+            signatures: self.explicit_signatures(),
+            place: code.place,
+        }))
+    }
+
+    /// The signatures that callers have to choose from, unless calls may compile.
+    fn explicit_signatures(&self) -> Option<Vec<(Vec<Ty>, Option<Ty>)>> {
+        (!self.can_compile.get()).then(|| {
             self.overloads
                 .borrow()
                 .iter()
                 .map(|overload| (overload.params.clone(), Some(overload.result)))
                 .collect()
-        });
-        Ok(Callee {
-            module,
-            options: self.options.compiler,
-            locals: self.options.locals.clone(),
-            signatures,
         })
     }
 

@@ -10,12 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ferdelance_compiler::diag;
 use ferdelance_compiler::host::Callee;
+use ferdelance_compiler::trace::Identity;
 use ferdelance_compiler::types::{Kind, Ty};
-use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
+use crate::cache::Mode;
 use crate::dispatch::{self, State};
 use crate::handles::Pins;
 use crate::options::DispatcherOptions;
@@ -102,6 +104,11 @@ pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
 /// The address of a jitted function as a value of a function type; `None` if it has other signatures.
 pub fn function_address(object: &Bound<'_, PyAny>, ty: Ty) -> PyResult<Option<usize>> {
     state(object)?.function_address(object.py(), object.as_ptr(), ty)
+}
+
+/// What makes a jitted function the one it is, for callers that are kept in the cache.
+pub fn identity(object: &Bound<'_, PyAny>) -> PyResult<Result<Identity, String>> {
+    state(object)?.identity(object.py())
 }
 
 /// Runs `f`; an error or a panic becomes an exception, and `failed` is given back.
@@ -307,15 +314,19 @@ unsafe extern "C" fn overloads(this: *mut PyObject, args: *mut PyObject) -> *mut
         let (py, state) = (this.py(), state(this)?);
         let list = PyList::empty(py);
         for i in 0..state.len() {
-            let Some((params, result)) =
-                state.with_overload(i, |overload| (overload.params.clone(), overload.result))
-            else {
+            let Some((params, result, from_cache)) = state.with_overload(i, |overload| {
+                (
+                    overload.params.clone(),
+                    overload.result,
+                    overload.from_cache,
+                )
+            }) else {
                 break;
             };
             list.append((
                 types::encode_all(py, &params)?,
                 types::encode(py, result)?,
-                false,
+                from_cache,
             ))?;
         }
         Ok(list.into_any().unbind())
@@ -326,6 +337,9 @@ unsafe extern "C" fn inspect(this: *mut PyObject, args: *mut PyObject) -> *mut P
     method(this, args, |this, args| {
         let (py, state) = (this.py(), state(this)?);
         let (index, what): (usize, String) = args.extract()?;
+        if what != "metadata" {
+            state.examine(py, index)?;
+        }
         let text = state.with_overload(index, |overload| engine::text(&overload.unit, &what));
         match text {
             Some(Ok(text)) => Ok(text.into_pyobject(py)?.into_any().unbind()),
@@ -358,6 +372,19 @@ unsafe extern "C" fn set_can_compile(this: *mut PyObject, args: *mut PyObject) -
     })
 }
 
+unsafe extern "C" fn set_cache(this: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
+    method(this, args, |this, args| {
+        let mode: String = args.get_item(0)?.extract()?;
+        state(this)?.cache.set_mode(match mode.as_str() {
+            "off" => Mode::Off,
+            "on" => Mode::On,
+            "renew" => Mode::Renew,
+            _ => return Err(PyValueError::new_err(format!("no mode {mode:?}"))),
+        });
+        Ok(this.py().None())
+    })
+}
+
 unsafe extern "C" fn clear_overloads(this: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
     method(this, args, |this, _| {
         state(this)?.clear();
@@ -369,7 +396,7 @@ unsafe extern "C" fn clear_overloads(this: *mut PyObject, args: *mut PyObject) -
 
 /// Tables that CPython keeps pointers into.
 struct Tables {
-    methods: [ffi::PyMethodDef; 7],
+    methods: [ffi::PyMethodDef; 8],
     members: [ffi::PyMemberDef; 4],
     getset: [ffi::PyGetSetDef; 2],
 }
@@ -414,6 +441,11 @@ fn tables() -> Tables {
                 c"_set_can_compile",
                 set_can_compile,
                 c"_set_can_compile(flag)",
+            ),
+            row(
+                c"_set_cache",
+                set_cache,
+                c"_set_cache(mode): keep code in files: 'off', 'on', 'renew' (do not look for it)",
             ),
             row(
                 c"_clear",

@@ -1,7 +1,9 @@
 //! The compiler and the code generator behind one interface: HIR and types in, code that runs out.
 //!
-//! The only module that knows `compiler::pipeline`, `compiler::syntax` and `jit`.
+//! The only module that knows `compiler::pipeline`, `compiler::syntax` and `jit` (of which
+//! [`cache`](crate::cache) knows the files).
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use ferdelance_abi::rtfn;
 use ferdelance_abi::settings::Options;
 use ferdelance_compiler::diag::{self, Diagnostic};
 use ferdelance_compiler::hir;
+use ferdelance_compiler::host::Host;
 use ferdelance_compiler::pipeline;
 use ferdelance_compiler::syntax::{self, Locator};
 use ferdelance_compiler::tir::{PoolEntry, Program, Type};
@@ -19,7 +22,6 @@ use ferdelance_jit as jit;
 use pyo3::prelude::*;
 
 use crate::capture::{At, Place};
-use crate::host::PyHost;
 use crate::num::slots;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
@@ -35,13 +37,31 @@ pub struct Unit {
     pub result: Ty,
     /// Gone only while this is dropped.
     loaded: Option<jit::Loaded>,
-    program: Program,
-    report: pipeline::Report,
-    module: Arc<hir::Module>,
+    asked: Asked,
+    /// What texts are made from; of code from the cache only once somebody has asked.
+    examined: OnceCell<Examined>,
     options: Options,
     timings: Timings,
     /// What the code's constant pool points to.
     _pool: Pool,
+}
+
+/// What is wanted of the code of a signature.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// The result type, where an explicit signature says it.
+    pub result: Option<Ty>,
+    /// Its address is used as a value.
+    pub as_value: bool,
+    /// C calls it, too.
+    pub for_c: bool,
+}
+
+/// What the compiler found out on the way.
+struct Examined {
+    program: Program,
+    report: pipeline::Report,
+    module: Arc<hir::Module>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -110,97 +130,131 @@ pub fn parse(
     .map(Arc::new)
 }
 
-/// Compiles a function for argument types, and loads the code.
+/// Compiles a function for argument types, and loads the code. With `symbol`, equal requests give equal
+/// objects in every process.
 pub fn compile(
     py: Python<'_>,
-    host: &PyHost<'_>,
+    host: &dyn Host,
     module: Arc<hir::Module>,
-    args: Vec<Ty>,
-    result: Option<Ty>,
+    args: &[Ty],
+    asked: Asked,
     options: &DispatcherOptions,
-    as_value: bool,
-) -> Result<Unit, Failure> {
+    symbol: Option<u64>,
+) -> Result<(Unit, jit::Object), Failure> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let start = Instant::now();
-    let name = module
-        .functions
-        .first()
-        .map_or("f", |function| &*function.name);
-    let serial = SERIAL.fetch_add(1, Relaxed);
-    let request = pipeline::Request {
-        symbol: format!("ferdelance.{}.{serial}", symbol_name(name)).into(),
-        module: module.clone(),
-        args,
-        result,
-        options: options.compiler,
-        locals: options.locals.to_vec(),
-        as_value,
-        for_c: options.for_c,
+    let symbol = match symbol {
+        Some(symbol) => format!("{symbol:016x}"),
+        None => SERIAL.fetch_add(1, Relaxed).to_string(),
     };
-    let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
+    let (examined, result) = examine(host, module, args, asked, options, &symbol)?;
+    let program = &examined.program;
+    check_slots(program, args, result).map_err(Failure::Internal)?;
     let front = start.elapsed();
     let settings = jit::Settings::default();
-    let program = compiled.program;
-    check_slots(&program, &request.args, compiled.result).map_err(Failure::Internal)?;
     // LLVM needs nothing of Python, and takes the longest.
     let object = py
-        .detach(|| jit::compile(&program, &settings))
+        .detach(|| jit::compile(program, &settings))
         .map_err(|error| Failure::Internal(error.to_string()))?;
-    let mut pool = Pool::default();
-    let loaded = load(py, &object, &mut pool)?;
-    // Trampolines, functions called by address, functions for C.
-    let (entries, others) = loaded.entries.split_at(program.entries.len());
-    let (pointers, c_functions) = others.split_at(program.pointers.len());
-    let Some(entry) = entries.first() else {
-        return Err(Failure::Internal("the code has no entry".to_owned()));
-    };
-    let timings = Timings {
+    let debugger = options.compiler.debug;
+    let mut unit = load(py, &object, result, asked, options.compiler, debugger)?;
+    unit.examined = OnceCell::from(examined);
+    unit.timings = Timings {
         front,
         llvm: object.timings,
-        link: loaded.time,
         total: start.elapsed(),
+        ..unit.timings
     };
     TOTALS.count.fetch_add(1, Relaxed);
     TOTALS
         .nanoseconds
-        .fetch_add(timings.total.as_nanos() as u64, Relaxed);
+        .fetch_add(unit.timings.total.as_nanos() as u64, Relaxed);
     TOTALS
         .llvm_nanoseconds
-        .fetch_add(timings.llvm.total().as_nanos() as u64, Relaxed);
+        .fetch_add(unit.timings.llvm.total().as_nanos() as u64, Relaxed);
+    Ok((unit, object))
+}
+
+/// All of a compile that comes before code is generated; `symbol` is unique in the process.
+fn examine(
+    host: &dyn Host,
+    module: Arc<hir::Module>,
+    args: &[Ty],
+    asked: Asked,
+    options: &DispatcherOptions,
+    symbol: &str,
+) -> Result<(Examined, Ty), Failure> {
+    let name = module
+        .functions
+        .first()
+        .map_or("f", |function| &*function.name);
+    let request = pipeline::Request {
+        symbol: format!("ferdelance.{}.{symbol}", symbol_name(name)).into(),
+        module: module.clone(),
+        args: args.to_vec(),
+        result: asked.result,
+        options: options.compiler,
+        locals: options.locals.to_vec(),
+        as_value: asked.as_value,
+        for_c: asked.for_c,
+    };
+    let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
+    let examined = Examined {
+        program: compiled.program,
+        report: compiled.report,
+        module,
+    };
+    Ok((examined, compiled.result))
+}
+
+/// Loads code, made now or by another process; `debugger`: debuggers are told.
+pub fn load(
+    py: Python<'_>,
+    object: &jit::Object,
+    result: Ty,
+    asked: Asked,
+    options: Options,
+    debugger: bool,
+) -> Result<Unit, Failure> {
+    let mut pool = Pool::default();
+    let mut resolver = Resolver {
+        py,
+        pool: &mut pool,
+        failure: None,
+    };
+    let load_options = jit::LoadOptions { gdb: debugger };
+    let loaded = jit::load(object, &Runtime, &mut resolver, &load_options);
+    let loaded = match (loaded, resolver.failure) {
+        (Ok(loaded), _) => loaded,
+        (Err(_), Some(failure)) => return Err(Failure::Raised(failure)),
+        (Err(error), None) => return Err(Failure::Internal(error.to_string())),
+    };
+    // The trampoline, then what else was asked for.
+    let mut entries = loaded.entries.iter();
+    let trampoline = entries.next();
+    let pointer = if asked.as_value { entries.next() } else { None };
+    let c_function = if asked.for_c { entries.next() } else { None };
+    let Some(entry) = trampoline else {
+        return Err(Failure::Internal("the code has no entry".to_owned()));
+    };
     TOTALS
         .code_bytes
         .fetch_add(loaded.code_size as u64, Relaxed);
     Ok(Unit {
         trampoline: entry.trampoline(),
-        pointer: pointers.first().map(|entry| entry.address),
-        c_function: c_functions
-            .first()
-            .map(|entry| (entry.address, entry.symbol.clone())),
-        result: compiled.result,
+        pointer: pointer.map(|entry| entry.address),
+        c_function: c_function.map(|entry| (entry.address, entry.symbol.clone())),
+        result,
+        timings: Timings {
+            link: loaded.time,
+            ..Timings::default()
+        },
         loaded: Some(loaded),
-        program,
-        report: compiled.report,
-        module,
-        options: options.compiler,
-        timings,
+        asked,
+        examined: OnceCell::new(),
+        options,
         _pool: pool,
     })
-}
-
-/// Maps code into memory.
-fn load(py: Python<'_>, object: &jit::Object, pool: &mut Pool) -> Result<jit::Loaded, Failure> {
-    let mut resolver = Resolver {
-        py,
-        pool,
-        failure: None,
-    };
-    let options = jit::LoadOptions::default();
-    let loaded = jit::load(object, &Runtime, &mut resolver, &options);
-    match (loaded, resolver.failure) {
-        (Ok(loaded), _) => Ok(loaded),
-        (Err(_), Some(failure)) => Err(Failure::Raised(failure)),
-        (Err(error), None) => Err(Failure::Internal(error.to_string())),
-    }
 }
 
 /// Compiles and loads what calls the C function at an address, for good.
@@ -222,6 +276,11 @@ pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Resul
     entry
         .map(|entry| entry.address)
         .ok_or_else(|| Failure::Internal("the code has no entry".to_owned()))
+}
+
+/// What code is generated for, as text.
+pub fn target(_: Python<'_>) -> String {
+    format!("{:?}", jit::Settings::default())
 }
 
 /// Both sides of the boundary must agree on the slots of every value; a disagreement would corrupt memory.
@@ -405,15 +464,44 @@ impl jit::Symbols for Runtime {
 
 // ---- inspection ----------------------------------------------------------------------------------
 
+impl Unit {
+    /// Whether texts can be made; otherwise [`Unit::examine`] comes first.
+    pub fn is_examined(&self) -> bool {
+        self.examined.get().is_some()
+    }
+
+    /// Finds out about code from the cache what texts are made from.
+    pub fn examine(
+        &self,
+        host: &dyn Host,
+        module: Arc<hir::Module>,
+        args: &[Ty],
+        options: &DispatcherOptions,
+    ) -> Result<(), Failure> {
+        let (examined, _) = examine(host, module, args, self.asked, options, "cached")?;
+        // If somebody was faster, it is the same.
+        self.examined.get_or_init(|| examined);
+        Ok(())
+    }
+}
+
 /// A text about a unit.
 pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
+    if what == "metadata" {
+        return Ok(metadata(unit));
+    }
+    let examined = unit.examined.get();
+    let Examined {
+        program,
+        report,
+        module,
+    } = examined.ok_or("nothing is known about code from the cache")?;
     Ok(match what {
-        "types" => unit.report.types(),
-        "hir" => unit.report.hir(),
-        "tir" => unit.program.to_string(),
-        "cfg" => inspect::dot(&unit.program),
-        "explain" => inspect::explain(&unit.program, &unit.module, unit.options),
-        "metadata" => metadata(unit),
+        "types" => report.types(),
+        "hir" => report.hir(),
+        "tir" => program.to_string(),
+        "cfg" => inspect::dot(program),
+        "explain" => inspect::explain(program, module, unit.options),
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })
 }
@@ -427,9 +515,16 @@ fn metadata(unit: &Unit) -> String {
         total,
     } = unit.timings;
     let code_bytes = unit.loaded.as_ref().map_or(0, |loaded| loaded.code_size);
+    let functions = unit
+        .examined
+        .get()
+        .map(|examined| examined.program.functions.len());
     let fields = [
         format!("\"code_bytes\": {code_bytes}"),
-        format!("\"functions\": {}", unit.program.functions.len()),
+        format!(
+            "\"functions\": {}",
+            functions.map_or("null".to_owned(), |n| n.to_string())
+        ),
         format!("\"compile_seconds\": {:.9}", total.as_secs_f64()),
         format!("\"front_seconds\": {:.9}", front.as_secs_f64()),
         format!("\"llvm_seconds\": {:.9}", llvm.total().as_secs_f64()),

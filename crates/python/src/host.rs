@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ferdelance_compiler::diag;
 use ferdelance_compiler::host::{Callee, Const, Described, Host};
+use ferdelance_compiler::trace::{Identify, Identity};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
@@ -247,6 +248,15 @@ fn int(object: &Bound<'_, PyAny>) -> PyResult<i128> {
             Some(value) => Ok(value.into()),
             None => Ok(layouts::long_u64(object.as_ptr()).unwrap_or(0).into()),
         }
+    }
+}
+
+impl Identify for PyHost<'_> {
+    fn identify(&self, dispatcher: PyRef) -> Result<Identity, String> {
+        let object = self.object(dispatcher);
+        let identity = dispatcher::identity(&object.ok_or("a jitted function is gone")?);
+        self.ok(identity)
+            .unwrap_or_else(|| Err("the code of a function it calls cannot be read".to_owned()))
     }
 }
 

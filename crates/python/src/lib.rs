@@ -5,9 +5,10 @@
 //! * dispatchers: [`dispatcher`] (the class), [`dispatch`] (calls), [`overloads`] (which code),
 //!   [`binding`] (arguments to parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
-//!   [`known`] (functions and classes by name), [`functions`] (as values), [`capture`] and [`audit`] (source texts);
-//! * [`engine`]: the compiler and the code generator behind one interface; [`inspect`]: texts about code;
-//!   [`hooks`]: what the runtime asks of Python.
+//!   [`known`] (functions and classes by name), [`functions`] (as values), [`capture`] and [`audit`]
+//!   (source texts);
+//! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
+//!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python.
 //!
 //! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
 //! code is entered only in [`dispatch`]. What else is `unsafe` are calls of the C API with objects that
@@ -16,6 +17,7 @@
 mod audit;
 mod binding;
 mod boxing;
+mod cache;
 mod capture;
 mod dispatch;
 mod dispatcher;

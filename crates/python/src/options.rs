@@ -14,6 +14,8 @@ use crate::types;
 pub struct DispatcherOptions {
     /// What the compiler sees.
     pub compiler: Options,
+    /// Keep the code in files.
+    pub cache: bool,
     /// Source text given by the user.
     pub source: Option<String>,
     /// Types of local variables by name.
@@ -77,6 +79,7 @@ impl DispatcherOptions {
                 debug: flag("debug")?,
                 nogil: flag("nogil")?,
             },
+            cache: flag("cache")?,
             source: text("source")?,
             coerced: locals
                 .iter()

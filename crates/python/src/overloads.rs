@@ -4,6 +4,8 @@
 use core::ptr;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
+use ferdelance_compiler::host::Host;
+use ferdelance_compiler::trace::Recorder;
 use ferdelance_compiler::types::{Kind, Signature, Ty};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::PyObject;
@@ -12,10 +14,11 @@ use pyo3::prelude::*;
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
 use crate::dispatch::{Overload, Route, State};
+use crate::engine::{Asked, Unit};
 use crate::handles::Pins;
 use crate::host::PyHost;
 use crate::num::{self, Rank, slots};
-use crate::{engine, errors, lock, typeof_, unbox};
+use crate::{cache, engine, errors, lock, typeof_, unbox};
 
 impl State {
     /// A route for arguments that no existing one takes.
@@ -207,10 +210,18 @@ impl State {
         if let Some(overload) = self.find_exact(&types) {
             return Ok(overload);
         }
-        let overload = self.build(py, types, result, explicit, explicit, pins)?;
+        let overload = self.build(py, types, self.asked(result, explicit), explicit, pins)?;
         let address: *const Overload = &*overload;
         self.overloads.borrow_mut().push(overload);
         Ok(address)
+    }
+
+    fn asked(&self, result: Option<Ty>, as_value: bool) -> Asked {
+        Asked {
+            result,
+            as_value,
+            for_c: self.options.for_c,
+        }
     }
 
     /// Compiles code for a signature. The compile lock is held.
@@ -218,9 +229,8 @@ impl State {
         &self,
         py: Python<'_>,
         types: Vec<Ty>,
-        result: Option<Ty>,
+        asked: Asked,
         explicit: bool,
-        as_value: bool,
         pins: Pins,
     ) -> PyResult<Box<Overload>> {
         // A compile may run Python code, and makes the functions whose addresses it needs.
@@ -236,7 +246,7 @@ impl State {
             return Err(errors::diagnostic(py, &diagnostic));
         }
         self.compiling.borrow_mut().push(types.clone());
-        let built = self.build_now(py, types, result, explicit, as_value, pins);
+        let built = self.build_now(py, types, asked, explicit, pins);
         self.compiling.borrow_mut().pop();
         built
     }
@@ -245,9 +255,8 @@ impl State {
         &self,
         py: Python<'_>,
         types: Vec<Ty>,
-        result: Option<Ty>,
+        asked: Asked,
         explicit: bool,
-        as_value: bool,
         pins: Pins,
     ) -> PyResult<Box<Overload>> {
         let binding = self.binding(py)?;
@@ -259,29 +268,23 @@ impl State {
                 types.len()
             )));
         }
-        let module = self
-            .module(py)?
-            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
         let mut pins = pins;
         pins.add(self.function.bind(py));
         binding.pin_defaults(py, &mut pins);
         let host = PyHost::new(py, pins);
-        let unit = engine::compile(
-            py,
-            &host,
-            module,
-            types.clone(),
-            result,
-            &self.options,
-            as_value,
-        );
-        let mut pins = host.finish()?;
-        let unit = unit.map_err(|failure| failure.into_exception(py))?;
+        let request = self.cache.request(py, self, &types, asked)?;
+        let known = request.as_ref().and_then(|request| request.find(py, &host));
+        let from_cache = known.is_some();
+        let (unit, mut pins) = match known {
+            Some(unit) => (unit, host.finish()?),
+            None => self.make(py, host, &types, asked, request)?,
+        };
         let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
         Ok(Box::new(Overload {
             result: unit.result,
             params: types,
             explicit,
+            from_cache,
             result_plan,
             result_slots: slots(unit.result),
             nogil: self.options.compiler.nogil,
@@ -349,12 +352,66 @@ impl State {
     }
 
     fn compile_as_value(&self, py: Python<'_>, signature: &Signature) -> PyResult<usize> {
-        let result = Some(signature.result);
+        let asked = self.asked(Some(signature.result), true);
         let params = signature.args.to_vec();
-        let overload = self.build(py, params, result, false, true, Pins::default())?;
+        let overload = self.build(py, params, asked, false, Pins::default())?;
         let address = overload.unit.pointer;
         self.values.borrow_mut().push(overload);
         address.ok_or_else(|| errors::internal(py, "code without an address"))
+    }
+
+    /// Compiles a signature; gives the code and the objects that it refers to.
+    fn make(
+        &self,
+        py: Python<'_>,
+        host: PyHost<'_>,
+        types: &[Ty],
+        asked: Asked,
+        request: Option<cache::Request<'_>>,
+    ) -> PyResult<(Unit, Pins)> {
+        let module = self
+            .module(py)?
+            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
+        let compile = |host: &dyn Host, symbol| {
+            engine::compile(py, host, module, types, asked, &self.options, symbol)
+        };
+        let Some(request) = request else {
+            let made = compile(&host, None);
+            let pins = host.finish()?;
+            let (unit, _) = made.map_err(|failure| failure.into_exception(py))?;
+            return Ok((unit, pins));
+        };
+        let recorder = Recorder::new(&host, &request.roots, request.place.clone());
+        let made = compile(&recorder, Some(request.symbol()));
+        let recorded = recorder.finish();
+        let pins = host.finish()?;
+        let (unit, object) = made.map_err(|failure| failure.into_exception(py))?;
+        request.save(py, recorded, &object, unit.result)?;
+        Ok((unit, pins))
+    }
+
+    /// Sees to it that texts about an overload can be made: code from the cache comes without.
+    pub fn examine(&self, py: Python<'_>, index: usize) -> PyResult<()> {
+        let overload = self.with_overload(index, ptr::from_ref::<Overload>);
+        // SAFETY: overloads live as long as the dispatcher, which the caller holds.
+        let Some(overload) = overload.map(|overload| unsafe { &*overload }) else {
+            return Ok(());
+        };
+        if overload.unit.is_examined() {
+            return Ok(());
+        }
+        let _lock = lock::acquire(py);
+        let module = self
+            .module(py)?
+            .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
+        let mut pins = Pins::default();
+        self.binding(py)?.pin_defaults(py, &mut pins);
+        let host = PyHost::new(py, pins);
+        let examined = overload
+            .unit
+            .examine(&host, module, &overload.params, &self.options);
+        host.finish()?;
+        examined.map_err(|failure| failure.into_exception(py))
     }
 
     /// The index of an overload.
