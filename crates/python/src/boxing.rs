@@ -142,9 +142,7 @@ impl Plan {
             Kind::Dispatcher(object, _)
             | Kind::Foreign(object, _)
             | Kind::Omitted(object)
-            | Kind::ExcClass(object, _) => {
-                Plan::Object(pinned(*object)?)
-            }
+            | Kind::ExcClass(object, _) => Plan::Object(pinned(*object)?),
             Kind::NamedTupleClass(class) => Plan::Object(pinned(class.class)?),
             Kind::Module(name) => Plan::object(py.import(&**name)?.as_any(), pins),
             Kind::Builtin(name) => Plan::object(&known::resolve(py, name)?, pins),
@@ -263,12 +261,7 @@ impl Plan {
         unsafe {
             match self {
                 Plan::None | Plan::Object(_) => {}
-                Plan::Bool
-                | Plan::Int
-                | Plan::Uint(_)
-                | Plan::F32
-                | Plan::F64
-                | Plan::Function => {
+                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 | Plan::Function => {
                     take(slots);
                 }
                 Plan::C64 | Plan::C128 => {

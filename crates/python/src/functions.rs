@@ -125,10 +125,12 @@ pub fn address(object: &Bound<'_, PyAny>, ty: Ty) -> PyResult<Option<usize>> {
 /// The address for an entry of a constant pool.
 pub fn constant_address(object: &Bound<'_, PyAny>, ty: Ty) -> PyResult<usize> {
     address(object, ty)?.ok_or_else(|| {
-        PyTypeError::new_err(format!("{} cannot be used as {ty}", object.repr().map_or_else(
-            |_| "a function".to_owned(),
-            |text| text.to_string(),
-        )))
+        PyTypeError::new_err(format!(
+            "{} cannot be used as {ty}",
+            object
+                .repr()
+                .map_or_else(|_| "a function".to_owned(), |text| text.to_string(),)
+        ))
     })
 }
 
@@ -228,7 +230,9 @@ pub fn object(py: Python<'_>, address: usize) -> PyResult<Bound<'_, PyAny>> {
     }
     if let Some((function, ty)) = with_adapters(|a| a.functions.get(&address).copied()) {
         let encoding = types::encode(py, ty)?;
-        return module.getattr("NativeFunction")?.call1((function, encoding));
+        return module
+            .getattr("NativeFunction")?
+            .call1((function, encoding));
     }
     Err(PyRuntimeError::new_err(
         "a variable that was to hold a function was returned before it was assigned",

@@ -156,7 +156,8 @@ pub fn blame(object: &Bound<'_, PyAny>) -> String {
         }
     }
     if functions::is_untyped(object) {
-        return "ctypes function whose argtypes are not set, or unknown to compiled code".to_owned();
+        return "ctypes function whose argtypes are not set, or unknown to compiled code"
+            .to_owned();
     }
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return "int that does not fit into 64 bits".to_owned();

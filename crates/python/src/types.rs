@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::handles::{self, Pins};
-use crate::{dispatcher, known};
 use crate::typeof_;
+use crate::{dispatcher, known};
 
 /// The encoding of a type.
 pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {

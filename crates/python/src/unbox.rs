@@ -93,7 +93,10 @@ pub enum Plan {
     Absent(usize),
     /// A function of this type. Objects whose own type is another (jitted functions) are converted only
     /// where the parameter's type was given by the user.
-    Function { ty: Ty, convert: bool },
+    Function {
+        ty: Ty,
+        convert: bool,
+    },
     /// No argument; the compiled code knows the default.
     Omitted,
     /// No argument; the default value is passed.

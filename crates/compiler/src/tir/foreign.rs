@@ -10,7 +10,10 @@ pub enum CType {
     /// Results only.
     Void,
     Bool,
-    Int { bits: u8, signed: bool },
+    Int {
+        bits: u8,
+        signed: bool,
+    },
     F32,
     F64,
     /// `float complex`, `double complex`.

@@ -23,11 +23,27 @@ type Scalars<'c> = SmallVec<[Val<'c>; 8]>;
 
 impl<'c> Emitter<'_, '_, 'c> {
     /// Calls a function by its address; gives the scalars of its results, and the error.
-    pub fn call_indirect(&mut self, pointer: Value, args: &[Value], results: &[Value]) -> Scalars<'c> {
-        let types = |values: &[Value]| values.iter().map(|&v| self.function.ty(v)).collect::<Vec<Type>>();
-        let (args_types, results_types) = (types(args), types(&results[..results.len().saturating_sub(1)]));
+    pub fn call_indirect(
+        &mut self,
+        pointer: Value,
+        args: &[Value],
+        results: &[Value],
+    ) -> Scalars<'c> {
+        let types = |values: &[Value]| {
+            values
+                .iter()
+                .map(|&v| self.function.ty(v))
+                .collect::<Vec<Type>>()
+        };
+        let (args_types, results_types) = (
+            types(args),
+            types(&results[..results.len().saturating_sub(1)]),
+        );
         let result = self.shared.result_type(&results_types, true);
-        let ty = self.shared.types.function(result, &self.shared.explode(&args_types));
+        let ty = self
+            .shared
+            .types
+            .function(result, &self.shared.explode(&args_types));
         let scalars: Scalars<'c> = args.iter().flat_map(|&v| self.get_all(v)).collect();
         let returned = self.builder.call(ty, self.get(pointer), &scalars);
         let count: usize = results_types.iter().map(|&ty| scalar_count(ty)).sum();
@@ -35,7 +51,12 @@ impl<'c> Emitter<'_, '_, 'c> {
     }
 
     /// Calls a C function; gives the scalars of its result.
-    pub fn call_c(&mut self, pointer: Value, args: &[Value], signature: &CSignature) -> Scalars<'c> {
+    pub fn call_c(
+        &mut self,
+        pointer: Value,
+        args: &[Value],
+        signature: &CSignature,
+    ) -> Scalars<'c> {
         let mut scalars = args.iter().map(|&v| self.get(v));
         let mut passed: Scalars<'c> = SmallVec::new();
         for &param in &signature.params {
@@ -44,7 +65,8 @@ impl<'c> Emitter<'_, '_, 'c> {
         }
         let ty = function_type(self.shared, signature);
         let returned = self.builder.call(ty, self.get(pointer), &passed);
-        let count = usize::from(signature.result == CType::Complex128) + usize::from(signature.result != CType::Void);
+        let count = usize::from(signature.result == CType::Complex128)
+            + usize::from(signature.result != CType::Void);
         let parts = split_result(&self.builder, returned, count);
         from_c(self.shared, &self.builder, signature.result, &parts)
     }
@@ -60,7 +82,9 @@ pub(super) fn emit_pointer<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> Strin
     let callee = shared.function(id);
     let symbol = format!("{}{POINTER_SUFFIX}", function.symbol);
     let params = shared.explode(&function.params);
-    let ty = shared.types.function(shared.result_type(&function.results, true), &params);
+    let ty = shared
+        .types
+        .function(shared.result_type(&function.results, true), &params);
     let wrapper = raw::add_function(&shared.module, &symbol, ty, false);
     shared.add_function_attributes(wrapper);
     let builder = Builder::new(shared.context);
@@ -158,7 +182,11 @@ fn c_types<'c>(shared: &Shared<'_, 'c>, ty: CType) -> SmallVec<[Ty<'c>; 2]> {
 }
 
 fn function_type<'c>(shared: &Shared<'_, 'c>, signature: &CSignature) -> Ty<'c> {
-    let params: SmallVec<[Ty<'c>; 8]> = signature.params.iter().flat_map(|&p| c_types(shared, p)).collect();
+    let params: SmallVec<[Ty<'c>; 8]> = signature
+        .params
+        .iter()
+        .flat_map(|&p| c_types(shared, p))
+        .collect();
     let result = match *c_types(shared, signature.result) {
         [] => shared.types.void,
         [one] => one,
@@ -168,11 +196,22 @@ fn function_type<'c>(shared: &Shared<'_, 'c>, signature: &CSignature) -> Ty<'c> 
 }
 
 /// A value's scalars as C gets them.
-fn to_c<'c>(shared: &Shared<'_, 'c>, builder: &Builder<'c>, ty: CType, scalars: &[Val<'c>]) -> Scalars<'c> {
+fn to_c<'c>(
+    shared: &Shared<'_, 'c>,
+    builder: &Builder<'c>,
+    ty: CType,
+    scalars: &[Val<'c>],
+) -> Scalars<'c> {
     let types = &shared.types;
     match (ty, scalars) {
         (CType::Bool, [one]) => smallvec::smallvec![builder.cast(O::LLVMZExt, *one, types.i32)],
-        (CType::Int { bits: 8 | 16, signed }, [one]) => {
+        (
+            CType::Int {
+                bits: 8 | 16,
+                signed,
+            },
+            [one],
+        ) => {
             let extend = if signed { O::LLVMSExt } else { O::LLVMZExt };
             smallvec::smallvec![builder.cast(extend, *one, types.i32)]
         }
@@ -190,14 +229,25 @@ fn to_c<'c>(shared: &Shared<'_, 'c>, builder: &Builder<'c>, ty: CType, scalars: 
 }
 
 /// What C gave, as a value's scalars.
-fn from_c<'c>(shared: &Shared<'_, 'c>, builder: &Builder<'c>, ty: CType, given: &[Val<'c>]) -> Scalars<'c> {
+fn from_c<'c>(
+    shared: &Shared<'_, 'c>,
+    builder: &Builder<'c>,
+    ty: CType,
+    given: &[Val<'c>],
+) -> Scalars<'c> {
     let types = &shared.types;
     match (ty, given) {
         (CType::Bool, [one]) => {
             let byte = builder.cast(O::LLVMTrunc, *one, types.i8);
             smallvec::smallvec![builder.int_compare(LLVMIntNE, byte, types.i8.zero())]
         }
-        (CType::Int { bits: bits @ (8 | 16), .. }, [one]) => {
+        (
+            CType::Int {
+                bits: bits @ (8 | 16),
+                ..
+            },
+            [one],
+        ) => {
             let narrow = if bits == 8 { types.i8 } else { types.i16 };
             smallvec::smallvec![builder.cast(O::LLVMTrunc, *one, narrow)]
         }
