@@ -12,6 +12,7 @@ that may pass or fail; such entries are never struck here.
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,8 @@ def run_corpus(only: str | None, jobs: int, limit: float) -> dict[str, dict[str,
 
 
 def shorten(why: str) -> str:
-    line = " ".join(why.split())
+    """The message without the picture of the source that follows it."""
+    line = " ".join(re.split(r"[|\s]*-->", why)[0].split())
     return line if len(line) <= REASON_WIDTH else line[: REASON_WIDTH - 1] + "…"
 
 

@@ -31,7 +31,10 @@ mod tidy;
 use rustc_hash::FxHashMap;
 
 use self::shape::Loop;
-use super::{Arg, BinaryOp, Block, BlockId, Function, Inst, Iteration, Literal, Op, Target, Terminator, Value, ValueData};
+use super::{
+    Arg, BinaryOp, Block, BlockId, Function, Inst, Iteration, Literal, Op, Target, Terminator,
+    Value, ValueData,
+};
 use crate::source::Span;
 
 /// Tuples with more items are not unrolled.
@@ -43,10 +46,19 @@ const MOST_VALUES: usize = 30_000;
 /// What a loop goes over.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Items {
-    Tuple { tuple: Value, len: usize },
+    Tuple {
+        tuple: Value,
+        len: usize,
+    },
     /// `reversed(tuple)`.
-    Reversed { tuple: Value, len: usize },
-    Enumerate { items: Box<Items>, start: Option<Value> },
+    Reversed {
+        tuple: Value,
+        len: usize,
+    },
+    Enumerate {
+        items: Box<Items>,
+        start: Option<Value>,
+    },
     Zip(Vec<Items>),
 }
 
@@ -69,13 +81,27 @@ impl Items {
 pub fn unroll(f: &Function, iter: Value, items: &Items) -> Option<Function> {
     let count = items.len();
     let shape = Loop::find(f, iter)?;
-    let size: usize = shape.blocks().map(|b| f.block(b).params.len() + f.block(b).insts.len()).sum();
+    let size: usize = shape
+        .blocks()
+        .map(|b| f.block(b).params.len() + f.block(b).insts.len())
+        .sum();
     if count > MOST_ITEMS || f.values.len() + size * count > MOST_VALUES {
         return None;
     }
-    let mut unroller = Unroller { shape: &shape, items, out: f.clone(), copies: vec![], versions: vec![None; f.blocks.len()] };
+    let mut unroller = Unroller {
+        shape: &shape,
+        items,
+        out: f.clone(),
+        copies: vec![],
+        versions: vec![None; f.blocks.len()],
+    };
     unroller.run(f, count);
-    let Unroller { mut out, copies, versions, .. } = unroller;
+    let Unroller {
+        mut out,
+        copies,
+        versions,
+        ..
+    } = unroller;
     for block in &mut out.blocks {
         block.insts.retain(|inst| inst.result != iter);
         if !block.may_raise() {
@@ -86,7 +112,11 @@ pub fn unroll(f: &Function, iter: Value, items: &Items) -> Option<Function> {
         repair::repair(&mut out, f, &shape, &copies, &versions);
     }
     tidy::tidy(&mut out);
-    debug_assert_eq!(super::verify::verify(&out), Ok(()), "after unrolling:\n{out}");
+    debug_assert_eq!(
+        super::verify::verify(&out),
+        Ok(()),
+        "after unrolling:\n{out}"
+    );
     Some(out)
 }
 
@@ -119,8 +149,16 @@ struct Unroller<'l> {
 impl Unroller<'_> {
     fn run(&mut self, f: &Function, count: usize) {
         // Without a way back to the header there is one iteration at most.
-        let iterations = if self.shape.param.is_some() { count } else { count.min(1) };
-        let headers = if self.shape.param.is_some() { count + 1 } else { 1 };
+        let iterations = if self.shape.param.is_some() {
+            count
+        } else {
+            count.min(1)
+        };
+        let headers = if self.shape.param.is_some() {
+            count + 1
+        } else {
+            1
+        };
         for k in 0..headers {
             let copy = self.name_copy(f, k, k < iterations);
             self.copies.push(copy);
@@ -151,9 +189,15 @@ impl Unroller<'_> {
         for &b in [self.shape.header].iter().chain(body) {
             copy.blocks.insert(b, self.new_block());
             let block = f.block(b);
-            for v in block.params.iter().copied().chain(block.insts.iter().map(|i| i.result)) {
+            for v in block
+                .params
+                .iter()
+                .copied()
+                .chain(block.insts.iter().map(|i| i.result))
+            {
                 if !self.shape.is_iterator(v) {
-                    copy.values.insert(v, self.new_value(f.values[v.index()].clone()));
+                    copy.values
+                        .insert(v, self.new_value(f.values[v.index()].clone()));
                 }
             }
         }
@@ -176,16 +220,29 @@ impl Unroller<'_> {
         let block = f.block(id);
         let is_header = id == self.shape.header;
         let mut to = self.copies[k].block(id);
-        let mut new = Block { term_span: block.term_span, ..Block::default() };
+        let mut new = Block {
+            term_span: block.term_span,
+            ..Block::default()
+        };
         for (i, &param) in block.params.iter().enumerate() {
             if !(is_header && self.shape.param == Some(i)) {
                 new.params.push(self.copies[k].value(param));
             }
         }
         new.handler = block.handler.as_ref().map(|t| self.edge(t, k, is_header));
-        new.iterations = block.iterations.iter().map(|i| Iteration { item: self.copies[k].value(i.item), ..*i }).collect();
+        new.iterations = block
+            .iterations
+            .iter()
+            .map(|i| Iteration {
+                item: self.copies[k].value(i.item),
+                ..*i
+            })
+            .collect();
         if let (false, Some(item)) = (is_header, self.shape.first_item) {
-            new.iterations.push(Iteration { index: k as u32, item: self.copies[k].value(item) });
+            new.iterations.push(Iteration {
+                index: k as u32,
+                item: self.copies[k].value(item),
+            });
         }
         for inst in &block.insts {
             match inst.op {
@@ -202,17 +259,24 @@ impl Unroller<'_> {
                 _ => {
                     let mut inst = inst.clone();
                     inst.result = self.copies[k].value(inst.result);
-                    inst.op.for_each_operand_mut(|v| *v = self.copies[k].value(*v));
+                    inst.op
+                        .for_each_operand_mut(|v| *v = self.copies[k].value(*v));
                     to = self.push(to, &mut new, inst, k);
                 }
             }
         }
         if is_header {
-            let target = if k < count { &self.shape.then } else { &self.shape.other };
+            let target = if k < count {
+                &self.shape.then
+            } else {
+                &self.shape.other
+            };
             new.term = Terminator::Jump(self.edge(target, k, true));
         } else {
             new.term = block.term.clone();
-            new.term.targets_mut().for_each(|t| *t = self.edge(t, k, false));
+            new.term
+                .targets_mut()
+                .for_each(|t| *t = self.edge(t, k, false));
             if let Some(v) = new.term.operand_mut() {
                 *v = self.copies[k].value(*v);
             }
@@ -240,9 +304,16 @@ impl Unroller<'_> {
             return at;
         }
         let next = self.new_block();
-        let mut rest = Block { params: vec![], insts: block.insts.split_off(block.insts.len() - 1), ..block.clone() };
+        let mut rest = Block {
+            params: vec![],
+            insts: block.insts.split_off(block.insts.len() - 1),
+            ..block.clone()
+        };
         std::mem::swap(block, &mut rest);
-        rest.term = Terminator::Jump(Target { block: next, args: vec![] });
+        rest.term = Terminator::Jump(Target {
+            block: next,
+            args: vec![],
+        });
         self.finish_block(at, rest, k);
         next
     }
@@ -253,7 +324,14 @@ impl Unroller<'_> {
     }
 
     /// Writes the instructions that get item `k`; the last one has the result that is asked for.
-    fn item(&mut self, items: &Items, k: usize, result: Option<Value>, insts: &mut Vec<Inst>, span: Span) -> Value {
+    fn item(
+        &mut self,
+        items: &Items,
+        k: usize,
+        result: Option<Value>,
+        insts: &mut Vec<Inst>,
+        span: Span,
+    ) -> Value {
         let op = match items {
             Items::Tuple { tuple, .. } => {
                 let index = self.literal(k, insts, span);
@@ -272,7 +350,9 @@ impl Unroller<'_> {
                 Op::Tuple(vec![Arg::Plain(index), Arg::Plain(item)])
             }
             Items::Zip(parts) => {
-                let items = parts.iter().map(|part| Arg::Plain(self.item(part, k, None, insts, span)));
+                let items = parts
+                    .iter()
+                    .map(|part| Arg::Plain(self.item(part, k, None, insts, span)));
                 Op::Tuple(items.collect())
             }
         };

@@ -208,7 +208,8 @@ impl Session<'_> {
                     frame
                         .error(Code::NotIterable, format!("cannot iterate over {ty}: its items have different types"))
                         .note(format!(
-                            "the body of such a loop is compiled once for each item, for up to {MOST_ITEMS} items, if nothing but the loop uses the iterator"
+                            "a loop over such a tuple is compiled once for each item, unless there are more than {MOST_ITEMS}, \
+                             the function becomes too large, or the iterator is used elsewhere, too"
                         ))
                         .help("loop over the tuple itself, or index it with constants")
                 })?

@@ -19,7 +19,10 @@ impl Session<'_> {
         if !needs_unrolling(ty_of(frame.val(over))) && !is_asked_for(frame, over) {
             return false;
         }
-        let Some(body) = items(frame, over).and_then(|items| unroll(frame.hir(), iter, &items)) else { return false };
+        let Some(body) = items(frame, over).and_then(|items| unroll(frame.hir(), iter, &items))
+        else {
+            return false;
+        };
         let cells = frame.hir().values.len() as u32;
         let instance = &mut self.instances[frame.id.0 as usize];
         instance.body = Some(Arc::new(body));
@@ -34,7 +37,8 @@ impl Session<'_> {
 fn needs_unrolling(ty: Ty) -> bool {
     match ty.kind() {
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
-            items.windows(2).any(|w| w[0].strong() != w[1].strong()) || !items.is_empty() && tuple_item(items).is_none()
+            items.windows(2).any(|w| w[0].strong() != w[1].strong())
+                || !items.is_empty() && tuple_item(items).is_none()
         }
         Kind::Enumerate(inner) | Kind::Reversed(inner) => needs_unrolling(*inner),
         Kind::Zip(parts) => parts.iter().any(|t| needs_unrolling(*t)),
@@ -44,10 +48,17 @@ fn needs_unrolling(ty: Ty) -> bool {
 
 /// `literal_unroll(t)`, in `enumerate` and so on, too.
 fn is_asked_for(frame: &Frame, over: Value) -> bool {
-    let Some(Op::Call { callee, args, .. }) = definition(frame.hir(), over) else { return false };
+    let Some(Op::Call { callee, args, .. }) = definition(frame.hir(), over) else {
+        return false;
+    };
     match ty_of(frame.val(*callee)).kind() {
         Kind::Builtin(name) if &**name == "ferdelance.literal_unroll" => true,
-        Kind::Builtin(name) if matches!(&**name, "builtins.enumerate" | "builtins.zip" | "builtins.reversed") => {
+        Kind::Builtin(name)
+            if matches!(
+                &**name,
+                "builtins.enumerate" | "builtins.zip" | "builtins.reversed"
+            ) =>
+        {
             args.iter().any(|a| is_asked_for(frame, a.value()))
         }
         _ => false,
@@ -58,32 +69,61 @@ fn is_asked_for(frame: &Frame, over: Value) -> bool {
 fn items(frame: &Frame, over: Value) -> Option<Items> {
     let ty = ty_of(frame.val(over));
     if let Some(items) = ty.tuple_items() {
-        return Some(Items::Tuple { tuple: over, len: items.len() });
+        return Some(Items::Tuple {
+            tuple: over,
+            len: items.len(),
+        });
     }
-    let Some(Resolution::Intrinsic { what, args, .. }) = frame.typing.calls.get(&over) else { return None };
+    let Some(Resolution::Intrinsic { what, args, .. }) = frame.typing.calls.get(&over) else {
+        return None;
+    };
     if args.iter().any(|a| a.item.is_some()) {
         return None;
     }
     match (what, &args[..]) {
-        (Intrinsic::Reversed, [a]) => Some(Items::Reversed { tuple: a.value, len: a.ty().tuple_items()?.len() }),
-        (Intrinsic::Enumerate, [a, start @ ..]) => {
-            Some(Items::Enumerate { items: Box::new(items(frame, a.value)?), start: start.first().map(|s| s.value) })
-        }
-        (Intrinsic::Zip, parts) => Some(Items::Zip(parts.iter().map(|a| items(frame, a.value)).collect::<Option<_>>()?)),
+        (Intrinsic::Reversed, [a]) => Some(Items::Reversed {
+            tuple: a.value,
+            len: a.ty().tuple_items()?.len(),
+        }),
+        (Intrinsic::Enumerate, [a, start @ ..]) => Some(Items::Enumerate {
+            items: Box::new(items(frame, a.value)?),
+            start: start.first().map(|s| s.value),
+        }),
+        (Intrinsic::Zip, parts) => Some(Items::Zip(
+            parts
+                .iter()
+                .map(|a| items(frame, a.value))
+                .collect::<Option<_>>()?,
+        )),
         _ => None,
     }
 }
 
 fn definition(f: &Function, value: Value) -> Option<&Op> {
-    f.blocks.iter().flat_map(|b| &b.insts).find(|i| i.result == value).map(|i| &i.op)
+    f.blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find(|i| i.result == value)
+        .map(|i| &i.op)
 }
 
-/// Adds to errors in the iteration of an unrolled loop which one it was.
+/// Adds to the errors from `from` on, which are about `block`, for which items of tuples they are.
 pub(super) fn say_for_which_items(frame: &mut Frame, block: &Block, from: usize) {
+    if frame.errors.len() == from {
+        return;
+    }
     for iteration in block.iterations.iter().rev() {
-        let ty = frame.val(iteration.item).ty.map_or(String::new(), |ty| format!(": {ty}"));
-        let note = format!("for item {} of the tuple{ty}", iteration.index);
+        let mut note = format!("for item {} of the tuple", iteration.index);
+        let name = frame.hir().values[iteration.item.index()].name.as_deref();
+        if let Some(name) = name.filter(|_| block.iterations.len() > 1) {
+            note += &format!(", `{name}`");
+        }
+        if let Some(ty) = frame.val(iteration.item).ty {
+            note += &format!(": {ty}");
+        }
         let errors = frame.errors.split_off(from);
-        frame.errors.extend(errors.into_iter().map(|e| e.note(&note)));
+        frame
+            .errors
+            .extend(errors.into_iter().map(|e| e.note(&note)));
     }
 }

@@ -5,14 +5,21 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::shape::{Loop, dominated};
 use super::Copy;
+use super::shape::{Loop, dominated};
 use crate::hir::{BlockId, Function, Value};
 
 /// Repairs `out`, whose blocks belong to the copies that `versions` says; `f` is what it was before.
-pub(super) fn repair(out: &mut Function, f: &Function, shape: &Loop, copies: &[Copy], versions: &[Option<usize>]) {
+pub(super) fn repair(
+    out: &mut Function,
+    f: &Function,
+    shape: &Loop,
+    copies: &[Copy],
+    versions: &[Option<usize>],
+) {
     let under_header = dominated(f, shape.header);
-    let is_after = |b: BlockId| versions[b.index()].is_none() && under_header.get(b.index()) == Some(&true);
+    let is_after =
+        |b: BlockId| versions[b.index()].is_none() && under_header.get(b.index()) == Some(&true);
     // Blocks that are not reached do not count as predecessors.
     let reached = out.reverse_postorder();
     let after: Vec<BlockId> = reached.iter().copied().filter(|b| is_after(*b)).collect();
@@ -23,18 +30,34 @@ pub(super) fn repair(out: &mut Function, f: &Function, shape: &Loop, copies: &[C
         }
     }
     let header = f.block(shape.header);
-    let values = header.params.iter().copied().chain(header.insts.iter().map(|i| i.result));
+    let values = header
+        .params
+        .iter()
+        .copied()
+        .chain(header.insts.iter().map(|i| i.result));
     for value in values.filter(|v| !shape.is_iterator(*v)) {
         if after.iter().any(|b| uses(out, *b, value)) {
-            let versions = versions.iter().map(|k| k.map(|k| copies[k].value(value))).collect();
-            Repair { value, after: &after, preds: &preds, versions, entry: FxHashMap::default(), params: FxHashMap::default() }.run(out);
+            let versions = versions
+                .iter()
+                .map(|k| k.map(|k| copies[k].value(value)))
+                .collect();
+            Repair {
+                value,
+                after: &after,
+                preds: &preds,
+                versions,
+                entry: FxHashMap::default(),
+                params: FxHashMap::default(),
+            }
+            .run(out);
         }
     }
 }
 
 fn uses(f: &Function, block: BlockId, value: Value) -> bool {
     let block = f.block(block);
-    let mut used = block.term.operand() == Some(value) || block.edges().any(|t| t.args.contains(&value));
+    let mut used =
+        block.term.operand() == Some(value) || block.edges().any(|t| t.args.contains(&value));
     for inst in &block.insts {
         inst.op.for_each_operand(|v| used |= v == value);
     }
@@ -60,16 +83,23 @@ impl Repair<'_> {
         self.place(out);
         let used = self.used(out);
         for &id in self.after {
-            let Some(&new) = self.entry.get(&id) else { continue };
+            let Some(&new) = self.entry.get(&id) else {
+                continue;
+            };
             let block = &mut out.blocks[id.index()];
             let rename = |v: &mut Value| {
                 if *v == self.value {
                     *v = new;
                 }
             };
-            block.insts.iter_mut().for_each(|inst| inst.op.for_each_operand_mut(rename));
+            block
+                .insts
+                .iter_mut()
+                .for_each(|inst| inst.op.for_each_operand_mut(rename));
             block.term.operand_mut().map(rename);
-            block.edges_mut().for_each(|t| t.args.iter_mut().for_each(rename));
+            block
+                .edges_mut()
+                .for_each(|t| t.args.iter_mut().for_each(rename));
         }
         for (&id, &param) in self.params.iter().filter(|(id, _)| used.contains(*id)) {
             out.blocks[id.index()].params.push(param);
@@ -77,8 +107,13 @@ impl Repair<'_> {
             let mut froms = self.preds[&id].clone();
             froms.dedup();
             for from in froms {
-                let Some(arg) = self.at_end(from) else { continue };
-                for target in out.blocks[from.index()].edges_mut().filter(|t| t.block == id) {
+                let Some(arg) = self.at_end(from) else {
+                    continue;
+                };
+                for target in out.blocks[from.index()]
+                    .edges_mut()
+                    .filter(|t| t.block == id)
+                {
                     target.args.push(arg);
                 }
             }
@@ -94,7 +129,10 @@ impl Repair<'_> {
                 if self.params.contains_key(&block) {
                     continue;
                 }
-                let mut names: Vec<Value> = self.preds[&block].iter().filter_map(|&p| self.at_end(p)).collect();
+                let mut names: Vec<Value> = self.preds[&block]
+                    .iter()
+                    .filter_map(|&p| self.at_end(p))
+                    .collect();
                 names.sort_unstable();
                 names.dedup();
                 let name = match names[..] {
@@ -127,7 +165,9 @@ impl Repair<'_> {
         let mut work: Vec<Value> = users.filter_map(|b| self.entry.get(b).copied()).collect();
         let mut used = FxHashSet::default();
         while let Some(value) = work.pop() {
-            let Some(&block) = owner.get(&value) else { continue };
+            let Some(&block) = owner.get(&value) else {
+                continue;
+            };
             if used.insert(block) {
                 work.extend(self.preds[&block].iter().filter_map(|&p| self.at_end(p)));
             }

@@ -26,7 +26,10 @@ enum Use<'f> {
     Op(BlockId, &'f Inst),
     /// Of the block's terminator.
     End(BlockId),
-    Argument { to: BlockId, param: usize },
+    Argument {
+        to: BlockId,
+        param: usize,
+    },
 }
 
 impl Loop {
@@ -43,26 +46,52 @@ impl Loop {
         }
         let state = param.map_or(iter, |i| f.block(header).params[i]);
         let (more, branch) = condition(f, header, state)?;
-        let Terminator::Branch { then, other, .. } = &f.block(branch).term else { return None };
+        let Terminator::Branch { then, other, .. } = &f.block(branch).term else {
+            return None;
+        };
         let inside = dominated(f, then.block);
         let is_inside = |b: BlockId| inside[b.index()];
         let mut nexts = vec![];
         for u in self::uses(f, state) {
             match u {
                 Use::Op(_, inst) if inst.result == more => {}
-                Use::Op(block, Inst { op: Op::IterItem(_), .. }) if is_inside(block) => {}
-                Use::Op(block, Inst { op: Op::IterNext(_), result, .. }) if is_inside(block) => nexts.push(*result),
+                Use::Op(
+                    block,
+                    Inst {
+                        op: Op::IterItem(_),
+                        ..
+                    },
+                ) if is_inside(block) => {}
+                Use::Op(
+                    block,
+                    Inst {
+                        op: Op::IterNext(_),
+                        result,
+                        ..
+                    },
+                ) if is_inside(block) => nexts.push(*result),
                 _ => return None,
             }
         }
         let only_passed_back = |v: &Value| self::uses(f, *v).iter().all(into_param);
-        if !nexts.iter().all(only_passed_back) || inside[header.index()] || !entered_once(f, branch, then, &inside) {
+        if !nexts.iter().all(only_passed_back)
+            || inside[header.index()]
+            || !entered_once(f, branch, then, &inside)
+        {
             return None;
         }
         let passes_the_state = |(from, target): (BlockId, &Target)| {
-            let Some(i) = param.filter(|_| target.block == header) else { return true };
+            let Some(i) = param.filter(|_| target.block == header) else {
+                return true;
+            };
             let arg = argument(f, target, i);
-            arg.is_some_and(|arg| if is_inside(from) { nexts.contains(&arg) } else { arg == iter })
+            arg.is_some_and(|arg| {
+                if is_inside(from) {
+                    nexts.contains(&arg)
+                } else {
+                    arg == iter
+                }
+            })
         };
         if !edges(f).all(passes_the_state) {
             return None;
@@ -78,7 +107,12 @@ impl Loop {
             other: other.clone(),
             nexts,
             body: ids(f).filter(|b| is_inside(*b)).collect(),
-            first_item: f.block(then.block).insts.iter().find(item).map(|i| i.result),
+            first_item: f
+                .block(then.block)
+                .insts
+                .iter()
+                .find(item)
+                .map(|i| i.result),
         })
     }
 
@@ -106,7 +140,11 @@ impl Loop {
 /// The condition `itermore state` that ends the header, and the block that branches on it. That is
 /// another one in a `try`, because `itermore` may raise.
 fn condition(f: &Function, header: BlockId, state: Value) -> Option<(Value, BlockId)> {
-    let last = f.block(header).insts.last().filter(|i| i.op == Op::IterMore(state))?;
+    let last = f
+        .block(header)
+        .insts
+        .last()
+        .filter(|i| i.op == Op::IterMore(state))?;
     let branch = match &f.block(header).term {
         Terminator::Branch { .. } => header,
         Terminator::Jump(target) => {
@@ -123,7 +161,9 @@ fn condition(f: &Function, header: BlockId, state: Value) -> Option<(Value, Bloc
 
 /// Whether the body is entered on one edge only.
 fn entered_once(f: &Function, branch: BlockId, then: &Target, inside: &[bool]) -> bool {
-    let enters = |&(from, target): &(BlockId, &Target)| !inside[from.index()] && inside[target.block.index()];
+    let enters = |&(from, target): &(BlockId, &Target)| {
+        !inside[from.index()] && inside[target.block.index()]
+    };
     let mut entries = edges(f).filter(enters);
     entries.next() == Some((branch, then)) && entries.next().is_none()
 }
@@ -160,7 +200,10 @@ fn uses(f: &Function, v: Value) -> Vec<Use<'_>> {
             let to = target.block;
             let implicit = f.block(to).params.len() - target.args.len();
             let args = target.args.iter().enumerate().filter(|(_, arg)| **arg == v);
-            found.extend(args.map(|(i, _)| Use::Argument { to, param: i + implicit }));
+            found.extend(args.map(|(i, _)| Use::Argument {
+                to,
+                param: i + implicit,
+            }));
         }
     }
     found

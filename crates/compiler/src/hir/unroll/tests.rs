@@ -14,17 +14,26 @@ use crate::types::PyRef;
 fn function(text: &str) -> Function {
     let name: Name = "f".into();
     let source = Arc::new(Source::new("demo.py", text, 1, 0));
-    let at = Locator::Def { line: 1, name: name.clone() };
+    let at = Locator::Def {
+        line: 1,
+        name: name.clone(),
+    };
     let module = parse(source, &at, Scope::Python(PyRef(1)), &name, &[], &[]);
-    module.unwrap_or_else(|d| panic!("{}", d.render())).functions.swap_remove(0)
+    module
+        .unwrap_or_else(|d| panic!("{}", d.render()))
+        .functions
+        .swap_remove(0)
 }
 
 /// The iterators of a function, and what they go over.
 fn loops(f: &Function) -> impl Iterator<Item = (Value, Value)> {
-    f.blocks.iter().flat_map(|b| &b.insts).filter_map(|i| match i.op {
-        Op::Iter(over) => Some((i.result, over)),
-        _ => None,
-    })
+    f.blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .filter_map(|i| match i.op {
+            Op::Iter(over) => Some((i.result, over)),
+            _ => None,
+        })
 }
 
 fn first_loop(f: &Function) -> (Value, Value) {
@@ -40,11 +49,17 @@ fn unrolled(text: &str, count: usize) -> Option<Function> {
 }
 
 fn shown(text: &str, count: usize) -> String {
-    unrolled(text, count).expect("the loop can be unrolled").to_string()
+    unrolled(text, count)
+        .expect("the loop can be unrolled")
+        .to_string()
 }
 
 fn instructions(f: &Function, test: impl Fn(&Op) -> bool) -> usize {
-    f.blocks.iter().flat_map(|b| &b.insts).filter(|i| test(&i.op)).count()
+    f.blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .filter(|i| test(&i.op))
+        .count()
 }
 
 #[test]
@@ -119,7 +134,12 @@ fn values_of_the_headers_meet_behind_the_loop() {
 fn what_comes_before_a_return_belongs_to_the_item() {
     let f = unrolled("def f(t, c):\n    for x in t:\n        if c:\n            y = x * 2\n            return y\n    else:\n        return 0\n", 3).expect("unrolled");
     assert_eq!(instructions(&f, |op| matches!(op, Op::Binary(..))), 3);
-    let items: Vec<u32> = f.blocks.iter().flat_map(|b| &b.iterations).map(|i| i.index).collect();
+    let items: Vec<u32> = f
+        .blocks
+        .iter()
+        .flat_map(|b| &b.iterations)
+        .map(|i| i.index)
+        .collect();
     assert_eq!(items, [0, 0, 1, 1, 2, 2]);
 }
 
@@ -163,12 +183,29 @@ fn instructions_in_a_try_keep_their_handler() {
 
 #[test]
 fn items_of_zip_in_a_try_take_a_block_each() {
-    let f = function("def f(t, u):\n    try:\n        for x in zip(t, u):\n            pass\n    except ValueError:\n        return 1\n");
+    let f = function(
+        "def f(t, u):\n    try:\n        for x in zip(t, u):\n            pass\n    except ValueError:\n        return 1\n",
+    );
     let (iter, over) = first_loop(&f);
-    let calls = f.blocks.iter().flat_map(|b| &b.insts).find(|i| i.result == over);
-    let Some(Op::Call { args, .. }) = calls.map(|i| &i.op) else { panic!("no call") };
-    let parts = args.iter().map(|a| Items::Tuple { tuple: a.value(), len: 1 }).collect();
-    let items = Items::Enumerate { items: Box::new(Items::Zip(parts)), start: Some(args[0].value()) };
+    let calls = f
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find(|i| i.result == over);
+    let Some(Op::Call { args, .. }) = calls.map(|i| &i.op) else {
+        panic!("no call")
+    };
+    let parts = args
+        .iter()
+        .map(|a| Items::Tuple {
+            tuple: a.value(),
+            len: 1,
+        })
+        .collect();
+    let items = Items::Enumerate {
+        items: Box::new(Items::Zip(parts)),
+        start: Some(args[0].value()),
+    };
     let new = unroll(&f, iter, &items).expect("the loop can be unrolled");
     assert_eq!(verify(&new), Ok(()), "{new}");
     assert_snapshot!(new, @"
@@ -213,8 +250,13 @@ fn items_of_zip_in_a_try_take_a_block_each() {
 fn reversed_counts_from_the_end() {
     let f = function("def f(t):\n    for x in t:\n        print(x)\n");
     let (iter, tuple) = first_loop(&f);
-    let new = unroll(&f, iter, &Items::Reversed { tuple, len: 3 }).expect("the loop can be unrolled").to_string();
-    let literals: Vec<&str> = new.lines().filter_map(|l| l.split_once("= literal ").map(|(_, v)| v)).collect();
+    let new = unroll(&f, iter, &Items::Reversed { tuple, len: 3 })
+        .expect("the loop can be unrolled")
+        .to_string();
+    let literals: Vec<&str> = new
+        .lines()
+        .filter_map(|l| l.split_once("= literal ").map(|(_, v)| v))
+        .collect();
     assert_eq!(literals, ["2", "1", "0", "None"]);
 }
 
@@ -247,12 +289,18 @@ fn loops_in_loops() {
     let new = unroll(&f, iter, &Items::Tuple { tuple, len: 2 }).expect("unrolled");
     assert_eq!(verify(&new), Ok(()), "{new}");
     assert_eq!(instructions(&new, |op| matches!(op, Op::Iter(_))), 2);
-    assert!(new.blocks.iter().any(|b| b.iterations.iter().map(|i| i.index).eq([0, 1])));
+    assert!(
+        new.blocks
+            .iter()
+            .any(|b| b.iterations.iter().map(|i| i.index).eq([0, 1]))
+    );
 }
 
 #[test]
 fn a_loop_in_every_iteration_of_another() {
-    let f = function("def f(t):\n    for i in range(9):\n        for x in t:\n            if g(x, i):\n                break\n        else:\n            raise ValueError\n    return i\n");
+    let f = function(
+        "def f(t):\n    for i in range(9):\n        for x in t:\n            if g(x, i):\n                break\n        else:\n            raise ValueError\n    return i\n",
+    );
     let (iter, tuple) = loops(&f).nth(1).expect("there are two loops");
     let new = unroll(&f, iter, &Items::Tuple { tuple, len: 2 }).expect("the loop can be unrolled");
     assert_eq!(verify(&new), Ok(()), "{new}");
@@ -263,10 +311,14 @@ fn a_loop_in_every_iteration_of_another() {
 fn other_uses_of_the_iterator() {
     let mut f = function("def f(t):\n    for x in t:\n        print(x)\n");
     let (iter, tuple) = first_loop(&f);
-    let print = f.blocks.iter_mut().flat_map(|b| &mut b.insts).find_map(|i| match &mut i.op {
-        Op::Call { args, .. } => Some(args),
-        _ => None,
-    });
+    let print = f
+        .blocks
+        .iter_mut()
+        .flat_map(|b| &mut b.insts)
+        .find_map(|i| match &mut i.op {
+            Op::Call { args, .. } => Some(args),
+            _ => None,
+        });
     print.expect("a call").push(Arg::Plain(iter));
     assert_eq!(verify(&f), Ok(()));
     assert!(unroll(&f, iter, &Items::Tuple { tuple, len: 1 }).is_none());

@@ -16,7 +16,9 @@ fn merge_lines(f: &mut Function, renamed: &mut FxHashMap<Value, Value>) {
     let order = f.reverse_postorder();
     let mut preds = vec![0; f.blocks.len()];
     for &block in &order {
-        f.block(block).edges().for_each(|t| preds[t.block.index()] += 1);
+        f.block(block)
+            .edges()
+            .for_each(|t| preds[t.block.index()] += 1);
     }
     for &id in &order {
         while let Terminator::Jump(target) = &f.block(id).term {
@@ -24,7 +26,8 @@ fn merge_lines(f: &mut Function, renamed: &mut FxHashMap<Value, Value>) {
             let (block, next) = (f.block(id), f.block(to));
             // An instruction that may raise stays the last one before its handler, and none from
             // outside a `try` gets in; nor does one into an iteration that it is not part of.
-            let keeps_handler = block.handler.is_none() && (next.handler.is_none() || !block.may_raise());
+            let keeps_handler =
+                block.handler.is_none() && (next.handler.is_none() || !block.may_raise());
             let keeps_iteration = block.insts.is_empty() || block.iterations == next.iterations;
             if preds[to.index()] != 1 || to == id || !keeps_handler || !keeps_iteration {
                 break;
@@ -49,7 +52,12 @@ fn renumber(f: &mut Function, renamed: &FxHashMap<Value, Value>) {
     for (i, &b) in order.iter().enumerate() {
         blocks[b.index()] = BlockId(i as u32);
         let block = f.block(b);
-        for v in block.params.iter().copied().chain(block.insts.iter().map(|i| i.result)) {
+        for v in block
+            .params
+            .iter()
+            .copied()
+            .chain(block.insts.iter().map(|i| i.result))
+        {
             numbers[v.index()] = Value(values.len() as u32);
             values.push(f.values[v.index()].clone());
         }
@@ -75,7 +83,10 @@ fn renumber(f: &mut Function, renamed: &FxHashMap<Value, Value>) {
             target.block = blocks[target.block.index()];
             target.args.iter_mut().for_each(rename);
         }
-        block.iterations.iter_mut().for_each(|i| rename(&mut i.item));
+        block
+            .iterations
+            .iter_mut()
+            .for_each(|i| rename(&mut i.item));
         ordered.push(block);
     }
     f.blocks = ordered;
