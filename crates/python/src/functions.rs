@@ -57,10 +57,10 @@ pub fn constant_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Opt
             let dispatcher = object.getattr("_dispatcher")?;
             Some(dispatcher::type_of(&dispatcher, pins)?)
         }
-        Some((_, Class::Wrapper)) => match type_of(object, pins)? {
-            Some(ty) => Some(Ty::new(Kind::Foreign(pins.add(object), ty))),
-            None => None,
-        },
+        Some((_, Class::Wrapper)) => {
+            let ty = type_of(object, pins)?;
+            ty.map(|ty| Ty::new(Kind::Foreign(pins.add(object), ty)))
+        }
         _ => None,
     })
 }
