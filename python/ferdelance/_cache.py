@@ -81,10 +81,10 @@ def _of_user():
 
 def _distinct(path):
     """A name for a path. If two paths share one, their files are told apart by contents."""
-    from binascii import crc32
-
     base = _letters(os.path.basename(path)) or "root"
-    return f"{base[-40:]}_{crc32(os.fsencode(path)):08x}"
+    # Modules with checksums would have to be loaded first.
+    number = int.from_bytes(os.fsencode(path), "little") % ((1 << 61) - 1)
+    return f"{base[-40:]}_{number:016x}"
 
 
 def _archive(path):

@@ -656,15 +656,21 @@ def test_the_same_input_gives_the_same_files(project):
 
         f(np.ones(4), P(1, 2.5), "s")
         f(np.ones(4, np.float32), P(1j, (2, 3)), "s")
+        print(id(T), compilations())
     """
     p = project(text)
-    contents = []
+    contents, addresses = [], set()
     for seed in range(3):
-        p.run(PYTHONHASHSEED=str(seed), NUMBA_CACHE_DIR=str(p.folder / str(seed)))
+        address, made = p.run(
+            PYTHONHASHSEED=str(seed), NUMBA_CACHE_DIR=str(p.folder / str(seed))
+        )
+        assert made == "2"
+        addresses.add(address)
         files = p.files(p.folder / str(seed))
         contents.append({f.name: f.read_bytes() for f in files})
     assert len(contents[0]) == 4
     assert contents[0] == contents[1] == contents[2]
+    assert len(addresses) > 1, "processes lie at different addresses"
 
 
 def test_size_is_bounded(project):

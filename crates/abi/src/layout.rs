@@ -18,6 +18,7 @@
 //! | tuple             | the items' slots, one after the other                          |
 //! | array, ndim = n   | 2 + 2n: owner, data, shape[0..n], strides[0..n] (in bytes)     |
 //! | str               | 1: pointer to [`Str`]                                          |
+//! | list              | 1: pointer to [`List`]                                         |
 //!
 //! # Owners
 //!
@@ -63,6 +64,66 @@ pub struct Str {
     /// CPython's hash, or -1 when it has not been asked for.
     pub hash: i64,
 }
+
+/// What every runtime object begins with: enough to count it, and to tell what it is.
+#[repr(C)]
+pub struct Object {
+    /// Number of references.
+    pub count: AtomicUsize,
+    /// Length, in characters or items.
+    pub len: usize,
+    /// [`TAG_LIST`] for a list; of a string, the bytes a character (1, 2 or 4).
+    pub tag: u32,
+}
+
+/// The tag of lists.
+pub const TAG_LIST: u32 = 16;
+
+/// A list of the runtime: items of one type, one after the other.
+///
+/// An item that is one machine value has that value's size (a bool is a byte); any other lies as the
+/// slots of the convention above. Which slots hold references to runtime objects, and which hold owner
+/// words of arrays, is said by two sets of bits, so that the runtime can count for the items without
+/// knowing their type. Such slots are null where an optional item is None.
+#[repr(C)]
+pub struct List {
+    pub count: AtomicUsize,
+    pub len: usize,
+    /// [`TAG_LIST`].
+    pub tag: u32,
+    /// Bytes of an item.
+    pub item_size: u32,
+    /// The items; null as long as there is no room for any.
+    pub data: *mut u8,
+    /// How many items there is room for.
+    pub capacity: usize,
+    /// Bit `i`: slot `i` of each item is a runtime object.
+    pub objects: u64,
+    /// Bit `i`: slot `i` of each item is an owner word.
+    pub owners: u64,
+}
+
+/// Where compiled code finds the parts of a [`List`].
+pub const LIST_LEN: usize = core::mem::offset_of!(List, len);
+pub const LIST_DATA: usize = core::mem::offset_of!(List, data);
+pub const LIST_CAPACITY: usize = core::mem::offset_of!(List, capacity);
+
+/// How `list_sort` compares items.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i64)]
+pub enum Order {
+    Signed,
+    Unsigned,
+    Float,
+    Str,
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Object, count) == offset_of!(Str, count) && offset_of!(Object, count) == offset_of!(List, count));
+    assert!(offset_of!(Object, len) == offset_of!(Str, len) && offset_of!(Object, len) == offset_of!(List, len));
+    assert!(offset_of!(Object, tag) == offset_of!(Str, kind) && offset_of!(Object, tag) == offset_of!(List, tag));
+};
 
 /// Reference count of objects that are never freed.
 pub const IMMORTAL: usize = usize::MAX / 2;

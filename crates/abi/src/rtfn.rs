@@ -28,12 +28,21 @@ pub enum RtTy {
     F64,
     /// An address that the reference counter does not manage.
     Ptr,
-    /// A managed runtime object ([`crate::layout::Str`], ...): results are owned, arguments borrowed.
+    /// A managed runtime object ([`crate::layout::Object`]): results are owned, arguments borrowed. In the
+    /// table it is a string; `List` and `Any` are the same to compiled code.
     Obj,
     /// An owner word ([`crate::layout::Buffer`] or tagged), managed like `Obj`.
     Owner,
     /// An error object, or null.
     Err,
+}
+
+#[allow(non_upper_case_globals, reason = "names in the table, beside the variants")]
+impl RtTy {
+    /// A list ([`crate::layout::List`]).
+    pub const List: RtTy = RtTy::Obj;
+    /// Any runtime object.
+    pub const Any: RtTy = RtTy::Obj;
 }
 
 /// What a runtime function may do besides computing its result.
@@ -75,9 +84,9 @@ macro_rules! for_each_rtfn {
             /// One reference less; frees at zero; nothing for static and borrowed owners.
             fd owner_release(Owner) -> () effect;
             /// One reference to a runtime object more.
-            fd obj_retain(Obj) -> () effect;
+            fd obj_retain(Any) -> () effect;
             /// One reference to a runtime object less.
-            fd obj_release(Obj) -> () effect;
+            fd obj_release(Any) -> () effect;
 
             // ---- errors -------------------------------------------------------------------------
             /// A new error: exception class (`PyObject*`) and location. Arguments follow with `error_arg_*`.
@@ -183,6 +192,32 @@ macro_rules! for_each_rtfn {
             fd str_from_complex(F64, F64) -> (Obj) effect;
             /// `repr(s)`.
             fd str_repr(Obj) -> (Obj) effect;
+
+            // ---- lists --------------------------------------------------------------------------
+            /// An empty list: bytes of an item, its slots that are objects and that are owner words (as
+            /// sets of bits), and how many items to make room for.
+            fd list_new(I64, I64, I64, I64) -> (List) raises;
+            /// Makes room for so many items more.
+            fd list_reserve(List, I64) -> () raises;
+            /// `count` items from `start` in steps of `step`, all inside the list, as a new list.
+            fd list_slice(List, I64, I64, I64) -> (List) raises;
+            fd list_concat(List, List) -> (List) raises;
+            /// `items * n`; a negative n gives an empty list.
+            fd list_repeat(List, I64) -> (List) raises;
+            /// `items *= n`
+            fd list_repeat_in_place(List, I64) -> () raises;
+            fd list_extend(List, List) -> () raises;
+            /// Moves the items from `i` on (0 <= i <= len) up by one; item `i` is zero then.
+            fd list_open(List, I64) -> () raises;
+            /// Moves the items behind `i` down by one; item `i` was taken out before.
+            fd list_close(List, I64) -> () effect;
+            /// Removes `count` items from `start` in steps of `step`, all inside the list.
+            fd list_delete(List, I64, I64, I64) -> () effect;
+            /// Replaces `count` items from `start` by copies of another list's.
+            fd list_replace(List, I64, I64, List) -> () raises;
+            fd list_reverse(List) -> () effect;
+            /// Sorts in place, stable; how to compare is an `Order`, the flag says whether downwards.
+            fd list_sort(List, I64, I1) -> () effect;
 
             // ---- hashing ------------------------------------------------------------------------
             /// CPython's hash of an int, a float; tuples are mixed with `hash_tuple_step`/`_end`.

@@ -43,11 +43,11 @@ impl Encoder {
         self.bytes.extend(value.to_le_bytes());
     }
     /// The length of a list, a text or the like.
-    pub fn len(&mut self, value: usize) {
+    pub fn length(&mut self, value: usize) {
         self.u64(value as u64);
     }
     pub fn raw(&mut self, value: &[u8]) {
-        self.len(value.len());
+        self.length(value.len());
         self.bytes.extend(value);
     }
     pub fn str(&mut self, value: &str) {
@@ -64,7 +64,7 @@ impl Encoder {
     }
 
     pub fn types(&mut self, types: &[Ty]) -> Result<(), Local> {
-        self.len(types.len());
+        self.length(types.len());
         types.iter().try_for_each(|&ty| self.ty(ty))
     }
 
@@ -127,7 +127,7 @@ impl Encoder {
                 self.types(signatures)?;
             }
             Kind::Function(signature) => {
-                self.around(29, signature.result)?;
+                self.around(31, signature.result)?;
                 self.types(&signature.args)?;
             }
             Kind::Foreign(object, ty) => {
@@ -148,6 +148,8 @@ impl Encoder {
                 self.str(class);
             }
             Kind::Caught => self.u8(28),
+            Kind::List(item) => self.around(29, *item)?,
+            Kind::Unknown => return Err(Local("the type of what is in an empty list")),
             Kind::Closure(_) => return Err(Local("the type of an inner function")),
             Kind::Cell(_) => return Err(Local("the type of a variable of inner functions")),
         }
@@ -170,7 +172,7 @@ impl Encoder {
     fn named_tuple(&mut self, class: &NamedTuple) {
         self.handle(class.class);
         self.str(&class.name);
-        self.len(class.fields.len());
+        self.length(class.fields.len());
         class.fields.iter().for_each(|field| self.str(field));
     }
 
@@ -210,7 +212,7 @@ impl Encoder {
             Const::Str(text) => self.named(5, text),
             Const::Tuple(items) => {
                 self.u8(6);
-                self.len(items.len());
+                self.length(items.len());
                 items.iter().for_each(|item| self.constant(item));
             }
             Const::Array(array) => self.object(7, *array),
@@ -273,12 +275,12 @@ impl<'a> Decoder<'a> {
         self.array().map(u128::from_le_bytes)
     }
     /// The length of a list; no item is shorter than a byte, which bounds what a reader may reserve.
-    pub fn len(&mut self) -> Option<usize> {
+    pub fn length(&mut self) -> Option<usize> {
         let len = usize::try_from(self.u64()?).ok()?;
         (len <= self.bytes.len()).then_some(len)
     }
     pub fn raw(&mut self) -> Option<&'a [u8]> {
-        let len = self.len()?;
+        let len = self.length()?;
         let (raw, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest;
         Some(raw)
@@ -301,7 +303,7 @@ impl<'a> Decoder<'a> {
 
     pub fn types(&mut self) -> Option<Box<[Ty]>> {
         // Types without contents are one byte long.
-        (0..self.len()?).map(|_| self.ty()).collect()
+        (0..self.length()?).map(|_| self.ty()).collect()
     }
 
     pub fn ty(&mut self) -> Option<Ty> {
@@ -351,11 +353,12 @@ impl<'a> Decoder<'a> {
             26 => Kind::Exception(self.handle()?, self.str()?.into(), self.types()?),
             27 => Kind::Opaque(self.handle()?, self.str()?.into()),
             28 => Kind::Caught,
-            29 => Kind::Function(Box::new(Signature {
+            29 => Kind::List(self.ty()?),
+            30 => Kind::Foreign(self.handle()?, self.ty()?),
+            31 => Kind::Function(Box::new(Signature {
                 result: self.ty()?,
                 args: self.types()?,
             })),
-            30 => Kind::Foreign(self.handle()?, self.ty()?),
             _ => return None,
         }))
     }
@@ -363,7 +366,7 @@ impl<'a> Decoder<'a> {
     fn named_tuple(&mut self) -> Option<NamedTuple> {
         let class = self.handle()?;
         let name = self.str()?.into();
-        let fields = (0..self.len()?)
+        let fields = (0..self.length()?)
             .map(|_| self.str().map(Into::into))
             .collect::<Option<_>>()?;
         Some(NamedTuple {

@@ -9,8 +9,8 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`]: what the compiler itself knows. * [`unroll`]: loops over
-//!   tuples, item by item.
+//!   [`numpy`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   over tuples, item by item.
 
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ mod call;
 mod elementwise;
 pub mod index;
 pub mod intrinsic;
+pub mod list;
 mod numpy;
 mod op;
 mod solve;
@@ -67,6 +68,8 @@ pub struct Typing {
     pub calls: FxHashMap<hir::Value, Resolution>,
     /// The join of what is returned.
     pub result: Option<Ty>,
+    /// A list display whose items have no type.
+    unknown_list: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,18 +144,6 @@ pub struct Session<'h> {
     /// Lowest depth of the stack whose result was assumed since the current solve began.
     low: u32,
     depth: u32,
-    /// Every global and free variable that was looked up: what a cache must check.
-    pub dependencies: Vec<Dependency>,
-}
-
-/// A name that the compile looked up, and what it found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dependency {
-    /// The Python function whose scope it was looked up in.
-    pub function: PyRef,
-    pub name: Arc<str>,
-    pub object: PyRef,
-    pub free: bool,
 }
 
 impl<'h> Session<'h> {
@@ -169,7 +160,6 @@ impl<'h> Session<'h> {
             cells_changed: false,
             low: u32::MAX,
             depth: 0,
-            dependencies: vec![],
         }
     }
 

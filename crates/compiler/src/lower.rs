@@ -6,8 +6,9 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]: iteration. * [`call`]: calls and intrinsics.
-//! * [`raise`]: errors. * [`text`]: str, repr, print, hash.
+//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]:
+//!   iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//!   repr, print, hash.
 
 use std::sync::Arc;
 
@@ -26,11 +27,13 @@ mod call;
 mod compare;
 mod elementwise;
 mod iter;
+mod list;
 mod raise;
 mod scalar;
 mod text;
 pub mod value;
 
+pub use list::Form as ListForm;
 pub use value::{Vals, machine};
 
 /// A value with its type, as operators take it.
@@ -280,6 +283,9 @@ impl Body<'_, '_, '_> {
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
+        if let Some(vals) = self.list_inst(inst, ty)? {
+            return Ok(Some(vals));
+        }
         let constant = self.typing.values[inst.result.index()].constant.clone();
         let known = constant.is_some_and(|c| self.is_materialisable(ty, &c));
         let vals: Vals = match &inst.op {

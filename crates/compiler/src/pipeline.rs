@@ -8,11 +8,11 @@ use ferdelance_abi::settings::Options;
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir;
 use crate::host::Host;
-use crate::infer::{Dependency, InstanceId, ModuleInfo, Session, Typing};
+use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
 use crate::tir::build::Builder;
-use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
+use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
 /// What to compile.
@@ -52,8 +52,6 @@ pub struct Report {
     typing: Arc<Typing>,
     args: Vec<Ty>,
     result: Ty,
-    /// Every global and free variable that the code depends on.
-    pub dependencies: Vec<Dependency>,
 }
 
 /// A rewrite of a whole program.
@@ -105,7 +103,6 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
         typing: session.get(root).typing.clone(),
         args: request.args.clone(),
         result,
-        dependencies: std::mem::take(&mut session.dependencies),
     };
     Ok(Compiled { program, result, report })
 }

@@ -140,7 +140,7 @@ impl Identity {
         out.u128(self.code);
         // The text has all fields, also those that are added later.
         out.str(&format!("{:?}", self.options));
-        out.len(self.locals.len());
+        out.length(self.locals.len());
         for (name, ty) in self.locals.iter() {
             out.str(name);
             out.ty(*ty)?;
@@ -521,7 +521,7 @@ impl Trace {
     /// The trace as bytes, for [`Trace::decode`].
     pub fn encode(&self, out: &mut Encoder) {
         self.encode_manifest(out);
-        out.len(self.places.len());
+        out.length(self.places.len());
         for place in &self.places {
             out.str(&place.file);
             out.u32(place.line);
@@ -532,11 +532,11 @@ impl Trace {
     pub fn encode_manifest(&self, out: &mut Encoder) {
         out.u32(self.roots);
         out.u32(self.nodes);
-        out.len(self.steps.len());
+        out.length(self.steps.len());
         for (query, answer) in &self.steps {
             query.encode(out);
             out.raw(&answer.bytes);
-            out.len(answer.objects.len());
+            out.length(answer.objects.len());
             answer.objects.iter().for_each(|node| out.u32(node.0));
         }
     }
@@ -544,11 +544,11 @@ impl Trace {
     /// None if the bytes are not a trace's.
     pub fn decode(from: &mut Decoder<'_>) -> Option<Trace> {
         let (roots, nodes) = (from.u32()?, from.u32()?);
-        let mut steps = Vec::with_capacity(from.clone().len()?);
-        for _ in 0..from.len()? {
+        let mut steps = Vec::with_capacity(from.clone().length()?);
+        for _ in 0..from.length()? {
             let query = Query::decode(from)?;
             let bytes = from.raw()?.into();
-            let objects = (0..from.len()?)
+            let objects = (0..from.length()?)
                 .map(|_| from.u32().map(Node))
                 .collect::<Option<_>>()?;
             steps.push((query, Answer { bytes, objects }));
@@ -559,7 +559,7 @@ impl Trace {
                 line: from.u32()?,
             })
         };
-        let places = (0..from.len()?)
+        let places = (0..from.length()?)
             .map(|_| place(from))
             .collect::<Option<Vec<Place>>>()?;
         // Each node but the roots is some answer's; a longer list would only waste memory.

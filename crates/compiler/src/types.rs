@@ -62,6 +62,10 @@ pub enum Kind {
     Tuple(Box<[Ty]>),
     NamedTuple(NamedTuple, Box<[Ty]>),
     Array(ArrayTy),
+    /// A list of items of this type.
+    List(Ty),
+    /// The type of the items of a list that nothing was put into yet; in the end there is none.
+    Unknown,
     Optional(Ty),
     /// `range` over integers of this type; a value has start, stop and, unless the step is known and
     /// part of the type, step.
@@ -206,6 +210,9 @@ impl Ty {
         let args = args.iter().map(|t| t.strong()).collect();
         Ty::new(Kind::Function(Box::new(Signature { result: result.strong(), args })))
     }
+    pub fn list(item: Ty) -> Ty {
+        Ty::new(Kind::List(item))
+    }
     pub fn builtin(name: &str) -> Ty {
         Ty::new(Kind::Builtin(name.into()))
     }
@@ -225,6 +232,7 @@ impl Ty {
             Kind::Float { bits, weak: w } if w != weak => Ty::new(Kind::Float { bits, weak }),
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
+            Kind::List(item) => Ty::list(item.with_origin(weak)),
             Kind::Tuple(ref items) => Ty::tuple(&items.iter().map(|t| t.with_origin(weak)).collect::<Vec<_>>()),
             Kind::NamedTuple(ref class, ref items) => {
                 Ty::new(Kind::NamedTuple(class.clone(), items.iter().map(|t| t.with_origin(weak)).collect()))
@@ -301,6 +309,30 @@ impl Ty {
             Kind::Function(signature) => Some(signature),
             Kind::Foreign(_, ty) => ty.signature(),
             _ => None,
+        }
+    }
+    /// The type of the items of a list.
+    pub fn list_item(self) -> Option<Ty> {
+        match *self.kind() {
+            Kind::List(item) => Some(item),
+            _ => None,
+        }
+    }
+    /// Whether no part of it is [`Kind::Unknown`].
+    pub fn is_known(self) -> bool {
+        match self.kind() {
+            Kind::Unknown => false,
+            Kind::List(t)
+            | Kind::Optional(t)
+            | Kind::Iter(t)
+            | Kind::Enumerate(t)
+            | Kind::Reversed(t)
+            | Kind::Method(t, _) => t.is_known(),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
+                items.iter().all(|t| t.is_known())
+            }
+            Kind::Closure(c) => c.captures.iter().chain(&c.defaults).all(|t| t.is_known()),
+            _ => true,
         }
     }
     /// Item types of a tuple, named or not.
@@ -385,6 +417,8 @@ impl fmt::Display for Ty {
                 f.write_str(if a.aligned { "" } else { "unaligned " })?;
                 write!(f, "array({}, {}d, {layout})", a.dtype, a.ndim)
             }
+            Kind::List(t) => write!(f, "list({t})"),
+            Kind::Unknown => f.write_str("undefined"),
             Kind::Optional(t) => write!(f, "OptionalType({t})"),
             Kind::Range(t, _) => write!(f, "range({t})"),
             Kind::Iter(t) => write!(f, "iter({t})"),

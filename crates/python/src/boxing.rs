@@ -8,12 +8,13 @@ use core::ffi::{CStr, c_void};
 use ferdelance_abi::layout::{Buffer, OWNER_BORROWED, OWNER_STATIC, Str};
 use ferdelance_compiler::diag::{Code, Diagnostic};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
-use ferdelance_runtime::{memory, string};
+use ferdelance_runtime::{memory, object, string};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use crate::handles::{self, Pins};
+use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
 use crate::{errors, functions, known, layouts, types};
@@ -36,6 +37,7 @@ pub enum Plan {
     /// A value with so many slots, behind a flag.
     Optional(Box<Plan>, usize),
     Array(ArrayPlan),
+    List(Box<ListPlan>),
     /// `range` or `slice`, called with start, stop and step.
     Parts {
         class: *mut PyObject,
@@ -102,6 +104,13 @@ impl Frozen {
     }
 }
 
+/// What boxing needs to know besides the plan.
+pub struct Context<'a> {
+    pub frozen: &'a Frozen,
+    /// Lists that came from Python and go back as what they were.
+    pub lent: &'a Lending,
+}
+
 impl Plan {
     /// The plan for results of a type; objects that it names are pinned.
     pub fn new(py: Python<'_>, ty: Ty, pins: &mut Pins) -> PyResult<Plan> {
@@ -136,6 +145,10 @@ impl Plan {
                     ndim: usize::from(array.ndim),
                     readonly: array.readonly,
                 }),
+                None => return Err(cannot_return(ty)),
+            },
+            Kind::List(item) => match ListPlan::new(py, *item, pins)? {
+                Some(plan) => Plan::List(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
             },
             Kind::Function(_) => Plan::Function,
@@ -186,7 +199,7 @@ impl Plan {
     /// # Safety
     /// The slots hold an owned value of the plan's type; the GIL is held.
     #[inline(always)]
-    pub unsafe fn make(&self, slots: &mut *const u64, frozen: &Frozen) -> *mut PyObject {
+    pub unsafe fn make(&self, slots: &mut *const u64, cx: &Context<'_>) -> *mut PyObject {
         // SAFETY: as promised.
         unsafe {
             match self {
@@ -198,13 +211,13 @@ impl Plan {
                 } else {
                     ffi::Py_False()
                 }),
-                _ => self.make_other(slots, frozen),
+                _ => self.make_other(slots, cx),
             }
         }
     }
 
     #[inline(never)]
-    unsafe fn make_other(&self, slots: &mut *const u64, frozen: &Frozen) -> *mut PyObject {
+    unsafe fn make_other(&self, slots: &mut *const u64, cx: &Context<'_>) -> *mut PyObject {
         // SAFETY: as for `make`.
         unsafe {
             let f32 = |slots: &mut *const u64| f64::from(f32::from_bits(take(slots) as u32));
@@ -223,12 +236,12 @@ impl Plan {
                 Plan::Str => {
                     let text = core::ptr::with_exposed_provenance_mut::<Str>(take(slots) as usize);
                     let object = layouts::str_from_runtime(text);
-                    string::obj_release(text);
+                    string::release(text);
                     object
                 }
-                Plan::Tuple(items) => make_tuple(items, slots, frozen),
+                Plan::Tuple(items) => make_tuple(items, slots, cx),
                 Plan::NamedTuple(class, items) => {
-                    let arguments = make_tuple(items, slots, frozen);
+                    let arguments = make_tuple(items, slots, cx);
                     if arguments.is_null() {
                         return arguments;
                     }
@@ -241,13 +254,14 @@ impl Plan {
                         *slots = slots.add(*count);
                         return new_ref(ffi::Py_None());
                     }
-                    plan.make(slots, frozen)
+                    plan.make(slots, cx)
                 }
-                Plan::Array(plan) => plan.make(slots, frozen),
+                Plan::Array(plan) => plan.make(slots, cx),
+                Plan::List(plan) => plan.make(core::ptr::with_exposed_provenance_mut(take(slots) as usize), cx),
                 Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
                 Plan::Function => make_function(take(slots) as usize),
                 Plan::Object(object) => new_ref(*object),
-                Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, frozen),
+                Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, cx),
             }
         }
     }
@@ -256,7 +270,7 @@ impl Plan {
     ///
     /// # Safety
     /// As for `make`.
-    unsafe fn release(&self, slots: &mut *const u64) {
+    pub unsafe fn release(&self, slots: &mut *const u64) {
         // SAFETY: as promised.
         unsafe {
             match self {
@@ -268,7 +282,10 @@ impl Plan {
                     take(slots);
                     take(slots);
                 }
-                Plan::Str => string::obj_release(core::ptr::with_exposed_provenance_mut(
+                Plan::Str => string::release(core::ptr::with_exposed_provenance_mut(
+                    take(slots) as usize,
+                )),
+                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(
                     take(slots) as usize,
                 )),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
@@ -354,7 +371,7 @@ unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
     object
 }
 
-unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, frozen: &Frozen) -> *mut PyObject {
+unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, cx: &Context<'_>) -> *mut PyObject {
     // SAFETY: as for `Plan::make`.
     unsafe {
         let tuple = ffi::PyTuple_New(items.len() as ffi::Py_ssize_t);
@@ -364,7 +381,7 @@ unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, frozen: &Frozen) ->
                 item.release(slots);
                 continue;
             }
-            let object = item.make(slots, frozen);
+            let object = item.make(slots, cx);
             // Null is what the place holds anyway.
             failed =
                 object.is_null() || ffi::PyTuple_SetItem(tuple, i as ffi::Py_ssize_t, object) != 0;
@@ -414,7 +431,7 @@ unsafe fn make_parts(
 }
 
 impl ArrayPlan {
-    unsafe fn make(&self, slots: &mut *const u64, frozen: &Frozen) -> *mut PyObject {
+    unsafe fn make(&self, slots: &mut *const u64, cx: &Context<'_>) -> *mut PyObject {
         // SAFETY: the slots of an array are owner, data, shape, strides.
         unsafe {
             let owner = take(slots) as usize;
@@ -428,7 +445,7 @@ impl ArrayPlan {
                     core::ptr::with_exposed_provenance_mut::<PyObject>(owner & !OWNER_BORROWED);
                 self.of_object(object, data, shape, strides, self.readonly)
             } else if owner == OWNER_STATIC {
-                match frozen.find(data) {
+                match cx.frozen.find(data) {
                     Some(array) => self.of_object(array, data, shape, strides, true),
                     None => self.copy(data, shape, strides),
                 }

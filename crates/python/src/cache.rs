@@ -161,7 +161,7 @@ fn encode_types(
     params: &[Ty],
     asked: Asked,
 ) -> Result<(), ferdelance_compiler::encode::Local> {
-    out.len(state.options.locals.len());
+    out.length(state.options.locals.len());
     for (name, ty) in state.options.locals.iter() {
         out.str(name);
         out.ty(*ty)?;

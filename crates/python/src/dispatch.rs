@@ -28,14 +28,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::binding::Binding;
-use crate::boxing::{self, Frozen};
+use crate::boxing::{self, Context, Frozen};
 use crate::cache::Cache;
 use crate::engine::{self, Unit};
 use crate::functions::Published;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
-use crate::{capture, errors};
+use crate::{capture, errors, lists};
 
 /// Slots that fit on the stack.
 const STACK_SLOTS: usize = 64;
@@ -441,14 +441,14 @@ impl Route {
             }
         }
         // SAFETY: the slots hold the arguments; the overload lives as long as the route.
-        Some(unsafe { (*self.overload).run(state, slots) })
+        Some(unsafe { (*self.overload).run(state, slots, &made) })
     }
 }
 
 impl Overload {
     /// Runs the code on unboxed arguments.
     #[inline(always)]
-    unsafe fn run(&self, state: &State, args: *const u64) -> *mut PyObject {
+    unsafe fn run(&self, state: &State, args: *const u64, made: &Made) -> *mut PyObject {
         let mut stack = [const { MaybeUninit::<u64>::uninit() }; STACK_SLOTS];
         let mut heap: Vec<u64> = Vec::new();
         let results: *mut u64 = if self.result_slots <= STACK_SLOTS {
@@ -472,13 +472,22 @@ impl Overload {
             if memory::owners_pending() {
                 drain();
             }
+            let cx = Context {
+                frozen: &self.frozen,
+                lent: &made.lists,
+            };
+            // Also when an exception was raised: what happened before it has happened.
+            let reflected = made.lists.is_empty() || lists::give_back(&cx);
             if !error.is_null() {
                 let py = Python::assume_attached();
                 errors::raise(py, error, state.globals.bind(py).cast::<PyDict>().ok());
                 return ptr::null_mut();
             }
-            self.result_plan
-                .make(&mut results.cast_const(), &self.frozen)
+            if !reflected {
+                self.result_plan.release(&mut results.cast_const());
+                return ptr::null_mut();
+            }
+            self.result_plan.make(&mut results.cast_const(), &cx)
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::capture::{At, Place};
 use crate::num::slots;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
-use crate::{errors, functions, handles, inspect};
+use crate::{errors, functions, handles, inspect, lock};
 
 /// Code for one signature.
 pub struct Unit {
@@ -151,11 +151,10 @@ pub fn compile(
     let program = &examined.program;
     check_slots(program, args, result).map_err(Failure::Internal)?;
     let front = start.elapsed();
-    let settings = jit::Settings::default();
+    let settings = settings(py);
     // LLVM needs nothing of Python, and takes the longest.
-    let object = py
-        .detach(|| jit::compile(program, &settings))
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let object = py.detach(|| lock::native(|| jit::compile(program, &settings)));
+    let object = object.map_err(|error| Failure::Internal(error.to_string()))?;
     let debugger = options.compiler.debug;
     let mut unit = load(py, &object, result, asked, options.compiler, debugger)?;
     unit.examined = OnceCell::from(examined);
@@ -222,7 +221,10 @@ pub fn load(
         pool: &mut pool,
         failure: None,
     };
-    let load_options = jit::LoadOptions { gdb: debugger };
+    let load_options = jit::LoadOptions {
+        gdb: debugger,
+        ..Default::default()
+    };
     let loaded = jit::load(object, &Runtime, &mut resolver, &load_options);
     let loaded = match (loaded, resolver.failure) {
         (Ok(loaded), _) => loaded,
@@ -266,8 +268,9 @@ pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Resul
             Ok(self.0 as u64)
         }
     }
-    let loaded = py.detach(|| {
-        let object = jit::compile(program, &jit::Settings::default())?;
+    let settings = settings(py);
+    let object = py.detach(|| lock::native(|| jit::compile(program, &settings)));
+    let loaded = object.and_then(|object| {
         let options = jit::LoadOptions::default();
         jit::load(&object, &Runtime, &mut Only(function), &options)
     });
@@ -279,8 +282,34 @@ pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Resul
 }
 
 /// What code is generated for, as text.
-pub fn target(_: Python<'_>) -> String {
-    format!("{:?}", jit::Settings::default())
+pub fn target(py: Python<'_>) -> String {
+    format!("{:?}", settings(py))
+}
+
+/// The machine to compile for: this one, unless the configuration says otherwise.
+fn settings(py: Python<'_>) -> jit::Settings {
+    let mut settings = jit::Settings::default();
+    let Ok(config) = py.import("ferdelance.config") else {
+        return settings;
+    };
+    let text = |name: &str| {
+        config
+            .getattr(name)
+            .ok()?
+            .extract::<Option<String>>()
+            .ok()?
+    };
+    if let Some(name) = text("CPU_NAME") {
+        // What another machine has beyond its name is not known.
+        settings.cpu = jit::Cpu {
+            name,
+            features: String::new(),
+        };
+    }
+    if let Some(features) = text("CPU_FEATURES") {
+        settings.cpu.features = features;
+    }
+    settings
 }
 
 /// Both sides of the boundary must agree on the slots of every value; a disagreement would corrupt memory.

@@ -12,7 +12,7 @@ use ferdelance_compiler::trace::{Identify, Identity};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType};
 use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};
@@ -106,7 +106,13 @@ impl<'py> PyHost<'py> {
 
     fn describe_object(&self, object: &Bound<'py, PyAny>) -> PyResult<Result<Described, String>> {
         let mut pins = Pins::default();
-        let found = typeof_::type_of(object, &mut pins).and_then(|ty| match ty {
+        let found = if object.is_exact_instance_of::<PyList>() {
+            Ok(None)
+        } else {
+            typeof_::type_of(object, &mut pins)
+        };
+        // A list of the outside could change after it was frozen.
+        let found = found.and_then(|ty| match ty.filter(|&ty| !has_list(ty)) {
             Some(ty) => frozen(object, ty, &mut pins).map(Some),
             None => Ok(None),
         });
@@ -211,6 +217,14 @@ impl<'py> PyHost<'py> {
             .get(index)
             .and_then(|param| param.default.as_ref())
             .map(|default| default.bind(self.py).clone()))
+    }
+}
+
+fn has_list(ty: Ty) -> bool {
+    match ty.kind() {
+        Kind::List(_) => true,
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| has_list(item)),
+        _ => false,
     }
 }
 

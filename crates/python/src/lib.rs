@@ -30,6 +30,7 @@ mod host;
 mod inspect;
 mod known;
 mod layouts;
+mod lists;
 mod lock;
 mod num;
 mod numpy;

@@ -224,7 +224,7 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 /// Number of slots that a value of a type takes; see `abi::layout`.
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
-        Kind::Str | Kind::Function(_) => 1,
+        Kind::Str | Kind::List(_) | Kind::Function(_) => 1,
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()

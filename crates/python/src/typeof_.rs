@@ -1,10 +1,11 @@
 //! The types of Python objects: what a value is to compiled code.
 
 use ferdelance_compiler::types::{Kind, Ty};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyRange, PySlice, PyString, PyTuple,
+    PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySlice, PyString, PyTuple,
 };
 
 use crate::handles::Pins;
@@ -49,6 +50,9 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     }
     if let Ok(tuple) = object.cast::<PyTuple>() {
         return tuple_type(tuple, pins);
+    }
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        return list_type(list, pins);
     }
     // SAFETY: alive.
     if unsafe { numpy().is_array(object.as_ptr()) } {
@@ -132,6 +136,42 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
         None => Ty::tuple(&items),
         Some(class) => Ty::new(Kind::NamedTuple(class, items.into())),
     }))
+}
+
+/// Lists have items of one class and type; what an empty list could hold, nobody knows, unless it is an
+/// item of a list with others that are not empty.
+fn list_type(list: &Bound<'_, PyList>, pins: &mut Pins) -> PyResult<Option<Ty>> {
+    let mut found: Option<(Ty, Bound<'_, PyAny>)> = None;
+    for item in list.iter() {
+        if item.cast_exact::<PyList>().is_ok_and(|inner| inner.is_empty()) && list.len() > 1 {
+            continue;
+        }
+        let Some(ty) = type_of(&item, pins)? else {
+            return Ok(None);
+        };
+        match &found {
+            None => found = Some((ty, item)),
+            Some((known, first)) if *known == ty && first.get_type().is(item.get_type()) => {}
+            Some((_, first)) => {
+                return Err(PyTypeError::new_err(format!(
+                    "can't unbox heterogeneous list: {} != {} (all items of a list must have one type)",
+                    class_name(first),
+                    class_name(&item)
+                )));
+            }
+        }
+    }
+    match found {
+        Some((ty, first)) if list.iter().all(|item| item.get_type().is(first.get_type())) => {
+            Ok(Some(Ty::list(ty)))
+        }
+        Some(_) => Err(PyTypeError::new_err(
+            "can't unbox heterogeneous list: some items are lists, others are not",
+        )),
+        None => Err(PyValueError::new_err(
+            "cannot determine the type of an empty list: cannot compute fingerprint of empty list",
+        )),
+    }
 }
 
 /// Masked arrays are arrays by inheritance only.

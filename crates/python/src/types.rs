@@ -42,6 +42,8 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
             )
                 .into_pyobject(py)?
         }
+        // Which lists are reflected is not a matter of types here.
+        Kind::List(item) => ("list", encode(py, *item)?, true).into_pyobject(py)?,
         Kind::Optional(inner) => ("optional", encode(py, *inner)?).into_pyobject(py)?,
         Kind::Omitted(default) => ("omitted", object(py, *default)?).into_pyobject(py)?,
         Kind::Range(item, _) => ("range", item.bits()).into_pyobject(py)?,
@@ -168,6 +170,7 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             }
             .ty()
         }
+        "list" => Ty::list(decode(&part(1)?, pins)?),
         "optional" => Ty::optional(decode(&part(1)?, pins)?),
         "omitted" => Ty::new(Kind::Omitted(pins.add(&part(1)?))),
         "dispatcher" => dispatcher::type_of(&part(1)?, pins)?,

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::handles::Pins;
 use crate::layouts::{self, class};
+use crate::lists::{Lending, unboxing::ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
 use crate::{dispatcher, functions};
@@ -29,16 +30,20 @@ pub enum Outcome {
     Raised,
 }
 
-/// Strings made for the arguments of one call; released when it is over.
+/// What was made for the arguments of one call; released when it is over.
 #[derive(Default)]
-pub struct Made(SmallVec<[*mut Str; 4]>);
+pub struct Made {
+    strings: SmallVec<[*mut Str; 4]>,
+    /// Lists, each with the Python list that it is a copy of.
+    pub lists: Lending,
+}
 
 impl Drop for Made {
     #[inline(always)]
     fn drop(&mut self) {
-        for &text in &self.0 {
+        for &text in &self.strings {
             // SAFETY: made by `unbox`, with one reference that is ours.
-            unsafe { ferdelance_runtime::string::obj_release(text) };
+            unsafe { ferdelance_runtime::string::release(text) };
         }
     }
 }
@@ -75,6 +80,7 @@ pub enum Plan {
     Str {
         class: *mut PyTypeObject,
     },
+    List(Box<ListPlan>),
     /// A tuple, named or not.
     Items {
         class: *mut PyTypeObject,
@@ -230,6 +236,9 @@ impl Plan {
                         flags: contiguous.1 | writeable | aligned,
                     }))
                 }
+                Kind::List(item) if actual.strong() == param.strong() => {
+                    Some(Plan::List(Box::new(ListPlan::new(py, object, *item, pins)?)))
+                }
                 Kind::Range(..) | Kind::Slice(_) if actual != param => None,
                 Kind::Range(..) => Some(Plan::Parts {
                     class,
@@ -340,7 +349,7 @@ impl Plan {
                     if text.is_null() {
                         return Outcome::Raised;
                     }
-                    made.0.push(text);
+                    made.strings.push(text);
                     put(out, text.addr() as u64)
                 }
                 Plan::Items {
@@ -358,6 +367,7 @@ impl Plan {
                     }
                     Outcome::Done
                 }
+                Plan::List(plan) => plan.unbox(object, out, made),
                 Plan::Present(plan) => {
                     put(out, 1);
                     plan.unbox(object, out, made)

@@ -1,4 +1,4 @@
-//! What compiled code calls: memory, errors, numbers, strings.
+//! What compiled code calls: memory, errors, numbers, strings, lists.
 //!
 //! Each function of the table [`ferdelance_abi::rtfn`] is an `extern "C"` function in one of the
 //! modules here, under the name of its row; [`address`] gives its address. The table is the only
@@ -19,8 +19,10 @@ pub mod error;
 pub mod format;
 pub mod hash;
 mod libm;
+pub mod list;
 pub mod memory;
 pub mod number;
+pub mod object;
 pub mod print;
 pub mod stack;
 pub mod string;

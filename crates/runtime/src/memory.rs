@@ -82,15 +82,15 @@ pub struct Stats {
     pub alloc: u64,
     /// Buffers freed (also those whose owner still waits in the queue of [`drain_owners`]).
     pub free: u64,
-    /// Strings made, literals not included.
+    /// Runtime objects (strings, lists) made, literals not included.
     pub object_alloc: u64,
-    /// Strings freed.
+    /// Runtime objects freed.
     pub object_free: u64,
     /// Errors made.
     pub error_alloc: u64,
     /// Errors dropped or taken.
     pub error_free: u64,
-    /// Bytes that live buffers and strings hold; headers and memory of Python objects not included.
+    /// Bytes that live buffers and runtime objects hold; headers and memory of Python objects not included.
     pub live_bytes: u64,
 }
 
@@ -100,7 +100,7 @@ impl Stats {
         self.alloc.wrapping_sub(self.free)
     }
 
-    /// Strings that are alive.
+    /// Runtime objects that are alive.
     pub fn live_objects(&self) -> u64 {
         self.object_alloc.wrapping_sub(self.object_free)
     }
@@ -130,6 +130,8 @@ pub(crate) enum Event {
     BufferFreed(usize),
     ObjectMade(usize),
     ObjectFreed(usize),
+    /// An object holds so many bytes more.
+    ObjectGrown(usize),
     ErrorMade,
     ErrorFreed,
 }
@@ -170,6 +172,7 @@ impl Counters {
                 add(&self.object_free, 1);
                 add(&self.bytes_free, size as u64);
             }
+            Event::ObjectGrown(size) => add(&self.bytes_alloc, size as u64),
             Event::ErrorMade => add(&self.error_alloc, 1),
             Event::ErrorFreed => add(&self.error_free, 1),
         }

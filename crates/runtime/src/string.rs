@@ -20,7 +20,8 @@ use ferdelance_abi::layout::{IMMORTAL, Str};
 
 use crate::error::{Error, Kind};
 use crate::hash::not_minus_one;
-use crate::memory::{Event, count, last_reference};
+use crate::memory::{Event, count};
+use crate::object::{is_immortal, obj_release, obj_retain};
 
 // ---- characters ----------------------------------------------------------------------------------
 
@@ -295,7 +296,7 @@ pub fn str_immortal(text: &str) -> *mut Str {
     let s = str_new(text);
     // SAFETY: nobody else has the string yet, unless it is immortal already.
     unsafe {
-        if !is_immortal(s) {
+        if !is_immortal(s.cast()) {
             count(Event::ObjectFreed(text_size(s)));
             (*s).count.store(IMMORTAL, Relaxed);
         }
@@ -333,38 +334,33 @@ pub unsafe fn str_parts(s: *const Str) -> (u32, *const u8, usize) {
 
 // ---- references ----------------------------------------------------------------------------------
 
-/// # Safety
-/// `s` is a live string.
-unsafe fn is_immortal(s: *const Str) -> bool {
-    // Far from both ends: references that compiled code counts by itself change nothing.
-    // SAFETY: as promised.
-    unsafe { (*s).count.load(Relaxed) >= IMMORTAL / 2 }
-}
-
-/// One reference to a runtime object more. Null is allowed.
+/// One reference to a string more.
 ///
 /// # Safety
-/// `object` is null or a live string.
-pub unsafe extern "C" fn obj_retain(object: *mut Str) {
-    // SAFETY: as promised.
-    unsafe {
-        if !object.is_null() && !is_immortal(object) {
-            (*object).count.fetch_add(1, Relaxed);
-        }
-    }
+/// `s` is null or a live string.
+pub unsafe fn retain(s: *mut Str) {
+    // SAFETY: as promised; a string begins as every object does.
+    unsafe { obj_retain(s.cast()) }
 }
 
-/// One reference to a runtime object less. Null is allowed.
+/// One reference to a string less.
 ///
 /// # Safety
-/// `object` is null or a live string, of which the caller gives up a reference.
-pub unsafe extern "C" fn obj_release(object: *mut Str) {
-    // SAFETY: as promised; after the last reference nobody uses the string.
+/// `s` is null or a live string, of which the caller gives up a reference.
+pub unsafe fn release(s: *mut Str) {
+    // SAFETY: as promised; a string begins as every object does.
+    unsafe { obj_release(s.cast()) }
+}
+
+/// Frees a string.
+///
+/// # Safety
+/// `s` has no references left.
+pub(crate) unsafe fn free(s: *mut Str) {
+    // SAFETY: as promised.
     unsafe {
-        if !object.is_null() && !is_immortal(object) && last_reference(&(*object).count) {
-            count(Event::ObjectFreed(text_size(object)));
-            libc::free(object.cast::<c_void>());
-        }
+        count(Event::ObjectFreed(text_size(s)));
+        libc::free(s.cast::<c_void>());
     }
 }
 
@@ -384,7 +380,7 @@ impl StrRef {
     pub unsafe fn borrowed(s: *mut Str) -> StrRef {
         // SAFETY: as promised.
         unsafe {
-            obj_retain(s);
+            retain(s);
             StrRef(NonNull::new_unchecked(s))
         }
     }
@@ -446,7 +442,7 @@ impl Clone for StrRef {
 impl Drop for StrRef {
     fn drop(&mut self) {
         // SAFETY: gives up the reference of `self`.
-        unsafe { obj_release(self.as_ptr()) }
+        unsafe { release(self.as_ptr()) }
     }
 }
 
@@ -493,7 +489,7 @@ unsafe fn give(out: *mut *mut Str, result: Result<NonNull<Str>, (Kind, &str)>) -
 unsafe fn again(s: *mut Str) -> NonNull<Str> {
     // SAFETY: as promised.
     unsafe {
-        obj_retain(s);
+        retain(s);
         NonNull::new_unchecked(s)
     }
 }
@@ -877,7 +873,7 @@ mod tests {
                 }
                 assert_eq!(out, text.as_ptr());
                 assert_eq!((*out).count.load(Relaxed), 2);
-                obj_release(out);
+                release(out);
             }
         }
     }
@@ -906,12 +902,12 @@ mod tests {
         // SAFETY: it lives forever.
         unsafe {
             for _ in 0..3 {
-                obj_release(s);
+                release(s);
             }
-            obj_retain(s);
+            retain(s);
             assert_eq!((*s).count.load(Relaxed), IMMORTAL);
-            obj_retain(ptr::null_mut());
-            obj_release(ptr::null_mut());
+            retain(ptr::null_mut());
+            release(ptr::null_mut());
         }
     }
 

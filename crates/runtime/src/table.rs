@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use ferdelance_abi::for_each_rtfn;
-use ferdelance_abi::layout::{Buffer, Str};
+use ferdelance_abi::layout::{Buffer, List, Object, Str};
 use ferdelance_abi::rtfn::RtFn;
 
 use crate::error::Error;
@@ -14,8 +14,10 @@ mod fd {
     pub(super) use crate::error::*;
     pub(super) use crate::format::*;
     pub(super) use crate::hash::*;
+    pub(super) use crate::list::*;
     pub(super) use crate::memory::*;
     pub(super) use crate::number::*;
+    pub(super) use crate::object::*;
     pub(super) use crate::print::*;
     pub(super) use crate::stack::*;
     pub(super) use crate::string::*;
@@ -30,6 +32,8 @@ macro_rules! machine_type {
     (F64) => { f64 };
     (Ptr) => { *mut c_void };
     (Obj) => { *mut Str };
+    (List) => { *mut List };
+    (Any) => { *mut Object };
     (Owner) => { *mut Buffer };
     (Err) => { *mut Error };
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ferdelance_abi::layout::{Buffer, Str};
 use ferdelance_runtime::memory::{self, owner_release, owner_retain, owners_pending, queue_object};
 use ferdelance_runtime::string::{
-    obj_release, str_char, str_concat, str_immortal, str_new, str_repr,
+    release as obj_release, str_char, str_concat, str_immortal, str_new, str_repr,
 };
 use ferdelance_runtime::{
     Error, StrRef, buffer_from_object, drain_owners, error, format, stats, take,

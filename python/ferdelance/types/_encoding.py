@@ -3,8 +3,8 @@
 The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is the other side.
 
     ("none",) ("bool",) ("str",) ("bytes",) ("int", bits, signed, weak) ("float", bits, weak)
-    ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T) ("range",
-    bits) ("slice", members) ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy
+    ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T) ("list",
+    T, reflected) ("range", bits) ("slice", members) ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy
     dtype) ("dtype", T) ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq",
     count) ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return
     type, arguments) ("module", object) ("class", object) ("py", type object)
@@ -83,6 +83,7 @@ _ENCODERS = {
     _tuples.BaseNamedTuple: lambda ty: ("namedtuple", ty.instance_class, encode_all(ty.types)),
     _buffers.NestedArray: _encode_opaque,
     _buffers.Array: _encode_array,
+    _containers.List: lambda ty: ("list", encode(ty.dtype), ty.reflected),
     _misc.Optional: lambda ty: ("optional", encode(ty.type)),
     _misc.Omitted: lambda ty: ("omitted", ty.value),
     _functions.Dispatcher: lambda ty: ("dispatcher", ty.dispatcher),
@@ -164,6 +165,7 @@ _DECODERS = {
     "array": lambda dtype, ndim, layout, readonly, aligned: _buffers.Array(
         decode(dtype), ndim, layout, readonly, aligned=aligned
     ),
+    "list": lambda item, reflected: _containers.List(decode(item), reflected),
     "optional": lambda item: _misc.Optional(decode(item)),
     "omitted": _misc.Omitted,
     "dispatcher": _decode_dispatcher,

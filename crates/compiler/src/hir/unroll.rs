@@ -149,15 +149,9 @@ struct Unroller<'l> {
 impl Unroller<'_> {
     fn run(&mut self, f: &Function, count: usize) {
         // Without a way back to the header there is one iteration at most.
-        let iterations = if self.shape.param.is_some() {
-            count
-        } else {
-            count.min(1)
-        };
-        let headers = if self.shape.param.is_some() {
-            count + 1
-        } else {
-            1
+        let (iterations, headers) = match self.shape.param {
+            Some(_) => (count, count + 1),
+            None => (count.min(1), 1),
         };
         for k in 0..headers {
             let copy = self.name_copy(f, k, k < iterations);
@@ -298,23 +292,22 @@ impl Unroller<'_> {
     /// Appends an instruction. In a block with a handler nothing follows one that may raise, so a new
     /// block takes it; returns the block that is being written.
     fn push(&mut self, at: BlockId, block: &mut Block, inst: Inst, k: usize) -> BlockId {
-        let full = block.handler.is_some() && block.insts.iter().any(|i| i.op.may_raise());
-        block.insts.push(inst);
-        if !full {
+        if block.handler.is_none() || !block.may_raise() {
+            block.insts.push(inst);
             return at;
         }
         let next = self.new_block();
-        let mut rest = Block {
+        let rest = Block {
             params: vec![],
-            insts: block.insts.split_off(block.insts.len() - 1),
+            insts: vec![inst],
             ..block.clone()
         };
-        std::mem::swap(block, &mut rest);
-        rest.term = Terminator::Jump(Target {
+        let mut full = std::mem::replace(block, rest);
+        full.term = Terminator::Jump(Target {
             block: next,
             args: vec![],
         });
-        self.finish_block(at, rest, k);
+        self.finish_block(at, full, k);
         next
     }
 

@@ -115,6 +115,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } => NUMBER_METHODS,
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
+        Kind::List(_) => super::list::METHODS,
         _ => &[],
     }
 }

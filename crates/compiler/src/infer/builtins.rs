@@ -77,7 +77,7 @@ impl Session<'_> {
                     (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
                 }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
-                Kind::Str | Kind::Range(..) => (AbsVal::of(weak_int), Intrinsic::Len),
+                Kind::Str | Kind::List(_) | Kind::Range(..) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
             },
             ("builtins.abs" | "numpy.abs" | "numpy.absolute", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
@@ -134,7 +134,7 @@ impl Session<'_> {
                 (AbsVal::of(Ty::new(Kind::Zip(types.into()))), Intrinsic::Zip)
             }
             ("builtins.reversed", [t]) => match t.kind() {
-                Kind::Range(..) | Kind::Array(_) | Kind::Tuple(_) | Kind::NamedTuple(..) | Kind::Str => {
+                Kind::Range(..) | Kind::Array(_) | Kind::Tuple(_) | Kind::NamedTuple(..) | Kind::Str | Kind::List(_) => {
                     self.check_iterable(frame, *t)?;
                     (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
                 }
@@ -345,7 +345,7 @@ fn printable(t: Ty) -> bool {
     match t.kind() {
         Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
         Kind::Str | Kind::None => true,
-        Kind::Optional(inner) => printable(*inner),
+        Kind::Optional(inner) | Kind::List(inner) => printable(*inner),
         _ => t.is_scalar(),
     }
 }
@@ -377,7 +377,8 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.floating" => x.is_float(),
             "numpy.complexfloating" => x.is_complex(),
             "numpy.number" => x.is_number(),
-            "builtins.list" | "builtins.dict" | "builtins.set" | "builtins.bytes" => false,
+            "builtins.list" => x.list_item().is_some(),
+            "builtins.dict" | "builtins.set" | "builtins.bytes" => false,
             _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with {name} cannot be compiled"))),
         },
         _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with a value of type {class} cannot be compiled"))),

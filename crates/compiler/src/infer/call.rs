@@ -65,6 +65,10 @@ impl Session<'_> {
     ) -> Result<AbsVal> {
         let (args, keywords) = expand(frame, args, keywords)?;
         let function = frame.val(callee).clone();
+        if let Some((value, resolution)) = self.list_call(frame, result, callee, &args, &keywords)? {
+            frame.typing.calls.insert(result, resolution);
+            return Ok(value);
+        }
         let (value, resolution) = self.resolve(frame, &function, args, keywords)?;
         frame.typing.calls.insert(result, resolution);
         Ok(value)
@@ -78,6 +82,10 @@ impl Session<'_> {
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<(AbsVal, Resolution)> {
         let ty = ty_of(callee);
+        let is_len = matches!(ty.kind(), Kind::Builtin(name) if &**name == "builtins.len");
+        if !is_len && args.iter().chain(keywords.iter().map(|(_, a)| a)).any(|a| !a.ty().is_known()) {
+            return Ok(not_yet());
+        }
         match ty.kind() {
             Kind::Function(_) | Kind::Foreign(..) => call_pointer(frame, ty, args, &keywords),
             Kind::Dispatcher(dispatcher, _) => self.call_dispatcher(frame, *dispatcher, args, keywords),
@@ -252,6 +260,14 @@ impl Session<'_> {
         self.call_instance(frame, name, Key { module, function, args: types.into() }, bound, None).map(Some)
     }
 
+    /// A call of a prelude function with these arguments, given their types.
+    pub(super) fn call_bound(&mut self, frame: &Frame, name: &str, bound: Vec<Bound>, types: Vec<Ty>) -> Result<(AbsVal, Resolution)> {
+        let Some((module, function)) = self.prelude(name)? else {
+            return Err(frame.error(Code::Internal, format!("the prelude has no `{name}`")));
+        };
+        self.call_instance(frame, name, Key { module, function, args: types.into() }, bound, None)
+    }
+
     fn call_instance(
         &mut self,
         frame: &Frame,
@@ -260,6 +276,9 @@ impl Session<'_> {
         bound: Vec<Bound>,
         imposed: Option<Ty>,
     ) -> Result<(AbsVal, Resolution)> {
+        if key.args.iter().any(|t| !t.is_known()) {
+            return Ok(not_yet());
+        }
         let args = signature(&key.args);
         let solved = self.instance(key).and_then(|id| self.solve(id).map(|value| (id, value)));
         let (instance, value) = solved.map_err(|e| in_call(e, frame, name, &args))?;
@@ -329,6 +348,11 @@ fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name,
         }
     }
     Ok((AbsVal::of(function.result), Resolution::Pointer { args }))
+}
+
+/// A call that waits for the type of a list's items.
+fn not_yet() -> (AbsVal, Resolution) {
+    (AbsVal::BOTTOM, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })
 }
 
 /// The constant zero of a scalar type.

@@ -125,6 +125,7 @@ impl Session<'_> {
                 Ok(indexing) => Ok(AbsVal::of(indexing.result)),
                 Err(message) => Err(frame.error(Code::BadIndex, message)),
             },
+            Kind::List(_) => self.list_get(frame, ty, index_ty),
             Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => Ok(AbsVal::of(Ty::str())),
             Kind::Str => Err(frame.error(Code::BadIndex, format!("cannot index unicode_type with a value of type {index_ty}"))),
             _ => Err(frame.error(Code::NoOperator, format!("a value of type {ty} has no items (getitem)"))),
@@ -185,13 +186,17 @@ impl Session<'_> {
 
     pub(super) fn iter_item(&mut self, frame: &Frame, it: &AbsVal) -> Result<AbsVal> {
         match *ty_of(it).kind() {
-            Kind::Iter(inner) => Ok(AbsVal::of(self.iter_element(frame, inner)?)),
+            Kind::Iter(inner) => {
+                let item = self.iter_element(frame, inner)?;
+                // Of a list whose items are not known yet there is nothing to see.
+                Ok(if item.is_known() || item.list_item().is_some() { AbsVal::of(item) } else { AbsVal::BOTTOM })
+            }
             _ => Err(frame.error(Code::Internal, "an iterator that is none")),
         }
     }
 
     /// The type of the items of an iterable.
-    fn iter_element(&mut self, frame: &Frame, ty: Ty) -> Result<Ty> {
+    pub(super) fn iter_element(&mut self, frame: &Frame, ty: Ty) -> Result<Ty> {
         let not_iterable = || frame.error(Code::NotIterable, format!("cannot iterate over a value of type {ty}"));
         Ok(match ty.kind() {
             Kind::Range(t, _) => *t,
@@ -200,6 +205,7 @@ impl Session<'_> {
                 ty_of(&self.get_item(frame, &AbsVal::of(array.ty()), &index)?)
             }
             Kind::Str => Ty::str(),
+            Kind::List(item) => *item,
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {
                     return Ok(Ty::none());

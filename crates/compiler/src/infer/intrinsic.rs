@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferdelance_abi::rtfn::RtFn;
 
+use super::list::ListOp;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::tir::Un;
 use crate::types::{NamedTuple, Ty};
@@ -79,6 +80,8 @@ pub enum Intrinsic {
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
     TupleIndex,
     TupleCount,
+    /// An operation on the receiver, or on the first argument, a list.
+    List(ListOp),
     /// A NumPy scalar function by select: sign, where, clip.
     Sign,
     Where,

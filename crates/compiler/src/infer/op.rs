@@ -2,7 +2,7 @@
 
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
-use super::{AbsVal, Dependency, Session, elementwise};
+use super::{AbsVal, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
@@ -20,6 +20,9 @@ impl Session<'_> {
         if let Some(v) = bottom {
             check_bound(frame, v);
             return Ok(AbsVal::BOTTOM);
+        }
+        if let Some(found) = self.list_inst(frame, inst)? {
+            return Ok(found);
         }
         match &inst.op {
             Op::Literal(literal) => literal_value(frame, literal),
@@ -80,7 +83,7 @@ impl Session<'_> {
             Op::CellSet(cell, value) => self.cell_set(frame, *cell, *value),
             Op::Coerce(value, name) => self.coerce(frame, *value, name),
             Op::FString(_) => Err(unsupported(frame, "f-strings", "build the text with `+` and `str()`")),
-            Op::List(_) | Op::Append(..) => Err(unsupported(frame, "lists", "use an array or a tuple")),
+            Op::List(_) | Op::Append(..) => Err(frame.error(Code::Internal, "a list that is none")),
             Op::Set(_) | Op::SetAdd(..) => Err(unsupported(frame, "sets", "use a sorted array")),
             Op::Dict(_) | Op::DictSet(..) => Err(unsupported(frame, "dicts", "use arrays indexed by small integers")),
             Op::SetAttr(a, name, _) => {
@@ -121,7 +124,6 @@ impl Session<'_> {
                 .error(Code::UnknownName, format!("name `{name}` is not defined"))
                 .note("it is neither a local variable nor a global of the function's module nor a builtin"));
         };
-        self.depend(function, name, object, false);
         self.named(frame, name, object)
     }
 
@@ -135,7 +137,6 @@ impl Session<'_> {
             }
             return Err(frame.error(Code::UnknownName, format!("the enclosing function has not assigned `{name}` yet")));
         };
-        self.depend(function, name, object, true);
         self.named(frame, name, object)
     }
 
@@ -144,13 +145,6 @@ impl Session<'_> {
             e.message = format!("`{name}`: {}", e.message);
             e.label(&frame.module.source, frame.span, self.host.repr(object))
         })
-    }
-
-    fn depend(&mut self, function: PyRef, name: &hir::Name, object: PyRef, free: bool) {
-        let dependency = Dependency { function, name: name.clone(), object, free };
-        if !self.dependencies.contains(&dependency) {
-            self.dependencies.push(dependency);
-        }
     }
 
     /// A global name of the prelude: a module, another function of it, or a builtin.
@@ -423,7 +417,13 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
     }
     let ty = ty_of(a);
     match ty.kind() {
-        Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } | Kind::Str | Kind::Range(..) => {
+        Kind::Bool
+        | Kind::Int { .. }
+        | Kind::Float { .. }
+        | Kind::Complex { .. }
+        | Kind::Str
+        | Kind::List(_)
+        | Kind::Range(..) => {
             Ok(AbsVal::of(Ty::bool()))
         }
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
@@ -566,6 +566,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
         (Kind::None, Kind::None) => Some(true),
         (Kind::None, Kind::Optional(_)) | (Kind::Optional(_), Kind::None) => None,
         (Kind::None, _) | (_, Kind::None) => Some(false),
+        (Kind::List(_), Kind::List(_)) if x.strong() == y.strong() => None,
         _ if x.is_scalar() && y.is_scalar() && x == y => match (&a.constant, &b.constant) {
             (Some(p), Some(q)) => Some(p.same(q)),
             _ => None,
@@ -585,7 +586,7 @@ fn iter_more(it: &AbsVal) -> AbsVal {
 fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) -> Result<AbsVal> {
     let ty = ty_of(value);
     if star {
-        return Err(unsupported(frame, "unpacking with a starred target", "unpack by index and slice"));
+        return Err(frame.error(Code::Internal, "a starred target that is no list"));
     }
     let wanted = (before + after) as usize;
     match ty.kind() {
@@ -594,7 +595,7 @@ fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) ->
             format!("cannot unpack a tuple of {} items ({ty}) into {wanted} targets", items.len()),
         )),
         Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(value.clone()),
-        Kind::Array(_) => Ok(value.clone()),
+        Kind::Array(_) | Kind::List(_) => Ok(value.clone()),
         _ => Err(frame.error(Code::NotIterable, format!("cannot unpack (iterate over) a value of type {ty}"))),
     }
 }

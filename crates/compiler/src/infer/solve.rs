@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::{self, Lists};
 use super::{AbsVal, Hir, InstanceId, Session, State, Typing};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
@@ -21,6 +22,7 @@ pub(super) struct Frame {
     pub typing: Typing,
     /// Errors of the current pass.
     pub errors: Vec<Box<Diagnostic>>,
+    pub lists: Lists,
     /// Values that are literals or operations on literals only: Python computes them when it compiles.
     pub literals: Vec<bool>,
     /// The instruction being typed.
@@ -96,6 +98,9 @@ impl Session<'_> {
             if instance.assumed && changed {
                 continue;
             }
+            if let Some(span) = instance.typing.unknown_list {
+                return Err(list::no_items(&self.info(self.get(id).key.module).module.clone(), span));
+            }
             if instance.typing.result.is_none() {
                 if instance.assumed {
                     return Err(self.never_returns(id));
@@ -132,22 +137,16 @@ impl Session<'_> {
             module: hir.module.clone(),
             hir: hir.clone(),
             replaced: false,
-            typing: Typing {
-                values: vec![AbsVal::BOTTOM; f.values.len()],
-                reachable: vec![false; f.blocks.len()],
-                ..Typing::default()
-            },
+            typing: Typing::default(),
             errors: vec![],
+            lists: Lists::default(),
             literals: literals(f),
             span: f.span,
         };
         debug_assert_eq!(f.blocks[0].params.len(), key_args.len(), "arguments of {}", f.name);
-        for (&param, &ty) in f.blocks[0].params.iter().zip(key_args.iter()) {
-            frame.typing.values[param.index()] = self.parameter(ty)?;
-        }
-        frame.typing.reachable[0] = true;
+        self.enter(&mut frame, f, &key_args)?;
         let order = f.reverse_postorder();
-        const MOST_PASSES: usize = 100;
+        const MOST_PASSES: usize = 400;
         for pass in 0.. {
             if pass == MOST_PASSES {
                 return Err(frame.error(Code::Internal, format!("the types of `{}` do not settle", f.name)));
@@ -162,14 +161,38 @@ impl Session<'_> {
                     }
                 }
             }
-            if !changed {
+            changed |= frame.lists.take_moved();
+            if changed {
+                continue;
+            }
+            let unknown = frame.lists.unknown();
+            if !frame.lists.next_round() {
+                frame.typing.unknown_list = unknown.and_then(|site| definition(f, site));
                 break;
             }
+            if frame.lists.is_endless() {
+                return Err(frame.error(Code::RecursiveType, format!("the types of the lists in `{}` do not settle", f.name)));
+            }
+            self.enter(&mut frame, f, &key_args)?;
         }
         if let Some(error) = first_error(frame.errors) {
             return Err(error);
         }
         Ok(Some(frame.typing))
+    }
+
+    /// Begins to type a function: nothing is known but its arguments.
+    fn enter(&mut self, frame: &mut Frame, f: &Function, args: &[Ty]) -> Result<()> {
+        frame.typing = Typing {
+            values: vec![AbsVal::BOTTOM; f.values.len()],
+            reachable: vec![false; f.blocks.len()],
+            ..Typing::default()
+        };
+        for (&param, &ty) in f.blocks[0].params.iter().zip(args) {
+            frame.typing.values[param.index()] = self.parameter(ty)?;
+        }
+        frame.typing.reachable[0] = true;
+        Ok(())
     }
 
     /// What a parameter of this type is: an omitted argument is its default.
@@ -241,6 +264,7 @@ impl Session<'_> {
             let error = frame.error(Code::UnsupportedValue, format!("{what}, an object of class `{class}`, cannot be returned by compiled code"));
             frame.errors.push(error);
         }
+        frame.lists.link(list::RESULT, value);
         let old = AbsVal { ty: frame.typing.result, constant: None };
         match old.join(&AbsVal { ty: new.ty, constant: None }) {
             Ok(joined) => {
@@ -248,6 +272,7 @@ impl Session<'_> {
                 frame.typing.result = joined.ty;
                 changed
             }
+            Err((a, b)) if frame.lists.unify(list::RESULT, a, b) => false,
             Err((a, b)) => {
                 let name = &frame.hir().name;
                 let error = frame
@@ -302,6 +327,7 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
     // A handler's first parameter is the exception; it has no argument.
     let params = &params[params.len() - target.args.len()..];
     for (&param, &arg) in params.iter().zip(&target.args) {
+        frame.lists.link(param, arg);
         let old = &frame.typing.values[param.index()];
         match old.join(frame.val(arg)) {
             Ok(joined) => {
@@ -310,6 +336,8 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
                     changed = true;
                 }
             }
+            // In the next round, they are of one type.
+            Err((a, b)) if frame.lists.unify(param, a, b) => {}
             Err((a, b)) => {
                 let name = f.values[param.index()].name.as_deref().unwrap_or("the value");
                 let mut error = frame.error(Code::CannotUnify, format!("cannot unify {} and {} for `{name}`", shown(a), shown(b)));

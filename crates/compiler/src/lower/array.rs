@@ -39,11 +39,15 @@ impl Body<'_, '_, '_> {
                 }
             }
             Kind::Str => self.str_item(value, index),
+            Kind::List(item) => self.list_get(value.vals[0], *item, index),
             _ => Err(self.bug(format!("items of {}", value.ty))),
         }
     }
 
     pub(super) fn set_item(&mut self, value: &Typed, index: &Typed, new: &Typed) -> Result<()> {
+        if let Kind::List(item) = *value.ty.kind() {
+            return self.list_set(value.vals[0], item, index, new);
+        }
         let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
         let (address, view) = self.address(value.vals[0], array, index, true)?;
         if let Some((shape, strides)) = view {
@@ -70,6 +74,7 @@ impl Body<'_, '_, '_> {
                 };
                 Ok(Typed::new(indexing.result, vals))
             }
+            Kind::List(item) => Ok(Typed::new(*item, self.load_item(sequence.vals[0], *item, index)?)),
             Kind::Str => Ok(Typed::one(Ty::str(), self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]))),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 let Some(ty) = crate::infer::index::tuple_item(items) else { return Ok(Typed::new(Ty::none(), Vals::new())) };
@@ -141,7 +146,7 @@ impl Body<'_, '_, '_> {
     // ---- arrays ----
 
     /// A negative index counts from the end.
-    fn wrap_index(&mut self, index: Value, len: Value) -> Value {
+    pub(super) fn wrap_index(&mut self, index: Value, len: Value) -> Value {
         if let Some(i) = self.b.as_int(index) {
             return if i < 0 { self.b.binary_nsw(Bin::Add, index, len) } else { index };
         }
@@ -248,7 +253,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Start, count and step of a slice of a sequence of `len` items, as `slice.indices` gives them.
-    fn slice_indices(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
+    pub(super) fn slice_indices(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
         let mut given = vals.iter().copied();
         let mut part = |there: bool| if there { given.next() } else { None };
         let (start, stop, step) = (part(present[0]), part(present[1]), part(present[2]));
@@ -470,7 +475,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// `for i in range(n)` with `n >= 0` around what `body` writes.
-    fn count_loop(&mut self, n: Value, body: impl FnOnce(&mut Self, Value) -> Result<()>) -> Result<()> {
+    pub(super) fn count_loop(&mut self, n: Value, body: impl FnOnce(&mut Self, Value) -> Result<()>) -> Result<()> {
         let (i, loop_) = self.begin_loop(n);
         body(self, i)?;
         self.end_loop(loop_);
@@ -552,8 +557,8 @@ impl Body<'_, '_, '_> {
 
     /// Checks that a sequence has as many items as there are targets.
     pub(super) fn unpack(&mut self, value: &Typed, wanted: u32) -> Result<Vals> {
-        if value.ty.as_array().is_some() {
-            let len = self.b.part(value.vals[0], Part::Shape(0));
+        if matches!(value.ty.kind(), Kind::Array(_) | Kind::List(_)) {
+            let len = self.sequence_len(value)?;
             let n = self.b.i64(i64::from(wanted));
             let many = self.b.cmp(Cmp::SGt, len, n);
             self.raise_if(many, "ValueError", &format!("too many values to unpack (expected {wanted})"))?;

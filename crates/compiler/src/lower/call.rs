@@ -233,6 +233,7 @@ impl Body<'_, '_, '_> {
                 let tuple = Typed::new(receiver, callee.vals.clone());
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
             }
+            Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Sign => self.sign(&args[0], ty)?,
             Intrinsic::Where => {
                 let cond = self.truth(&args[0])?;

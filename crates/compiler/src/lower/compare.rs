@@ -46,6 +46,7 @@ impl Body<'_, '_, '_> {
             (Kind::None, Kind::Optional(_)) => Ok(self.b.not(b.vals[0])),
             _ if a.ty.is_scalar() && b.ty.is_scalar() => Ok(self.compare_numbers(CompareOp::Eq, a, b)),
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
+            (Kind::List(_), Kind::List(_)) if a.ty.strong() == b.ty.strong() => Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0])),
             _ => Ok(self.b.bool(a.ty == b.ty)),
         }
     }

@@ -67,6 +67,11 @@ impl Body<'_, '_, '_> {
                 let Kind::Range(t, step) = *inner.kind() else { return Err(self.bug("not a range")) };
                 self.range_more(t, step.map(|s| -s), state)
             }
+            // The list may have become shorter: the index must be inside, not only not below zero.
+            Kind::Reversed(inner) if inner.list_item().is_some() => {
+                let len = self.list_len(state[0]);
+                self.b.cmp(Cmp::ULt, state[1], len)
+            }
             Kind::Reversed(_) => {
                 let zero = self.b.i64(0);
                 self.b.cmp(Cmp::SGe, state[state.len() - 1], zero)
@@ -311,11 +316,12 @@ impl Body<'_, '_, '_> {
         Ok(self.b.binary(Bin::And, between, on_step))
     }
 
-    /// `len` of an array, a tuple, a string or a range.
+    /// `len` of an array, a tuple, a string, a list or a range.
     pub(super) fn sequence_len(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
             Kind::Array(_) => self.b.part(value.vals[0], Part::Shape(0)),
             Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
+            Kind::List(_) => self.list_len(value.vals[0]),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.b.i64(items.len() as i64),
             Kind::Range(..) => self.range_len(value)?,
             _ => return Err(self.bug(format!("len of {}", value.ty))),

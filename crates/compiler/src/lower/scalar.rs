@@ -50,8 +50,8 @@ impl Body<'_, '_, '_> {
                     a.vals[0]
                 }
             }
-            Kind::Range(..) => {
-                let len = self.range_len(a)?;
+            Kind::Range(..) | Kind::List(_) => {
+                let len = self.sequence_len(a)?;
                 let zero = self.b.i64(0);
                 self.b.cmp(Cmp::Ne, len, zero)
             }

@@ -24,7 +24,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Int { bits, .. } => out.push(Type::int(u32::from(*bits))),
         Kind::Float { bits, .. } => out.push(float(u32::from(*bits))),
         Kind::Complex { bits, .. } => out.extend([float(u32::from(*bits) / 2); 2]),
-        Kind::Str => out.push(Type::Obj),
+        Kind::Str | Kind::List(_) => out.push(Type::Obj),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
         }
@@ -49,6 +49,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Cell(_) | Kind::Function(_) => out.push(Type::Ptr),
         Kind::Caught => out.push(Type::Err),
         Kind::None
+        | Kind::Unknown
         | Kind::Ellipsis
         | Kind::Omitted(_)
         | Kind::Module(_)
@@ -222,6 +223,8 @@ impl Body<'_, '_, '_> {
                 let id = self.cx.program.pool_id(PoolEntry::Function { function: *function, ty: to });
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
+            // Their items differ in what is no part of the value.
+            (Kind::List(_), Kind::List(_)) => Ok(value.vals.clone()),
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),
             (Kind::Iter(from), Kind::Iter(inner)) => self.cast_state(*from, &value.vals, *inner),
             _ => Err(self.bug(format!("no conversion from {} to {to}", value.ty))),

@@ -309,6 +309,11 @@ impl Builder {
     pub fn store(&mut self, ptr: Value, value: Value, align: u8, mem: Mem) {
         self.push(Op::Store { ptr, value, align, mem }, &[]);
     }
+    /// Writes a managed value to an item of a list; the one that was there.
+    pub fn exchange(&mut self, ptr: Value, value: Value) -> Value {
+        let ty = self.ty(value);
+        self.one(Op::Exchange { ptr, value, mem: Mem::Items }, ty)
+    }
     pub fn offset(&mut self, base: Value, offset: Value) -> Value {
         if self.as_int(offset) == Some(0) {
             return base;

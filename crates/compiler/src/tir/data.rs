@@ -22,7 +22,8 @@
 //!
 //! Values of managed types ([`Type::is_managed`]) follow the rules in ARCHITECTURE.md. Lowering writes
 //! no retains and releases; `pass::count` places them. Instructions either give an owned value
-//! (calls, runtime calls, [`Op::MakeArray`] whose owner operand it consumes) or a borrowed one.
+//! (calls, runtime calls, [`Op::MakeArray`] whose owner operand it consumes, loads of [`Mem::Items`],
+//! [`Op::Exchange`]) or a borrowed one.
 //!
 //! # Locations
 //!
@@ -238,6 +239,11 @@ pub enum Part {
 pub enum Mem {
     /// Elements of arrays. Accesses of different machine types may still overlap (views).
     Elements,
+    /// Length, room and address of the items of a list.
+    Header,
+    /// Items of lists. A managed value that is read from here is a reference of its own; one that is
+    /// written here gives its reference away.
+    Items,
     /// Stack slots of this function.
     Stack,
     /// Never written while the function runs (constants, headers of immutable objects).
@@ -272,6 +278,9 @@ pub enum Op {
     Load { ptr: Value, align: u8, mem: Mem },
     /// No result. An I1 is written as a byte.
     Store { ptr: Value, value: Value, align: u8, mem: Mem },
+    /// Writes a managed value in place of another of its type, which is the result: both references
+    /// change hands.
+    Exchange { ptr: Value, value: Value, mem: Mem },
     /// Address of a fresh stack slot of `size` bytes, one for the whole activation (hoisted to the entry).
     StackSlot { size: u32, align: u8 },
     /// An array from its parts; consumes the owner.
@@ -486,7 +495,7 @@ impl Op {
                 f(base);
                 f(index);
             }
-            Op::Store { ptr, value, .. } => {
+            Op::Store { ptr, value, .. } | Op::Exchange { ptr, value, .. } => {
                 f(ptr);
                 f(value);
             }
@@ -520,10 +529,14 @@ impl Op {
         use ferdelance_abi::rtfn::Effect;
         match self {
             Op::Store { .. }
+            | Op::Exchange { .. }
             | Op::Call { .. }
             | Op::CallIndirect { .. }
             | Op::CallC { .. }
-            | Op::Retain(_) | Op::Release(_) | Op::Assume(_) | Op::MakeArray { .. } => false,
+            | Op::Retain(_)
+            | Op::Release(_)
+            | Op::Assume(_)
+            | Op::MakeArray { .. } => false,
             Op::Rt { func, .. } => matches!(func.info().effect, Effect::Pure | Effect::Read),
             _ => true,
         }

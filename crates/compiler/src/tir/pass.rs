@@ -3,4 +3,5 @@
 
 pub mod count;
 pub mod inline;
+mod peek;
 pub mod simplify;

@@ -84,6 +84,7 @@ impl Display for Op {
             Op::Offset { base, offset } => write!(f, "offset {base}, {offset}"),
             Op::Element { base, index, size } => write!(f, "element {base}, {index} * {size}"),
             Op::Load { ptr, align, mem } => write!(f, "load.{mem} {ptr}, align {align}"),
+            Op::Exchange { ptr, value, mem } => write!(f, "exchange.{mem} {ptr}, {value}"),
             Op::Store {
                 ptr,
                 value,

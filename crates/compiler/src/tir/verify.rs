@@ -381,6 +381,11 @@ impl<'a> Check<'a> {
                 ensure!(ty != Type::Err, "errors are not loaded");
                 self.is_address(*ptr)?;
             }
+            Op::Exchange { ptr, value, .. } => {
+                ensure!(ty.is_managed(), "result is {ty}");
+                self.is(*value, ty)?;
+                self.is_address(*ptr)?;
+            }
             Op::StackSlot { align, .. } => {
                 ensure!(ty == Type::Ptr, "result is {ty}");
                 ensure!(align.is_power_of_two(), "alignment {align}");

@@ -14,6 +14,9 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         return Some(join_numbers(a, b));
     }
     match (a.kind(), b.kind()) {
+        (Kind::Unknown, _) => Some(b),
+        (_, Kind::Unknown) => Some(a),
+        (Kind::List(x), Kind::List(y)) => join_items_of_lists(*x, *y).map(Ty::list),
         (Kind::None, _) => optional(b),
         (_, Kind::None) => optional(a),
         (Kind::Optional(x), Kind::Optional(y)) => join(*x, *y).map(Ty::optional),
@@ -58,6 +61,22 @@ fn common_function_type(a: Ty, b: Ty) -> Option<Ty> {
     first.filter(|_| common.next().is_none())
 }
 
+/// A list cannot be taken for one with other items: those of both must be the same, but for origins and
+/// for what is not known yet.
+fn join_items_of_lists(a: Ty, b: Ty) -> Option<Ty> {
+    match (a.kind(), b.kind()) {
+        (Kind::Unknown, _) => Some(b),
+        (_, Kind::Unknown) => Some(a),
+        (Kind::List(x), Kind::List(y)) => join_items_of_lists(*x, *y).map(Ty::list),
+        (Kind::Tuple(x), Kind::Tuple(y)) if x.len() == y.len() => {
+            let items: Option<Vec<Ty>> = x.iter().zip(y).map(|(x, y)| join_items_of_lists(*x, *y)).collect();
+            items.map(|items| Ty::tuple(&items))
+        }
+        _ if a.strong() == b.strong() => join(a, b),
+        _ => None,
+    }
+}
+
 /// Only values can be absent; functions, modules and the like cannot.
 fn optional(t: Ty) -> Option<Ty> {
     matches!(
@@ -70,6 +89,7 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Tuple(_)
             | Kind::NamedTuple(..)
             | Kind::Array(_)
+            | Kind::List(_)
             | Kind::Optional(_)
     )
     .then(|| Ty::optional(t))
@@ -154,6 +174,7 @@ mod tests {
         all.extend([Ty::float(32), Ty::float(64), Ty::complex(64), Ty::complex(128)]);
         all.push(Ty::tuple(&[Ty::py_int(), Ty::float(32)]));
         all.push(Ty::optional(Ty::float(64)));
+        all.extend([Ty::list(Ty::py_int()), Ty::list(Ty::float(32)), Ty::list(Ty::new(Kind::Unknown))]);
         all.push(Ty::array(Ty::float(64), 2, Layout::C));
         all.push(Ty::array(Ty::float(64), 2, Layout::F));
         all.extend(functions());

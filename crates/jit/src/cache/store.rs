@@ -103,7 +103,7 @@ impl Store {
                 trace: Trace::decode(from)?,
             })
         };
-        let variants = (0..from.len()?)
+        let variants = (0..from.length()?)
             .map(|_| variant(&mut from))
             .collect::<Option<_>>()?;
         from.is_at_end().then_some(Index { path, variants })
@@ -116,7 +116,7 @@ impl Store {
             return None;
         }
         let node = |from: &mut Decoder<'_>| objects.get(from.u32()? as usize).copied();
-        let handles = (0..from.len()?)
+        let handles = (0..from.length()?)
             .map(|_| node(&mut from))
             .collect::<Option<Vec<PyRef>>>()?;
         let bytes = from.raw()?;
@@ -198,7 +198,7 @@ impl Store {
 fn index_contents(key: Key, variants: &[Variant]) -> Vec<u8> {
     let mut out = Encoder::default();
     out.u128(key.all);
-    out.len(variants.len());
+    out.length(variants.len());
     for variant in variants {
         out.u128(variant.id);
         variant.trace.encode(&mut out);
@@ -222,7 +222,7 @@ fn code_contents(
     let mut out = Encoder::default();
     out.u128(key.all);
     out.u128(id);
-    out.len(nodes.len());
+    out.length(nodes.len());
     nodes.iter().for_each(|node| out.u32(node.0));
     out.raw(&stored.bytes);
     Ok(out.bytes)

@@ -29,7 +29,7 @@ impl Stored {
         } = object;
         out.ty(result)?;
         out.raw(bytes);
-        out.len(pool.len());
+        out.length(pool.len());
         for entry in pool {
             match entry {
                 PoolEntry::Location {
@@ -67,9 +67,9 @@ impl Stored {
                 }
             }
         }
-        out.len(entries.len());
+        out.length(entries.len());
         entries.iter().for_each(|symbol| out.str(symbol));
-        out.len(locations.rows.len());
+        out.length(locations.rows.len());
         for row in &locations.rows {
             let Location {
                 file,
@@ -93,13 +93,13 @@ impl Stored {
         let result = from.ty()?;
         let bytes = from.raw()?.to_vec();
         let text = |from: &mut Decoder<'_>| from.str().map(Arc::<str>::from);
-        let pool = (0..from.len()?)
+        let pool = (0..from.length()?)
             .map(|_| pool_entry(from))
             .collect::<Option<_>>()?;
-        let entries = (0..from.len()?)
+        let entries = (0..from.length()?)
             .map(|_| text(from))
             .collect::<Option<_>>()?;
-        let rows = (0..from.len()?)
+        let rows = (0..from.length()?)
             .map(|_| location(from))
             .collect::<Option<_>>()?;
         let locations = LocationTable { rows };

@@ -141,6 +141,20 @@ impl<'c> Emitter<'_, '_, 'c> {
                 }
                 return scalars;
             }
+            Op::Exchange { ptr, value, mem } => {
+                let ptr = self.get(*ptr);
+                let types = self.shared.scalars(ty);
+                let mut old = SmallVec::new();
+                for (i, (scalar, new)) in types.into_iter().zip(self.get_all(*value)).enumerate() {
+                    let slot = self.slot(ptr, i);
+                    let load = self.builder.load(scalar, slot, 8);
+                    self.shared.mark_access(load, *mem);
+                    let store = self.builder.store(new, slot, 8);
+                    self.shared.mark_access(store, *mem);
+                    old.push(load);
+                }
+                return old;
+            }
             Op::StackSlot { size, align } => {
                 self.stack_bytes += u64::from(*size);
                 let types = &self.shared.types;

@@ -33,6 +33,8 @@ pub(super) struct Callable<'c> {
 pub(super) struct Metadata<'c> {
     pub tbaa: u32,
     pub elements: MetaVal<'c>,
+    pub header: MetaVal<'c>,
+    pub items: MetaVal<'c>,
     pub stack: MetaVal<'c>,
     pub any: MetaVal<'c>,
     pub invariant: u32,
@@ -263,6 +265,8 @@ impl<'a, 'c> Shared<'a, 'c> {
         let meta = &self.meta;
         match mem {
             Mem::Elements => access.set_metadata(meta.tbaa, meta.elements),
+            Mem::Header => access.set_metadata(meta.tbaa, meta.header),
+            Mem::Items => access.set_metadata(meta.tbaa, meta.items),
             Mem::Stack => access.set_metadata(meta.tbaa, meta.stack),
             Mem::Constant => access.set_metadata(meta.invariant, meta.empty),
             Mem::Any => access.set_metadata(meta.tbaa, meta.any),
@@ -280,8 +284,8 @@ impl<'c> Metadata<'c> {
         let int = |value| nodes.constant(types.i64.int(value));
         let weight = |value| nodes.constant(types.i32.int(value));
         let node = |items: &[_]| nodes.value(nodes.node(items));
-        // Element accesses of any machine type may overlap (views), so they are one class; stack slots
-        // are another: an element is never in a slot.
+        // Element accesses of any machine type may overlap (views), so they are one class; stack slots,
+        // headers and items of lists are others: none of them is ever part of another.
         let root = nodes.node(&[nodes.string("ferdelance")]);
         let class = |name, parent| nodes.node(&[nodes.string(name), parent, int(0)]);
         let any = class("any", root);
@@ -291,6 +295,8 @@ impl<'c> Metadata<'c> {
         Metadata {
             tbaa: nodes.kind("tbaa"),
             elements: tag(class("elements", any)),
+            header: tag(class("header", any)),
+            items: tag(class("items", any)),
             stack: tag(class("stack", any)),
             any: tag(any),
             invariant: nodes.kind("invariant.load"),

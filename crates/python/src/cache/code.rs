@@ -70,7 +70,7 @@ fn object(out: &mut Encoder, code: &Bound<'_, PyAny>, base: i64) -> PyResult<Res
     }
     for name in NAMES {
         let names = code.getattr(name)?.cast_into::<PyTuple>()?;
-        out.len(names.len());
+        out.length(names.len());
         for name in names.iter() {
             text(out, &name)?;
         }
@@ -78,11 +78,11 @@ fn object(out: &mut Encoder, code: &Bound<'_, PyAny>, base: i64) -> PyResult<Res
     for name in TABLES {
         match code.getattr_opt(name)? {
             Some(table) => out.raw(table.cast::<PyBytes>()?.as_bytes()),
-            None => out.len(0),
+            None => out.length(0),
         }
     }
     let constants = code.getattr("co_consts")?.cast_into::<PyTuple>()?;
-    out.len(constants.len());
+    out.length(constants.len());
     for value in constants.iter() {
         if let Err(why) = constant(out, &value, line)? {
             return Ok(Err(why));
@@ -123,7 +123,7 @@ fn constant(
         out.raw(value.as_bytes());
     } else if let Ok(items) = value.cast_exact::<PyTuple>() {
         out.u8(8);
-        out.len(items.len());
+        out.length(items.len());
         for item in items.iter() {
             if let Err(why) = constant(out, &item, base)? {
                 return Ok(Err(why));
@@ -141,7 +141,7 @@ fn constant(
             encoded.push(item_out.bytes);
         }
         encoded.sort();
-        out.len(encoded.len());
+        out.length(encoded.len());
         encoded.iter().for_each(|item| out.raw(item));
     } else if value.hasattr("co_code")? {
         out.u8(10);

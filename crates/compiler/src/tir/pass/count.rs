@@ -9,14 +9,19 @@
 //! parameter, returning it or making it an array's owner is a use that takes it over (a *move*) when
 //! it is the last, and otherwise needs a retain first.
 //!
+//! Items of lists hold references of their own: reading one retains it, writing one takes over what is
+//! written ([`Mem::Items`]). An item that is only looked at while nothing can take it out of its list is
+//! not counted ([`super::peek`]): it is a part of the list.
+//!
 //! Errors that a handler caught (block parameters of type `Err`) are owned in the same way: thrown
 //! again they are moved, otherwise dropped. They are never shared.
 
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::SmallVec;
 
+use super::peek::{base, borrowed_items};
 use super::simplify::predecessor_counts;
-use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Part, Target, Term, Type, Value};
+use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Mem, Op, Target, Term, Type, Value};
 
 /// A set of values.
 type Set = Vec<u64>;
@@ -38,9 +43,10 @@ fn members(set: &Set) -> impl Iterator<Item = Value> {
 
 /// Places the retains and releases of a function.
 pub fn count(f: &mut Function) {
-    retain_selected(f);
-    let roots = Roots::of(f);
-    if !roots.owned.iter().any(|&o| o) {
+    let borrowed = borrowed_items(f);
+    let roots = Roots::of(f, &borrowed);
+    let gives = |inst: &Inst| given_away(f, &inst.op).is_some();
+    if !roots.owned.iter().any(|&o| o) && !f.blocks.iter().flat_map(|b| &b.insts).any(gives) {
         retain_returned(f, &roots);
         return;
     }
@@ -52,20 +58,21 @@ pub fn count(f: &mut Function) {
     release_on_edges(f, &roots, &live_in, blocks);
 }
 
-/// A select between managed values may give either: its result is a reference of its own.
-fn retain_selected(f: &mut Function) {
-    for b in 0..f.blocks.len() {
-        let mut i = 0;
-        while i < f.blocks[b].insts.len() {
-            let inst = &f.blocks[b].insts[i];
-            if let (Op::Select { .. }, [v]) = (&inst.op, &inst.results[..]) {
-                if f.values[v.index()].is_managed() {
-                    let (v, loc) = (*v, inst.loc);
-                    f.blocks[b].insts.insert(i + 1, effect(Op::Retain(v), loc));
-                }
-            }
-            i += 1;
-        }
+/// The result of an instruction that is a reference more: a select between managed values may give either,
+/// an item that is read stays in its list.
+fn copied(inst: &Inst, roots: &Roots) -> Option<Value> {
+    match (&inst.op, &inst.results[..]) {
+        (Op::Select { .. } | Op::Load { mem: Mem::Items, .. }, &[v]) if roots.is_owned(v) => Some(v),
+        _ => None,
+    }
+}
+
+/// The managed operand that an instruction takes over, if it does so whoever owns it.
+fn given_away(f: &Function, op: &Op) -> Option<Value> {
+    match *op {
+        Op::Store { value, mem: Mem::Items, .. } if f.ty(value).is_managed() => Some(value),
+        Op::Exchange { value, .. } => Some(value),
+        _ => None,
     }
 }
 
@@ -88,7 +95,7 @@ struct Roots {
 }
 
 impl Roots {
-    fn of(f: &Function) -> Roots {
+    fn of(f: &Function, borrowed: &[bool]) -> Roots {
         let n = f.values.len();
         let mut root: Vec<Value> = (0..n as u32).map(Value).collect();
         let mut owned = vec![false; n];
@@ -96,14 +103,11 @@ impl Roots {
         loop {
             let mut changed = false;
             for inst in f.blocks.iter().flat_map(|b| &b.insts) {
-                let base = match inst.op {
-                    Op::View { base, .. }
-                    | Op::ArrayPart(base, Part::Owner | Part::Data)
-                    | Op::Offset { base, .. }
-                    | Op::Element { base, .. } => Some(base),
-                    _ => None,
-                };
                 let Some(&result) = inst.results.first() else { continue };
+                let base = match inst.op {
+                    Op::Load { ptr, .. } if borrowed[result.index()] => Some(ptr),
+                    _ => base(f, inst),
+                };
                 if let Some(base) = base {
                     let r = root[base.index()];
                     changed |= std::mem::replace(&mut root[result.index()], r) != r;
@@ -115,8 +119,16 @@ impl Roots {
         }
         for inst in f.blocks.iter().flat_map(|b| &b.insts) {
             for &v in &inst.results {
-                let owns = matches!(inst.op, Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. } | Op::Select { .. });
-                if f.values[v.index()].is_managed() && owns {
+                let owns = matches!(
+                    inst.op,
+                    Op::Call { .. }
+                        | Op::CallIndirect { .. }
+                        | Op::Rt { .. }
+                        | Op::Select { .. }
+                        | Op::Exchange { .. }
+                        | Op::Load { mem: Mem::Items, .. }
+                );
+                if f.values[v.index()].is_managed() && owns && !borrowed[v.index()] {
                     owned[v.index()] = true;
                 }
             }
@@ -258,7 +270,10 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
             Op::MakeArray { owner, .. } if roots.is_owned(owner) => Some(owner),
             _ => None,
         };
-        let mut retained = None;
+        let given = given_away(f, &inst.op);
+        // What is not ours to give is given as a reference more.
+        let mut retained = given.filter(|&v| !roots.is_owned(v));
+        let consumed = consumed.or(given.filter(|&v| roots.is_owned(v)));
         inst.op.for_each_operand(|v| {
             if let Some(root) = roots.owned_root(v) {
                 if !contains(&live, root) && !dying.contains(&root) {
@@ -274,6 +289,10 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
         }
         for &root in &dying {
             out.push(effect(release(f, root), inst.loc));
+        }
+        // Before what it is a copy of may die.
+        if let Some(v) = copied(&inst, roots) {
+            out.push(effect(Op::Retain(v), inst.loc));
         }
         let loc = inst.loc;
         inst.op.for_each_operand(|v| use_value(v, roots, &mut live));
