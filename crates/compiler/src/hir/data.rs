@@ -1,7 +1,7 @@
 //! The structures of HIR.
 //!
 //! A [`Module`] holds the functions that one jitted Python function consists of: itself (index 0) and
-//! every inner function, lambda and comprehension in it. A [`Function`] is a CFG of basic blocks with
+//! every inner function and lambda in it (comprehensions are part of the function they stand in). A [`Function`] is a CFG of basic blocks with
 //! parameters in SSA form. Values are untyped; types are a side table of inference, per instance.
 //!
 //! # Rules

@@ -36,14 +36,7 @@ impl Session<'_> {
                     None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
                 }
             }
-            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
-                if frame.literals[inst.result.index()] {
-                    if let Some(folded) = fold_literals(*op, frame.val(*a), frame.val(*b)) {
-                        return Ok(folded);
-                    }
-                }
-                self.binary(frame, *op, frame.val(*a), frame.val(*b))
-            }
+            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
             Op::Compare(op, a, b) => self.compare(frame, *op, &frame.val(*a).clone(), &frame.val(*b).clone()),
             Op::Truth(a) => truth(frame, frame.val(*a)),
             Op::Tuple(args) => display(frame, args),
@@ -470,14 +463,6 @@ fn power(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> AbsVal {
     // An integer exponent does not widen the base.
     let ty = if exponent.is_some() && !x.is_integral() { Some(x) } else { promote::binary(BinaryOp::Mul, x, y) };
     AbsVal { ty, constant: None }
-}
-
-/// An integer past int64 that Python itself computes when it compiles (`2**63`) is a uint64.
-fn fold_literals(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
-    match fold_exactly(op, a, b)? {
-        Const::Int(i) if i64::try_from(i).is_err() && u64::try_from(i).is_ok() => Some(AbsVal::literal(Const::Int(i))),
-        _ => None,
-    }
 }
 
 fn fold_binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {

@@ -23,8 +23,6 @@ pub(super) struct Frame {
     /// Errors of the current pass.
     pub errors: Vec<Box<Diagnostic>>,
     pub lists: Lists,
-    /// Values that are literals or operations on literals only: Python computes them when it compiles.
-    pub literals: Vec<bool>,
     /// The instruction being typed.
     pub span: Span,
 }
@@ -101,15 +99,9 @@ impl Session<'_> {
             if let Some(span) = instance.typing.unknown_list {
                 return Err(list::no_items(&self.info(self.get(id).key.module).module.clone(), span));
             }
-            if instance.typing.result.is_none() {
-                if instance.assumed {
-                    return Err(self.never_returns(id));
-                }
-                // Every path raises.
-                let typing = Arc::get_mut(&mut instance.typing);
-                if let Some(typing) = typing {
-                    typing.result = Some(Ty::none());
-                }
+            // Without a recursion, every path raises: the result stays bottom, and nothing follows a call.
+            if instance.typing.result.is_none() && instance.assumed {
+                return Err(self.never_returns(id));
             }
             return Ok(());
         }
@@ -140,7 +132,6 @@ impl Session<'_> {
             typing: Typing::default(),
             errors: vec![],
             lists: Lists::default(),
-            literals: literals(f),
             span: f.span,
         };
         debug_assert_eq!(f.blocks[0].params.len(), key_args.len(), "arguments of {}", f.name);
@@ -293,19 +284,6 @@ impl Session<'_> {
             frame.errors.push(error);
         }
     }
-}
-
-fn literals(f: &Function) -> Vec<bool> {
-    let mut literal = vec![false; f.values.len()];
-    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
-        literal[inst.result.index()] = match &inst.op {
-            Op::Literal(_) => true,
-            Op::Unary(_, a) => literal[a.index()],
-            Op::Binary(_, a, b) => literal[a.index()] && literal[b.index()],
-            _ => false,
-        };
-    }
-    literal
 }
 
 /// The first error in the order of the source, of those that are not consequences: errors leave

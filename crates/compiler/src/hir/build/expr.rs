@@ -1,6 +1,6 @@
 //! Expressions and conditions.
 
-use super::Builder;
+use super::{Builder, literal};
 use crate::diag::Result;
 use crate::hir::{Arg, BinaryOp, BlockId, CompareOp, Literal, Op, UnaryOp, Value};
 use crate::syntax::ast::{self, Expr};
@@ -110,11 +110,19 @@ impl<'a> Builder<'_, 'a> {
         // Sums of hundreds of terms are one long left spine: no recursion along it.
         let mut spine = Vec::new();
         let mut at = expr;
+        let mut folded = None;
         while let Expr::BinOp(node) = at {
+            folded = literal::unsigned_constant(at);
+            if folded.is_some() {
+                break;
+            }
             spine.push(node);
             at = &*node.left;
         }
-        let mut left = self.expr(at)?;
+        let mut left = match folded {
+            Some(value) => self.literal(Literal::Int(value), at.range()),
+            None => self.expr(at)?,
+        };
         for node in spine.into_iter().rev() {
             let right = self.expr(&node.right)?;
             left = self.emit(Op::Binary(binary_op(node.op), left, right), node.range());

@@ -8,6 +8,37 @@ use crate::hir::{FPart, Literal, Op, Value};
 use crate::syntax::ast::{self, FStringPart, InterpolatedStringElement};
 use crate::syntax::{Ranged, TextRange};
 
+/// `2**63` and the like: what Python computes when it compiles, if it is past int64 but fits uint64.
+/// (Whatever fits int64 is folded by inference.)
+pub(super) fn unsigned_constant(expr: &ast::Expr) -> Option<i128> {
+    integer(expr, 50).filter(|&i| i64::try_from(i).is_err() && u64::try_from(i).is_ok())
+}
+
+/// The value of an expression of integer literals.
+fn integer(expr: &ast::Expr, depth: u32) -> Option<i128> {
+    match expr {
+        ast::Expr::NumberLiteral(node) => match &node.value {
+            ast::Number::Int(int) => int.as_u64().map(i128::from),
+            _ => None,
+        },
+        ast::Expr::UnaryOp(node) if node.op == ast::UnaryOp::USub => integer(&node.operand, depth.checked_sub(1)?).map(|i| -i),
+        ast::Expr::BinOp(node) => {
+            // The right side first: where it is no literal, a long sum ends here.
+            let b = integer(&node.right, depth.checked_sub(1)?)?;
+            let a = integer(&node.left, depth - 1)?;
+            match node.op {
+                ast::Operator::Add => a.checked_add(b),
+                ast::Operator::Sub => a.checked_sub(b),
+                ast::Operator::Mult => a.checked_mul(b),
+                ast::Operator::Pow => a.checked_pow(u32::try_from(b).ok()?),
+                ast::Operator::LShift if (0..64).contains(&b) => a.checked_mul(1 << b),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// A constant that is written as a literal.
 pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
     Some(match expr {
