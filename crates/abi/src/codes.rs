@@ -31,10 +31,10 @@ impl ErrorClass {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident $code:literal $class:ident;)*) => {
+    ($(#[doc = $doc:literal] $variant:ident $code:literal $class:ident;)*) => {
         /// A diagnostic code.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub enum Code { $($(#[$doc])* $variant,)* }
+        pub enum Code { $(#[doc = $doc] $variant,)* }
 
         impl Code {
             /// Every code.
@@ -43,6 +43,11 @@ macro_rules! codes {
             /// The stable kebab-case name; also the name of the page.
             pub const fn name(self) -> &'static str {
                 match self { $(Code::$variant => $code),* }
+            }
+
+            /// One line about it.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Code::$variant => $doc.trim_ascii()),* }
             }
 
             /// What Python raises.

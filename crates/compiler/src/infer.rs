@@ -204,14 +204,18 @@ impl<'h> Session<'h> {
             return Ok(id);
         }
         const MOST: usize = 64;
+        // Types in types may grow exponentially: by far not so many fit.
+        const LARGEST: usize = 10_000;
         let same = |i: &&Instance| i.key.module == key.module && i.key.function == key.function;
-        if self.instances.iter().filter(same).count() >= MOST {
+        let count = self.instances.iter().filter(same).count();
+        let is_large = key.args.iter().map(|t| t.size(LARGEST)).sum::<usize>() >= LARGEST;
+        if count >= MOST || is_large && count > 1 {
             let name = &self.info(key.module).module.functions[key.function.index()].name;
             return Err(Diagnostic::new(
                 Code::RecursiveType,
                 format!("`{name}` calls itself with ever new argument types"),
             )
-            .note(format!("it was instantiated for {MOST} different signatures, the last one {:?}", key.args))
+            .note(format!("it was instantiated for {count} different signatures"))
             .help("let the recursive call pass arguments of the types it was called with"));
         }
         let id = InstanceId(self.instances.len() as u32);

@@ -342,6 +342,17 @@ impl Ty {
             _ => None,
         }
     }
+    /// How many types a type is made of, counted up to `most`: tuples in tuples grow exponentially.
+    pub fn size(self, most: usize) -> usize {
+        let mut size = 1;
+        for item in self.tuple_items().unwrap_or_default() {
+            if size >= most {
+                break;
+            }
+            size += item.size(most - size);
+        }
+        size
+    }
     /// The float type of a complex type's parts.
     pub fn part(self) -> Ty {
         match *self.kind() {

@@ -41,6 +41,7 @@ pub struct Unit {
     /// What texts are made from; of code from the cache only once somebody has asked.
     examined: OnceCell<Examined>,
     options: Options,
+    settings: jit::Settings,
     timings: Timings,
     /// What the code's constant pool points to.
     _pool: Pool,
@@ -255,6 +256,7 @@ pub fn load(
         asked,
         examined: OnceCell::new(),
         options,
+        settings: settings(py),
         _pool: pool,
     })
 }
@@ -529,7 +531,21 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
         "types" => report.types(),
         "hir" => report.hir(),
         "tir" => program.to_string(),
-        "cfg" => inspect::dot(program),
+        "cfg" => {
+            let entry = program
+                .entries
+                .first()
+                .and_then(|id| program.functions.get(id.index()));
+            entry.map(jit::cfg).unwrap_or_default()
+        }
+        "llvm" => {
+            let text = lock::native(|| jit::llvm_ir(program, &unit.settings, true));
+            text.map_err(|error| error.to_string())?
+        }
+        "asm" => {
+            let text = lock::native(|| jit::asm(program, &unit.settings));
+            text.map_err(|error| error.to_string())?
+        }
         "explain" => inspect::explain(program, module, unit.options),
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })

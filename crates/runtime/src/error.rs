@@ -294,8 +294,15 @@ pub unsafe extern "C" fn error_trace(error: *mut Error, location: *mut c_void) {
     // SAFETY: as promised.
     if let Some(error) = unsafe { error.as_mut() } {
         error.trace.push(location.cast());
+        if error.trace.len() == MOST_PLACES {
+            error.trace.drain(MOST_PLACES / 4..MOST_PLACES - MOST_PLACES / 4);
+        }
     }
 }
+
+/// A runaway recursion passes a place hundreds of thousands of times, and every traceback entry is a
+/// Python frame: of more places than these, the innermost and the outermost are kept.
+const MOST_PLACES: usize = 2048;
 
 /// Drops an error that was caught.
 ///
@@ -358,6 +365,24 @@ pub unsafe extern "C" fn error_unraisable(error: *mut Error, object: *mut c_void
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_trace_keeps_both_ends() {
+        // SAFETY: no class and no place.
+        let error = unsafe { error_new(ptr::null_mut(), ptr::null_mut()) };
+        let count = 100_000;
+        for place in 1..=count {
+            // SAFETY: a live error; places are not looked at.
+            unsafe { error_trace(error, ptr::without_provenance_mut(place)) };
+        }
+        // SAFETY: a live error.
+        let places: Vec<usize> = unsafe { (*error).trace.iter().map(|place| place.addr()).collect() };
+        assert!(places.len() < MOST_PLACES && places.is_sorted());
+        assert_eq!((places[0], places[MOST_PLACES / 4 - 1]), (1, MOST_PLACES / 4));
+        assert_eq!(places.last(), Some(&count));
+        // SAFETY: not used again.
+        unsafe { error_drop(error) };
+    }
 
     #[test]
     fn arguments_nest_as_they_are_opened() {

@@ -6,7 +6,7 @@ use super::intrinsic::Intrinsic;
 use super::op::ty_of;
 use super::solve::Frame;
 use super::{AbsVal, InstanceId, Key, ModuleId, Session};
-use crate::diag::{Code, Diagnostic, Result};
+use crate::diag::{Code, Diagnostic, Label, Result};
 use crate::hir::{self, Arg, FuncId, Name, ParamKind, Value};
 use crate::host::{Callee, Const};
 use crate::types::promote::{self, Fit};
@@ -115,10 +115,15 @@ impl Session<'_> {
                 let value = AbsVal::of(Ty::new(Kind::NamedTuple(class.clone(), items.into())));
                 Ok((value, Resolution::Intrinsic { what: Intrinsic::NamedTuple(class.clone()), args, keywords: vec![] }))
             }
-            _ => Err(frame
-                .error(Code::NotCallable, format!("a value of type {ty} cannot be called"))
-                .note("compiled code calls jitted functions, inner functions and the supported functions of Python and NumPy")
-                .help("decorate the function with `@njit`")),
+            kind => {
+                let error = frame
+                    .error(Code::NotCallable, format!("a value of type {ty} cannot be called"))
+                    .note("compiled code calls jitted functions, inner functions and the supported functions of Python and NumPy");
+                Err(match kind {
+                    Kind::Opaque(_, class) if &**class == "function" => error.help("decorate the function with `@njit`"),
+                    _ => error,
+                })
+            }
         }
     }
 
@@ -375,8 +380,12 @@ fn convert_constant(x: &AbsVal, target: Ty) -> Option<Const> {
     }
 }
 
-/// An error inside a callee, with the call that led there.
+/// An error inside a callee, with the call that led there; a recursion is said once.
 fn in_call(e: Box<Diagnostic>, frame: &Frame, name: &str, args: &str) -> Box<Diagnostic> {
+    let is_here = |label: &Label| label.at.span == frame.span && label.at.source == frame.module.source;
+    if e.labels.last().is_some_and(is_here) {
+        return e;
+    }
     e.label(&frame.module.source, frame.span, format!("in this call of `{name}` with {args}"))
 }
 

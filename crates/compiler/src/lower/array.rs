@@ -211,7 +211,8 @@ impl Body<'_, '_, '_> {
                     let offset = self.b.binary_nsw(Bin::Mul, start, stride);
                     base = self.b.offset(base, offset);
                     shape.push(count);
-                    strides.push(self.b.binary_nsw(Bin::Mul, stride, step));
+                    // A step past the end may be any number.
+                    strides.push(self.b.binary(Bin::Mul, stride, step));
                 }
                 IndexItem::Ellipsis => return Err(self.bug("an ellipsis that was not spelled out")),
             }

@@ -283,13 +283,15 @@ impl Body<'_, '_, '_> {
         let one = self.b.i64(1);
         let minus_one = self.b.i64(-1);
         let up = self.b.cmp(Cmp::SGt, step, zero);
-        // Rounding away from zero: (span + step -/+ 1) / step, truncated.
-        let bias = self.b.select(up, minus_one, one);
-        let sum = self.b.binary(Bin::Add, span, step);
-        let sum = self.b.binary(Bin::Add, sum, bias);
-        let count = self.b.binary(Bin::SDiv, sum, step);
         let (rising, falling) = (self.b.cmp(Cmp::SGt, span, zero), self.b.cmp(Cmp::SLt, span, zero));
         let any = self.b.select(up, rising, falling);
+        // Items after the first: (span -/+ 1) / step. What is divided is 0 where there are none, so that
+        // no division traps.
+        let bias = self.b.select(up, minus_one, one);
+        let last = self.b.binary(Bin::Add, span, bias);
+        let last = self.b.select(any, last, zero);
+        let more = self.b.binary(Bin::SDiv, last, step);
+        let count = self.b.binary(Bin::Add, more, one);
         Ok(self.b.select(any, count, zero))
     }
 

@@ -355,11 +355,19 @@ mod stub {
         a.wrapping_pow(b as u32)
     }
     pub extern "C" fn print_str(_: *mut c_void) {
+        fd_test_print_str();
         let hook = PRINT_HOOK.with(|hook| hook.take());
         if let Some(hook) = hook {
             hook();
         }
     }
+}
+
+/// Where the debugger stops.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn fd_test_print_str() {
+    std::hint::black_box(());
 }
 
 /// What the stub says about recursion errors.
@@ -436,7 +444,7 @@ pub fn run(program: &Program, args: &[u64], results: usize) -> Vec<u64> {
 
 /// Slots of a contiguous array of rank 1 that is borrowed.
 pub fn array_slots<T>(data: &mut [T]) -> [u64; 4] {
-    let size = std::mem::size_of::<T>() as u64;
+    let size = size_of::<T>() as u64;
     [
         0x1001,
         data.as_mut_ptr().expose_provenance() as u64,

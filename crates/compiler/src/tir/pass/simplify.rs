@@ -4,10 +4,13 @@
 //! * block parameters that always get the same value go (loop-carried arrays, bounds);
 //! * index corrections of values known not to be negative go;
 //! * instructions whose results are not used go.
+//!
+//! A parameter that catches an error stays, even if it always gets the same one: parameters own
+//! errors, results of calls do not ([`count`](super::count)).
 
 use smallvec::SmallVec;
 
-use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Term, Value};
+use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Term, Type, Value};
 
 /// Runs all of it to a fixpoint (in practice, two rounds).
 pub fn simplify(f: &mut Function) {
@@ -96,8 +99,23 @@ fn remove_unreachable(f: &mut Function) -> bool {
     true
 }
 
+/// For each value: is it a parameter of a block?
+fn are_params(f: &Function) -> Vec<bool> {
+    let mut out = vec![false; f.values.len()];
+    for &param in f.blocks.iter().flat_map(|b| &b.params) {
+        out[param.index()] = true;
+    }
+    out
+}
+
+/// Whether a parameter is where an error is caught.
+fn catches(f: &Function, param: Value, arg: Value, are_params: &[bool]) -> bool {
+    f.ty(param) == Type::Err && !are_params[arg.index()]
+}
+
 fn remove_trivial_params(f: &mut Function) -> bool {
     let mut renaming = Renaming::new(f);
+    let are_params = are_params(f);
     let mut any = false;
     loop {
         let mut changed = false;
@@ -121,12 +139,15 @@ fn remove_trivial_params(f: &mut Function) -> bool {
             }
         }
         for (b, slots) in incoming.iter().enumerate().skip(1) {
-            let trivial: Vec<bool> = slots.iter().map(|s| matches!(s, Some(Some(_)))).collect();
+            let is_trivial = |(slot, &param): (&Option<Option<Value>>, &Value)| {
+                matches!(*slot, Some(Some(arg)) if !catches(f, param, arg, &are_params))
+            };
+            let trivial: Vec<bool> = slots.iter().zip(&f.blocks[b].params).map(is_trivial).collect();
             if !trivial.contains(&true) {
                 continue;
             }
             changed = true;
-            for (&param, slot) in f.blocks[b].params.iter().zip(slots) {
+            for ((&param, slot), _) in f.blocks[b].params.iter().zip(slots).zip(&trivial).filter(|(_, t)| **t) {
                 if let Some(Some(value)) = *slot {
                     let value = renaming.find(value);
                     if value != param {
@@ -168,6 +189,7 @@ pub(super) fn predecessor_counts(f: &Function) -> Vec<u32> {
 /// Appends blocks to their only predecessors where those just jump to them.
 fn merge_blocks(f: &mut Function) -> bool {
     let counts = predecessor_counts(f);
+    let are_params = are_params(f);
     let mut renaming = Renaming::new(f);
     let mut changed = false;
     let mut gone = vec![false; f.blocks.len()];
@@ -181,6 +203,9 @@ fn merge_blocks(f: &mut Function) -> bool {
                 break;
             }
             let args = target.args.clone();
+            if f.blocks[next].params.iter().zip(&args).any(|(&param, &arg)| catches(f, param, arg, &are_params)) {
+                break;
+            }
             let absorbed = std::mem::take(&mut f.blocks[next]);
             for (&param, &arg) in absorbed.params.iter().zip(&args) {
                 let arg = renaming.find(arg);
