@@ -232,5 +232,3 @@ def encoded_type(obj):
 
 
 _OF_CTYPES = {c_type: ty for ty, c_type in _C_TYPES.items()}
-
-

@@ -78,7 +78,11 @@ def test_the_signature_must_be_shared_and_unique(inc):
 
     assert choose_between(inc, both)(False, 5) == 4
     assert choose_between(both, other)(True, 5) == 4.0
-    for f, g in ((inc, other), (inc, generic), (both, njit(["int64(int64)", "float64(float64)"])(lambda x: x))):
+    for f, g in (
+        (inc, other),
+        (inc, generic),
+        (both, njit(["int64(int64)", "float64(float64)"])(lambda x: x)),
+    ):
         with pytest.raises(errors.TypingError, match="cannot unify"):
             choose_between(f, g)(True, 1)
 
@@ -229,7 +233,6 @@ def test_arrays_pass_and_nothing_leaks():
         return f(g(f(a)))
 
     a = np.arange(4.0)
-    before = fd.runtime.stats() if hasattr(fd.runtime, "stats") else None
     np.testing.assert_array_equal(compose(twice, same, a), a * 4)
     assert compose(same, same, a) is a
     from ferdelance import _core
@@ -238,7 +241,6 @@ def test_arrays_pass_and_nothing_leaks():
     for _ in range(100):
         compose(twice, twice, a)
     assert _core.runtime_stats()["live_buffers"] == start
-    del before
 
 
 # ---- errors -------------------------------------------------------------------------------------
@@ -356,6 +358,7 @@ def test_cfunc():
     assert f.cache_hits == 0 and isinstance(f.address, int) and "f" in f.native_name
     assert fd.typeof(f) == types.FunctionType(fd.float64(fd.float64, fd.int32))
     assert copy.deepcopy(f) is f
+    assert "define" in f.inspect_llvm()
     with pytest.raises(TypeError, match="return type"):
         fd.cfunc("(int64,)")
     with pytest.raises(TypeError):
