@@ -253,7 +253,10 @@ impl Plan {
                     plan.make(slots, cx)
                 }
                 Plan::Array(plan) => plan.make(slots, cx),
-                Plan::List(plan) => plan.make(core::ptr::with_exposed_provenance_mut(take(slots) as usize), cx),
+                Plan::List(plan) => plan.make(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    cx,
+                ),
                 Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
                 Plan::Object(object) => new_ref(*object),
                 Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, cx),
@@ -277,12 +280,13 @@ impl Plan {
                     take(slots);
                     take(slots);
                 }
-                Plan::Str => string::release(core::ptr::with_exposed_provenance_mut(
-                    take(slots) as usize,
-                )),
-                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(
-                    take(slots) as usize,
-                )),
+                Plan::Str => {
+                    string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
+                }
+                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(take(
+                    slots,
+                )
+                    as usize)),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
                     items.iter().for_each(|item| item.release(slots))
                 }

@@ -12,7 +12,9 @@ use ferdelance_compiler::trace::{Identify, Identity};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType,
+};
 use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};

@@ -143,7 +143,11 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
 fn list_type(list: &Bound<'_, PyList>, pins: &mut Pins) -> PyResult<Option<Ty>> {
     let mut found: Option<(Ty, Bound<'_, PyAny>)> = None;
     for item in list.iter() {
-        if item.cast_exact::<PyList>().is_ok_and(|inner| inner.is_empty()) && list.len() > 1 {
+        if item
+            .cast_exact::<PyList>()
+            .is_ok_and(|inner| inner.is_empty())
+            && list.len() > 1
+        {
             continue;
         }
         let Some(ty) = type_of(&item, pins)? else {

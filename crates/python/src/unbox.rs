@@ -223,9 +223,9 @@ impl Plan {
                         flags: contiguous.1 | writeable | aligned,
                     }))
                 }
-                Kind::List(item) if actual.strong() == param.strong() => {
-                    Some(Plan::List(Box::new(ListPlan::new(py, object, *item, pins)?)))
-                }
+                Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
+                    Box::new(ListPlan::new(py, object, *item, pins)?),
+                )),
                 Kind::Range(..) | Kind::Slice(_) if actual != param => None,
                 Kind::Range(..) => Some(Plan::Parts {
                     class,
