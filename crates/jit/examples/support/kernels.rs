@@ -290,7 +290,7 @@ pub fn sieve() -> Program {
     let more = b.cmp(Cmp::SLt, i, n);
     b.branch(more, target(body, &[]), target(end, &[]));
     b.at(body);
-    let p = item(b, data, i, 1);
+    let p = item(&mut b, data, i, 1);
     let mark = b.load(p, Type::I8);
     let composite = b.cmp(Cmp::Ne, mark, clear);
     let first = b.nsw(Bin::Mul, i, i);
@@ -301,7 +301,7 @@ pub fn sieve() -> Program {
     let inside = b.cmp(Cmp::SLt, j, n);
     b.branch(inside, target(crossed, &[]), target(next, &[counted]));
     b.at(crossed);
-    let p = item(b, data, j, 1);
+    let p = item(&mut b, data, j, 1);
     b.store(p, marked);
     let j2 = b.nsw(Bin::Add, j, i);
     b.jump(inner, &[j2]);
@@ -385,8 +385,10 @@ pub fn columns() -> Program {
     let (rows, columns) = (b.part(x, Part::Shape(0)), b.part(x, Part::Shape(1)));
     let zero = b.f64(0.0);
     let at = |b: &mut Build, array: Value, index: &[Value]| {
-        let mut base = vector(&mut b, array);
+        let mut base = b.part(array, Part::Data);
         for (axis, &i) in index.iter().enumerate() {
+            let len = b.part(array, Part::Shape(axis as u8));
+            let i = wrapped(b, i, len);
             let stride = b.part(array, Part::Stride(axis as u8));
             let offset = b.nsw(Bin::Mul, i, stride);
             base = b.op(Op::Offset { base, offset }, Type::Ptr);
@@ -729,7 +731,7 @@ pub fn option_price() -> Program {
         let scale = b.f64(std::f64::consts::FRAC_1_SQRT_2);
         let x = b.bin(Bin::FMul, d, scale);
         let minus = b.un(Un::FNeg, x);
-        let e = b.rt(RtFn::erfc, &[minus])[0];
+        let e = b.rt(RtFn::tanh, &[minus])[0];
         b.bin(Bin::FMul, e, half)
     };
     let (n1, n2) = (normal(&mut b, d1), normal(&mut b, d2));
