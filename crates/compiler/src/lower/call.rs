@@ -132,7 +132,10 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::ComplexParts(to) => self.complex_parts(args, *to)?,
             Intrinsic::Truth => smallvec![self.truth(&args[0])?],
-            Intrinsic::Len => smallvec![self.sequence_len(&args[0])?],
+            Intrinsic::Len => {
+                let sequence = self.unwrap(&args[0])?;
+                smallvec![self.sequence_len(&sequence)?]
+            }
             Intrinsic::Abs => smallvec![self.absolute(&args[0], ty)?],
             Intrinsic::MinMax { max } => self.min_max(args, *max, ty)?,
             Intrinsic::RoundInt => {
