@@ -277,8 +277,8 @@ pub fn target(block: BlockId, args: &[Value]) -> Target {
 pub fn program(functions: Vec<Function>) -> Program {
     Program {
         functions,
-        pool: vec![],
         entries: vec![FuncId(0)],
+        ..Program::default()
     }
 }
 
@@ -413,7 +413,9 @@ impl PoolResolver for Pool {
             PoolEntry::Location { line, .. } => 10_000 + u64::from(*line),
             PoolEntry::Str(text) => text.len() as u64,
             PoolEntry::Object(object) => object.0,
-            PoolEntry::Array(_) => return Err("no arrays here".to_owned()),
+            PoolEntry::Array(_) | PoolEntry::Function { .. } | PoolEntry::Foreign(_) => {
+                return Err("no arrays and functions here".to_owned());
+            }
         })
     }
 }
