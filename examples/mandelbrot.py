@@ -245,7 +245,7 @@ def main():
     write_png(picture, images[-1][1])
     print(f"\nAll {len(images)} images are equal. The picture: {os.path.relpath(picture)}")
 
-    print('\nAnd what a mistake looks like (a number plus a string):\n')
+    print("\nAnd what a mistake looks like (a number plus a string):\n")
     show_an_error()
 
 

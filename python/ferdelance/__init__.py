@@ -37,7 +37,8 @@ _HOMES = {
         set_parallel_chunksize get_parallel_chunksize parallel_chunksize
     """,
     "_interpreted": "objmode literal_unroll literally carray farray",
-    "_pending": "vectorize guvectorize cfunc stencil generated_jit gdb gdb_init gdb_breakpoint",
+    "_cfunc": "cfunc",
+    "_pending": "vectorize guvectorize stencil generated_jit gdb gdb_init gdb_breakpoint",
     "np.numpy_support": "from_dtype",
     "types": """
         b1 bool_ boolean byte c16 c8 char complex128 complex64 deferred_type double f4 f8

@@ -452,15 +452,17 @@ def dispatcher_class():
         return _dispatcher_class
 
 
-def make_dispatcher(py_func, given):
+def make_dispatcher(py_func, given, for_c=False):
     """The dispatcher of a Python function with the options that the user gave.
+
+    With `for_c`, each compiled version has a function for C, too.
 
     Raises TypeError or ValueError for impossible options.
     """
     options = _options.normalise(given)
     if options["forceobj"]:
         return ObjModeDispatcher(py_func, given)
-    dispatcher = dispatcher_class()(py_func, options)
+    dispatcher = dispatcher_class()(py_func, options | {"for_c": for_c})
     _adopt(dispatcher, py_func, given)
     return dispatcher
 

@@ -35,7 +35,6 @@ _DEBUGGER = "attach gdb to the process"
 vectorize = pending("vectorize", _LOOP)
 guvectorize = pending("guvectorize", _LOOP)
 stencil = pending("stencil", _LOOP)
-cfunc = pending("cfunc", "call the @njit function from Python")
 generated_jit = pending("generated_jit", "branch on types with isinstance in an @njit function")
 gdb = pending("gdb", _DEBUGGER)
 gdb_init = pending("gdb_init", _DEBUGGER)

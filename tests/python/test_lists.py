@@ -364,3 +364,23 @@ def test_an_item_outlives_its_list():
         return kept, x, len(rows)
 
     assert f(3) == ([0, 1], [5], 0)
+
+
+def test_lists_are_printed(capsys):
+    @njit
+    def f(items, text):
+        print(items, [text], [[1], [2, 3]], [(1, "a")], [text][:0])
+
+    f([1, 2], "x")
+    assert capsys.readouterr().out == "[1, 2] ['x'] [[1], [2, 3]] [(1, 'a')] []\n"
+
+
+def test_a_list_may_be_absent():
+    @njit
+    def f(items, flag):
+        x = items if flag else None
+        if x:
+            return len(x)
+        return -1
+
+    assert [f([1, 2], True), f([], True), f([1], False)] == [2, -1, -1]

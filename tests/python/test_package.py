@@ -66,7 +66,6 @@ def test_what_is_still_to_come_says_so():
         fd.vectorize,
         fd.guvectorize,
         fd.stencil,
-        lambda: fd.cfunc("f8(f8)"),
         fd.experimental.jitclass,
         fd.typed.List,
         lambda: fd.typed.List.empty_list(fd.int64),

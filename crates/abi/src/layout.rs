@@ -9,6 +9,7 @@
 //! | value             | slots                                                          |
 //! |-------------------|----------------------------------------------------------------|
 //! | None, functions, modules, constants carried by type | none                         |
+//! | function of a `FunctionType` | 1: its address, see `compiler::tir::data`            |
 //! | bool              | 1: 0 or 1                                                      |
 //! | (u)int8..64       | 1: sign- or zero-extended to 64 bits                           |
 //! | float32 / float64 | 1: the bits, in the low 4 / all 8 bytes                        |

@@ -112,6 +112,9 @@ macro_rules! for_each_rtfn {
             fd error_trace(Err, Ptr) -> () effect;
             /// Whether `except class` (a `PyObject*`) catches the error.
             fd error_matches(Err, Ptr) -> (I1) effect;
+            /// Reports an error that nobody can catch, to `sys.unraisablehook`, and drops it; the object
+            /// (a `PyObject*`) says where it came from.
+            fd error_unraisable(Err, Ptr) -> () effect;
             /// Drops an error that was caught.
             fd error_drop(Err) -> () effect;
             /// Lowest stack address that compiled code may use on this thread (for the recursion check).

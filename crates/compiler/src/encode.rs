@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::host::{Const, Described};
-use crate::types::{ArrayTy, Kind, Layout, NamedTuple, PyRef, Ty};
+use crate::types::{ArrayTy, Kind, Layout, NamedTuple, PyRef, Signature, Ty};
 
 /// What has no meaning outside of the compilation it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,18 @@ impl Encoder {
                 self.u8(23);
                 self.named_tuple(class);
             }
-            Kind::Dispatcher(dispatcher) => self.object(24, *dispatcher),
+            Kind::Dispatcher(dispatcher, signatures) => {
+                self.object(24, *dispatcher);
+                self.types(signatures)?;
+            }
+            Kind::Function(signature) => {
+                self.around(31, signature.result)?;
+                self.types(&signature.args)?;
+            }
+            Kind::Foreign(object, ty) => {
+                self.object(30, *object);
+                self.ty(*ty)?;
+            }
             Kind::ExcClass(class, name) => {
                 self.object(25, *class);
                 self.str(name);
@@ -337,12 +348,17 @@ impl<'a> Decoder<'a> {
             21 => Kind::Class(self.ty()?),
             22 => Kind::Dtype(self.ty()?),
             23 => Kind::NamedTupleClass(self.named_tuple()?),
-            24 => Kind::Dispatcher(self.handle()?),
+            24 => Kind::Dispatcher(self.handle()?, self.types()?),
             25 => Kind::ExcClass(self.handle()?, self.str()?.into()),
             26 => Kind::Exception(self.handle()?, self.str()?.into(), self.types()?),
             27 => Kind::Opaque(self.handle()?, self.str()?.into()),
             28 => Kind::Caught,
             29 => Kind::List(self.ty()?),
+            30 => Kind::Foreign(self.handle()?, self.ty()?),
+            31 => Kind::Function(Box::new(Signature {
+                result: self.ty()?,
+                args: self.types()?,
+            })),
             _ => return None,
         }))
     }
@@ -433,6 +449,8 @@ mod tests {
                 [Ty::new(Kind::Omitted(PyRef(9)))].into(),
             ),
             Kind::Opaque(PyRef(1), "Thing".into()),
+            Kind::Dispatcher(PyRef(2), [Ty::function(f4, &[Ty::int(8, true)])].into()),
+            Kind::Foreign(PyRef(2), Ty::function(Ty::none(), &[])),
         ] {
             round(Ty::new(kind));
         }
@@ -442,7 +460,7 @@ mod tests {
     fn handles_are_no_part_of_the_bytes() {
         let of = |handle| {
             let mut out = Encoder::default();
-            out.ty(Ty::new(Kind::Dispatcher(PyRef(handle))))
+            out.ty(Ty::new(Kind::Dispatcher(PyRef(handle), [].into())))
                 .expect("it is portable");
             out
         };

@@ -9,10 +9,11 @@ use crate::diag::{Code, Diagnostic, Result};
 use crate::hir;
 use crate::host::Host;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
-use crate::lower::lower;
-use crate::tir::Program;
+use crate::lower::{lower, value::c_signature};
+use crate::tir::build::Builder;
 use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
-use crate::types::{Ty, promote};
+use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
+use crate::types::{PyRef, Signature, Ty, promote};
 
 /// What to compile.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub struct Request {
     pub locals: Vec<(Arc<str>, Ty)>,
     /// Prefix of linker symbols, unique in the process.
     pub symbol: Arc<str>,
+    /// The function's address is used as a value.
+    pub as_value: bool,
+    /// Make a function for C, too.
+    pub for_c: bool,
 }
 
 /// What comes out.
@@ -79,6 +84,12 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
     let root = session.infer_root(&request.args)?;
     let result = result_type(&session, root, request)?;
     let mut program = lower(&session, root, result, &request.symbol)?;
+    if request.as_value {
+        add_pointer(&mut program);
+    }
+    if request.for_c {
+        add_c_entry(&mut program, request, result)?;
+    }
     check(&program, "lower")?;
     watch("lower", &program);
     for pass in PASSES {
@@ -94,6 +105,54 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
         result,
     };
     Ok(Compiled { program, result, report })
+}
+
+/// Makes the entry one that can be called by its address.
+fn add_pointer(program: &mut Program) {
+    program.pointers.clone_from(&program.entries);
+    for &id in &program.entries {
+        // Nothing calls an entry but itself, and what calls itself may raise in any case.
+        program.functions[id.index()].may_raise = true;
+    }
+}
+
+/// Makes the entry one of C, too.
+fn add_c_entry(program: &mut Program, request: &Request, result: Ty) -> Result<()> {
+    let signature = Signature { result, args: request.args.as_slice().into() };
+    let f = &request.module.functions[0];
+    let Some(signature) = c_signature(&signature) else {
+        let wrong = request.args.iter().chain([&result]).find(|t| !t.is_scalar() && !t.is_none());
+        let message = format!(
+            "`{}` cannot be called from C: {} has no counterpart there",
+            f.name,
+            wrong.map_or_else(|| "a type of its signature".to_owned(), ToString::to_string)
+        );
+        return Err(crate::infer::error_at(&request.module, f.span, Code::CannotConvert, message)
+            .help("pass numbers, and the data of arrays by address"));
+    };
+    let hir::Scope::Python(function) = request.module.scope else {
+        return Err(Diagnostic::new(Code::Internal, "a function for C that is not one of Python"));
+    };
+    let blame = program.pool_id(PoolEntry::Object(function));
+    program.c_entries.extend(program.entries.iter().map(|&func| CEntry { func, signature: signature.clone(), blame }));
+    Ok(())
+}
+
+/// A C function as a value: a program whose entry calls the function that `object` stands for.
+/// `None` if the signature has no counterpart in C.
+pub fn c_adapter(object: PyRef, signature: &Signature, symbol: Arc<str>) -> Option<Program> {
+    let c = c_signature(signature)?;
+    let mut b = Builder::new(symbol, "C function".into(), &c.params(), &c.result.machine(), Options::default());
+    let mut program = Program::default();
+    let id = program.pool_id(PoolEntry::Foreign(object));
+    let pointer = b.pool(id, Type::Ptr);
+    let args = b.func.blocks[0].params.clone();
+    let results = b.call_c(pointer, &args, c);
+    b.terminate(Term::Return(results.iter().copied().collect()));
+    program.functions.push(b.func);
+    program.entries.push(FuncId(0));
+    add_pointer(&mut program);
+    Some(program)
 }
 
 /// In debug builds, verifies every function after a pass.

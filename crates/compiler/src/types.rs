@@ -95,8 +95,13 @@ pub enum Kind {
     /// A NumPy dtype, or a class used as one.
     Dtype(Ty),
     NamedTupleClass(NamedTuple),
-    /// A jitted function.
-    Dispatcher(PyRef),
+    /// A jitted function, and its explicit signatures (function types); none if it is compiled for
+    /// the types that it is called with.
+    Dispatcher(PyRef, Box<[Ty]>),
+    /// A C function that a Python object stands for (a `ctypes` function), and its function type.
+    Foreign(PyRef, Ty),
+    /// Any function of this signature, known at run time only. Parameter types and result are strong.
+    Function(Box<Signature>),
     /// A function or lambda defined inside a compiled one: its HIR (an index into the enclosing
     /// module) and the types of what it captures, which are its value.
     Closure(Closure),
@@ -120,6 +125,13 @@ pub struct Closure {
     pub captures: Box<[Ty]>,
     /// Types of the default values, which follow the captures in the value.
     pub defaults: Box<[Ty]>,
+}
+
+/// What a function takes and gives.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Signature {
+    pub result: Ty,
+    pub args: Box<[Ty]>,
 }
 
 /// Where a cell was made: an instruction of an instance.
@@ -192,6 +204,11 @@ impl Ty {
     }
     pub fn array(dtype: Ty, ndim: u8, layout: Layout) -> Ty {
         Ty::new(Kind::Array(ArrayTy { dtype: dtype.strong(), ndim, layout, readonly: false, aligned: true }))
+    }
+    /// The type of functions of a signature.
+    pub fn function(result: Ty, args: &[Ty]) -> Ty {
+        let args = args.iter().map(|t| t.strong()).collect();
+        Ty::new(Kind::Function(Box::new(Signature { result: result.strong(), args })))
     }
     pub fn list(item: Ty) -> Ty {
         Ty::new(Kind::List(item))
@@ -274,6 +291,23 @@ impl Ty {
     pub fn as_array(self) -> Option<ArrayTy> {
         match *self.kind() {
             Kind::Array(a) => Some(a),
+            _ => None,
+        }
+    }
+    /// The function types that a function can be used as without being compiled for them: its explicit
+    /// signatures.
+    pub fn function_types(self) -> &'static [Ty] {
+        match self.0 {
+            Kind::Dispatcher(_, signatures) => signatures,
+            Kind::Foreign(_, ty) => std::slice::from_ref(ty),
+            _ => &[],
+        }
+    }
+    /// The one signature of a function type or C function.
+    pub fn signature(self) -> Option<&'static Signature> {
+        match self.0 {
+            Kind::Function(signature) => Some(signature),
+            Kind::Foreign(_, ty) => ty.signature(),
             _ => None,
         }
     }
@@ -415,7 +449,13 @@ impl fmt::Display for Ty {
             Kind::Class(t) => write!(f, "class({t})"),
             Kind::Dtype(t) => write!(f, "dtype({t})"),
             Kind::NamedTupleClass(class) => write!(f, "class({})", class.name),
-            Kind::Dispatcher(_) => f.write_str("Dispatcher"),
+            Kind::Dispatcher(..) => f.write_str("Dispatcher"),
+            Kind::Foreign(_, ty) => write!(f, "C function({ty})"),
+            Kind::Function(signature) => {
+                write!(f, "FunctionType[{}(", signature.result)?;
+                list(f, &signature.args)?;
+                f.write_str(")]")
+            }
             Kind::Closure(c) => write!(f, "closure({})", c.function),
             Kind::ExcClass(_, name) => write!(f, "class({name})"),
             Kind::Exception(_, name, args) => {

@@ -1,15 +1,18 @@
 //! Program to object file.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferdelance_compiler::tir::{PoolEntry, Program};
+use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::targets::FileType;
 
+use crate::emit::{self, Emitted};
 use crate::error::{Error, Stage};
 use crate::locations::LocationTable;
+use crate::optimise;
 use crate::session::{Cpu, Effort, Machine, Session};
-use crate::{emit, optimise};
 
 /// What a compilation depends on besides the program.
 #[derive(Clone, Debug)]
@@ -62,46 +65,81 @@ pub struct Object {
 /// Compiles a program.
 pub fn compile(program: &Program, settings: &Settings) -> Result<Object, Error> {
     let start = Instant::now();
-    program
-        .verify()
-        .map_err(|message| Error::new(Stage::Verify, message))?;
-    let machine = Machine::get(&settings.cpu, effort(program))?;
-    let session = Session::new();
-    let emitted = emit::program(&session.context, &machine, program, settings.debug_info);
+    let stages = Stages::new(program, settings)?;
+    let emitted = stages.emit(program, settings)?;
     let built = Instant::now();
-    if cfg!(debug_assertions) {
-        emitted
-            .module
-            .verify()
-            .map_err(|message| Error::new(Stage::Emit, message))?;
-    }
-    optimise::run(&emitted.module, &machine, program)?;
-    session.check()?;
+    stages.optimise(program, &emitted)?;
     let optimised = Instant::now();
-    let buffer = machine
-        .machine
-        .write_to_memory_buffer(&emitted.module, FileType::Object)
-        .map_err(Error::llvm)?;
-    session.check()?;
-    let bytes = buffer.as_slice().to_vec();
+    let bytes = stages
+        .generate(&emitted, FileType::Object)?
+        .as_slice()
+        .to_vec();
     let timings = Timings {
         emit: built - start,
         optimise: optimised - built,
         codegen: optimised.elapsed(),
     };
+    let Emitted {
+        pool,
+        entries,
+        locations,
+        ..
+    } = emitted;
     Ok(Object {
         bytes,
-        pool: emitted.pool,
-        entries: emitted.entries,
-        locations: emitted.locations,
+        pool,
+        entries,
+        locations,
         timings,
     })
 }
 
-pub(crate) fn effort(program: &Program) -> Effort {
-    if program.functions.iter().any(|f| f.options.debug) {
-        Effort::Less
-    } else {
-        Effort::Default
+/// The steps of one compilation, and what LLVM needs for them.
+pub(crate) struct Stages {
+    machine: Rc<Machine>,
+    session: Session,
+}
+
+impl Stages {
+    pub fn new(program: &Program, settings: &Settings) -> Result<Stages, Error> {
+        let debug = program.functions.iter().any(|f| f.options.debug);
+        let effort = if debug { Effort::Less } else { Effort::Default };
+        Ok(Stages {
+            machine: Machine::get(&settings.cpu, effort)?,
+            session: Session::new(),
+        })
+    }
+
+    pub fn emit(&self, program: &Program, settings: &Settings) -> Result<Emitted<'_>, Error> {
+        program
+            .verify()
+            .map_err(|message| Error::new(Stage::Verify, message))?;
+        let context = &self.session.context;
+        let emitted = emit::program(context, &self.machine, program, settings.debug_info);
+        if cfg!(debug_assertions) {
+            emitted
+                .module
+                .verify()
+                .map_err(|message| Error::new(Stage::Emit, message))?;
+        }
+        Ok(emitted)
+    }
+
+    pub fn optimise(&self, program: &Program, emitted: &Emitted<'_>) -> Result<(), Error> {
+        optimise::run(&emitted.module, &self.machine, program)?;
+        self.session.check()
+    }
+
+    pub fn generate(
+        &self,
+        emitted: &Emitted<'_>,
+        kind: FileType,
+    ) -> Result<MemoryBuffer<'static>, Error> {
+        let machine = &self.machine.machine;
+        let buffer = machine
+            .write_to_memory_buffer(&emitted.module, kind)
+            .map_err(Error::llvm)?;
+        self.session.check()?;
+        Ok(buffer)
     }
 }

@@ -7,9 +7,10 @@
 //!
 //! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
 //!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
-//!   * [`debug`]: source locations.
+//!   * [`foreign`]: calls by address, C functions. * [`debug`]: source locations.
 
 mod debug;
+mod foreign;
 mod function;
 mod ops;
 pub(crate) mod raw;
@@ -38,7 +39,8 @@ pub(crate) struct Emitted<'c> {
     pub module: Module<'c>,
     /// The program's pool, and what emission added.
     pub pool: Vec<PoolEntry>,
-    /// Symbols of the trampolines, in the order of the program's entries.
+    /// Symbols of the trampolines, in the order of the program's entries, then of functions that are
+    /// called by address, then of C functions.
     pub entries: Vec<Arc<str>>,
     pub locations: LocationTable,
 }
@@ -71,6 +73,12 @@ pub(crate) fn program<'c>(
         }
         entries.push(entry_symbol(&program.functions[entry.index()]));
     }
+    for &id in &program.pointers {
+        entries.push(foreign::emit_pointer(&mut shared, id).into());
+    }
+    for entry in &program.c_entries {
+        entries.push(foreign::emit_c_entry(&mut shared, entry).into());
+    }
     let locations = shared.finish_debug_info();
     Emitted {
         module: shared.module,
@@ -87,9 +95,13 @@ fn entry_symbol(function: &Function) -> Arc<str> {
     symbol.into()
 }
 
-/// Which functions the program itself calls.
+/// Which functions are called by compiled code: of the program, by address, or through C functions.
 fn called_functions(program: &Program) -> Vec<bool> {
     let mut called = vec![false; program.functions.len()];
+    let c_functions = program.c_entries.iter().map(|entry| entry.func);
+    for id in program.pointers.iter().copied().chain(c_functions) {
+        called[id.index()] = true;
+    }
     let insts = program
         .functions
         .iter()

@@ -5,6 +5,7 @@ pub mod cache;
 mod compile;
 mod emit;
 mod error;
+mod inspect;
 mod link;
 mod locations;
 mod optimise;
@@ -12,6 +13,7 @@ mod session;
 
 pub use compile::{Object, Settings, Timings, compile};
 pub use error::{Error, Stage};
-pub use link::{Entry, LoadOptions, Loaded, PoolResolver, Symbols, load};
+pub use inspect::{asm, cfg, llvm_ir};
+pub use link::{Entry, LoadOptions, Loaded, Perf, PoolResolver, Symbols, load};
 pub use locations::{Location, LocationTable};
 pub use session::Cpu;

@@ -1,13 +1,15 @@
 //! Object file to code that runs.
 //!
-//! * [`image`]: sections, symbols, relocations. * [`memory`]: pages. * [`unwind`]: unwind tables.
-//!   * [`library`]: what LLVM calls on its own.
+//! * [`image`]: sections, symbols, relocations. * [`memory`]: pages. * [`library`]: what LLVM calls on
+//!   its own. * [`unwind`]: unwind tables. * [`lines`]: the code map. * [`gdb`], [`perf`]: tools.
 
+mod gdb;
 mod image;
 mod library;
 mod lines;
 mod lock;
 mod memory;
+mod perf;
 mod unwind;
 
 use std::ptr;
@@ -16,6 +18,8 @@ use std::time::{Duration, Instant};
 use ferdelance_abi::codemap::{self, CODE_MAP};
 use ferdelance_abi::layout::Trampoline;
 use ferdelance_compiler::tir::PoolEntry;
+
+pub use perf::Perf;
 
 use crate::compile::Object;
 use crate::error::Error;
@@ -33,10 +37,12 @@ pub trait PoolResolver {
 }
 
 /// What to do besides mapping the code.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// Tell an attached debugger about the code.
+    /// Tell debuggers about the code. Keeps a copy of the object in memory.
     pub gdb: bool,
+    /// Tell `perf` about the code.
+    pub perf: Perf,
 }
 
 /// A trampoline of a loaded object.
@@ -71,6 +77,7 @@ pub struct Loaded {
     pub time: Duration,
     chunk: memory::Chunk,
     unwind: Option<unwind::Registered>,
+    gdb: Option<gdb::Registered>,
     published: Vec<&'static codemap::Entry>,
 }
 
@@ -82,43 +89,74 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Loaded, Error> {
     let start = Instant::now();
-    let _ = options;
     let pool = object.pool.iter().map(|entry| pool.resolve(entry));
     let pool = pool
         .collect::<Result<Vec<u64>, String>>()
         .map_err(Error::link)?;
-    let mut image = image::load(&object.bytes, &pool, symbols)?;
-    image.chunk.seal()?;
-
-    let mut entries = Vec::with_capacity(object.entries.len());
-    for symbol in &object.entries {
-        let function = image.functions.iter().find(|f| *f.symbol == **symbol);
-        let function = function.ok_or_else(|| Error::link(format!("no symbol {symbol}")))?;
-        entries.push(Entry {
-            symbol: symbol.clone(),
-            address: function.start,
-            size: function.size,
-        });
-    }
+    let file = image::parse(&object.bytes)?;
+    let mut image = image::load(&file, &pool, symbols)?;
+    let described = describe(object, &file, &mut image, options);
+    let (entries, map, gdb) = match described {
+        Ok(described) => described,
+        Err(error) => {
+            // SAFETY: nobody was told the addresses.
+            unsafe { image.chunk.free() };
+            return Err(error);
+        }
+    };
     // SAFETY: the table is relocated and terminated, and its memory stays until `unload`.
     let unwind = image
         .eh_frame
         .map(|at| unsafe { unwind::Registered::new(at) });
-    let mut published = Vec::new();
-    let rows = lines::read(&image::parse(&object.bytes)?, &image.sections)?;
-    for f in &image.functions {
-        let (lines, scopes) = lines::of_function(f, &rows, &object.locations);
-        let entry = codemap::Entry::new(f.start, f.size, &f.symbol, lines, scopes);
-        published.push(CODE_MAP.publish(entry));
-    }
+    let published: Vec<_> = map
+        .into_iter()
+        .map(|entry| CODE_MAP.publish(entry))
+        .collect();
+    perf::record(&options.perf, &published);
     Ok(Loaded {
         entries,
         code_size: image.functions.iter().map(|f| f.size).sum(),
         time: start.elapsed(),
         chunk: image.chunk,
         unwind,
+        gdb,
         published,
     })
+}
+
+type Described = (Vec<Entry>, Vec<codemap::Entry>, Option<gdb::Registered>);
+
+/// Makes an image executable; finds its entries and what the code map says of it. What can fail
+/// comes before anything is made public.
+fn describe(
+    object: &Object,
+    file: &image::File<'_>,
+    image: &mut image::Image,
+    options: &LoadOptions,
+) -> Result<Described, Error> {
+    image.chunk.seal()?;
+    let mut entries = Vec::with_capacity(object.entries.len());
+    for symbol in &object.entries {
+        let function = image.functions.iter().find(|f| *f.symbol == **symbol);
+        let function = function.ok_or_else(|| Error::link(format!("no symbol {symbol}")))?;
+        let symbol = symbol.clone();
+        entries.push(Entry {
+            symbol,
+            address: function.start,
+            size: function.size,
+        });
+    }
+    let rows = lines::read(file, &image.sections)?;
+    let map = image.functions.iter().map(|f| {
+        let (lines, scopes) = lines::of_function(f, &rows, &object.locations);
+        codemap::Entry::new(f.start, f.size, &f.symbol, lines, scopes)
+    });
+    let map = map.collect();
+    let gdb = options
+        .gdb
+        .then(|| gdb::Registered::new(&object.bytes, image))
+        .transpose()?;
+    Ok((entries, map, gdb))
 }
 
 impl Loaded {
@@ -132,6 +170,9 @@ impl Loaded {
         }
         if let Some(table) = self.unwind {
             table.remove();
+        }
+        if let Some(object) = self.gdb {
+            object.remove();
         }
         // SAFETY: as promised; nothing refers to the unwind table any more.
         unsafe { self.chunk.free() };

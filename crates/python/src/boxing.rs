@@ -17,7 +17,7 @@ use crate::handles::{self, Pins};
 use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{errors, known, layouts, types};
+use crate::{errors, functions, known, layouts, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
@@ -43,6 +43,8 @@ pub enum Plan {
         class: *mut PyObject,
         parts: [Part; 3],
     },
+    /// The function that an address stands for.
+    Function,
     /// A value that its type says.
     Object(*mut PyObject),
 }
@@ -149,9 +151,11 @@ impl Plan {
                 Some(plan) => Plan::List(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
             },
-            Kind::Dispatcher(object) | Kind::Omitted(object) | Kind::ExcClass(object, _) => {
-                Plan::Object(pinned(*object)?)
-            }
+            Kind::Function(_) => Plan::Function,
+            Kind::Dispatcher(object, _)
+            | Kind::Foreign(object, _)
+            | Kind::Omitted(object)
+            | Kind::ExcClass(object, _) => Plan::Object(pinned(*object)?),
             Kind::NamedTupleClass(class) => Plan::Object(pinned(class.class)?),
             Kind::Module(name) => Plan::object(py.import(&**name)?.as_any(), pins),
             Kind::Builtin(name) => Plan::object(&known::resolve(py, name)?, pins),
@@ -253,8 +257,12 @@ impl Plan {
                     plan.make(slots, cx)
                 }
                 Plan::Array(plan) => plan.make(slots, cx),
-                Plan::List(plan) => plan.make(core::ptr::with_exposed_provenance_mut(take(slots) as usize), cx),
+                Plan::List(plan) => plan.make(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    cx,
+                ),
                 Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
+                Plan::Function => make_function(take(slots) as usize),
                 Plan::Object(object) => new_ref(*object),
                 Plan::None | Plan::Bool | Plan::Int | Plan::F64 => self.make(slots, cx),
             }
@@ -270,19 +278,20 @@ impl Plan {
         unsafe {
             match self {
                 Plan::None | Plan::Object(_) => {}
-                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 => {
+                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 | Plan::Function => {
                     take(slots);
                 }
                 Plan::C64 | Plan::C128 => {
                     take(slots);
                     take(slots);
                 }
-                Plan::Str => string::release(core::ptr::with_exposed_provenance_mut(
-                    take(slots) as usize,
-                )),
-                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(
-                    take(slots) as usize,
-                )),
+                Plan::Str => {
+                    string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
+                }
+                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(take(
+                    slots,
+                )
+                    as usize)),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
                     items.iter().for_each(|item| item.release(slots))
                 }
@@ -386,6 +395,18 @@ unsafe fn make_tuple(items: &[Plan], slots: &mut *const u64, cx: &Context<'_>) -
             return core::ptr::null_mut();
         }
         tuple
+    }
+}
+
+fn make_function(address: usize) -> *mut PyObject {
+    // SAFETY: the caller of `Plan::make` holds the GIL.
+    let py = unsafe { Python::assume_attached() };
+    match functions::object(py, address) {
+        Ok(object) => object.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            core::ptr::null_mut()
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use jit::cache::{Key, Moves, Store, digest};
 use pyo3::prelude::*;
 
 use crate::dispatch::State;
-use crate::engine::{self, Unit};
+use crate::engine::{self, Asked, Unit};
 use crate::host::PyHost;
 use crate::lock;
 
@@ -104,7 +104,7 @@ impl Cache {
         py: Python<'_>,
         state: &'a State,
         params: &[Ty],
-        result: Option<Ty>,
+        asked: Asked,
     ) -> PyResult<Option<Request<'a>>> {
         if self.mode.get() == Mode::Off {
             return Ok(None);
@@ -125,7 +125,7 @@ impl Cache {
         out.u128(code.digest);
         // The text has all fields, also those that are added later.
         out.str(&format!("{:?}", state.options.compiler));
-        let encoded = encode_types(&mut out, state, params, result);
+        let encoded = encode_types(&mut out, state, params, asked);
         if let Err(why) = encoded {
             self.warn(py, state, &why.to_string())?;
             return Ok(None);
@@ -140,7 +140,7 @@ impl Cache {
             },
             roots: out.handles,
             place: code.place,
-            asked: result,
+            asked,
         }))
     }
 
@@ -159,15 +159,17 @@ fn encode_types(
     out: &mut Encoder,
     state: &State,
     params: &[Ty],
-    result: Option<Ty>,
+    asked: Asked,
 ) -> Result<(), ferdelance_compiler::encode::Local> {
     out.length(state.options.locals.len());
     for (name, ty) in state.options.locals.iter() {
         out.str(name);
         out.ty(*ty)?;
     }
+    out.bool(asked.as_value);
+    out.bool(asked.for_c);
     out.types(params)?;
-    out.types(result.as_slice())
+    out.types(asked.result.as_slice())
 }
 
 /// A signature that is looked for in the cache, and kept there if it is not found.
@@ -179,8 +181,7 @@ pub struct Request<'a> {
     /// Objects that the request mentions.
     pub roots: Vec<PyRef>,
     pub place: Place,
-    /// The result type that an explicit signature asks for.
-    asked: Option<Ty>,
+    asked: Asked,
 }
 
 impl Request<'_> {

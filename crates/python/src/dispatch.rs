@@ -31,6 +31,7 @@ use crate::binding::Binding;
 use crate::boxing::{self, Context, Frozen};
 use crate::cache::Cache;
 use crate::engine::{self, Unit};
+use crate::functions::Published;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
@@ -93,6 +94,13 @@ pub struct State {
     /// What `recompile` replaced: code that may still be running.
     retired: RefCell<Retired>,
     pub(crate) can_compile: Cell<bool>,
+    /// Argument types that it is being compiled for.
+    pub(crate) compiling: RefCell<Vec<Vec<Ty>>>,
+    /// The last function type that it was asked for, and its address as a value of that.
+    pub(crate) last_address: Cell<Option<(Ty, usize)>>,
+    /// Code that exists because its address was asked for; calls from Python do not use it.
+    pub(crate) values: RefCell<Table<Overload>>,
+    pub(crate) published: RefCell<Published>,
     /// Keeps the dispatcher's own number valid.
     _name: Name,
 }
@@ -119,6 +127,10 @@ impl State {
             routes: RefCell::new(Vec::new()),
             retired: RefCell::default(),
             can_compile: Cell::new(true),
+            compiling: RefCell::default(),
+            last_address: Cell::new(None),
+            values: RefCell::default(),
+            published: RefCell::default(),
             _name: Name::of(this),
         })
     }
@@ -149,10 +161,13 @@ impl State {
         for slot in &self.front {
             slot.set(ptr::null());
         }
+        self.last_address.set(None);
         let (routes, overloads) = (self.routes.take(), self.overloads.take());
+        let values = self.values.take();
         let mut retired = self.retired.borrow_mut();
         retired.routes.extend(routes);
         retired.overloads.extend(overloads);
+        retired.overloads.extend(values);
     }
 
     /// The parameters, read at the first request: a function may be filled after it was decorated.
@@ -274,13 +289,15 @@ impl State {
                 }
             }
         };
-        if let (Ok(overloads), Ok(routes), Ok(retired)) = (
+        if let (Ok(overloads), Ok(values), Ok(routes), Ok(retired)) = (
             self.overloads.try_borrow(),
+            self.values.try_borrow(),
             self.routes.try_borrow(),
             self.retired.try_borrow(),
         ) {
             overloads
                 .iter()
+                .chain(&*values)
                 .chain(&retired.overloads)
                 .for_each(|overload| each(&overload.pins));
             routes

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ferdelance_compiler::diag;
 use ferdelance_compiler::host::Callee;
 use ferdelance_compiler::trace::Identity;
+use ferdelance_compiler::types::{Kind, Ty};
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -91,6 +92,20 @@ pub fn callee(object: &Bound<'_, PyAny>) -> diag::Result<Callee> {
     }
 }
 
+/// The type of a jitted function. The object is pinned.
+pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
+    let signatures = state(object)?.explicit_types();
+    Ok(Ty::new(Kind::Dispatcher(
+        pins.add(object),
+        signatures.into(),
+    )))
+}
+
+/// The address of a jitted function as a value of a function type; `None` if it has other signatures.
+pub fn function_address(object: &Bound<'_, PyAny>, ty: Ty) -> PyResult<Option<usize>> {
+    state(object)?.function_address(object.py(), object.as_ptr(), ty)
+}
+
 /// What makes a jitted function the one it is, for callers that are kept in the cache.
 pub fn identity(object: &Bound<'_, PyAny>) -> PyResult<Result<Identity, String>> {
     state(object)?.identity(object.py())
@@ -98,9 +113,9 @@ pub fn identity(object: &Bound<'_, PyAny>) -> PyResult<Result<Identity, String>>
 
 /// Runs `f`; an error or a panic becomes an exception, and `failed` is given back.
 fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
-    // SAFETY: CPython calls slots with the GIL held.
-    let py = unsafe { Python::assume_attached() };
-    match catch_unwind(AssertUnwindSafe(|| f(py))) {
+    // CPython calls slots with the GIL held; only where PyO3 knows that too are references that it
+    // drops given up at once.
+    Python::attach(|py| match catch_unwind(AssertUnwindSafe(|| f(py))) {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => {
             error.restore(py);
@@ -110,7 +125,7 @@ fn guard<T>(failed: T, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> T {
             errors::panicked(py).restore(py);
             failed
         }
-    }
+    })
 }
 
 // ---- slots ---------------------------------------------------------------------------------------
@@ -336,6 +351,20 @@ unsafe extern "C" fn inspect(this: *mut PyObject, args: *mut PyObject) -> *mut P
     })
 }
 
+unsafe extern "C" fn c_function(this: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
+    method(this, args, |this, args| {
+        let (py, state) = (this.py(), state(this)?);
+        let index: usize = args.get_item(0)?.extract()?;
+        let found = state.with_overload(index, |overload| overload.unit.c_function.clone());
+        match found.flatten() {
+            Some((address, symbol)) => {
+                Ok((address, &*symbol).into_pyobject(py)?.into_any().unbind())
+            }
+            None => Err(PyRuntimeError::new_err("no function was made for C")),
+        }
+    })
+}
+
 unsafe extern "C" fn set_can_compile(this: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
     method(this, args, |this, args| {
         state(this)?.set_can_compile(args.get_item(0)?.is_truthy()?);
@@ -367,7 +396,7 @@ unsafe extern "C" fn clear_overloads(this: *mut PyObject, args: *mut PyObject) -
 
 /// Tables that CPython keeps pointers into.
 struct Tables {
-    methods: [ffi::PyMethodDef; 7],
+    methods: [ffi::PyMethodDef; 8],
     members: [ffi::PyMemberDef; 4],
     getset: [ffi::PyGetSetDef; 2],
 }
@@ -403,6 +432,11 @@ fn tables() -> Tables {
                 c"_overloads() -> [(args, ret, from_cache)]",
             ),
             row(c"_inspect", inspect, c"_inspect(index, what) -> text"),
+            row(
+                c"_c_function",
+                c_function,
+                c"_c_function(index) -> (address, symbol)",
+            ),
             row(
                 c"_set_can_compile",
                 set_can_compile,

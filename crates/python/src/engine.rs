@@ -25,22 +25,37 @@ use crate::capture::{At, Place};
 use crate::num::slots;
 use crate::numpy::{self, numpy};
 use crate::options::DispatcherOptions;
-use crate::{errors, handles, inspect, lock};
+use crate::{errors, functions, handles, inspect, lock};
 
 /// Code for one signature.
 pub struct Unit {
     pub trampoline: Trampoline,
+    /// The address as a value of a function type, if it was asked for.
+    pub pointer: Option<usize>,
+    /// The function for C, if one was asked for, and its symbol.
+    pub c_function: Option<(usize, Arc<str>)>,
     pub result: Ty,
     /// Gone only while this is dropped.
     loaded: Option<jit::Loaded>,
-    /// The result type that an explicit signature asked for.
-    asked: Option<Ty>,
+    asked: Asked,
     /// What texts are made from; of code from the cache only once somebody has asked.
     examined: OnceCell<Examined>,
     options: Options,
+    settings: jit::Settings,
     timings: Timings,
     /// What the code's constant pool points to.
     _pool: Pool,
+}
+
+/// What is wanted of the code of a signature.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// The result type, where an explicit signature says it.
+    pub result: Option<Ty>,
+    /// Its address is used as a value.
+    pub as_value: bool,
+    /// C calls it, too.
+    pub for_c: bool,
 }
 
 /// What the compiler found out on the way.
@@ -74,6 +89,8 @@ pub enum Failure {
     Diagnostic(Box<Diagnostic>),
     /// A bug of ours.
     Internal(String),
+    /// Python code raised.
+    Raised(PyErr),
 }
 
 impl Failure {
@@ -81,6 +98,7 @@ impl Failure {
         match self {
             Failure::Diagnostic(diagnostic) => errors::diagnostic(py, &diagnostic),
             Failure::Internal(message) => errors::internal(py, &message),
+            Failure::Raised(error) => error,
         }
     }
 }
@@ -120,7 +138,7 @@ pub fn compile(
     host: &dyn Host,
     module: Arc<hir::Module>,
     args: &[Ty],
-    asked: Option<Ty>,
+    asked: Asked,
     options: &DispatcherOptions,
     symbol: Option<u64>,
 ) -> Result<(Unit, jit::Object), Failure> {
@@ -162,7 +180,7 @@ fn examine(
     host: &dyn Host,
     module: Arc<hir::Module>,
     args: &[Ty],
-    asked: Option<Ty>,
+    asked: Asked,
     options: &DispatcherOptions,
     symbol: &str,
 ) -> Result<(Examined, Ty), Failure> {
@@ -174,9 +192,11 @@ fn examine(
         symbol: format!("ferdelance.{}.{symbol}", symbol_name(name)).into(),
         module: module.clone(),
         args: args.to_vec(),
-        result: asked,
+        result: asked.result,
         options: options.compiler,
         locals: options.locals.to_vec(),
+        as_value: asked.as_value,
+        for_c: asked.for_c,
     };
     let compiled = pipeline::compile(host, &request).map_err(Failure::Diagnostic)?;
     let examined = Examined {
@@ -192,7 +212,7 @@ pub fn load(
     py: Python<'_>,
     object: &jit::Object,
     result: Ty,
-    asked: Option<Ty>,
+    asked: Asked,
     options: Options,
     debugger: bool,
 ) -> Result<Unit, Failure> {
@@ -200,14 +220,24 @@ pub fn load(
     let mut resolver = Resolver {
         py,
         pool: &mut pool,
+        failure: None,
     };
     let load_options = jit::LoadOptions {
         gdb: debugger,
         ..Default::default()
     };
     let loaded = jit::load(object, &Runtime, &mut resolver, &load_options);
-    let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
-    let Some(entry) = loaded.entries.first() else {
+    let loaded = match (loaded, resolver.failure) {
+        (Ok(loaded), _) => loaded,
+        (Err(_), Some(failure)) => return Err(Failure::Raised(failure)),
+        (Err(error), None) => return Err(Failure::Internal(error.to_string())),
+    };
+    // The trampoline, then what else was asked for.
+    let mut entries = loaded.entries.iter();
+    let trampoline = entries.next();
+    let pointer = if asked.as_value { entries.next() } else { None };
+    let c_function = if asked.for_c { entries.next() } else { None };
+    let Some(entry) = trampoline else {
         return Err(Failure::Internal("the code has no entry".to_owned()));
     };
     TOTALS
@@ -215,6 +245,8 @@ pub fn load(
         .fetch_add(loaded.code_size as u64, Relaxed);
     Ok(Unit {
         trampoline: entry.trampoline(),
+        pointer: pointer.map(|entry| entry.address),
+        c_function: c_function.map(|entry| (entry.address, entry.symbol.clone())),
         result,
         timings: Timings {
             link: loaded.time,
@@ -224,8 +256,31 @@ pub fn load(
         asked,
         examined: OnceCell::new(),
         options,
+        settings: settings(py),
         _pool: pool,
     })
+}
+
+/// Compiles and loads what calls the C function at an address, for good.
+pub fn load_adapter(py: Python<'_>, program: &Program, function: usize) -> Result<usize, Failure> {
+    /// There is one entry, the function.
+    struct Only(usize);
+    impl jit::PoolResolver for Only {
+        fn resolve(&mut self, _entry: &PoolEntry) -> Result<u64, String> {
+            Ok(self.0 as u64)
+        }
+    }
+    let settings = settings(py);
+    let object = py.detach(|| lock::native(|| jit::compile(program, &settings)));
+    let loaded = object.and_then(|object| {
+        let options = jit::LoadOptions::default();
+        jit::load(&object, &Runtime, &mut Only(function), &options)
+    });
+    let loaded = loaded.map_err(|error| Failure::Internal(error.to_string()))?;
+    let entry = loaded.entries.get(program.entries.len());
+    entry
+        .map(|entry| entry.address)
+        .ok_or_else(|| Failure::Internal("the code has no entry".to_owned()))
 }
 
 /// What code is generated for, as text.
@@ -346,6 +401,18 @@ struct Pool {
 struct Resolver<'a, 'py> {
     py: Python<'py>,
     pool: &'a mut Pool,
+    /// What was raised while a function that the code refers to was compiled.
+    failure: Option<PyErr>,
+}
+
+impl Resolver<'_, '_> {
+    fn raised<T>(&mut self, result: PyResult<T>) -> Result<T, String> {
+        result.map_err(|error| {
+            let text = error.to_string();
+            self.failure = Some(error);
+            text
+        })
+    }
 }
 
 impl jit::PoolResolver for Resolver<'_, '_> {
@@ -378,6 +445,14 @@ impl jit::PoolResolver for Resolver<'_, '_> {
                 ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64
             }
             PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
+            PoolEntry::Function { function, ty } => {
+                let found = functions::constant_address(&object(*function)?, *ty);
+                self.raised(found)? as u64
+            }
+            PoolEntry::Foreign(handle) => {
+                let found = functions::foreign(&object(*handle)?);
+                self.raised(found)? as u64
+            }
             PoolEntry::Array(handle) => {
                 let array = object(*handle)?;
                 // SAFETY: checked to be an array, whose structure is known. The overload pins it.
@@ -456,7 +531,21 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
         "types" => report.types(),
         "hir" => report.hir(),
         "tir" => program.to_string(),
-        "cfg" => inspect::dot(program),
+        "cfg" => {
+            let entry = program
+                .entries
+                .first()
+                .and_then(|id| program.functions.get(id.index()));
+            entry.map(jit::cfg).unwrap_or_default()
+        }
+        "llvm" => {
+            let text = lock::native(|| jit::llvm_ir(program, &unit.settings, true));
+            text.map_err(|error| error.to_string())?
+        }
+        "asm" => {
+            let text = lock::native(|| jit::asm(program, &unit.settings));
+            text.map_err(|error| error.to_string())?
+        }
         "explain" => inspect::explain(program, module, unit.options),
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })

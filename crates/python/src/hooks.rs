@@ -1,12 +1,15 @@
 //! What the runtime asks of Python: how strings are hashed, where printed text goes, what `except`
-//! catches.
+//! catches, who hears of errors that nobody can catch.
 
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
 use ferdelance_runtime::error::Error;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::errors;
 
 /// The hash that `str` and `bytes` use, with the process's key, from the bytes of the text.
 type HashBytes = unsafe extern "C" fn(*const core::ffi::c_void, ffi::Py_ssize_t) -> ffi::Py_hash_t;
@@ -57,6 +60,28 @@ fn print(text: &str) -> *mut Error {
     })
 }
 
+/// Hands an error of a function that C called to `sys.unraisablehook`. Takes the GIL if the thread does
+/// not hold it.
+fn report(error: *mut Error, object: *mut core::ffi::c_void) {
+    let reported = catch_unwind(|| {
+        Python::attach(|py| {
+            // C may call while an exception is on its way.
+            let pending = PyErr::take(py);
+            // SAFETY: an error of compiled code, which is running; the code's constant pool keeps the
+            // object alive.
+            unsafe {
+                errors::raise(py, error.cast(), None);
+                ffi::PyErr_WriteUnraisable(object.cast());
+            }
+            if let Some(pending) = pending {
+                pending.restore(py);
+            }
+        });
+    });
+    // A panic here has been printed; C must not see it.
+    drop(reported);
+}
+
 /// Whether an exception class catches an error. Reads the classes' bases only, so it needs no GIL.
 fn matches(error: &Error, class: *mut core::ffi::c_void) -> bool {
     let raised: *mut ffi::PyObject = if !error.instance.is_null() {
@@ -100,5 +125,6 @@ pub fn install(_py: Python<'_>) -> PyResult<()> {
     ferdelance_runtime::set_str_hash(str_hash);
     ferdelance_runtime::set_print_hook(print);
     ferdelance_runtime::error::set_match_hook(matches);
+    ferdelance_runtime::error::set_report_hook(report);
     Ok(())
 }

@@ -12,12 +12,14 @@ use ferdelance_compiler::trace::{Identify, Identity};
 use ferdelance_compiler::types::{Kind, PyRef, Ty};
 use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyComplex, PyDict, PyFloat, PyInt, PyList, PyModule, PyString, PyTuple, PyType,
+};
 use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};
 use crate::numpy::numpy;
-use crate::{dispatcher, layouts, typeof_};
+use crate::{dispatcher, functions, layouts, typeof_};
 
 pub struct PyHost<'py> {
     py: Python<'py>,
@@ -111,10 +113,14 @@ impl<'py> PyHost<'py> {
         } else {
             typeof_::type_of(object, &mut pins)
         };
-        self.pins.borrow_mut().merge(pins);
         // A list of the outside could change after it was frozen.
-        let Some(ty) = found?.filter(|&ty| !has_list(ty)) else {
-            if object.is_exact_instance_of::<PyInt>() {
+        let found = found.and_then(|ty| match ty.filter(|&ty| !has_list(ty)) {
+            Some(ty) => frozen(object, ty, &mut pins).map(Some),
+            None => Ok(None),
+        });
+        self.pins.borrow_mut().merge(pins);
+        let Some(ty) = found? else {
+            if object.is_exact_instance_of::<PyInt>() || functions::is_untyped(object) {
                 return Ok(Err(typeof_::blame(object)));
             }
             if let Ok(module) = object.cast::<PyModule>()
@@ -134,18 +140,13 @@ impl<'py> PyHost<'py> {
         };
         if let Kind::Array(array) = *ty.kind() {
             let constant = Const::Array(self.pin(object));
-            let mut array = array;
-            array.readonly = true;
             return Ok(Ok(Described {
                 ty: array.ty(),
                 constant: Some(constant),
             }));
         }
         let constant = self.constant(object, ty)?;
-        Ok(Ok(Described {
-            ty: frozen(ty),
-            constant,
-        }))
+        Ok(Ok(Described { ty, constant }))
     }
 
     /// The constant that an object of a type is.
@@ -229,23 +230,28 @@ fn has_list(ty: Ty) -> bool {
     }
 }
 
-/// The type of a frozen value: arrays in it are read-only.
-fn frozen(ty: Ty) -> Ty {
-    match ty.kind() {
+/// The type of a frozen value of type `ty`: arrays in it are read-only, functions are known.
+fn frozen(object: &Bound<'_, PyAny>, ty: Ty, pins: &mut Pins) -> PyResult<Ty> {
+    let mut items_of = |items: &[Ty]| -> PyResult<Vec<Ty>> {
+        let objects = object.cast::<PyTuple>()?;
+        let pairs = objects.iter().zip(items);
+        pairs
+            .map(|(item, &ty)| frozen(&item, ty, pins))
+            .collect::<PyResult<Vec<Ty>>>()
+    };
+    Ok(match ty.kind() {
         Kind::Array(array) => {
             let mut array = *array;
             array.readonly = true;
             array.ty()
         }
-        Kind::Tuple(items) => {
-            Ty::tuple(&items.iter().map(|&item| frozen(item)).collect::<Vec<_>>())
+        Kind::Tuple(items) => Ty::tuple(&items_of(items)?),
+        Kind::NamedTuple(class, items) => {
+            Ty::new(Kind::NamedTuple(class.clone(), items_of(items)?.into()))
         }
-        Kind::NamedTuple(class, items) => Ty::new(Kind::NamedTuple(
-            class.clone(),
-            items.iter().map(|&item| frozen(item)).collect(),
-        )),
+        Kind::Function(_) => functions::constant_type(object, pins)?.unwrap_or(ty),
         _ => ty,
-    }
+    })
 }
 
 fn int(object: &Bound<'_, PyAny>) -> PyResult<i128> {

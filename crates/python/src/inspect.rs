@@ -5,59 +5,7 @@ use std::fmt::Write as _;
 
 use ferdelance_abi::settings::Options;
 use ferdelance_compiler::hir;
-use ferdelance_compiler::tir::{Function, Op, Program, Term};
-
-/// The control-flow graph of the first function, in the DOT language.
-pub fn dot(program: &Program) -> String {
-    let mut out = String::from("digraph \"cfg\" {\n  node [shape=box fontname=monospace];\n");
-    if let Some(entry) = program
-        .entries
-        .first()
-        .and_then(|id| program.functions.get(id.index()))
-    {
-        let _ = writeln!(out, "  label=\"{}\";", escaped(&entry.name));
-        for (i, block) in entry.blocks.iter().enumerate() {
-            let lines: Vec<u32> = block
-                .insts
-                .iter()
-                .map(|inst| inst.loc)
-                .chain([block.term_loc])
-                .filter_map(|loc| entry.locs.get(loc.index()).map(|loc| loc.line))
-                .collect();
-            let lines = match (lines.iter().min(), lines.iter().max()) {
-                (Some(first), Some(last)) if first == last => format!("\\nline {first}"),
-                (Some(first), Some(last)) => format!("\\nlines {first}-{last}"),
-                _ => String::new(),
-            };
-            let _ = writeln!(
-                out,
-                "  b{i} [label=\"b{i}: {} instructions{lines}\\n{}\"];",
-                block.insts.len(),
-                ending(&block.term)
-            );
-            for target in block.term.targets() {
-                let _ = writeln!(out, "  b{i} -> b{};", target.block.index());
-            }
-        }
-    }
-    out.push_str("}\n");
-    out
-}
-
-fn ending(term: &Term) -> &'static str {
-    match term {
-        Term::Jump(_) => "jump",
-        Term::Branch { .. } => "branch",
-        Term::Switch { .. } => "switch",
-        Term::Return(_) => "return",
-        Term::Throw(_) => "raise",
-        Term::Unreachable | Term::Missing => "unreachable",
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
-}
+use ferdelance_compiler::tir::{Function, Op, Program};
 
 /// What became of the function: its parts, the memory it asks for, its parallel loops.
 pub fn explain(program: &Program, module: &hir::Module, options: Options) -> String {

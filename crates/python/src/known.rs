@@ -10,14 +10,17 @@ use pyo3::types::{PyModule, PyString, PyType};
 
 use crate::handles::Pins;
 use crate::numpy::numpy;
-use crate::{dispatcher, types};
+use crate::{dispatcher, functions, types};
 
 /// The type of a module, function, class, dtype or jitted function; `None` for other objects and for
 /// those that the compiler has no name for. Objects that the type refers to are pinned.
 pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
     let py = object.py();
     if dispatcher::is_dispatcher(object) {
-        return Ok(Some(Ty::new(Kind::Dispatcher(pins.add(object)))));
+        return dispatcher::type_of(object, pins).map(Some);
+    }
+    if let Some(ty) = functions::type_of(object, pins)? {
+        return Ok(Some(ty));
     }
     if let Ok(module) = object.cast::<PyModule>() {
         return Ok(module_name(module)?.map(|name| Ty::new(Kind::Module(name.into()))));

@@ -5,7 +5,8 @@
 //! * dispatchers: [`dispatcher`] (the class), [`dispatch`] (calls), [`overloads`] (which code),
 //!   [`binding`] (arguments to parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
-//!   [`known`] (functions and classes by name), [`capture`] and [`audit`] (source texts);
+//!   [`known`] (functions and classes by name), [`functions`] (as values), [`capture`] and [`audit`]
+//!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python.
 //!
@@ -22,6 +23,7 @@ mod dispatch;
 mod dispatcher;
 mod engine;
 mod errors;
+mod functions;
 mod handles;
 mod hooks;
 mod host;

@@ -203,6 +203,11 @@ pub fn rank(from: Ty, to: Ty) -> Option<Rank> {
         }
         (Kind::Tuple(a), Kind::Tuple(b)) => items(a, b),
         (Kind::NamedTuple(c, a), Kind::NamedTuple(d, b)) if c.class == d.class => items(a, b),
+        // A function without explicit signatures is compiled for the one that is asked for.
+        (Kind::Dispatcher(_, known), Kind::Function(_)) if known.is_empty() => Some(Rank::Safe),
+        (Kind::Dispatcher(..) | Kind::Foreign(..), Kind::Function(_)) => {
+            from.function_types().contains(&to).then_some(Rank::Promote)
+        }
         _ => None,
     }
 }
@@ -219,7 +224,7 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 /// Number of slots that a value of a type takes; see `abi::layout`.
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
-        Kind::Str | Kind::List(_) => 1,
+        Kind::Str | Kind::List(_) | Kind::Function(_) => 1,
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()

@@ -24,6 +24,8 @@ pub struct DispatcherOptions {
     pub coerced: Vec<Arc<str>>,
     /// Objects that those types refer to.
     pub locals_pins: Pins,
+    /// Make functions for C, too.
+    pub for_c: bool,
 }
 
 impl DispatcherOptions {
@@ -85,6 +87,7 @@ impl DispatcherOptions {
                 .collect(),
             locals: locals.into(),
             locals_pins,
+            for_c: flag("for_c")?,
         })
     }
 }

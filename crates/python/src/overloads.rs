@@ -6,7 +6,7 @@ use core::ptr;
 use ferdelance_compiler::diag::{Code, Diagnostic};
 use ferdelance_compiler::host::Host;
 use ferdelance_compiler::trace::Recorder;
-use ferdelance_compiler::types::{Kind, Ty};
+use ferdelance_compiler::types::{Kind, Signature, Ty};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use crate::binding::Binding;
 use crate::boxing::{self, Frozen};
 use crate::dispatch::{Overload, Route, State};
-use crate::engine::Unit;
+use crate::engine::{Asked, Unit};
 use crate::handles::Pins;
 use crate::host::PyHost;
 use crate::num::{self, Rank, slots};
@@ -29,13 +29,13 @@ impl State {
         objects: &[*mut PyObject],
     ) -> PyResult<*const Route> {
         let mut pins = Pins::default();
-        let types = self.argument_types(py, binding, objects, &mut pins)?;
+        let (types, mut own) = self.argument_types(py, binding, objects)?;
         let overload = match self.find_exact(&types) {
             Some(overload) => overload,
             None if self.can_compile.get() => {
                 // Arguments by themselves keep the objects that their types name.
                 let mut kept = Pins::default();
-                core::mem::swap(&mut kept, &mut pins);
+                own.drain(..).for_each(|pins| kept.merge(pins));
                 self.compile(py, types.clone(), None, false, kept)?
             }
             None => self.find_best(binding, &types, objects)?,
@@ -53,7 +53,13 @@ impl State {
             };
             // SAFETY: arguments and defaults are alive.
             match unsafe { unbox::Plan::new(py, object, default, actual, param, &mut pins) } {
-                Some(plan) => plans.push(plan),
+                Some(plan) => {
+                    // What is passed by address is not what the route is for.
+                    if let (Some(own), false) = (own.get_mut(i), plan.is_function()) {
+                        pins.merge(core::mem::take(own));
+                    }
+                    plans.push(plan);
+                }
                 None => {
                     return Err(PyTypeError::new_err(format!(
                         "argument {} of {}(): a value of type {} cannot be passed from Python",
@@ -78,15 +84,18 @@ impl State {
         Ok(address)
     }
 
+    /// The types of arguments, and for each the objects that its type names.
     fn argument_types(
         &self,
         py: Python<'_>,
         binding: &Binding,
         objects: &[*mut PyObject],
-        pins: &mut Pins,
-    ) -> PyResult<Vec<Ty>> {
+    ) -> PyResult<(Vec<Ty>, Vec<Pins>)> {
         let mut types = Vec::with_capacity(objects.len());
+        let mut pinned = Vec::with_capacity(objects.len());
         for (i, &object) in objects.iter().enumerate() {
+            pinned.push(Pins::default());
+            let pins = &mut pinned[i];
             let default = binding.params[i].default.as_ref();
             if let (true, Some(default)) = (object.is_null(), default) {
                 types.push(Ty::new(Kind::Omitted(pins.add(default.bind(py)))));
@@ -102,7 +111,7 @@ impl State {
                 None => return Err(errors::no_matching(&typeof_::blame(&object))),
             }
         }
-        Ok(types)
+        Ok((types, pinned))
     }
 
     fn default_type(
@@ -201,6 +210,55 @@ impl State {
         if let Some(overload) = self.find_exact(&types) {
             return Ok(overload);
         }
+        let overload = self.build(py, types, self.asked(result, explicit), explicit, pins)?;
+        let address: *const Overload = &*overload;
+        self.overloads.borrow_mut().push(overload);
+        Ok(address)
+    }
+
+    fn asked(&self, result: Option<Ty>, as_value: bool) -> Asked {
+        Asked {
+            result,
+            as_value,
+            for_c: self.options.for_c,
+        }
+    }
+
+    /// Compiles code for a signature. The compile lock is held.
+    fn build(
+        &self,
+        py: Python<'_>,
+        types: Vec<Ty>,
+        asked: Asked,
+        explicit: bool,
+        pins: Pins,
+    ) -> PyResult<Box<Overload>> {
+        // A compile may run Python code, and makes the functions whose addresses it needs.
+        if self.compiling.borrow().contains(&types) {
+            let binding = self.binding(py)?;
+            let text = format!(
+                "{}() is needed while it is being compiled for the same types",
+                binding.function()
+            );
+            let diagnostic = Diagnostic::new(Code::RecursiveType, text)
+                .note("compiled code may call itself, but not use itself as a value")
+                .help("give the function an explicit signature, or pass another one");
+            return Err(errors::diagnostic(py, &diagnostic));
+        }
+        self.compiling.borrow_mut().push(types.clone());
+        let built = self.build_now(py, types, asked, explicit, pins);
+        self.compiling.borrow_mut().pop();
+        built
+    }
+
+    fn build_now(
+        &self,
+        py: Python<'_>,
+        types: Vec<Ty>,
+        asked: Asked,
+        explicit: bool,
+        pins: Pins,
+    ) -> PyResult<Box<Overload>> {
         let binding = self.binding(py)?;
         if types.len() != binding.params.len() {
             return Err(PyTypeError::new_err(format!(
@@ -214,15 +272,15 @@ impl State {
         pins.add(self.function.bind(py));
         binding.pin_defaults(py, &mut pins);
         let host = PyHost::new(py, pins);
-        let request = self.cache.request(py, self, &types, result)?;
+        let request = self.cache.request(py, self, &types, asked)?;
         let known = request.as_ref().and_then(|request| request.find(py, &host));
         let from_cache = known.is_some();
         let (unit, mut pins) = match known {
             Some(unit) => (unit, host.finish()?),
-            None => self.make(py, host, &types, result, request)?,
+            None => self.make(py, host, &types, asked, request)?,
         };
         let result_plan = boxing::Plan::new(py, unit.result, &mut pins)?;
-        let overload = Box::new(Overload {
+        Ok(Box::new(Overload {
             result: unit.result,
             params: types,
             explicit,
@@ -233,10 +291,73 @@ impl State {
             frozen: Frozen::new(&pins),
             unit,
             pins,
-        });
-        let address: *const Overload = &*overload;
-        self.overloads.borrow_mut().push(overload);
-        Ok(address)
+        }))
+    }
+
+    /// The function types that the explicit signatures are; none if calls may compile.
+    pub fn explicit_types(&self) -> Vec<Ty> {
+        let mut types = Vec::new();
+        if !self.can_compile.get() {
+            for overload in self.overloads.borrow().iter() {
+                let ty = overload.function_type();
+                if !types.contains(&ty) {
+                    types.push(ty);
+                }
+            }
+        }
+        types
+    }
+
+    /// The address of the function as a value of a function type; `None` if its explicit signatures are
+    /// others. `this` is the dispatcher.
+    pub fn function_address(
+        &self,
+        py: Python<'_>,
+        this: *mut PyObject,
+        ty: Ty,
+    ) -> PyResult<Option<usize>> {
+        if let Some((known, address)) = self.last_address.get()
+            && known == ty
+        {
+            return Ok(Some(address));
+        }
+        let address = match self.known_address(ty) {
+            Some(address) => address,
+            None => {
+                let Some(signature) = ty.signature() else {
+                    return Ok(None);
+                };
+                if !self.can_compile.get() && !self.explicit_types().contains(&ty) {
+                    return Ok(None);
+                }
+                let _lock = lock::acquire(py);
+                // While this thread waited, another may have compiled it.
+                match self.known_address(ty) {
+                    Some(address) => address,
+                    None => self.compile_as_value(py, signature)?,
+                }
+            }
+        };
+        self.published.borrow_mut().add(address, this);
+        self.last_address.set(Some((ty, address)));
+        Ok(Some(address))
+    }
+
+    /// The address, if there is code for it. Explicit signatures have it at once; for others it is made
+    /// when it is asked for, since most functions are never values.
+    fn known_address(&self, ty: Ty) -> Option<usize> {
+        let (overloads, values) = (self.overloads.borrow(), self.values.borrow());
+        let mut all = overloads.iter().chain(&*values);
+        all.find_map(|o| o.unit.pointer.filter(|_| o.function_type() == ty))
+    }
+
+    fn compile_as_value(&self, py: Python<'_>, signature: &Signature) -> PyResult<usize> {
+        let asked = self.asked(Some(signature.result), true);
+        let params = signature.args.to_vec();
+        let overload = self.build(py, params, asked, false, Pins::default())?;
+        let address = overload.unit.pointer;
+        self.values.borrow_mut().push(overload);
+        address.ok_or_else(|| errors::internal(py, "code without an address"))
     }
 
     /// Compiles a signature; gives the code and the objects that it refers to.
@@ -245,14 +366,14 @@ impl State {
         py: Python<'_>,
         host: PyHost<'_>,
         types: &[Ty],
-        result: Option<Ty>,
+        asked: Asked,
         request: Option<cache::Request<'_>>,
     ) -> PyResult<(Unit, Pins)> {
         let module = self
             .module(py)?
             .map_err(|diagnostic| errors::diagnostic(py, &diagnostic))?;
         let compile = |host: &dyn Host, symbol| {
-            engine::compile(py, host, module, types, result, &self.options, symbol)
+            engine::compile(py, host, module, types, asked, &self.options, symbol)
         };
         let Some(request) = request else {
             let made = compile(&host, None);
@@ -303,6 +424,16 @@ impl State {
         index.ok_or_else(|| {
             PyRuntimeError::new_err("the overload was removed while it was compiled")
         })
+    }
+}
+
+impl Overload {
+    /// The type of the code as a value. Equal types take and give the same: origins and parameters that
+    /// were left to their defaults are not passed.
+    fn function_type(&self) -> Ty {
+        let passed = self.params.iter().copied();
+        let passed = passed.filter(|param| !matches!(param.kind(), Kind::Omitted(_)));
+        Ty::function(self.result, &passed.collect::<Vec<_>>())
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::types::{
 
 use crate::handles::Pins;
 use crate::numpy::numpy;
-use crate::{known, layouts, types};
+use crate::{functions, known, layouts, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -143,7 +143,11 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
 fn list_type(list: &Bound<'_, PyList>, pins: &mut Pins) -> PyResult<Option<Ty>> {
     let mut found: Option<(Ty, Bound<'_, PyAny>)> = None;
     for item in list.iter() {
-        if item.cast_exact::<PyList>().is_ok_and(|inner| inner.is_empty()) && list.len() > 1 {
+        if item
+            .cast_exact::<PyList>()
+            .is_ok_and(|inner| inner.is_empty())
+            && list.len() > 1
+        {
             continue;
         }
         let Some(ty) = type_of(&item, pins)? else {
@@ -194,6 +198,10 @@ pub fn blame(object: &Bound<'_, PyAny>) -> String {
                 return format!("{} in a tuple", blame(&item));
             }
         }
+    }
+    if functions::is_untyped(object) {
+        return "ctypes function whose argtypes are not set, or unknown to compiled code"
+            .to_owned();
     }
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return "int that does not fit into 64 bits".to_owned();

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::handles::{self, Pins};
-use crate::known;
 use crate::typeof_;
+use crate::{dispatcher, known};
 
 /// The encoding of a type.
 pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
@@ -50,9 +50,16 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::Slice(parts) => ("slice", if parts[2] { 3 } else { 2 }).into_pyobject(py)?,
         Kind::Dtype(inner) => ("dtype", encode(py, *inner)?).into_pyobject(py)?,
         Kind::Module(name) => ("module", py.import(&**name)?).into_pyobject(py)?,
-        Kind::Dispatcher(dispatcher) => {
+        Kind::Dispatcher(dispatcher, _) => {
             ("dispatcher", object(py, *dispatcher)?).into_pyobject(py)?
         }
+        Kind::Function(signature) => (
+            "functiontype",
+            encode(py, signature.result)?,
+            encode_all(py, &signature.args)?,
+        )
+            .into_pyobject(py)?,
+        Kind::Foreign(_, ty) => return encode(py, *ty),
         Kind::NamedTupleClass(class) => ("class", object(py, class.class)?).into_pyobject(py)?,
         Kind::ExcClass(class, _) => ("class", object(py, *class)?).into_pyobject(py)?,
         Kind::Class(inner) => ("class", python_type(py, *inner)?).into_pyobject(py)?,
@@ -166,7 +173,8 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
         "list" => Ty::list(decode(&part(1)?, pins)?),
         "optional" => Ty::optional(decode(&part(1)?, pins)?),
         "omitted" => Ty::new(Kind::Omitted(pins.add(&part(1)?))),
-        "dispatcher" => Ty::new(Kind::Dispatcher(pins.add(&part(1)?))),
+        "dispatcher" => dispatcher::type_of(&part(1)?, pins)?,
+        "functiontype" => Ty::function(decode(&part(1)?, pins)?, &decode_all(&part(2)?, pins)?),
         "dtype" => Ty::new(Kind::Dtype(decode(&part(1)?, pins)?)),
         "module" | "class" => {
             let object = part(1)?;

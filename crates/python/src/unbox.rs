@@ -17,6 +17,7 @@ use crate::layouts::{self, class};
 use crate::lists::{Lending, unboxing::ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
+use crate::{dispatcher, functions};
 
 /// What became of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +97,12 @@ pub enum Plan {
     Present(Box<Plan>),
     /// None for an optional parameter whose value has so many slots.
     Absent(usize),
+    /// A function of this type. Objects whose own type is another (jitted functions) are converted only
+    /// where the parameter's type was given by the user.
+    Function {
+        ty: Ty,
+        convert: bool,
+    },
     /// No argument; the compiled code knows the default.
     Omitted,
     /// No argument; the default value is passed.
@@ -173,6 +180,12 @@ impl Plan {
                     }
                 });
             }
+            if matches!(param.kind(), Kind::Function(_)) {
+                return Some(Plan::Function {
+                    ty: param,
+                    convert: actual != param,
+                });
+            }
             match actual.kind() {
                 Kind::Str => {
                     keep_class(pins);
@@ -223,9 +236,9 @@ impl Plan {
                         flags: contiguous.1 | writeable | aligned,
                     }))
                 }
-                Kind::List(item) if actual.strong() == param.strong() => {
-                    Some(Plan::List(Box::new(ListPlan::new(py, object, *item, pins)?)))
-                }
+                Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
+                    Box::new(ListPlan::new(py, object, *item, pins)?),
+                )),
                 Kind::Range(..) | Kind::Slice(_) if actual != param => None,
                 Kind::Range(..) => Some(Plan::Parts {
                     class,
@@ -241,6 +254,11 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Whether the argument is a function that is passed by its address.
+    pub fn is_function(&self) -> bool {
+        matches!(self, Plan::Function { .. })
     }
 
     /// Whether the plan takes part in a call that passes no argument.
@@ -354,6 +372,7 @@ impl Plan {
                     put(out, 1);
                     plan.unbox(object, out, made)
                 }
+                Plan::Function { ty, convert } => unbox_function(object, *ty, *convert, out),
                 Plan::Absent(slots) => {
                     if object != ffi::Py_None() {
                         return Outcome::Miss;
@@ -443,6 +462,34 @@ unsafe fn unbox_parts(object: *mut PyObject, parts: [bool; 3], out: &mut *mut u6
         }
     }
     Outcome::Done
+}
+
+/// Writes the address of a function.
+///
+/// # Safety
+/// `object` is alive; there is room for a slot; the GIL is held.
+unsafe fn unbox_function(
+    object: *mut PyObject,
+    ty: Ty,
+    convert: bool,
+    out: &mut *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    unsafe {
+        let py = Python::assume_attached();
+        let object = Bound::from_borrowed_ptr(py, object);
+        if !convert && dispatcher::is_dispatcher(&object) {
+            return Outcome::Miss;
+        }
+        match functions::address(&object, ty) {
+            Ok(Some(address)) => put(out, address as u64),
+            Ok(None) => Outcome::Miss,
+            Err(error) => {
+                error.restore(py);
+                Outcome::Raised
+            }
+        }
+    }
 }
 
 #[inline(always)]

@@ -339,6 +339,29 @@ pub unsafe extern "C" fn error_matches(error: *mut Error, class: *mut c_void) ->
     })
 }
 
+/// Reports an error that nobody can catch; the object (a `PyObject*`) says where it came from.
+pub type ReportHook = fn(*mut Error, *mut c_void);
+
+static REPORT: OnceLock<ReportHook> = OnceLock::new();
+
+/// Says how errors are reported; without a hook they are dropped. The first call counts; false for
+/// later ones.
+pub fn set_report_hook(hook: ReportHook) -> bool {
+    REPORT.set(hook).is_ok()
+}
+
+/// Reports an error that nobody can catch, and drops it.
+///
+/// # Safety
+/// `error` is null or comes from this crate, and is not used again.
+pub unsafe extern "C" fn error_unraisable(error: *mut Error, object: *mut c_void) {
+    match REPORT.get() {
+        Some(hook) if !error.is_null() => hook(error, object),
+        // SAFETY: as promised.
+        _ => unsafe { error_drop(error) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,6 +463,7 @@ mod tests {
             error_arg_end(ptr::null_mut());
             error_trace(ptr::null_mut(), ptr::null_mut());
             error_drop(ptr::null_mut());
+            error_unraisable(ptr::null_mut(), ptr::null_mut());
         }
     }
 

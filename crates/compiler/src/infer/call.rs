@@ -50,6 +50,8 @@ pub enum Resolution {
     Intrinsic { what: Intrinsic, args: Vec<ArgRef>, keywords: Vec<(Name, ArgRef)> },
     /// A compiled function: what each parameter gets, and the result's type for the caller.
     Function { instance: InstanceId, bound: Vec<Bound>, result: Ty },
+    /// A function known by its address only, or a C function: the callee's type is its signature.
+    Pointer { args: Vec<ArgRef> },
 }
 
 impl Session<'_> {
@@ -85,7 +87,8 @@ impl Session<'_> {
             return Ok(not_yet());
         }
         match ty.kind() {
-            Kind::Dispatcher(dispatcher) => self.call_dispatcher(frame, *dispatcher, args, keywords),
+            Kind::Function(_) | Kind::Foreign(..) => call_pointer(frame, ty, args, &keywords),
+            Kind::Dispatcher(dispatcher, _) => self.call_dispatcher(frame, *dispatcher, args, keywords),
             Kind::Closure(closure) => self.call_closure(frame, closure, args, keywords),
             Kind::Builtin(name) => self.call_builtin(frame, name, args, keywords),
             Kind::Method(receiver, name) => self.call_method(frame, *receiver, name, args, keywords),
@@ -327,6 +330,29 @@ impl Session<'_> {
         let value = AbsVal { ty: Some(target), constant };
         Ok((value, Resolution::Intrinsic { what, args, keywords }))
     }
+}
+
+/// A call of a function of which nothing is known but its signature.
+fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
+    let Some(function) = callee.signature() else {
+        return Err(frame.error(Code::Internal, format!("{callee} has no signature")));
+    };
+    if let Some((keyword, _)) = keywords.first() {
+        return Err(frame
+            .error(Code::BadArguments, format!("a function of a function type takes no keyword argument `{keyword}`"))
+            .help("pass it by position: the names of the parameters are not part of the type"));
+    }
+    let due = function.args.len();
+    if args.len() != due {
+        let plural = if due == 1 { "" } else { "s" };
+        return Err(frame.error(Code::ArgumentCount, format!("the function takes {due} argument{plural}, but {} were given", args.len())));
+    }
+    for (i, (arg, &to)) in args.iter().zip(&function.args).enumerate() {
+        if promote::fit(arg.ty(), to).is_none() {
+            return Err(frame.error(Code::BadArguments, format!("argument {} of the function is {}, which cannot be converted to {to}", i + 1, arg.ty())));
+        }
+    }
+    Ok((AbsVal::of(function.result), Resolution::Pointer { args }))
 }
 
 /// A call that waits for the type of a list's items.

@@ -111,7 +111,9 @@ fn view_layout(array: ArrayTy, items: &[IndexItem]) -> Layout {
 /// The items of a homogeneous tuple (all join to one type).
 pub fn tuple_item(items: &[Ty]) -> Option<Ty> {
     let (first, rest) = items.split_first()?;
-    rest.iter().try_fold(*first, |t, u| if t.strong() == u.strong() || t.is_number() && u.is_number() { join::join(t, *u) } else { None })
+    let function = |t: Ty| matches!(t.kind(), Kind::Function(_) | Kind::Dispatcher(..) | Kind::Foreign(..));
+    let alike = |t: Ty, u: Ty| t.strong() == u.strong() || t.is_number() && u.is_number() || function(t) && function(u);
+    rest.iter().try_fold(*first, |t, u| if alike(t, *u) { join::join(t, *u) } else { None })
 }
 
 impl Session<'_> {

@@ -422,7 +422,14 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
         Kind::None => Ok(AbsVal::bool(false)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => Ok(AbsVal::bool(!items.is_empty())),
-        Kind::Module(_) | Kind::Builtin(_) | Kind::Dispatcher(_) | Kind::Closure(_) | Kind::Class(_) | Kind::ExcClass(..) => {
+        Kind::Module(_)
+        | Kind::Builtin(_)
+        | Kind::Dispatcher(..)
+        | Kind::Foreign(..)
+        | Kind::Function(_)
+        | Kind::Closure(_)
+        | Kind::Class(_)
+        | Kind::ExcClass(..) => {
             Ok(AbsVal::bool(true))
         }
         _ => Err(frame

@@ -3,12 +3,13 @@
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::{SmallVec, smallvec};
 
+use super::value::c_signature;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::{self, BinaryOp, CompareOp};
 use crate::infer::intrinsic::{Class, RealFn};
 use crate::infer::{ArgRef, Bound, InstanceId, Intrinsic, Resolution};
-use crate::tir::{Bin, Cast, Cmp, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, PoolEntry, Type, Un, Value};
 use crate::types::{Kind, Ty};
 
 impl Body<'_, '_, '_> {
@@ -18,6 +19,10 @@ impl Body<'_, '_, '_> {
             Some(Resolution::Intrinsic { what, args, .. }) => {
                 let args: Vec<Typed> = args.iter().map(|a| self.argument(a)).collect();
                 self.intrinsic(what, callee, &args, ty)
+            }
+            Some(Resolution::Pointer { args }) => {
+                let args: Vec<Typed> = args.iter().map(|a| self.argument(a)).collect();
+                self.call_pointer(callee, &args)
             }
             None => Err(self.bug("a call that was not resolved")),
         }
@@ -89,6 +94,30 @@ impl Body<'_, '_, '_> {
         self.cast(&Typed::new(found, vals), result)
     }
 
+    /// A call of a function value, or of a C function.
+    fn call_pointer(&mut self, callee: &Typed, args: &[Typed]) -> Result<Vals> {
+        let Some(signature) = callee.ty.signature() else { return Err(self.bug("a call of no function")) };
+        let mut vals = Vals::new();
+        for (arg, &to) in args.iter().zip(&signature.args) {
+            vals.extend(self.cast(arg, to)?);
+        }
+        if let Kind::Foreign(object, _) = callee.ty.kind() {
+            let Some(signature) = c_signature(signature) else { return Err(self.bug("no C signature")) };
+            let id = self.cx.program.pool_id(PoolEntry::Foreign(*object));
+            let pointer = self.b.pool(id, Type::Ptr);
+            return Ok(self.b.call_c(pointer, &vals, signature).into_iter().collect());
+        }
+        let pointer = callee.vals[0];
+        // A variable that was not assigned on the way here.
+        let null = self.b.null(Type::Ptr);
+        let unset = self.b.cmp(Cmp::Eq, pointer, null);
+        self.raise_if(unset, "UnboundLocalError", "a function is called before it is assigned")?;
+        let mut results = self.b.call_indirect(pointer, &vals, &machine(signature.result));
+        let Some(err) = results.pop() else { return Err(self.bug("no error of a call")) };
+        self.check_error(err, true)?;
+        Ok(results.into_iter().collect())
+    }
+
     fn intrinsic(&mut self, what: &Intrinsic, callee: &Typed, args: &[Typed], ty: Ty) -> Result<Vals> {
         Ok(match what {
             Intrinsic::Known => Vals::new(),
@@ -103,7 +132,10 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::ComplexParts(to) => self.complex_parts(args, *to)?,
             Intrinsic::Truth => smallvec![self.truth(&args[0])?],
-            Intrinsic::Len => smallvec![self.sequence_len(&args[0])?],
+            Intrinsic::Len => {
+                let sequence = self.unwrap(&args[0])?;
+                smallvec![self.sequence_len(&sequence)?]
+            }
             Intrinsic::Abs => smallvec![self.absolute(&args[0], ty)?],
             Intrinsic::MinMax { max } => self.min_max(args, *max, ty)?,
             Intrinsic::RoundInt => {

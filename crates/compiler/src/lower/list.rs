@@ -29,11 +29,11 @@ impl Form {
     pub fn of(item: Ty) -> Option<Form> {
         let types = machine(item);
         let (mut objects, mut owners) = (0, 0);
-        if let [one] = types[..] {
-            if !matches!(one, Type::Array(_)) {
-                objects = u64::from(one == Type::Obj);
-                return Some(Form { size: one.bytes(), parts: smallvec![(one, 0)], objects, owners });
-            }
+        if let [one] = types[..]
+            && !matches!(one, Type::Array(_))
+        {
+            objects = u64::from(one == Type::Obj);
+            return Some(Form { size: one.bytes(), parts: smallvec![(one, 0)], objects, owners });
         }
         let (mut parts, mut slot) = (SmallVec::new(), 0);
         for t in types {

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, UnaryOp};
-use crate::tir::{Bin, Cast, Cmp, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Hint, Target, Term, Type, Un, Value};
 use crate::types::{Kind, Ty};
 
 /// Largest constant exponent that is written as multiplications.
@@ -42,12 +42,21 @@ impl Body<'_, '_, '_> {
             }
             Kind::Optional(inner) => {
                 let content = Typed::new(*inner, &a.vals[1..]);
-                // The content of an absent value is zero or null, but a null string has no length.
+                // The content of an absent value is zero or null, and nothing that is null has a length.
                 if inner.is_scalar() {
                     let truth = self.truth(&content)?;
                     self.b.binary(Bin::And, a.vals[0], truth)
                 } else {
-                    a.vals[0]
+                    let (present, next) = (self.b.new_block(), self.b.new_block());
+                    let result = self.b.add_param(next, Type::I1);
+                    let none = Target { block: next, args: smallvec![self.b.bool(false)] };
+                    let some = Target { block: present, args: smallvec![] };
+                    self.b.terminate(Term::Branch { cond: a.vals[0], then: some, other: none, hint: Hint::None });
+                    self.b.switch_to(present);
+                    let truth = self.truth(&content)?;
+                    self.b.jump(next, &[truth]);
+                    self.b.switch_to(next);
+                    result
                 }
             }
             Kind::Range(..) | Kind::List(_) => {

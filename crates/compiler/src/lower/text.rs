@@ -4,7 +4,7 @@ use ferdelance_abi::rtfn::RtFn;
 
 use super::{Body, Typed};
 use crate::diag::Result;
-use crate::tir::{Hint, PoolEntry, Type, Value};
+use crate::tir::{Cmp, Hint, PoolEntry, Type, Value};
 use crate::types::{Kind, Ty};
 
 /// Start of CPython's tuple hash (xxHash's fifth prime).
@@ -73,6 +73,23 @@ impl Body<'_, '_, '_> {
                     self.print_value(&item, true)?;
                 }
                 self.print_text(if items.len() == 1 { ",)" } else { ")" });
+            }
+            Kind::List(item) => {
+                self.print_text("[");
+                let len = self.list_len(value.vals[0]);
+                self.count_loop(len, |body, i| {
+                    let (print, comma) = (body.b.new_block(), body.b.new_block());
+                    let zero = body.b.i64(0);
+                    let first = body.b.cmp(Cmp::Eq, i, zero);
+                    body.b.branch(first, print, comma, Hint::None);
+                    body.b.switch_to(comma);
+                    body.print_text(", ");
+                    body.b.jump(print, &[]);
+                    body.b.switch_to(print);
+                    let vals = body.load_item(value.vals[0], *item, i)?;
+                    body.print_value(&Typed::new(*item, vals), true)
+                })?;
+                self.print_text("]");
             }
             Kind::Optional(inner) => {
                 let (present, absent, next) = (self.b.new_block(), self.b.new_block(), self.b.new_block());

@@ -5,8 +5,8 @@ use smallvec::{SmallVec, smallvec};
 use super::{Body, Typed};
 use crate::diag::Result;
 use crate::host::Const;
-use crate::tir::{self, Cast, Cmp, Mem, PoolEntry, Type, Value};
-use crate::types::{ArrayTy, Kind, Ty};
+use crate::tir::{self, CSignature, CType, Cast, Cmp, Mem, PoolEntry, Type, Value};
+use crate::types::{ArrayTy, Kind, Signature, Ty};
 
 /// The machine values that a value consists of.
 pub type Vals = SmallVec<[Value; 4]>;
@@ -46,7 +46,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
         Kind::Method(receiver, _) => flatten(*receiver, out),
         Kind::Closure(c) => c.captures.iter().chain(&c.defaults).for_each(|t| flatten(*t, out)),
-        Kind::Cell(_) => out.push(Type::Ptr),
+        Kind::Cell(_) | Kind::Function(_) => out.push(Type::Ptr),
         Kind::Caught => out.push(Type::Err),
         Kind::None
         | Kind::Unknown
@@ -57,10 +57,30 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         | Kind::Class(_)
         | Kind::Dtype(_)
         | Kind::NamedTupleClass(_)
-        | Kind::Dispatcher(_)
+        | Kind::Dispatcher(..)
+        | Kind::Foreign(..)
         | Kind::ExcClass(..)
         | Kind::Opaque(..) => {}
     }
+}
+
+/// The type as C passes it; `None` for what has no counterpart in C.
+fn c_type(ty: Ty) -> Option<CType> {
+    Some(match *ty.kind() {
+        Kind::Bool => CType::Bool,
+        Kind::Int { bits, signed, .. } => CType::Int { bits, signed },
+        Kind::Float { bits: 32, .. } => CType::F32,
+        Kind::Float { .. } => CType::F64,
+        Kind::Complex { bits: 64, .. } => CType::Complex64,
+        Kind::Complex { .. } => CType::Complex128,
+        _ => return None,
+    })
+}
+
+/// The C function type that a signature is; `None` if a part has no counterpart in C.
+pub fn c_signature(signature: &Signature) -> Option<CSignature> {
+    let result = if signature.result.is_none() { CType::Void } else { c_type(signature.result)? };
+    Some(CSignature { params: signature.args.iter().map(|t| c_type(*t)).collect::<Option<_>>()?, result })
 }
 
 /// The state of an iterator over `t`: see `lower::iter`.
@@ -199,6 +219,10 @@ impl Body<'_, '_, '_> {
                 Ok(vals)
             }
             (Kind::Array(_), Kind::Array(_)) => Ok(value.vals.clone()),
+            (Kind::Dispatcher(function, _) | Kind::Foreign(function, _), Kind::Function(_)) => {
+                let id = self.cx.program.pool_id(PoolEntry::Function { function: *function, ty: to });
+                Ok(smallvec![self.b.pool(id, Type::Ptr)])
+            }
             // Their items differ in what is no part of the value.
             (Kind::List(_), Kind::List(_)) => Ok(value.vals.clone()),
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),

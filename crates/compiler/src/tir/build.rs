@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::{
-    Bin, Block, BlockId, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Target, Term, Type,
+    Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Target, Term, Type,
     Un, Value,
 };
 
@@ -359,6 +359,19 @@ impl Builder {
     /// A runtime function with one result that cannot raise.
     pub fn rt1(&mut self, func: RtFn, args: &[Value]) -> Value {
         self.rt(func, args)[0]
+    }
+
+    /// A call of a function by its address; the error comes last.
+    pub fn call_indirect(&mut self, pointer: Value, args: &[Value], results: &[Type]) -> SmallVec<[Value; 2]> {
+        let mut types: SmallVec<[Type; 4]> = results.into();
+        types.push(Type::Err);
+        self.push(Op::CallIndirect { pointer, args: args.into() }, &types)
+    }
+
+    /// A call of a C function by its address.
+    pub fn call_c(&mut self, pointer: Value, args: &[Value], signature: CSignature) -> SmallVec<[Value; 2]> {
+        let results = signature.result.machine();
+        self.push(Op::CallC { pointer, args: args.into(), signature: Box::new(signature) }, &results)
     }
 
     /// A call of a function of the program; the error comes last if there is one.

@@ -7,6 +7,17 @@
 //! was raised (the other results are then valid; otherwise they are undefined and must not be used or
 //! released). An error is passed on with [`Term::Throw`]. So every error path is ordinary control flow.
 //!
+//! # Calls by address
+//!
+//! [`Op::CallIndirect`] calls a function of which only the address is known: one convention for code of
+//! this program, code that was compiled earlier, and Python's dispatchers. It is that of direct calls,
+//! in registers, and every function that is called so gives an error ([`Program::pointers`]); slots
+//! would be simpler, but a float that goes through memory twice costs four times the call. Caller and
+//! callee agree on the types of arguments and results because a function value has a function type.
+//! Ownership is that of direct calls: arguments are borrowed, results are owned.
+//!
+//! [`Op::CallC`] calls a C function with C's own convention; it raises nothing and manages nothing.
+//!
 //! # Ownership
 //!
 //! Values of managed types ([`Type::is_managed`]) follow the rules in ARCHITECTURE.md. Lowering writes
@@ -25,9 +36,10 @@ use ferdelance_abi::rtfn::RtFn;
 use ferdelance_abi::settings::Options;
 use smallvec::SmallVec;
 
+use super::foreign::{CEntry, CSignature};
 use crate::hir::id;
 use crate::source::Source;
-use crate::types::PyRef;
+use crate::types::{PyRef, Ty};
 
 id!(
     /// An SSA value.
@@ -279,6 +291,10 @@ pub enum Op {
     ArrayPart(Value, Part),
     /// Calls a compiled function of the program.
     Call { func: FuncId, args: SmallVec<[Value; 4]> },
+    /// Calls a function by its address. The last result is the error.
+    CallIndirect { pointer: Value, args: SmallVec<[Value; 4]> },
+    /// Calls a C function.
+    CallC { pointer: Value, args: SmallVec<[Value; 4]>, signature: Box<CSignature> },
     /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
     Rt { func: RtFn, args: SmallVec<[Value; 4]> },
     /// Inserted by `pass::count` only.
@@ -365,6 +381,10 @@ pub enum PoolEntry {
     Object(PyRef),
     /// The slots of a frozen array (`abi::layout`: owner 0, data, shape, strides).
     Array(PyRef),
+    /// The address of a function as a value of a function type: a jitted function or a C function.
+    Function { function: PyRef, ty: Ty },
+    /// The address of the C function that a Python object stands for.
+    Foreign(PyRef),
 }
 
 #[derive(Clone, Debug)]
@@ -393,6 +413,10 @@ pub struct Program {
     pub pool: Vec<PoolEntry>,
     /// The functions that Python enters: each gets a trampoline.
     pub entries: Vec<FuncId>,
+    /// The functions whose address can be a value: they may raise, so that all are called in one way.
+    pub pointers: Vec<FuncId>,
+    /// The functions that C code can call: each gets a wrapper with C's convention.
+    pub c_entries: Vec<CEntry>,
 }
 
 impl Function {
@@ -486,6 +510,10 @@ impl Op {
                 shape.iter_mut().chain(strides).for_each(f);
             }
             Op::Call { args, .. } | Op::Rt { args, .. } => args.iter_mut().for_each(f),
+            Op::CallIndirect { pointer, args } | Op::CallC { pointer, args, .. } => {
+                f(pointer);
+                args.iter_mut().for_each(f);
+            }
         }
     }
 
@@ -503,6 +531,8 @@ impl Op {
             Op::Store { .. }
             | Op::Exchange { .. }
             | Op::Call { .. }
+            | Op::CallIndirect { .. }
+            | Op::CallC { .. }
             | Op::Retain(_)
             | Op::Release(_)
             | Op::Assume(_)

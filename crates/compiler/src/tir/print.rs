@@ -118,6 +118,16 @@ impl Display for Op {
                 list(f, args)?;
                 f.write_char(')')
             }
+            Op::CallIndirect { pointer, args } => {
+                write!(f, "call.indirect {pointer}(")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
+            Op::CallC { pointer, args, .. } => {
+                write!(f, "call.c {pointer}(")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
             Op::Rt { func, args } => {
                 write!(f, "rt {}(", func.info().name)?;
                 list(f, args)?;
@@ -205,6 +215,8 @@ impl Display for PoolEntry {
             PoolEntry::Str(text) => write!(f, "str {text:?}"),
             PoolEntry::Object(object) => write!(f, "object {}", object.0),
             PoolEntry::Array(object) => write!(f, "array {}", object.0),
+            PoolEntry::Function { function, ty } => write!(f, "function {} {ty}", function.0),
+            PoolEntry::Foreign(object) => write!(f, "foreign {}", object.0),
         }
     }
 }

@@ -7,6 +7,15 @@ use ferdelance_abi::rtfn::{Effect, RtTy};
 
 use super::data::*;
 
+/// `Err` with a formatted message unless the condition holds.
+macro_rules! ensure {
+    ($cond:expr, $($message:tt)*) => {
+        if !$cond {
+            return Err(format!($($message)*));
+        }
+    };
+}
+
 impl Program {
     /// Checks every function, and that the program's tables refer to what exists.
     pub fn verify(&self) -> Result<(), String> {
@@ -16,6 +25,28 @@ impl Program {
             .find(|e| e.index() >= self.functions.len())
         {
             return Err(format!("entry {entry} does not exist"));
+        }
+        for id in &self.pointers {
+            let function = self.functions.get(id.index());
+            let function = function.ok_or_else(|| format!("function {id} does not exist"))?;
+            ensure!(
+                function.may_raise,
+                "{} is called by address, so it may raise",
+                function.symbol
+            );
+        }
+        for entry in &self.c_entries {
+            let function = self.functions.get(entry.func.index());
+            let function = function.ok_or_else(|| format!("entry {} does not exist", entry.func))?;
+            let fits = function.params == entry.signature.params()
+                && function.results.as_slice() == entry.signature.result.machine().as_slice();
+            ensure!(fits, "{} has another C signature", function.symbol);
+            let blamed = self.pool.get(entry.blame.index());
+            ensure!(
+                matches!(blamed, Some(PoolEntry::Object(_))),
+                "{} is no object",
+                entry.blame
+            );
         }
         let mut symbols: Vec<&str> = self.functions.iter().map(|f| &*f.symbol).collect();
         symbols.sort_unstable();
@@ -68,15 +99,6 @@ struct Check<'a> {
 }
 
 type Checked = Result<(), String>;
-
-/// `Err` with a formatted message unless the condition holds.
-macro_rules! ensure {
-    ($cond:expr, $($message:tt)*) => {
-        if !$cond {
-            return Err(format!($($message)*));
-        }
-    };
-}
 
 fn type_of_rt(ty: RtTy) -> Type {
     match ty {
@@ -252,6 +274,25 @@ impl<'a> Check<'a> {
                 let mut types = callee.results.clone();
                 types.extend(callee.may_raise.then_some(Type::Err));
                 self.are(results, &types, "results")
+            }
+            Op::CallIndirect { pointer, args } => {
+                self.is(*pointer, Type::Ptr)?;
+                let error = args.iter().find(|&&v| self.ty(v) == Type::Err);
+                ensure!(error.is_none(), "errors are not passed");
+                let Some((&last, values)) = results.split_last() else {
+                    return Err("no result for the error".to_owned());
+                };
+                ensure!(values.iter().all(|&v| self.ty(v) != Type::Err), "more than one error");
+                self.is(last, Type::Err)
+            }
+            Op::CallC {
+                pointer,
+                args,
+                signature,
+            } => {
+                self.is(*pointer, Type::Ptr)?;
+                self.are(args, &signature.params(), "arguments")?;
+                self.are(results, &signature.result.machine(), "results")
             }
             Op::Rt { func, args } => {
                 let row = func.info();

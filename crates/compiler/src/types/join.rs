@@ -33,6 +33,9 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         }
         (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
         (Kind::Slice(x), Kind::Slice(y)) if x == y => Some(a),
+        (Kind::Function(_), _) => b.function_types().contains(&a).then_some(a),
+        (_, Kind::Function(_)) => a.function_types().contains(&b).then_some(b),
+        (Kind::Dispatcher(..) | Kind::Foreign(..), _) => common_function_type(a, b),
         _ => None,
     }
 }
@@ -49,6 +52,13 @@ fn join_iterables(a: Ty, b: Ty) -> Option<Ty> {
         }
         _ => join(a, b),
     }
+}
+
+/// Different functions have the signature in common that both have, if it is the only one.
+fn common_function_type(a: Ty, b: Ty) -> Option<Ty> {
+    let mut common = a.function_types().iter().filter(|t| b.function_types().contains(t));
+    let first = common.next().copied();
+    first.filter(|_| common.next().is_none())
 }
 
 /// A list cannot be taken for one with other items: those of both must be the same, but for origins and
@@ -167,7 +177,27 @@ mod tests {
         all.extend([Ty::list(Ty::py_int()), Ty::list(Ty::float(32)), Ty::list(Ty::new(Kind::Unknown))]);
         all.push(Ty::array(Ty::float(64), 2, Layout::C));
         all.push(Ty::array(Ty::float(64), 2, Layout::F));
+        all.extend(functions());
         all
+    }
+
+    /// A function type, and functions with this signature, with another, with both, with none.
+    fn functions() -> [Ty; 5] {
+        let (f, g) = (Ty::function(Ty::py_int(), &[Ty::py_int()]), Ty::function(Ty::float(64), &[]));
+        let dispatcher = |n, signatures: &[Ty]| Ty::new(Kind::Dispatcher(crate::types::PyRef(n), signatures.into()));
+        [f, dispatcher(1, &[f]), dispatcher(2, &[g]), dispatcher(3, &[f, g]), dispatcher(4, &[])]
+    }
+
+    #[test]
+    fn functions_join_to_the_signature_they_share() {
+        let [f, one, other, both, none] = functions();
+        assert_eq!(join(one, both), Some(f));
+        assert_eq!(join(f, one), Some(f));
+        assert_eq!(join(one, other), None);
+        assert_eq!(join(f, other), None);
+        assert_eq!(join(one, none), None);
+        let twin = Ty::new(Kind::Dispatcher(crate::types::PyRef(5), both.function_types().into()));
+        assert_eq!(join(both, twin), None, "which of the two is not said");
     }
 
     #[test]

@@ -130,6 +130,11 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
         }
         (Kind::Tuple(a), Kind::Tuple(b)) => fit_items(a, b),
         (Kind::NamedTuple(c, a), Kind::NamedTuple(d, b)) if c.class == d.class => fit_items(a, b),
+        // A function without explicit signatures is compiled for the one that is asked for.
+        (Kind::Dispatcher(_, signatures), Kind::Function(_)) => {
+            (signatures.is_empty() || signatures.contains(&to)).then_some(Fit::Promote)
+        }
+        (Kind::Foreign(_, ty), Kind::Function(_)) => (*ty == to).then_some(Fit::Promote),
         (Kind::Range(..) | Kind::Iter(_), _) => (join(from, to) == Some(to)).then_some(Fit::Promote),
         _ => None,
     }

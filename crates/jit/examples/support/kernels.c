@@ -101,6 +101,16 @@ void elementary(double *to, const double *from, int64_t n) {
     for (int64_t i = 0; i < n; i++) to[i] = exp(-from[i]) * sin(from[i]);
 }
 
+void columns(const char *x, int64_t rows, int64_t columns, int64_t xs, int64_t xt, const char *y,
+             int64_t ys, int64_t yt, char *out, int64_t os) {
+    for (int64_t j = 0; j < columns; j++) {
+        double s = 0;
+        for (int64_t i = 0; i < rows; i++)
+            s += *(const double *)(x + i * xs + j * xt) * *(const double *)(y + i * ys + j * yt);
+        *(double *)(out + j * os) = s;
+    }
+}
+
 void histogram(int64_t *h, const int64_t *a, int64_t n) {
     for (int64_t i = 0; i < n; i++) h[a[i] & 255]++;
 }
@@ -158,4 +168,65 @@ double long_function(double *u, double *v, double *x, double *y, int64_t rows, i
         total += s;
     }
     return total;
+}
+
+void bytes(uint8_t *out, const uint8_t *x, const uint8_t *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t d = (int64_t)x[i] * 3 - (int64_t)y[i];
+        d = d < 0 ? 0 : d;
+        out[i] = (uint8_t)(d > 255 ? 255 : d);
+    }
+}
+
+void complex_(double *out, const double *x, const double *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        double xr = x[2 * i], xi = x[2 * i + 1], yr = y[2 * i], yi = y[2 * i + 1];
+        out[2 * i] = xr * yr - xi * yi;
+        out[2 * i + 1] = xr * yi + xi * yr;
+    }
+}
+
+void distances(double *out, const double *x, int64_t n, int64_t dims) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double s = 0;
+            for (int64_t k = 0; k < dims; k++) {
+                double d = x[i * dims + k] - x[j * dims + k];
+                s += d * d;
+            }
+            out[i * n + j] = sqrt(s);
+        }
+}
+
+int64_t scan(double *out, const double *x, int64_t n) {
+    double s = 0;
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        s += x[i];
+        if (s > 50.0) {
+            s *= 0.5;
+            count++;
+        }
+        out[i] = s;
+    }
+    return count;
+}
+
+void taps(double *out, const double *x, const double *w, int64_t n) {
+    for (int64_t i = 0; i < n - 6; i++) {
+        double s = 0;
+        for (int64_t k = 0; k < 7; k++) s += x[i + k] * w[k];
+        out[i] = s;
+    }
+}
+
+void life(int64_t *out, const int64_t *c, int64_t n) {
+    for (int64_t i = 0; i < n - 2; i++)
+        for (int64_t j = 0; j < n - 2; j++) {
+            int64_t s = 0;
+            for (int64_t di = 0; di < 3; di++)
+                for (int64_t dj = 0; dj < 3; dj++)
+                    if (di != 1 || dj != 1) s += c[(i + di) * n + j + dj];
+            out[(i + 1) * n + j + 1] = s == 3 || (s == 2 && c[(i + 1) * n + j + 1]);
+        }
 }

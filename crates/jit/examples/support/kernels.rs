@@ -7,21 +7,47 @@ use crate::common::*;
 
 const F64_ARRAY: Type = Type::Array(1);
 
-/// A C-ordered array of doubles: its data and row length.
+/// A C-ordered array of doubles: its data, shape, and the bytes of a row.
 #[derive(Clone, Copy)]
 struct Matrix {
     data: Value,
-    columns: Value,
+    shape: [Value; 2],
+    row: Value,
 }
 
 fn matrix(b: &mut Build, v: Value) -> Matrix {
-    Matrix { data: b.part(v, Part::Data), columns: b.part(v, Part::Shape(1)) }
+    Matrix {
+        data: b.part(v, Part::Data),
+        shape: [b.part(v, Part::Shape(0)), b.part(v, Part::Shape(1))],
+        row: b.part(v, Part::Stride(0)),
+    }
+}
+
+/// A vector: its data and length.
+#[derive(Clone, Copy)]
+struct Vector {
+    data: Value,
+    len: Value,
+}
+
+fn vector(b: &mut Build, v: Value) -> Vector {
+    Vector { data: b.part(v, Part::Data), len: b.part(v, Part::Shape(0)) }
+}
+
+/// A negative index counts from the end.
+fn wrapped(b: &mut Build, index: Value, len: Value) -> Value {
+    let zero = b.i64(0);
+    let negative = b.cmp(Cmp::SLt, index, zero);
+    let from_end = b.nsw(Bin::Add, index, len);
+    b.op(Op::Select { cond: negative, then: from_end, other: index }, Type::I64)
 }
 
 fn address(b: &mut Build, m: Matrix, i: Value, j: Value) -> Value {
-    let row = b.nsw(Bin::Mul, i, m.columns);
-    let at = b.nsw(Bin::Add, row, j);
-    b.element(m.data, at, 8)
+    let i = wrapped(b, i, m.shape[0]);
+    let offset = b.nsw(Bin::Mul, i, m.row);
+    let base = b.op(Op::Offset { base: m.data, offset }, Type::Ptr);
+    let j = wrapped(b, j, m.shape[1]);
+    b.element(base, j, 8)
 }
 
 fn get2(b: &mut Build, m: Matrix, i: Value, j: Value) -> Value {
@@ -34,13 +60,19 @@ fn set2(b: &mut Build, m: Matrix, i: Value, j: Value, x: Value) {
     b.store(at, x);
 }
 
-fn get1(b: &mut Build, data: Value, i: Value) -> Value {
-    let at = b.element(data, i, 8);
+/// The address of an item of `size` bytes.
+fn item(b: &mut Build, v: Vector, i: Value, size: u32) -> Value {
+    let i = wrapped(b, i, v.len);
+    b.element(v.data, i, size)
+}
+
+fn get1(b: &mut Build, v: Vector, i: Value) -> Value {
+    let at = item(b, v, i, 8);
     b.load(at, Type::F64)
 }
 
-fn set1(b: &mut Build, data: Value, i: Value, x: Value) {
-    let at = b.element(data, i, 8);
+fn set1(b: &mut Build, v: Vector, i: Value, x: Value) {
+    let at = item(b, v, i, 8);
     b.store(at, x);
 }
 
@@ -60,7 +92,7 @@ pub fn scale() -> Program {
     b.line("bench.py", "scale", 22, None);
     let (out, a) = (b.arg(0), b.arg(1));
     let n = b.part(out, Part::Shape(0));
-    let (to, from) = (b.part(out, Part::Data), b.part(a, Part::Data));
+    let (to, from) = (vector(&mut b, out), vector(&mut b, a));
     let (three, one) = (b.f64(3.0), b.f64(1.0));
     b.count_to(n, &[], |b, i, _| {
         b.line("bench.py", "scale", 23, None);
@@ -83,7 +115,7 @@ pub fn dot(fast: bool) -> Program {
     }
     let (x, y) = (b.arg(0), b.arg(1));
     let n = b.part(x, Part::Shape(0));
-    let (x, y) = (b.part(x, Part::Data), b.part(y, Part::Data));
+    let (x, y) = (vector(&mut b, x), vector(&mut b, y));
     let zero = b.f64(0.0);
     let total = b.count_to(n, &[zero], |b, i, state| {
         b.line("bench.py", "dot", 33, None);
@@ -241,11 +273,11 @@ pub fn sieve() -> Program {
     b.line("bench.py", "sieve", 82, None);
     let a = b.arg(0);
     let n = b.part(a, Part::Shape(0));
-    let data = b.part(a, Part::Data);
+    let data = vector(&mut b, a);
     let (zero, one, two, marked) = (b.i64(0), b.i64(1), b.i64(2), b.int(Type::I8, 1));
     let clear = b.int(Type::I8, 0);
     b.count_to(n, &[], |b, i, _| {
-        let p = b.element(data, i, 1);
+        let p = item(b, data, i, 1);
         b.store(p, clear);
         vec![]
     });
@@ -258,7 +290,7 @@ pub fn sieve() -> Program {
     let more = b.cmp(Cmp::SLt, i, n);
     b.branch(more, target(body, &[]), target(end, &[]));
     b.at(body);
-    let p = b.element(data, i, 1);
+    let p = item(&mut b, data, i, 1);
     let mark = b.load(p, Type::I8);
     let composite = b.cmp(Cmp::Ne, mark, clear);
     let first = b.nsw(Bin::Mul, i, i);
@@ -269,7 +301,7 @@ pub fn sieve() -> Program {
     let inside = b.cmp(Cmp::SLt, j, n);
     b.branch(inside, target(crossed, &[]), target(next, &[counted]));
     b.at(crossed);
-    let p = b.element(data, j, 1);
+    let p = item(&mut b, data, j, 1);
     b.store(p, marked);
     let j2 = b.nsw(Bin::Add, j, i);
     b.jump(inner, &[j2]);
@@ -288,7 +320,7 @@ pub fn nbody() -> Program {
     b.line("bench.py", "nbody", 92, None);
     let arrays: Vec<Value> = (0..7).map(|i| b.arg(i)).collect();
     let n = b.part(arrays[0], Part::Shape(0));
-    let data: Vec<Value> = arrays.iter().map(|&a| b.part(a, Part::Data)).collect();
+    let data: Vec<Vector> = arrays.iter().map(|&a| vector(&mut b, a)).collect();
     let (zero, soft) = (b.f64(0.0), b.f64(1e-3));
     b.count_to(n, &[], |b, i, _| {
         let own: Vec<Value> = (0..3).map(|k| get1(b, data[k], i)).collect();
@@ -331,7 +363,7 @@ pub fn elementary() -> Program {
     b.line("bench.py", "elementary", 102, None);
     let (out, a) = (b.arg(0), b.arg(1));
     let n = b.part(out, Part::Shape(0));
-    let (to, from) = (b.part(out, Part::Data), b.part(a, Part::Data));
+    let (to, from) = (vector(&mut b, out), vector(&mut b, a));
     b.count_to(n, &[], |b, i, _| {
         let x = get1(b, from, i);
         let minus = b.un(Un::FNeg, x);
@@ -345,19 +377,52 @@ pub fn elementary() -> Program {
     b.program()
 }
 
+/// `out[j] = sum of a[i, j] * b[i, j]` on arrays with any strides.
+pub fn columns() -> Program {
+    let mut b = Build::new("columns", &[Type::Array(2), Type::Array(2), Type::Array(1)], &[]);
+    b.line("bench.py", "columns", 152, None);
+    let (x, y, out) = (b.arg(0), b.arg(1), b.arg(2));
+    let (rows, columns) = (b.part(x, Part::Shape(0)), b.part(x, Part::Shape(1)));
+    let zero = b.f64(0.0);
+    let at = |b: &mut Build, array: Value, index: &[Value]| {
+        let mut base = b.part(array, Part::Data);
+        for (axis, &i) in index.iter().enumerate() {
+            let len = b.part(array, Part::Shape(axis as u8));
+            let i = wrapped(b, i, len);
+            let stride = b.part(array, Part::Stride(axis as u8));
+            let offset = b.nsw(Bin::Mul, i, stride);
+            base = b.op(Op::Offset { base, offset }, Type::Ptr);
+        }
+        base
+    };
+    b.count_to(columns, &[], |b, j, _| {
+        let sum = b.count_to(rows, &[zero], |b, i, sum| {
+            let (p, q) = (at(b, x, &[i, j]), at(b, y, &[i, j]));
+            let (p, q) = (b.load(p, Type::F64), b.load(q, Type::F64));
+            let product = b.bin(Bin::FMul, p, q);
+            vec![b.bin(Bin::FAdd, sum[0], product)]
+        });
+        let p = at(b, out, &[j]);
+        b.store(p, sum[0]);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
 /// `h[a[i] & 255] += 1`
 pub fn histogram() -> Program {
     let mut b = Build::new("histogram", &[F64_ARRAY, F64_ARRAY], &[]);
     b.line("bench.py", "histogram", 112, None);
     let (h, a) = (b.arg(0), b.arg(1));
     let n = b.part(a, Part::Shape(0));
-    let (h, a) = (b.part(h, Part::Data), b.part(a, Part::Data));
+    let (h, a) = (vector(&mut b, h), vector(&mut b, a));
     let (mask, one) = (b.i64(255), b.i64(1));
     b.count_to(n, &[], |b, i, _| {
-        let p = b.element(a, i, 8);
+        let p = item(b, a, i, 8);
         let x = b.load(p, Type::I64);
         let bin = b.bin(Bin::And, x, mask);
-        let q = b.element(h, bin, 8);
+        let q = item(b, h, bin, 8);
         let old = b.load(q, Type::I64);
         let new = b.nsw(Bin::Add, old, one);
         b.store(q, new);
@@ -373,7 +438,7 @@ pub fn insertion_sort() -> Program {
     b.line("bench.py", "insertion_sort", 122, None);
     let a = b.arg(0);
     let n = b.part(a, Part::Shape(0));
-    let data = b.part(a, Part::Data);
+    let data = vector(&mut b, a);
     let (zero, one) = (b.i64(0), b.i64(1));
     b.count_to(n, &[], |b, i, _| {
         let x = get1(b, data, i);
@@ -407,7 +472,7 @@ pub fn bilinear() -> Program {
     let (image, ys, xs, out) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
     let n = b.part(out, Part::Shape(0));
     let image = matrix(&mut b, image);
-    let (ys, xs, out) = (b.part(ys, Part::Data), b.part(xs, Part::Data), b.part(out, Part::Data));
+    let (ys, xs, out) = (vector(&mut b, ys), vector(&mut b, xs), vector(&mut b, out));
     let (one, one_f) = (b.i64(1), b.f64(1.0));
     b.count_to(n, &[], |b, k, _| {
         let (y, x) = (get1(b, ys, k), get1(b, xs, k));
@@ -441,6 +506,267 @@ pub fn bilinear() -> Program {
     b.program()
 }
 
+/// `out[i] = clamp(a[i] * 3 - b[i])` on bytes, computed in 64 bits.
+pub fn bytes() -> Program {
+    let mut b = Build::new("bytes", &[Type::Array(1); 3], &[]);
+    b.line("bench.py", "bytes", 182, None);
+    let (out, x, y) = (b.arg(0), b.arg(1), b.arg(2));
+    let n = b.part(out, Part::Shape(0));
+    let (out, x, y) = (vector(&mut b, out), vector(&mut b, x), vector(&mut b, y));
+    let (three, low, high) = (b.i64(3), b.i64(0), b.i64(255));
+    b.count_to(n, &[], |b, i, _| {
+        let wide = |b: &mut Build, data| {
+            let p = item(b, data, i, 1);
+            let v = b.load(p, Type::I8);
+            b.op(Op::Cast(Cast::ZExt, v), Type::I64)
+        };
+        let (p, q) = (wide(b, x), wide(b, y));
+        let p = b.bin(Bin::Mul, p, three);
+        let d = b.bin(Bin::Sub, p, q);
+        let small = b.cmp(Cmp::SLt, d, low);
+        let d = b.op(Op::Select { cond: small, then: low, other: d }, Type::I64);
+        let big = b.cmp(Cmp::SGt, d, high);
+        let d = b.op(Op::Select { cond: big, then: high, other: d }, Type::I64);
+        let narrow = b.op(Op::Cast(Cast::Trunc, d), Type::I8);
+        let p = item(b, out, i, 1);
+        b.store(p, narrow);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// `out = a * b` on complex numbers.
+pub fn complex() -> Program {
+    let mut b = Build::new("complex", &[Type::Array(1); 3], &[]);
+    b.line("bench.py", "complex", 192, None);
+    let (out, x, y) = (b.arg(0), b.arg(1), b.arg(2));
+    let n = b.part(out, Part::Shape(0));
+    let (out, x, y) = (vector(&mut b, out), vector(&mut b, x), vector(&mut b, y));
+    let eight = b.i64(8);
+    b.count_to(n, &[], |b, i, _| {
+        let parts = |b: &mut Build, data| {
+            let p = item(b, data, i, 16);
+            let q = b.op(Op::Offset { base: p, offset: eight }, Type::Ptr);
+            (p, q)
+        };
+        let ((xr, xi), (yr, yi), (or, oi)) = (parts(b, x), parts(b, y), parts(b, out));
+        let (xr, xi) = (b.load(xr, Type::F64), b.load(xi, Type::F64));
+        let (yr, yi) = (b.load(yr, Type::F64), b.load(yi, Type::F64));
+        let (rr, ii) = (b.bin(Bin::FMul, xr, yr), b.bin(Bin::FMul, xi, yi));
+        let (ri, ir) = (b.bin(Bin::FMul, xr, yi), b.bin(Bin::FMul, xi, yr));
+        let (re, im) = (b.bin(Bin::FSub, rr, ii), b.bin(Bin::FAdd, ri, ir));
+        b.store(or, re);
+        b.store(oi, im);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Distances between points of three coordinates: short inner loops.
+pub fn distances() -> Program {
+    let mut b = Build::new("distances", &[Type::Array(2), Type::Array(2)], &[]);
+    b.line("bench.py", "distances", 202, None);
+    let (out, x) = (b.arg(0), b.arg(1));
+    let (n, dims) = (b.part(x, Part::Shape(0)), b.part(x, Part::Shape(1)));
+    let (out, x) = (matrix(&mut b, out), matrix(&mut b, x));
+    let zero = b.f64(0.0);
+    b.count_to(n, &[], |b, i, _| {
+        b.count_to(n, &[], |b, j, _| {
+            let sum = b.count_to(dims, &[zero], |b, k, sum| {
+                let (p, q) = (get2(b, x, i, k), get2(b, x, j, k));
+                let d = b.bin(Bin::FSub, p, q);
+                let d = b.bin(Bin::FMul, d, d);
+                vec![b.bin(Bin::FAdd, sum[0], d)]
+            });
+            let root = b.un(Un::Sqrt, sum[0]);
+            set2(b, out, i, j, root);
+            vec![]
+        });
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// A running sum, and a condition with two different branches.
+pub fn scan() -> Program {
+    let mut b = Build::new("scan", &[Type::Array(1), Type::Array(1)], &[Type::I64]);
+    b.line("bench.py", "scan", 212, None);
+    let (out, x) = (b.arg(0), b.arg(1));
+    let n = b.part(out, Part::Shape(0));
+    let (out, x) = (vector(&mut b, out), vector(&mut b, x));
+    let (zero, zero_f, limit, half, one) = (b.i64(0), b.f64(0.0), b.f64(50.0), b.f64(0.5), b.i64(1));
+    let results = b.count_to(n, &[zero_f, zero], |b, i, state| {
+        let v = get1(b, x, i);
+        let sum = b.bin(Bin::FAdd, state[0], v);
+        let big = b.cmp(Cmp::FGt, sum, limit);
+        let (over, end) = (b.block(&[]), b.block(&[Type::F64, Type::I64]));
+        b.branch(big, target(over, &[]), target(end, &[sum, state[1]]));
+        b.at(over);
+        let less = b.bin(Bin::FMul, sum, half);
+        let count = b.nsw(Bin::Add, state[1], one);
+        b.jump(end, &[less, count]);
+        b.at(end);
+        let (sum, count) = (b.param(end, 0), b.param(end, 1));
+        set1(b, out, i, sum);
+        vec![sum, count]
+    });
+    b.ret(&[results[1]]);
+    b.program()
+}
+
+/// Seven taps of a filter: the inner loop has a constant length.
+pub fn taps() -> Program {
+    let mut b = Build::new("taps", &[Type::Array(1); 3], &[]);
+    b.line("bench.py", "taps", 222, None);
+    let (out, x, weights) = (b.arg(0), b.arg(1), b.arg(2));
+    let n = b.part(out, Part::Shape(0));
+    let (out, x) = (vector(&mut b, out), vector(&mut b, x));
+    let weights = vector(&mut b, weights);
+    let (zero, seven) = (b.f64(0.0), b.i64(7));
+    let six = b.i64(6);
+    let n = b.nsw(Bin::Sub, n, six);
+    b.count_to(n, &[], |b, i, _| {
+        let sum = b.count_to(seven, &[zero], |b, k, sum| {
+            let at = b.nsw(Bin::Add, i, k);
+            let (v, w) = (get1(b, x, at), get1(b, weights, k));
+            let product = b.bin(Bin::FMul, v, w);
+            vec![b.bin(Bin::FAdd, sum[0], product)]
+        });
+        set1(b, out, i, sum[0]);
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// Game of life on 64-bit cells: many loads and integer comparisons.
+pub fn life() -> Program {
+    let mut b = Build::new("life", &[Type::Array(2), Type::Array(2)], &[]);
+    b.line("bench.py", "life", 232, None);
+    let (out, cells) = (b.arg(0), b.arg(1));
+    let (rows, columns) = (b.part(cells, Part::Shape(0)), b.part(cells, Part::Shape(1)));
+    let (out, cells) = (matrix(&mut b, out), matrix(&mut b, cells));
+    let (zero, one, two, three) = (b.i64(0), b.i64(1), b.i64(2), b.i64(3));
+    let (r, c) = (b.nsw(Bin::Sub, rows, two), b.nsw(Bin::Sub, columns, two));
+    b.count_to(r, &[], |b, i0, _| {
+        let i1 = b.nsw(Bin::Add, i0, one);
+        let i2 = b.nsw(Bin::Add, i0, two);
+        b.count_to(c, &[], |b, j0, _| {
+            let j1 = b.nsw(Bin::Add, j0, one);
+            let j2 = b.nsw(Bin::Add, j0, two);
+            let mut sum = zero;
+            let mut own = zero;
+            for i in [i0, i1, i2] {
+                for j in [j0, j1, j2] {
+                    let at = address(b, cells, i, j);
+                    let v = b.load(at, Type::I64);
+                    if (i, j) == (i1, j1) {
+                        own = v;
+                    } else {
+                        sum = b.bin(Bin::Add, sum, v);
+                    }
+                }
+            }
+            let is_three = b.cmp(Cmp::Eq, sum, three);
+            let is_two = b.cmp(Cmp::Eq, sum, two);
+            let alive = b.cmp(Cmp::Ne, own, zero);
+            let stays = b.bin(Bin::And, is_two, alive);
+            let lives = b.bin(Bin::Or, is_three, stays);
+            let v = b.op(Op::Cast(Cast::ZExt, lives), Type::I64);
+            let at = address(b, out, i1, j1);
+            b.store(at, v);
+            vec![]
+        });
+        vec![]
+    });
+    b.ret(&[]);
+    b.program()
+}
+
+/// A polynomial of degree 12.
+pub fn polynomial() -> Program {
+    let mut b = Build::new("polynomial", &[Type::F64], &[Type::F64]);
+    b.line("bench.py", "polynomial", 242, None);
+    let x = b.arg(0);
+    let mut sum = b.f64(0.1);
+    for k in 1..13 {
+        let c = b.f64(1.0 / f64::from(k));
+        let product = b.bin(Bin::FMul, sum, x);
+        sum = b.bin(Bin::FAdd, product, c);
+    }
+    b.ret(&[sum]);
+    b.program()
+}
+
+/// Black and Scholes's price of a call, with branches and the C library.
+pub fn option_price() -> Program {
+    let mut b = Build::new("option_price", &[Type::F64; 5], &[Type::F64]).raises();
+    b.line("bench.py", "option_price", 252, None);
+    let (s, k, t, r, v) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3), b.arg(4));
+    let (half, zero) = (b.f64(0.5), b.f64(0.0));
+    let bad = b.cmp(Cmp::FLe, t, zero);
+    let (early, go) = (b.block(&[]), b.block(&[]));
+    b.branch(bad, target(early, &[]), target(go, &[]));
+    b.at(early);
+    let gain = b.bin(Bin::FSub, s, k);
+    let some = b.cmp(Cmp::FGt, gain, zero);
+    let gain = b.op(Op::Select { cond: some, then: gain, other: zero }, Type::F64);
+    b.ret(&[gain]);
+    b.at(go);
+    let root = b.un(Un::Sqrt, t);
+    let vr = b.bin(Bin::FMul, v, root);
+    let ratio = b.bin(Bin::FDiv, s, k);
+    let log = b.rt(RtFn::log, &[ratio])[0];
+    let vv = b.bin(Bin::FMul, v, v);
+    let vv = b.bin(Bin::FMul, vv, half);
+    let drift = b.bin(Bin::FAdd, r, vv);
+    let drift = b.bin(Bin::FMul, drift, t);
+    let top = b.bin(Bin::FAdd, log, drift);
+    let d1 = b.bin(Bin::FDiv, top, vr);
+    let d2 = b.bin(Bin::FSub, d1, vr);
+    let normal = |b: &mut Build, d: Value| {
+        let scale = b.f64(std::f64::consts::FRAC_1_SQRT_2);
+        let x = b.bin(Bin::FMul, d, scale);
+        let minus = b.un(Un::FNeg, x);
+        let e = b.rt(RtFn::tanh, &[minus])[0];
+        b.bin(Bin::FMul, e, half)
+    };
+    let (n1, n2) = (normal(&mut b, d1), normal(&mut b, d2));
+    let rt = b.bin(Bin::FMul, r, t);
+    let rt = b.un(Un::FNeg, rt);
+    let discount = b.rt(RtFn::exp, &[rt])[0];
+    let kd = b.bin(Bin::FMul, k, discount);
+    let (x, y) = (b.bin(Bin::FMul, s, n1), b.bin(Bin::FMul, kd, n2));
+    let price = b.bin(Bin::FSub, x, y);
+    b.ret(&[price]);
+    b.program()
+}
+
+/// Ten integer branches, one after the other.
+pub fn branches() -> Program {
+    let mut b = Build::new("branches", &[Type::I64, Type::I64], &[Type::I64]);
+    b.line("bench.py", "branches", 262, None);
+    let (x, y) = (b.arg(0), b.arg(1));
+    let mut sum = b.bin(Bin::Add, x, y);
+    for k in 0..10 {
+        let limit = b.i64(k * 3);
+        let less = b.cmp(Cmp::SLt, sum, limit);
+        let (then, end) = (b.block(&[]), b.block(&[Type::I64]));
+        let other = b.bin(Bin::Xor, sum, y);
+        b.branch(less, target(then, &[]), target(end, &[other]));
+        b.at(then);
+        let new = b.bin(Bin::Mul, sum, x);
+        b.jump(end, &[new]);
+        b.at(end);
+        sum = b.param(end, 0);
+    }
+    b.ret(&[sum]);
+    b.program()
+}
+
 /// A function of about fifty source lines: several nests, one after the other.
 pub fn long_function() -> Program {
     let mut b = Build::new("long", &[Type::Array(2), Type::Array(2), Type::Array(1), Type::Array(1)], &[Type::F64]);
@@ -448,7 +774,7 @@ pub fn long_function() -> Program {
     let (u, v, x, y) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
     let (rows, columns) = (b.part(u, Part::Shape(0)), b.part(u, Part::Shape(1)));
     let (u, v) = (matrix(&mut b, u), matrix(&mut b, v));
-    let (x, y) = (b.part(x, Part::Data), b.part(y, Part::Data));
+    let (x, y) = (vector(&mut b, x), vector(&mut b, y));
     let (zero, half, limit) = (b.f64(0.0), b.f64(0.5), b.f64(10.0));
     // Row sums.
     b.count_to(rows, &[], |b, i, _| {

@@ -56,6 +56,15 @@ impl Stored {
                     out.u8(3);
                     out.handle(*handle);
                 }
+                PoolEntry::Function { function, ty } => {
+                    out.u8(4);
+                    out.handle(*function);
+                    out.ty(*ty)?;
+                }
+                PoolEntry::Foreign(handle) => {
+                    out.u8(5);
+                    out.handle(*handle);
+                }
             }
         }
         out.length(entries.len());
@@ -116,6 +125,11 @@ fn pool_entry(from: &mut Decoder<'_>) -> Option<PoolEntry> {
         1 => PoolEntry::Str(from.str()?.into()),
         2 => PoolEntry::Object(from.handle()?),
         3 => PoolEntry::Array(from.handle()?),
+        4 => PoolEntry::Function {
+            function: from.handle()?,
+            ty: from.ty()?,
+        },
+        5 => PoolEntry::Foreign(from.handle()?),
         _ => return None,
     })
 }
@@ -159,6 +173,10 @@ mod tests {
                 PoolEntry::Object(PyRef(5)),
                 PoolEntry::Str("text".into()),
                 PoolEntry::Array(PyRef(6)),
+                PoolEntry::Function {
+                    function: PyRef(7),
+                    ty: Ty::function(Ty::none(), &[Ty::float(64)]),
+                },
             ],
             entries: vec!["f.entry".into()],
             locations: LocationTable { rows: vec![row] },
@@ -166,7 +184,7 @@ mod tests {
         };
         let mut out = Encoder::default();
         Stored::encode(&object, Ty::py_float(), &mut out).expect("it is portable");
-        let handles = [PyRef(50), PyRef(60)];
+        let handles = [PyRef(50), PyRef(60), PyRef(70)];
         let back = Stored::decode(&mut Decoder::new(&out.bytes, &handles)).expect("it comes back");
         assert_eq!(back.result, Ty::py_float());
         assert_eq!(back.object.bytes, object.bytes);

@@ -89,6 +89,9 @@ impl<'c> Emitter<'_, '_, 'c> {
         for &b in &order {
             self.make_phis(b);
         }
+        if let Some(debug) = &self.shared.debug {
+            self.entry.set_location(debug.definition());
+        }
         self.take_parameters();
         for &b in &order {
             if let Some(block) = self.blocks[b].block {

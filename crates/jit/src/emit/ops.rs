@@ -34,6 +34,18 @@ impl<'c> Emitter<'_, '_, 'c> {
                 let results = self.call(*func, args);
                 self.set_results(&inst.results, &results);
             }
+            Op::CallIndirect { pointer, args } => {
+                let results = self.call_indirect(*pointer, args, &inst.results);
+                self.set_results(&inst.results, &results);
+            }
+            Op::CallC {
+                pointer,
+                args,
+                signature,
+            } => {
+                let results = self.call_c(*pointer, args, signature);
+                self.set_results(&inst.results, &results);
+            }
             Op::Rt { func, args } => {
                 let args: SmallVec<[Val<'c>; 8]> = args.iter().map(|&v| self.get(v)).collect();
                 let results = self.call_runtime(*func, &args);
@@ -182,6 +194,8 @@ impl<'c> Emitter<'_, '_, 'c> {
             // Without a result: see `inst`.
             Op::Store { .. }
             | Op::Call { .. }
+            | Op::CallIndirect { .. }
+            | Op::CallC { .. }
             | Op::Rt { .. }
             | Op::Retain(_)
             | Op::Release(_)
@@ -215,16 +229,7 @@ impl<'c> Emitter<'_, '_, 'c> {
 
     /// An entry of the constant pool.
     pub fn load_pool(&mut self, index: usize) -> Val<'c> {
-        let pool = self.shared.pool_global();
-        let types = &self.shared.types;
-        let slot = self
-            .builder
-            .element(types.ptr, pool, types.i64.int(index as i64));
-        let value = self.builder.load(types.ptr, slot, 8);
-        let meta = &self.shared.meta;
-        value.set_metadata(meta.invariant, meta.empty);
-        value.set_metadata(meta.noundef, meta.empty);
-        value
+        self.shared.load_pool(&self.builder, index)
     }
 
     fn binary(&mut self, op: Bin, a: Val<'c>, b: Val<'c>, nsw: bool, ty: Ty<'c>) -> Val<'c> {

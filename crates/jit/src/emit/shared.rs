@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::debug::DebugInfo;
-use super::raw::{self, Attr, MetaVal, Nodes, Place, Ty, Types, Val};
+use super::raw::{self, Attr, Builder, MetaVal, Nodes, Place, Ty, Types, Val};
 use super::runtime::Declared;
 use crate::locations::LocationTable;
 
@@ -151,6 +151,7 @@ impl<'a, 'c> Shared<'a, 'c> {
 
     /// Declares a function of the program, in the order of their numbers.
     pub fn declare(&mut self, id: FuncId, entry: bool) {
+        let pointer = self.program.pointers.contains(&id);
         let f = &self.program.functions[id.index()];
         let form = if entry && !f.recursive {
             Form::Entry
@@ -166,7 +167,7 @@ impl<'a, 'c> Shared<'a, 'c> {
                 let ty = self
                     .types
                     .function(self.result_type(&f.results, f.may_raise), &params);
-                let value = raw::add_function(&self.module, &f.symbol, ty, true);
+                let value = raw::add_function(&self.module, &f.symbol, ty, !pointer);
                 Callable { value, ty, form }
             }
         };
@@ -234,6 +235,20 @@ impl<'a, 'c> Shared<'a, 'c> {
             // The linker knows the size; code only ever uses constant offsets into it.
             raw::add_extern_global(module, super::POOL_SYMBOL, types.array(types.ptr, 0))
         })
+    }
+
+    /// An entry of the constant pool.
+    pub fn load_pool(&mut self, builder: &Builder<'c>, index: usize) -> Val<'c> {
+        let pool = self.pool_global();
+        let types = &self.types;
+        let slot = builder.element(types.ptr, pool, types.i64.int(index as i64));
+        let value = builder.load(types.ptr, slot, 8);
+        let meta = &self.meta;
+        value.set_metadata(meta.invariant, meta.empty);
+        value.set_metadata(meta.noundef, meta.empty);
+        // What could be null is no entry.
+        value.set_metadata(meta.nonnull, meta.empty);
+        value
     }
 
     /// The pool's index of an entry that emission itself needs.

@@ -164,68 +164,18 @@ pub(super) fn kind(flags: RelocationFlags) -> Result<u32, Error> {
 }
 
 /// Loads an object: everything but sealing the memory.
-pub(super) fn load(bytes: &[u8], pool: &[u64], symbols: &dyn Symbols) -> Result<Image, Error> {
-    let file = parse(bytes)?;
-    let layout = Layout::new(&file, pool.len())?;
+pub(super) fn load(file: &File<'_>, pool: &[u64], symbols: &dyn Symbols) -> Result<Image, Error> {
+    let layout = Layout::new(file, pool.len())?;
     let mut chunk = Chunk::new(layout.code_size, layout.data_size)?;
     let base = Base {
         code: chunk.code().start,
         data: chunk.data().start,
     };
-    let slots = layout
-        .slots
-        .iter()
-        .map(|&s| layout.address(s, base, symbols));
-    let slots = slots.collect::<Result<Vec<usize>, Error>>()?;
-
-    let Some((code, data)) = chunk.bytes_mut() else {
-        return Err(Error::link("memory is sealed"));
-    };
-    for section in file.sections() {
-        let Some(&place) = layout.sections.get(&section.index()) else {
-            continue;
-        };
-        let bytes = section.data().map_err(Error::link)?;
-        let (target, at) = match place {
-            Place::Code(at) => (&mut *code, at),
-            Place::Data(at) => (&mut *data, at),
-        };
-        // Sections without contents (.bss) stay zero.
-        put(target, at, bytes)?;
+    if let Err(error) = layout.fill(&mut chunk, base, pool, symbols) {
+        // SAFETY: nobody was told the addresses.
+        unsafe { chunk.free() };
+        return Err(error);
     }
-    for (i, &slot) in layout.stubs.iter().enumerate() {
-        let at = layout.stubs_at + i * STUB;
-        let next = base.code + at + 6;
-        let offset = offset32(base.data + layout.slots_at + slot * 8, next)?;
-        let mut stub = [0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc];
-        stub[2..6].copy_from_slice(&offset);
-        put(code, at, &stub)?;
-    }
-    for (i, address) in slots.iter().enumerate() {
-        put(
-            data,
-            layout.slots_at + i * 8,
-            &(*address as u64).to_le_bytes(),
-        )?;
-    }
-    for (i, value) in pool.iter().enumerate() {
-        put(data, layout.pool_at + i * 8, &value.to_le_bytes())?;
-    }
-    for section in file.sections() {
-        let Some(&place) = layout.sections.get(&section.index()) else {
-            continue;
-        };
-        let (target, start, address) = match place {
-            Place::Code(at) => (&mut *code, at, base.code + at),
-            Place::Data(at) => (&mut *data, at, base.data + at),
-        };
-        for (offset, relocation) in section.relocations() {
-            let at = offset as usize;
-            let fix = layout.fix(&relocation, address + at, base, symbols)?;
-            put(target, start + at, fix.as_bytes())?;
-        }
-    }
-
     let sections = layout
         .sections
         .iter()
@@ -296,6 +246,67 @@ impl Field {
 }
 
 impl Layout<'_> {
+    /// Writes everything into the chunk.
+    fn fill(
+        &self,
+        chunk: &mut Chunk,
+        base: Base,
+        pool: &[u64],
+        symbols: &dyn Symbols,
+    ) -> Result<(), Error> {
+        let slots = self.slots.iter().map(|&s| self.address(s, base, symbols));
+        let slots = slots.collect::<Result<Vec<usize>, Error>>()?;
+
+        let Some((code, data)) = chunk.bytes_mut() else {
+            return Err(Error::link("memory is sealed"));
+        };
+        for section in self.file.sections() {
+            let Some(&place) = self.sections.get(&section.index()) else {
+                continue;
+            };
+            let bytes = section.data().map_err(Error::link)?;
+            let (target, at) = match place {
+                Place::Code(at) => (&mut *code, at),
+                Place::Data(at) => (&mut *data, at),
+            };
+            // Sections without contents (.bss) stay zero.
+            put(target, at, bytes)?;
+        }
+        for (i, &slot) in self.stubs.iter().enumerate() {
+            let at = self.stubs_at + i * STUB;
+            let next = base.code + at + 6;
+            let offset = offset32(base.data + self.slots_at + slot * 8, next)?;
+            let mut stub = [0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc];
+            stub[2..6].copy_from_slice(&offset);
+            put(code, at, &stub)?;
+        }
+        for (i, address) in slots.iter().enumerate() {
+            put(
+                data,
+                self.slots_at + i * 8,
+                &(*address as u64).to_le_bytes(),
+            )?;
+        }
+        for (i, value) in pool.iter().enumerate() {
+            put(data, self.pool_at + i * 8, &value.to_le_bytes())?;
+        }
+        for section in self.file.sections() {
+            let Some(&place) = self.sections.get(&section.index()) else {
+                continue;
+            };
+            let (target, start, address) = match place {
+                Place::Code(at) => (&mut *code, at, base.code + at),
+                Place::Data(at) => (&mut *data, at, base.data + at),
+            };
+            for (offset, relocation) in section.relocations() {
+                let at = offset as usize;
+                let fix = self.fix(&relocation, address + at, base, symbols)?;
+                put(target, start + at, fix.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
     /// The address of a symbol.
     fn address(
         &self,

@@ -85,29 +85,25 @@ pub(super) fn of_function(
 ) -> (Vec<LineRow>, Vec<Scope>) {
     let start = rows.partition_point(|row| row.address < function.start);
     let count = rows[start..].partition_point(|row| row.address < function.start + function.size);
-    let mut builder = Scopes {
-        table,
-        scopes: Vec::new(),
-        known: FxHashMap::default(),
-    };
+    let rows = &rows[start..start + count];
+    let mut builder = Scopes { table, scopes: Vec::new(), known: FxHashMap::default() };
     let mut lines: Vec<LineRow> = Vec::new();
-    for row in &rows[start..start + count] {
-        // Code that was merged from several places has line 0: it counts to what is before it.
-        let Some(location) = table.get(row.location) else {
-            continue;
+    let Some(first) = rows.iter().find_map(|row| table.get(row.location)) else {
+        return (lines, builder.scopes);
+    };
+    builder.start(first);
+    // Code that was merged from several places has line 0: it counts to what is before it.
+    for row in rows.iter().filter(|row| !row.end && row.line != 0) {
+        let (line, scope) = match table.get(row.location) {
+            Some(location) => (location.line, builder.scope(location)),
+            // The function's prologue.
+            None => (row.line, 0),
         };
-        if row.end || row.line == 0 {
-            continue;
-        }
-        let scope = builder.scope(location);
-        let new = LineRow {
-            offset: (row.address - function.start) as u32,
-            line: location.line,
-            scope,
-        };
+        let offset = if lines.is_empty() { 0 } else { (row.address - function.start) as u32 };
+        let new = LineRow { offset, line, scope };
         match lines.last_mut() {
-            Some(last) if last.offset == new.offset => *last = new,
-            Some(last) if (last.line, last.scope) == (new.line, new.scope) => {}
+            Some(last) if last.offset == offset => *last = new,
+            Some(last) if (last.line, last.scope) == (line, scope) => {}
             _ => lines.push(new),
         }
     }
@@ -123,19 +119,16 @@ struct Scopes<'a> {
 }
 
 impl<'a> Scopes<'a> {
-    fn scope(&mut self, location: &'a Location) -> u32 {
-        // The outermost function is the first scope, whatever is met first.
+    /// Makes the outermost function around a location the first scope.
+    fn start(&mut self, location: &'a Location) {
         let mut outermost = location;
         while let Some(outer) = outermost.inlined_at.and_then(|row| self.table.get(row)) {
             outermost = outer;
         }
-        if self.scopes.is_empty() {
-            self.scopes.push(scope(outermost, None));
-        }
-        self.inner(location)
+        self.scopes.push(scope(outermost, None));
     }
 
-    fn inner(&mut self, location: &'a Location) -> u32 {
+    fn scope(&mut self, location: &'a Location) -> u32 {
         let Some(row) = location.inlined_at else {
             let own = &self.scopes[0];
             if own.file == location.file {
@@ -145,10 +138,8 @@ impl<'a> Scopes<'a> {
             let line = own.line;
             return self.add(0, location, (0, line));
         };
-        let Some(outer) = self.table.get(row) else {
-            return 0;
-        };
-        let parent = self.inner(outer);
+        let Some(outer) = self.table.get(row) else { return 0 };
+        let parent = self.scope(outer);
         self.add(row, location, (parent, outer.line))
     }
 

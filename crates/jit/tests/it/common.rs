@@ -277,8 +277,8 @@ pub fn target(block: BlockId, args: &[Value]) -> Target {
 pub fn program(functions: Vec<Function>) -> Program {
     Program {
         functions,
-        pool: vec![],
         entries: vec![FuncId(0)],
+        ..Program::default()
     }
 }
 
@@ -355,11 +355,19 @@ mod stub {
         a.wrapping_pow(b as u32)
     }
     pub extern "C" fn print_str(_: *mut c_void) {
+        fd_test_print_str();
         let hook = PRINT_HOOK.with(|hook| hook.take());
         if let Some(hook) = hook {
             hook();
         }
     }
+}
+
+/// Where the debugger stops.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn fd_test_print_str() {
+    std::hint::black_box(());
 }
 
 /// What the stub says about recursion errors.
@@ -405,7 +413,9 @@ impl PoolResolver for Pool {
             PoolEntry::Location { line, .. } => 10_000 + u64::from(*line),
             PoolEntry::Str(text) => text.len() as u64,
             PoolEntry::Object(object) => object.0,
-            PoolEntry::Array(_) => return Err("no arrays here".to_owned()),
+            PoolEntry::Array(_) | PoolEntry::Function { .. } | PoolEntry::Foreign(_) => {
+                return Err("no arrays and functions here".to_owned());
+            }
         })
     }
 }
@@ -436,7 +446,7 @@ pub fn run(program: &Program, args: &[u64], results: usize) -> Vec<u64> {
 
 /// Slots of a contiguous array of rank 1 that is borrowed.
 pub fn array_slots<T>(data: &mut [T]) -> [u64; 4] {
-    let size = std::mem::size_of::<T>() as u64;
+    let size = size_of::<T>() as u64;
     [
         0x1001,
         data.as_mut_ptr().expose_provenance() as u64,

@@ -186,6 +186,7 @@ fn several_entries_one_of_which_is_called() {
         functions,
         pool: pool(),
         entries: vec![FuncId(1), FuncId(0)],
+        ..Program::default()
     };
     let code = loaded(&program);
     assert_eq!(call(&code.entries[1], &[4], 1).unwrap(), [5]);

@@ -3,4 +3,7 @@
 mod arithmetic;
 mod common;
 mod control;
+mod debug;
+mod inspect;
+mod load;
 mod memory;

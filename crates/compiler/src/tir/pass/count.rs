@@ -121,7 +121,12 @@ impl Roots {
             for &v in &inst.results {
                 let owns = matches!(
                     inst.op,
-                    Op::Call { .. } | Op::Rt { .. } | Op::Select { .. } | Op::Exchange { .. } | Op::Load { mem: Mem::Items, .. }
+                    Op::Call { .. }
+                        | Op::CallIndirect { .. }
+                        | Op::Rt { .. }
+                        | Op::Select { .. }
+                        | Op::Exchange { .. }
+                        | Op::Load { mem: Mem::Items, .. }
                 );
                 if f.values[v.index()].is_managed() && owns && !borrowed[v.index()] {
                     owned[v.index()] = true;
@@ -340,7 +345,7 @@ fn checked_results(block: &Block, roots: &Roots) -> SmallVec<[Value; 2]> {
     });
     let call = block.insts.iter().rev().find(|i| compared.is_some() && i.results.last() == compared.as_ref());
     match call {
-        Some(Inst { op: Op::Call { .. } | Op::Rt { .. }, results, .. }) => {
+        Some(Inst { op: Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. }, results, .. }) => {
             results.iter().copied().filter(|&v| roots.is_owned(v)).collect()
         }
         _ => SmallVec::new(),

@@ -165,7 +165,9 @@ fn inlined(loc: &Loc, first_loc: u32, call: LocId) -> Loc {
 /// Drops functions that the entries do not reach.
 fn drop_uncalled(program: &mut Program) {
     let mut keep = vec![false; program.functions.len()];
-    let mut work: Vec<FuncId> = program.entries.clone();
+    let mut work = program.entries.clone();
+    work.extend(&program.pointers);
+    work.extend(program.c_entries.iter().map(|entry| entry.func));
     while let Some(id) = work.pop() {
         if std::mem::replace(&mut keep[id.index()], true) {
             continue;
@@ -194,7 +196,7 @@ fn drop_uncalled(program: &mut Program) {
             *func = new_ids[func.index()];
         }
     }
-    for entry in &mut program.entries {
+    for entry in program.entries.iter_mut().chain(&mut program.pointers).chain(program.c_entries.iter_mut().map(|entry| &mut entry.func)) {
         *entry = new_ids[entry.index()];
     }
 }

@@ -17,10 +17,10 @@ pub(super) fn borrowed_items(f: &Function) -> Vec<bool> {
     let mut reads = vec![];
     for (b, block) in f.blocks.iter().enumerate() {
         for (i, inst) in block.insts.iter().enumerate() {
-            if let (Op::Load { mem: Mem::Items, .. }, [v]) = (&inst.op, &inst.results[..]) {
-                if f.ty(*v).is_managed() {
-                    reads.push((b, i, *v));
-                }
+            if let (Op::Load { mem: Mem::Items, .. }, [v]) = (&inst.op, &inst.results[..])
+                && f.ty(*v).is_managed()
+            {
+                reads.push((b, i, *v));
             }
         }
     }
