@@ -23,7 +23,10 @@ use crate::tokens::{Reader, Token, literal_type};
 #[derive(Clone, Debug, PartialEq)]
 enum Object {
     /// A function of the file, and whether the name is bound to its dispatcher.
-    Function { index: usize, jitted: bool },
+    Function {
+        index: usize,
+        jitted: bool,
+    },
     Module(String),
     /// A function that is known by its canonical name.
     Named(String),
@@ -67,27 +70,38 @@ impl File {
         };
         let mut pending = Pending::default();
         for (line, text) in (1..).zip(text.lines()) {
-            file.line(line, text, &mut pending).map_err(|e| format!("{name}:{line}: {e}"))?;
+            file.line(line, text, &mut pending)
+                .map_err(|e| format!("{name}:{line}: {e}"))?;
         }
         file.modules = RefCell::new(vec![None; file.functions.len()]);
         Ok(file)
     }
 
     /// One line of the top level.
-    fn line(&mut self, line: u32, text: &str, pending: &mut Pending) -> std::result::Result<(), String> {
+    fn line(
+        &mut self,
+        line: u32,
+        text: &str,
+        pending: &mut Pending,
+    ) -> std::result::Result<(), String> {
         if pending.in_text {
             pending.in_text = !text.contains(r#"""""#);
         } else if text.starts_with(r#"""""#) {
             pending.in_text = text.matches(r#"""""#).count() == 1;
         } else if let Some(comment) = text.strip_prefix("# ") {
             if let Some((key, value)) = comment.split_once(':') {
-                pending.directives.push((key.trim().to_owned(), value.trim().to_owned()));
+                pending
+                    .directives
+                    .push((key.trim().to_owned(), value.trim().to_owned()));
             }
         } else if let Some(decorator) = text.strip_prefix('@') {
             pending.decorators.push(decorator.to_owned());
         } else if text.starts_with("def ") {
             let def = definition(line, text, std::mem::take(pending))?;
-            let object = Object::Function { index: self.functions.len(), jitted: def.jitted };
+            let object = Object::Function {
+                index: self.functions.len(),
+                jitted: def.jitted,
+            };
             self.names.push((def.name.clone(), object));
             self.functions.push(def);
         } else if !text.is_empty() && !text.starts_with([' ', '\t', '#', ')', ']', '}']) {
@@ -103,7 +117,10 @@ impl File {
             for (name, alias) in imports(rest) {
                 self.names.push((alias, Object::Module(name)));
             }
-        } else if let Some((module, rest)) = text.strip_prefix("from ").and_then(|t| t.split_once(" import ")) {
+        } else if let Some((module, rest)) = text
+            .strip_prefix("from ")
+            .and_then(|t| t.split_once(" import "))
+        {
             for (name, alias) in imports(rest) {
                 if let Some(object) = attribute(module, &name) {
                     self.names.push((alias, object));
@@ -126,9 +143,22 @@ impl File {
             return Ok(module.clone());
         }
         let def = &self.functions[index];
-        let at = Locator::Def { line: def.line, name: Arc::from(&*def.name) };
-        let scope = hir::Scope::Python(self.handle(Object::Function { index, jitted: false }));
-        let module = Arc::new(syntax::parse(self.source.clone(), &at, scope, &def.name, &[], &[])?);
+        let at = Locator::Def {
+            line: def.line,
+            name: Arc::from(&*def.name),
+        };
+        let scope = hir::Scope::Python(self.handle(Object::Function {
+            index,
+            jitted: false,
+        }));
+        let module = Arc::new(syntax::parse(
+            self.source.clone(),
+            &at,
+            scope,
+            &def.name,
+            &[],
+            &[],
+        )?);
         self.modules.borrow_mut()[index] = Some(module.clone());
         Ok(module)
     }
@@ -136,10 +166,13 @@ impl File {
     /// The handle of an object: one for each.
     fn handle(&self, object: Object) -> PyRef {
         let mut objects = self.objects.borrow_mut();
-        let at = objects.iter().position(|known| *known == object).unwrap_or_else(|| {
-            objects.push(object);
-            objects.len() - 1
-        });
+        let at = objects
+            .iter()
+            .position(|known| *known == object)
+            .unwrap_or_else(|| {
+                objects.push(object);
+                objects.len() - 1
+            });
         PyRef(at as u64 + 1)
     }
 
@@ -167,7 +200,9 @@ fn imports(text: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 fn definition(line: u32, text: &str, above: Pending) -> std::result::Result<Def, String> {
-    let (name, rest) = text["def ".len()..].split_once('(').ok_or("`(` expected after the name")?;
+    let (name, rest) = text["def ".len()..]
+        .split_once('(')
+        .ok_or("`(` expected after the name")?;
     let mut jitted = false;
     let mut options = Options::default();
     for decorator in &above.decorators {
@@ -177,8 +212,17 @@ fn definition(line: u32, text: &str, above: Pending) -> std::result::Result<Def,
             options = read_options(arguments)?;
         }
     }
-    let defaults = Reader::new(rest)?.list(Some(')'), parameter).unwrap_or_default();
-    Ok(Def { name: name.to_owned(), line, jitted, options, directives: above.directives, defaults: defaults.into_iter().flatten().collect() })
+    let defaults = Reader::new(rest)?
+        .list(Some(')'), parameter)
+        .unwrap_or_default();
+    Ok(Def {
+        name: name.to_owned(),
+        line,
+        jitted,
+        options,
+        directives: above.directives,
+        defaults: defaults.into_iter().flatten().collect(),
+    })
 }
 
 /// A parameter's default, if it has one; nothing for the markers `/` and `*`.
@@ -191,14 +235,20 @@ fn parameter(reader: &mut Reader) -> std::result::Result<Option<Option<Const>>, 
         Some(Token::Name(_)) => reader.next(),
         _ => return Ok(None),
     };
-    if reader.take('=') { Ok(Some(Some(reader.literal()?))) } else { Ok(Some(None)) }
+    if reader.take('=') {
+        Ok(Some(Some(reader.literal()?)))
+    } else {
+        Ok(Some(None))
+    }
 }
 
 fn read_options(arguments: &str) -> std::result::Result<Options, String> {
     let mut options = Options::default();
     let mut reader = Reader::new(arguments)?;
     reader.list(Some(')'), |reader| {
-        let Some(Token::Name(name)) = reader.next() else { return Err("an option expected".to_owned()) };
+        let Some(Token::Name(name)) = reader.next() else {
+            return Err("an option expected".to_owned());
+        };
         reader.expect('=')?;
         let value = reader.literal()?;
         let yes = value == Const::Bool(true);
@@ -219,16 +269,77 @@ fn read_options(arguments: &str) -> std::result::Result<Options, String> {
 }
 
 const BUILTINS: &[&str] = &[
-    "abs", "all", "any", "bytearray", "bytes", "chr", "dict", "divmod", "enumerate", "filter", "frozenset", "getattr", "hasattr", "hash",
-    "input", "isinstance", "iter", "len", "list", "map", "max", "min", "next", "object", "ord", "pow", "print", "range", "repr", "reversed",
-    "round", "set", "slice", "sorted", "str", "sum", "super", "tuple", "type", "zip",
+    "abs",
+    "all",
+    "any",
+    "bytearray",
+    "bytes",
+    "chr",
+    "dict",
+    "divmod",
+    "enumerate",
+    "filter",
+    "frozenset",
+    "getattr",
+    "hasattr",
+    "hash",
+    "input",
+    "isinstance",
+    "iter",
+    "len",
+    "list",
+    "map",
+    "max",
+    "min",
+    "next",
+    "object",
+    "ord",
+    "pow",
+    "print",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "set",
+    "slice",
+    "sorted",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "zip",
 ];
 
 const EXCEPTIONS: &[&str] = &[
-    "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "EOFError", "Exception", "FloatingPointError",
-    "GeneratorExit", "ImportError", "IndexError", "KeyError", "KeyboardInterrupt", "LookupError", "MemoryError", "NameError",
-    "NotImplementedError", "OSError", "OverflowError", "RecursionError", "RuntimeError", "StopIteration", "SystemError", "SystemExit",
-    "TypeError", "UnboundLocalError", "UnicodeError", "ValueError", "ZeroDivisionError",
+    "ArithmeticError",
+    "AssertionError",
+    "AttributeError",
+    "BaseException",
+    "EOFError",
+    "Exception",
+    "FloatingPointError",
+    "GeneratorExit",
+    "ImportError",
+    "IndexError",
+    "KeyError",
+    "KeyboardInterrupt",
+    "LookupError",
+    "MemoryError",
+    "NameError",
+    "NotImplementedError",
+    "OSError",
+    "OverflowError",
+    "RecursionError",
+    "RuntimeError",
+    "StopIteration",
+    "SystemError",
+    "SystemExit",
+    "TypeError",
+    "UnboundLocalError",
+    "UnicodeError",
+    "ValueError",
+    "ZeroDivisionError",
 ];
 
 fn builtin(name: &str) -> Option<Object> {
@@ -265,8 +376,13 @@ fn attribute(module: &str, name: &str) -> Option<Object> {
 
 impl Host for File {
     fn global(&self, _: PyRef, name: &str) -> Option<PyRef> {
-        let own = self.names.iter().rfind(|(known, _)| known == name).map(|(_, object)| object.clone());
-        own.or_else(|| builtin(name)).map(|object| self.handle(object))
+        let own = self
+            .names
+            .iter()
+            .rfind(|(known, _)| known == name)
+            .map(|(_, object)| object.clone());
+        own.or_else(|| builtin(name))
+            .map(|object| self.handle(object))
     }
 
     fn free(&self, _: PyRef, _: &str) -> Option<PyRef> {
@@ -274,12 +390,19 @@ impl Host for File {
     }
 
     fn attribute(&self, object: PyRef, name: &str) -> Option<PyRef> {
-        let Object::Module(module) = self.object(object) else { return None };
+        let Object::Module(module) = self.object(object) else {
+            return None;
+        };
         attribute(&module, name).map(|object| self.handle(object))
     }
 
     fn describe(&self, object: PyRef) -> std::result::Result<Described, String> {
-        let known = |kind| Ok(Described { ty: Ty::new(kind), constant: Some(Const::Object(object)) });
+        let known = |kind| {
+            Ok(Described {
+                ty: Ty::new(kind),
+                constant: Some(Const::Object(object)),
+            })
+        };
         match self.object(object) {
             Object::Function { jitted: true, .. } => known(Kind::Dispatcher(object, [].into())),
             Object::Function { .. } => known(Kind::Opaque(object, "function".into())),
@@ -287,20 +410,36 @@ impl Host for File {
             Object::Named(name) => known(Kind::Builtin(name.into())),
             Object::Class(ty) => known(Kind::Class(ty)),
             Object::Exception(name) => known(Kind::ExcClass(object, name.into())),
-            Object::Constant(value) => Ok(Described { ty: literal_type(&value), constant: Some(value) }),
+            Object::Constant(value) => Ok(Described {
+                ty: literal_type(&value),
+                constant: Some(value),
+            }),
         }
     }
 
     fn callee(&self, dispatcher: PyRef) -> Result<Callee> {
         let Object::Function { index, .. } = self.object(dispatcher) else {
-            return Err(Diagnostic::new(Code::Internal, "a dispatcher that is no function"));
+            return Err(Diagnostic::new(
+                Code::Internal,
+                "a dispatcher that is no function",
+            ));
         };
         let options = self.functions[index].options;
-        Ok(Callee { module: self.module(index)?, options, locals: Arc::from([]), signatures: None })
+        Ok(Callee {
+            module: self.module(index)?,
+            options,
+            locals: Arc::from([]),
+            signatures: None,
+        })
     }
 
     fn default(&self, function: PyRef, index: usize) -> Option<PyRef> {
-        let Object::Function { index: function, .. } = self.object(function) else { return None };
+        let Object::Function {
+            index: function, ..
+        } = self.object(function)
+        else {
+            return None;
+        };
         let value = self.functions[function].defaults.get(index)?.clone()?;
         Some(self.handle(Object::Constant(value)))
     }
@@ -315,7 +454,9 @@ impl Host for File {
     }
 
     fn exception(&self, name: &str) -> Option<PyRef> {
-        EXCEPTIONS.contains(&name).then(|| self.handle(Object::Exception(name.to_owned())))
+        EXCEPTIONS
+            .contains(&name)
+            .then(|| self.handle(Object::Exception(name.to_owned())))
     }
 
     fn module(&self, name: &str) -> Option<PyRef> {
@@ -331,10 +472,20 @@ mod tests {
     fn reads_the_top_level() {
         let text = "\"\"\"About\nX = 1\n\"\"\"\nimport math as m\nfrom numpy import zeros, float32 as f4\n\nN = -3  # three\n\n# dump: i8\n@njit(boundscheck=True, inline='never')\ndef f(a, /, b=2, *, c=\"x\"):\n    N = 4\n\ndef g():\n    pass\n";
         let file = File::new("a.py", text).unwrap();
-        let [f, g] = &file.functions[..] else { panic!("two functions") };
-        assert_eq!((&*f.name, f.line, f.jitted, &*f.directives), ("f", 11, true, &[("dump".to_owned(), "i8".to_owned())][..]));
-        assert!(f.options.boundscheck && f.options.never_inline && !g.jitted && g.directives.is_empty());
-        assert_eq!(f.defaults, [None, Some(Const::Int(2)), Some(Const::Str("x".into()))]);
+        let [f, g] = &file.functions[..] else {
+            panic!("two functions")
+        };
+        assert_eq!(
+            (&*f.name, f.line, f.jitted, &*f.directives),
+            ("f", 11, true, &[("dump".to_owned(), "i8".to_owned())][..])
+        );
+        assert!(
+            f.options.boundscheck && f.options.never_inline && !g.jitted && g.directives.is_empty()
+        );
+        assert_eq!(
+            f.defaults,
+            [None, Some(Const::Int(2)), Some(Const::Str("x".into()))]
+        );
         let names: Vec<&str> = file.names.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["m", "zeros", "f4", "N", "f", "g"]);
         let n = file.global(PyRef(0), "N").unwrap();

@@ -1,42 +1,62 @@
 //! `cargo dev`: looks into the compiler. `cargo dev --help` says what there is.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+#![allow(clippy::print_stderr, reason = "a command-line program")]
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use ferdelance_abi::codes::Code;
 use ferdelance_compiler::pipeline::PASSES;
-use ferdelance_dev::dump::{Times, dump, stages, table};
+use ferdelance_compiler::types::Ty;
+use ferdelance_dev::dump::{Times, compile, dump, stages, table};
 use ferdelance_dev::file::File;
 use ferdelance_dev::signature;
+use ferdelance_jit::{Settings, asm, llvm_ir};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args[..] {
-        ["dump", ref rest @ ..] => Dump::parse(rest).and_then(|request| request.run()),
-        ["passes"] => {
-            PASSES.iter().for_each(|pass| println!("{:10} {}", pass.name, pass.doc));
-            Ok(())
-        }
-        ["codes"] => {
-            for code in Code::ALL {
-                println!("{:22} {:16} {}", code.name(), code.class().name(), code.summary());
-            }
-            Ok(())
-        }
-        _ => {
-            println!("{}", usage());
-            Ok(())
-        }
+    let text = match args[..] {
+        ["dump", ref rest @ ..] => Dump::parse(rest).and_then(|request| request.text()),
+        ["passes"] => Ok(passes()),
+        ["codes"] => Ok(codes()),
+        _ => Ok(usage()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match text {
+        Ok(text) => {
+            // Whoever reads may stop at any time: `cargo dev ... | head`.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
         Err(message) => {
             eprintln!("{message}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn passes() -> String {
+    let mut out = String::new();
+    for pass in PASSES {
+        let _ = writeln!(out, "{:10} {}", pass.name, pass.doc);
+    }
+    out
+}
+
+fn codes() -> String {
+    let mut out = String::new();
+    for code in Code::ALL {
+        let _ = writeln!(
+            out,
+            "{:22} {:16} {}",
+            code.name(),
+            code.class().name(),
+            code.summary()
+        );
+    }
+    out
 }
 
 fn usage() -> String {
@@ -51,9 +71,16 @@ cargo dev dump FILE.py::FUNCTION [--sig TYPES] [--stage STAGE] [--positions] [-T
     -T              prints the time of each pass; these builds verify after each
 cargo dev passes    lists the passes over TIR
 cargo dev codes     lists the diagnostics",
-        stages().join(", "),
+        all_stages().join(", "),
         default_stage()
     )
+}
+
+/// What the back end can show: LLVM IR as emitted and after LLVM's passes, assembly.
+const MACHINE_STAGES: &[&str] = &["llvm", "llvm-opt", "asm"];
+
+fn all_stages() -> Vec<&'static str> {
+    [stages(), MACHINE_STAGES.to_vec()].concat()
 }
 
 fn default_stage() -> &'static str {
@@ -72,7 +99,14 @@ struct Dump<'a> {
 
 impl<'a> Dump<'a> {
     fn parse(args: &[&'a str]) -> Result<Dump<'a>, String> {
-        let mut out = Dump { path: "", function: "", signature: "", stage: default_stage(), positions: false, times: false };
+        let mut out = Dump {
+            path: "",
+            function: "",
+            signature: "",
+            stage: default_stage(),
+            positions: false,
+            times: false,
+        };
         let mut args = args.iter().copied();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -81,28 +115,76 @@ impl<'a> Dump<'a> {
                 "--stage" => out.stage = value()?,
                 "--positions" => out.positions = true,
                 "-T" => out.times = true,
-                _ => (out.path, out.function) = arg.split_once("::").ok_or(format!("FILE.py::FUNCTION expected, not `{arg}`"))?,
+                _ => {
+                    (out.path, out.function) = arg
+                        .split_once("::")
+                        .ok_or(format!("FILE.py::FUNCTION expected, not `{arg}`"))?
+                }
             }
         }
         if out.path.is_empty() {
             return Err(usage());
         }
+        if !all_stages().contains(&out.stage) {
+            return Err(format!(
+                "no stage `{}`; there are {}",
+                out.stage,
+                all_stages().join(", ")
+            ));
+        }
         Ok(out)
     }
 
-    fn run(&self) -> Result<(), String> {
+    fn text(&self) -> Result<String, String> {
         let text = std::fs::read_to_string(self.path).map_err(|e| format!("{}: {e}", self.path))?;
         let file = File::new(self.path, &text)?;
         let function = file.function(self.function).ok_or_else(|| {
             let known: Vec<&str> = file.functions.iter().map(|f| &*f.name).collect();
-            format!("no function `{}` at the top level of {}; there are {}", self.function, self.path, known.join(", "))
+            format!(
+                "no function `{}` at the top level of {}; there are {}",
+                self.function,
+                self.path,
+                known.join(", ")
+            )
         })?;
+        let args = signature::parse(self.signature)?;
         let mut times = Times::new();
-        let text = dump(&file, function, &signature::parse(self.signature)?, self.stage, self.positions, &mut times);
-        println!("{}", text.map_err(|diagnostic| diagnostic.render())?.trim_end());
-        if self.times {
-            println!("\n{}", table(&times).trim_end());
-        }
-        Ok(())
+        let text = if MACHINE_STAGES.contains(&self.stage) {
+            self.machine_text(&file, function, &args, &mut times)?
+        } else {
+            dump(
+                &file,
+                function,
+                &args,
+                self.stage,
+                self.positions,
+                &mut times,
+            )
+            .map_err(|diagnostic| diagnostic.render())?
+        };
+        Ok(if self.times {
+            format!("{}\n\n{}", text.trim_end(), table(&times))
+        } else {
+            text
+        })
+    }
+
+    fn machine_text(
+        &self,
+        file: &File,
+        function: usize,
+        args: &[Ty],
+        times: &mut Times,
+    ) -> Result<String, String> {
+        let compiled = compile(file, function, args, times, &mut |_, _| {})
+            .map_err(|diagnostic| diagnostic.render())?;
+        let start = Instant::now();
+        let settings = Settings::default();
+        let text = match self.stage {
+            "asm" => asm(&compiled.program, &settings),
+            stage => llvm_ir(&compiled.program, &settings, stage == "llvm-opt"),
+        };
+        times.push((self.stage.to_owned(), start.elapsed()));
+        text.map_err(|error| error.to_string())
     }
 }

@@ -7,7 +7,9 @@ use crate::tokens::{Reader, Token};
 
 /// The types of a list.
 pub fn parse(text: &str) -> Result<Vec<Ty>, String> {
-    Reader::new(text).and_then(|mut reader| reader.list(None, ty)).map_err(|e| format!("signature {text:?}: {e}"))
+    Reader::new(text)
+        .and_then(|mut reader| reader.list(None, ty))
+        .map_err(|e| format!("signature {text:?}: {e}"))
 }
 
 fn ty(reader: &mut Reader) -> Result<Ty, String> {
@@ -23,9 +25,15 @@ fn ty(reader: &mut Reader) -> Result<Ty, String> {
             reader.expect('(')?;
             let item = ty(reader)?;
             reader.expect(',')?;
-            let Const::Int(count) = reader.literal()? else { return Err("UniTuple takes a count".to_owned()) };
+            let Const::Int(count) = reader.literal()? else {
+                return Err("UniTuple takes a count".to_owned());
+            };
             reader.expect(')')?;
-            Ok(Ty::tuple(&vec![item; usize::try_from(count).map_err(|_| "a negative count")?]))
+            Ok(Ty::tuple(&vec![
+                item;
+                usize::try_from(count)
+                    .map_err(|_| "a negative count")?
+            ]))
         }
         "Tuple" => {
             reader.expect('(')?;
@@ -39,7 +47,11 @@ fn ty(reader: &mut Reader) -> Result<Ty, String> {
         }
         _ => {
             let scalar = named(&name).ok_or_else(|| format!("`{name}` is no type"))?;
-            if reader.take('[') { array(reader, scalar) } else { Ok(scalar) }
+            if reader.take('[') {
+                array(reader, scalar)
+            } else {
+                Ok(scalar)
+            }
         }
     }
 }
@@ -96,21 +108,43 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let types = parse(text).unwrap_or_else(|e| panic!("{e}"));
-        types.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        types
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     #[test]
     fn reads_the_notation_of_types() {
         assert_eq!(shown(""), "");
-        assert_eq!(shown("i8, f4,c16, b1, str,none"), "int64; float32; complex128; bool; unicode_type; none");
-        assert_eq!(shown("f8[:], u1[::1], i4[:,::1], c8[::1,:], f8[:,:,:]"), "array(float64, 1d, A); array(uint8, 1d, C); array(int32, 2d, C); array(complex64, 2d, F); array(float64, 3d, A)");
-        assert_eq!(shown("UniTuple(f8, 3), Tuple(i8, f8[:]), (i8, (b1,)), optional(f8)"), "UniTuple(float64 x 3); Tuple(int64, array(float64, 1d, A)); Tuple(int64, Tuple(bool)); OptionalType(float64)");
+        assert_eq!(
+            shown("i8, f4,c16, b1, str,none"),
+            "int64; float32; complex128; bool; unicode_type; none"
+        );
+        assert_eq!(
+            shown("f8[:], u1[::1], i4[:,::1], c8[::1,:], f8[:,:,:]"),
+            "array(float64, 1d, A); array(uint8, 1d, C); array(int32, 2d, C); array(complex64, 2d, F); array(float64, 3d, A)"
+        );
+        assert_eq!(
+            shown("UniTuple(f8, 3), Tuple(i8, f8[:]), (i8, (b1,)), optional(f8)"),
+            "UniTuple(float64 x 3); Tuple(int64, array(float64, 1d, A)); Tuple(int64, Tuple(bool)); OptionalType(float64)"
+        );
     }
 
     #[test]
     fn says_what_is_wrong() {
-        assert_eq!(parse("i8, f9").unwrap_err(), "signature \"i8, f9\": `f9` is no type");
-        assert_eq!(parse("f8[:,").unwrap_err(), "signature \"f8[:,\": `:` expected, found the end");
-        assert_eq!(parse("i8 i8").unwrap_err(), "signature \"i8 i8\": `,` expected, found `i8`");
+        assert_eq!(
+            parse("i8, f9").unwrap_err(),
+            "signature \"i8, f9\": `f9` is no type"
+        );
+        assert_eq!(
+            parse("f8[:,").unwrap_err(),
+            "signature \"f8[:,\": `:` expected, found the end"
+        );
+        assert_eq!(
+            parse("i8 i8").unwrap_err(),
+            "signature \"i8 i8\": `,` expected, found `i8`"
+        );
     }
 }

@@ -57,7 +57,8 @@ fn number_length(text: &str) -> usize {
     let mut before = ' ';
     let end = text.char_indices().find(|&(_, c)| {
         let exponent = matches!(before, 'e' | 'E') && !text.starts_with("0x");
-        let belongs = c.is_alphanumeric() || c == '.' || c == '_' || exponent && matches!(c, '+' | '-');
+        let belongs =
+            c.is_alphanumeric() || c == '.' || c == '_' || exponent && matches!(c, '+' | '-');
         before = c;
         !belongs
     });
@@ -74,7 +75,9 @@ fn number(text: &str) -> Result<Token, String> {
     if let Ok(value) = plain.parse() {
         return Ok(Token::Int(value));
     }
-    let (digits, imaginary) = plain.strip_suffix('j').map_or((&*plain, false), |digits| (digits, true));
+    let (digits, imaginary) = plain
+        .strip_suffix('j')
+        .map_or((&*plain, false), |digits| (digits, true));
     match digits.parse() {
         Ok(value) if imaginary => Ok(Token::Imaginary(value)),
         Ok(value) => Ok(Token::Float(value)),
@@ -90,7 +93,10 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(text: &str) -> Result<Reader, String> {
-        Ok(Reader { tokens: tokens(text)?, at: 0 })
+        Ok(Reader {
+            tokens: tokens(text)?,
+            at: 0,
+        })
     }
 
     pub fn peek(&self) -> Option<&Token> {
@@ -111,7 +117,11 @@ impl Reader {
     }
 
     pub fn expect(&mut self, sign: char) -> Result<(), String> {
-        if self.take(sign) { Ok(()) } else { Err(format!("`{sign}` expected, found {}", self.found())) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(format!("`{sign}` expected, found {}", self.found()))
+        }
     }
 
     /// What is next, for messages.
@@ -129,7 +139,11 @@ impl Reader {
     }
 
     /// `item, item, ...` up to a closing sign or the end.
-    pub fn list<T>(&mut self, close: Option<char>, mut item: impl FnMut(&mut Reader) -> Result<T, String>) -> Result<Vec<T>, String> {
+    pub fn list<T>(
+        &mut self,
+        close: Option<char>,
+        mut item: impl FnMut(&mut Reader) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         let mut out = vec![];
         loop {
             match close {

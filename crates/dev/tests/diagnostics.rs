@@ -14,8 +14,16 @@ fn refusals() {
             for (_, types) in function.directives.iter().filter(|(key, _)| key == "error") {
                 let args = signature::parse(types).unwrap();
                 let result = dump(file, index, &args, "lower", false, &mut vec![]);
-                let Err(diagnostic) = result else { panic!("`{}` was accepted", function.name) };
-                assert_ne!(diagnostic.code, Code::Internal, "{}: {}", function.name, diagnostic.render());
+                let Err(diagnostic) = result else {
+                    panic!("`{}` was accepted", function.name)
+                };
+                assert_ne!(
+                    diagnostic.code,
+                    Code::Internal,
+                    "{}: {}",
+                    function.name,
+                    diagnostic.render()
+                );
                 shown.push(diagnostic.render());
             }
         }
