@@ -281,7 +281,7 @@ impl Host for File {
     fn describe(&self, object: PyRef) -> std::result::Result<Described, String> {
         let known = |kind| Ok(Described { ty: Ty::new(kind), constant: Some(Const::Object(object)) });
         match self.object(object) {
-            Object::Function { jitted: true, .. } => known(Kind::Dispatcher(object)),
+            Object::Function { jitted: true, .. } => known(Kind::Dispatcher(object, [].into())),
             Object::Function { .. } => known(Kind::Opaque(object, "function".into())),
             Object::Module(name) => known(Kind::Module(name.into())),
             Object::Named(name) => known(Kind::Builtin(name.into())),

@@ -75,7 +75,7 @@ impl Host for World {
                 Some(Const::Array(object)),
             ),
             Object::Module(_) => (Ty::new(Kind::Module("m".into())), None),
-            Object::Jitted(..) => (Ty::new(Kind::Dispatcher(object)), None),
+            Object::Jitted(..) => (Ty::new(Kind::Dispatcher(object, [].into())), None),
             Object::Function => return Err("function".to_owned()),
         };
         Ok(Described { ty, constant })
