@@ -39,6 +39,8 @@ pub fn dump(file: &File, function: usize, args: &[Ty], stage: &str, positions: b
         options: def.options,
         locals: vec![],
         symbol: def.name.as_str().into(),
+        as_value: false,
+        for_c: false,
     };
     let mut text = None;
     let compiled = pipeline::compile_watched(file, &request, &mut |pass, program| {
