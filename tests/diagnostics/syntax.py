@@ -35,12 +35,6 @@ def global_statement(n):
     counter = n
 
 
-# error: (i8, i8)
-def starred_target(pair):
-    first, *rest = pair
-    return rest
-
-
 # error: i8
 def deleted(n):
     del n

@@ -109,7 +109,7 @@ fn foreign_crates_are_named_in_one_place() {
         // The build script of the extension module links what LLVM needs.
         (&["inkwell", "llvm_sys", "llvm-sys"], &["crates/jit/", "crates/python/build.rs", here]),
         (&["pyo3"], &["crates/python/", here]),
-        (&["gimli", "object::"], &["crates/jit/", here]),
+        (&["gimli", "use object::"], &["crates/jit/", here]),
     ];
     for (words, allowed) in places {
         assert_none("named outside of its place", &lines_with(&code, words, allowed));

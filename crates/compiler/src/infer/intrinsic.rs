@@ -124,6 +124,8 @@ pub enum RealFn {
     /// Runtime functions for float64 and float32; without the latter, float32 goes through float64.
     Rt(RtFn, Option<RtFn>),
     CopySign,
+    /// C's fmod, as an instruction: what LLVM knows of the function of that name is wrong for NaN.
+    Remainder,
     /// Python's `**` on floats.
     Pow,
 }
@@ -145,7 +147,7 @@ macro_rules! real {
 
 /// Functions of real numbers that give a real number: float32 for float32, otherwise float64.
 pub static REAL_FUNCTIONS: &[RealRow] = {
-    use RealFn::{CopySign, Pow, Rt};
+    use RealFn::{CopySign, Pow, Remainder, Rt};
     use RtFn as F;
     real! {
         1 RealFn::Un(Un::Sqrt), "math.sqrt" "numpy.sqrt";
@@ -172,7 +174,7 @@ pub static REAL_FUNCTIONS: &[RealRow] = {
         1 Rt(F::log1p, Some(F::log1pf)), "math.log1p" "numpy.log1p";
         1 Rt(F::cbrt, Some(F::cbrtf)), "math.cbrt" "numpy.cbrt";
         2 Rt(F::hypot, Some(F::hypotf)), "math.hypot" "numpy.hypot";
-        2 Rt(F::fmod, Some(F::fmodf)), "math.fmod" "numpy.fmod";
+        2 Remainder, "math.fmod" "numpy.fmod";
         1 Rt(F::erf, Some(F::erff)), "math.erf";
         1 Rt(F::erfc, Some(F::erfcf)), "math.erfc";
         1 Rt(F::gamma, None), "math.gamma";

@@ -201,6 +201,7 @@ impl Session<'_> {
         let block = f.block(id);
         let errors_before = frame.errors.len();
         let mut changed = false;
+        let mut returns = true;
         for inst in &block.insts {
             frame.span = inst.span;
             let new = match self.inst(frame, inst) {
@@ -211,9 +212,14 @@ impl Session<'_> {
                 }
             };
             let old = &mut frame.typing.values[inst.result.index()];
+            // Nothing comes after a call that never returns (or, in a recursion, has not returned yet).
+            returns = !(new.is_bottom() && matches!(inst.op, Op::Call { .. }));
             if !old.same(&new) {
                 *old = new;
                 changed = true;
+            }
+            if !returns {
+                break;
             }
         }
         frame.span = block.term_span;
@@ -221,6 +227,9 @@ impl Session<'_> {
             let exception = f.block(target.block).params[0];
             frame.typing.values[exception.index()] = AbsVal::of(Ty::new(Kind::Caught));
             changed |= flow(frame, target);
+        }
+        if !returns {
+            return changed;
         }
         match &block.term {
             Terminator::Jump(target) => changed |= flow(frame, target),
@@ -332,14 +341,18 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
     changed
 }
 
-/// Reports the use of a local that has no value on any path.
+/// Reports the use of a local that has no value on any path: nothing, or only itself, is assigned.
 pub(super) fn check_bound(frame: &mut Frame, value: Value) {
     let f = frame.hir();
     let unbound = f.blocks.iter().flat_map(|b| &b.insts).find_map(|i| match &i.op {
         Op::Unbound(name) if i.result == value => Some(name.clone()),
         _ => None,
     });
-    if let Some(name) = unbound {
+    let joined = || {
+        let is_param = f.blocks.iter().any(|b| b.params.contains(&value));
+        f.values[value.index()].name.clone().filter(|_| is_param)
+    };
+    if let Some(name) = unbound.or_else(joined) {
         let error = frame
             .error(Code::Unbound, format!("local variable `{name}` is used before a value is assigned to it"))
             .help(format!("assign `{name}` on every path that leads here"));

@@ -339,6 +339,7 @@ impl Body<'_, '_, '_> {
         Ok(match func {
             RealFn::Un(un) => self.b.unary(un, x[0]),
             RealFn::CopySign => self.b.binary(Bin::CopySign, x[0], x[1]),
+            RealFn::Remainder => self.b.binary(Bin::FRem, x[0], x[1]),
             RealFn::Pow => self.b.rt1(if narrow { RtFn::fpowf } else { RtFn::fpow }, &x),
             RealFn::Rt(_, Some(single)) if narrow => self.b.rt1(single, &x),
             RealFn::Rt(double, _) => {
