@@ -413,8 +413,9 @@ impl PoolResolver for Pool {
             PoolEntry::Location { line, .. } => 10_000 + u64::from(*line),
             PoolEntry::Str(text) => text.len() as u64,
             PoolEntry::Object(object) => object.0,
-            PoolEntry::Array(_) | PoolEntry::Function { .. } | PoolEntry::Foreign(_) => {
-                return Err("no arrays and functions here".to_owned());
+            PoolEntry::Array(_) => return Err("no arrays here".to_owned()),
+            PoolEntry::Function { .. } | PoolEntry::Foreign(_) => {
+                return Err("no functions here".to_owned());
             }
         })
     }
