@@ -49,7 +49,6 @@ UNSUPPORTED = {
     "del attribute": "def f(x):\n    del x.y",
     "with": "def f(x):\n    with x:\n        pass",
     "with as": "def f(x):\n    with x as y:\n        pass",
-    "starred target": "def f(x):\n    a, *b = (x, x, x)\n    return b",
     "star in a display": "def f(x):\n    return [*x]",
     "double star in a dict": "def f(x):\n    return {**x}",
     "double star in a call": "def f(x):\n    return dict(**x)",

@@ -172,7 +172,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             }
         };
         self.add_function_attributes(callable.value);
-        if f.options.debug {
+        if f.options.debug || f.options.never_inline {
             callable
                 .value
                 .add_attribute(Place::Function, self.nodes.attr("noinline", 0));

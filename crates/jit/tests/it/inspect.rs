@@ -32,7 +32,10 @@ fn loops_over_arrays_are_vectorised() {
     let text = ir(&scale(), true);
     assert!(text.contains(" x double>"), "{text}");
     let in_order = ir(&sum(), true);
-    assert!(!in_order.contains("fadd <"), "additions keep their order\n{in_order}");
+    assert!(
+        !in_order.contains("fadd <"),
+        "additions keep their order\n{in_order}"
+    );
     let mut fast = sum();
     fast.functions[0].options.fastmath = FastMath(FastMath::FAST);
     let text = ir(&fast, true);
@@ -48,15 +51,38 @@ fn stores_to_elements_leave_constants_and_stack_slots_alone() {
         let slot = match mem {
             Mem::Stack => {
                 let slot = b.op(Op::StackSlot { size: 8, align: 8 }, Type::Ptr);
-                b.ops(Op::Store { ptr: slot, value: n, align: 8, mem }, &[]);
+                b.ops(
+                    Op::Store {
+                        ptr: slot,
+                        value: n,
+                        align: 8,
+                        mem,
+                    },
+                    &[],
+                );
                 // Somebody else knows the address, so it stays in memory.
-                b.ops(Op::Store { ptr: from, value: slot, align: 8, mem: Mem::Any }, &[]);
+                b.ops(
+                    Op::Store {
+                        ptr: from,
+                        value: slot,
+                        align: 8,
+                        mem: Mem::Any,
+                    },
+                    &[],
+                );
                 slot
             }
             _ => from,
         };
         b.count_to(n, &[], |b, i, _| {
-            let x = b.op(Op::Load { ptr: slot, align: 8, mem }, Type::I64);
+            let x = b.op(
+                Op::Load {
+                    ptr: slot,
+                    align: 8,
+                    mem,
+                },
+                Type::I64,
+            );
             let p = b.element(to, i, 8);
             b.store(p, x);
             vec![]
@@ -74,7 +100,11 @@ fn no_contraction_unless_asked_for() {
     let sum = b.bin(Bin::FAdd, product, b.arg(2));
     b.ret(&[sum]);
     let mut program = b.program();
-    let fma = |program: &Program| asm(program, &Settings::default()).unwrap().contains("vfmadd");
+    let fma = |program: &Program| {
+        asm(program, &Settings::default())
+            .unwrap()
+            .contains("vfmadd")
+    };
     assert!(!fma(&program));
     program.functions[0].options.fastmath = FastMath(FastMath::CONTRACT);
     let host = ferdelance_jit::Cpu::host();
@@ -85,11 +115,20 @@ fn no_contraction_unless_asked_for() {
 fn assembly_and_graphs() {
     let program = scale();
     let text = asm(&program, &Settings::default()).unwrap();
-    assert!(text.contains("scale.entry:") && text.contains("ret"), "{text}");
+    assert!(
+        text.contains("scale.entry:") && text.contains("ret"),
+        "{text}"
+    );
     assert!(!text.contains(".loc"), "{text}");
     let graph = cfg(&program.functions[0]);
-    assert!(graph.starts_with("digraph \"CFG for 'scale' function\""), "{graph}");
-    assert!(graph.contains("b1 -> b2;") && graph.contains("element"), "{graph}");
+    assert!(
+        graph.starts_with("digraph \"CFG for 'scale' function\""),
+        "{graph}"
+    );
+    assert!(
+        graph.contains("b1 -> b2;") && graph.contains("element"),
+        "{graph}"
+    );
 }
 
 #[test]
