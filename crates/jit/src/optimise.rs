@@ -3,6 +3,9 @@
 //! The pipelines are hand-picked. `default<O3>` takes three to five times as long for code that
 //! measures the same (`examples/run_time.rs` compares with clang): TIR is in SSA form, inlined and
 //! simplified when it gets here, so most of what O3 begins with finds nothing to do.
+//!
+//! LLVM's inliner is not among them: TIR's has done that work, and the table of locations (see
+//! `emit::debug`) knows the inlining that TIR did.
 
 use std::ffi::CString;
 use std::sync::Once;

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use crate::memory::{scale, sum};
+use ferdelance_abi::rtfn::RtFn;
 use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::*;
 use ferdelance_jit::{Settings, asm, cfg, llvm_ir};
@@ -91,6 +92,28 @@ fn stores_to_elements_leave_constants_and_stack_slots_alone() {
         let text = ir(&b.program(), true);
         assert!(text.contains("store <"), "{text}");
     }
+}
+
+#[test]
+fn fresh_memory_aliases_nothing() {
+    // out[0] += a[i] into a new buffer: the sum stays in a register.
+    let mut b = Build::new("f", &[Type::Ptr, Type::I64], &[Type::Owner]).raises();
+    let (a, n) = (b.arg(0), b.arg(1));
+    let size = b.i64(8);
+    let fresh = b.rt(RtFn::buffer_zeroed, &[size]);
+    b.check(fresh[2]);
+    let out = fresh[1];
+    b.count_to(n, &[], |b, i, _| {
+        let p = b.element(a, i, 8);
+        let x = b.load(p, Type::F64);
+        let sum = b.load(out, Type::F64);
+        let sum = b.bin(Bin::FAdd, sum, x);
+        b.store(out, sum);
+        vec![]
+    });
+    b.ret(&[fresh[0]]);
+    let text = ir(&b.program(), true);
+    assert!(text.contains("phi double"), "{text}");
 }
 
 #[test]
