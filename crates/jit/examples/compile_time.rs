@@ -20,7 +20,10 @@ fn median(times: &mut [Duration]) -> f64 {
 
 #[allow(clippy::print_stdout, reason = "a report")]
 fn main() {
-    let repetitions: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200);
+    let repetitions: usize = std::env::args()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(200);
     let programs: [(&str, Program); 12] = [
         ("x + 1", kernels::increment()),
         ("scale", kernels::scale()),
@@ -36,13 +39,22 @@ fn main() {
         ("50 lines", kernels::long_function()),
     ];
     println!("microseconds, median of {repetitions}");
-    println!("{:16} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "", "emit", "passes", "codegen", "link", "total", "bytes");
+    println!(
+        "{:16} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "", "emit", "passes", "codegen", "link", "total", "bytes"
+    );
     let only = std::env::args().nth(2);
     for debug_info in [true, false] {
         println!("debug info: {debug_info}");
-        let settings = Settings { debug_info, ..Settings::default() };
+        let settings = Settings {
+            debug_info,
+            ..Settings::default()
+        };
         for (name, program) in &programs {
-            if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            if only
+                .as_ref()
+                .is_some_and(|only| !name.contains(only.as_str()))
+            {
                 continue;
             }
             let mut stages: [Vec<Duration>; 5] = Default::default();
@@ -52,8 +64,17 @@ fn main() {
                 let code = load(&object, &Stubs, &mut Pool, &LoadOptions::default()).unwrap();
                 size = code.code_size;
                 let t = object.timings;
-                let all = [t.emit, t.optimise, t.codegen, code.time, t.total() + code.time];
-                stages.iter_mut().zip(all).for_each(|(stage, time)| stage.push(time));
+                let all = [
+                    t.emit,
+                    t.optimise,
+                    t.codegen,
+                    code.time,
+                    t.total() + code.time,
+                ];
+                stages
+                    .iter_mut()
+                    .zip(all)
+                    .for_each(|(stage, time)| stage.push(time));
             }
             let us = stages.map(|mut times| median(&mut times));
             println!(

@@ -11,8 +11,8 @@ use inkwell::targets::FileType;
 use crate::emit::{self, Emitted};
 use crate::error::{Error, Stage};
 use crate::locations::LocationTable;
-use crate::optimise;
-use crate::session::{Cpu, Effort, Machine, Session};
+use crate::optimise::{self, Plan};
+use crate::session::{Cpu, Machine, Session};
 
 /// What a compilation depends on besides the program.
 #[derive(Clone, Debug)]
@@ -96,16 +96,18 @@ pub fn compile(program: &Program, settings: &Settings) -> Result<Object, Error> 
 
 /// The steps of one compilation, and what LLVM needs for them.
 pub(crate) struct Stages {
+    plan: Plan,
     machine: Rc<Machine>,
     session: Session,
 }
 
 impl Stages {
     pub fn new(program: &Program, settings: &Settings) -> Result<Stages, Error> {
-        let debug = program.functions.iter().any(|f| f.options.debug);
-        let effort = if debug { Effort::Less } else { Effort::Default };
+        let plan = Plan::of(program);
+        let machine = Machine::get(&settings.cpu, plan.effort())?;
         Ok(Stages {
-            machine: Machine::get(&settings.cpu, effort)?,
+            plan,
+            machine,
             session: Session::new(),
         })
     }
@@ -126,7 +128,7 @@ impl Stages {
     }
 
     pub fn optimise(&self, program: &Program, emitted: &Emitted<'_>) -> Result<(), Error> {
-        optimise::run(&emitted.module, &self.machine, program)?;
+        optimise::run(&emitted.module, &self.machine, program, self.plan)?;
         self.session.check()
     }
 

@@ -1,23 +1,225 @@
-//! LLVM's passes.
+//! LLVM's passes: which ones, and how hard the code generator tries.
+//!
+//! The pipelines are hand-picked. `default<O3>` takes three to five times as long for code that
+//! measures the same (`examples/run_time.rs` compares with clang): TIR is in SSA form, inlined and
+//! simplified when it gets here, so most of what O3 begins with finds nothing to do.
+//!
+//! LLVM's inliner is not among them: TIR's has done that work, and the table of locations (see
+//! `emit::debug`) knows the inlining that TIR did.
 
-use ferdelance_compiler::tir::Program;
+use std::ffi::CString;
+use std::sync::Once;
+
+use ferdelance_abi::settings::FastMath;
+use ferdelance_compiler::tir::{Function, Op, Program};
+use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 
 use crate::error::Error;
-use crate::session::Machine;
+use crate::session::{Effort, Machine};
 
-pub(crate) fn run(module: &Module<'_>, machine: &Machine, _: &Program) -> Result<(), Error> {
-    let options = PassBuilderOptions::create();
-    let p = std::env::var("FD_PASSES").unwrap_or("default<O3>".into());
-    if let Ok(args) = std::env::var("FD_ARGS") {
-        static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(|| {
-            let args: Vec<std::ffi::CString> = std::iter::once("x").chain(args.split(' ').filter(|a| !a.is_empty())).map(|a| std::ffi::CString::new(a).unwrap()).collect();
-            let ptrs: Vec<_> = args.iter().map(|a| a.as_ptr()).collect();
-            unsafe { inkwell::llvm_sys::support::LLVMParseCommandLineOptions(ptrs.len() as i32, ptrs.as_ptr(), std::ptr::null()) };
-        });
+/// Up to this many instructions, code without loops is generated the quick way.
+const SMALL: usize = 400;
+
+/// How a program is compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// As written, for debuggers.
+    Debug,
+    /// No loops, and small: the code generator's quick path (no instruction selection on graphs, no
+    /// global register allocation) makes code that runs as fast in a third of the time.
+    Small,
+    /// No loops, but a lot of code.
+    Straight,
+    Loops,
+}
+
+impl Plan {
+    pub fn of(program: &Program) -> Plan {
+        let functions = &program.functions;
+        if functions.iter().any(|f| f.options.debug) {
+            Plan::Debug
+        } else if functions.iter().any(|f| f.recursive || has_loop(f)) {
+            Plan::Loops
+        } else if functions.iter().map(Function::size).sum::<usize>() > SMALL
+            // The quick path fuses no multiplications and additions.
+            || functions.iter().any(|f| f.options.fastmath.0 & FastMath::CONTRACT != 0)
+        {
+            Plan::Straight
+        } else {
+            Plan::Small
+        }
     }
-    if std::env::var("FD_VERBOSE").is_ok() { options.set_debug_logging(true); }
-    module.run_passes(&p, &machine.machine, options).map_err(Error::llvm)
+
+    pub fn effort(self) -> Effort {
+        match self {
+            Plan::Debug | Plan::Small => Effort::Quick,
+            Plan::Straight | Plan::Loops => Effort::Default,
+        }
+    }
+}
+
+/// Is there a way from a block back to itself?
+fn has_loop(f: &Function) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut states = vec![State::New; f.blocks.len()];
+    let mut stack = vec![(0, f.blocks[0].term.targets(), 0)];
+    states[0] = State::Open;
+    while let Some((block, targets, next)) = stack.last_mut() {
+        let Some(target) = targets.get(*next) else {
+            states[*block] = State::Done;
+            stack.pop();
+            continue;
+        };
+        *next += 1;
+        let to = target.block.index();
+        match states[to] {
+            State::Open => return true,
+            State::New => {
+                states[to] = State::Open;
+                stack.push((to, f.blocks[to].term.targets(), 0));
+            }
+            State::Done => {}
+        }
+    }
+    false
+}
+
+/// Cleaning up, in code without loops.
+const STRAIGHT: &str = "early-cse,instcombine<max-iterations=1;no-verify-fixpoint>,simplifycfg";
+
+/// Loops: cleaned up, brought into shape, vectorised, and unrolled where they are small.
+const LOOPS: &[&str] = &[
+    "early-cse",
+    "simplifycfg",
+    "instcombine<max-iterations=1;no-verify-fixpoint>",
+    "loop-mssa(loop-rotate<header-duplication>,licm,simple-loop-unswitch<nontrivial>)",
+    "simplifycfg",
+    // Knows the range of induction variables: that `i` is not negative, and so needs no wrapping.
+    "loop(loop-idiom,indvars,loop-deletion,loop-unroll-full)",
+    "gvn",
+    "loop-vectorize",
+    "early-cse",
+    "loop-mssa(licm)",
+    "simplifycfg<switch-to-lookup;no-keep-loops>",
+    "loop-unroll<O2>",
+];
+
+/// Settings of LLVM that have no other interface, for the whole process (our copy of LLVM is our own).
+const OPTIONS: &[&str] = &[
+    // Strength reduction of addresses takes half of all compile time, and x86's addressing modes
+    // leave it little to win: nothing in the kernels that are measured.
+    "-disable-lsr",
+    // Vector loops are interleaved as far as reductions need it, not to saturate load ports: the code is
+    // half the size, as fast, and pays off for shorter arrays.
+    "-small-loop-cost=10",
+    "-enable-loadstore-runtime-interleave=false",
+    // Unrolling pays for the smallest loops only.
+    "-unroll-max-count=4",
+    "-unroll-partial-threshold=20",
+];
+
+/// Sets what is set for the whole process.
+pub(crate) fn set_options() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let all = ["ferdelance"].iter().chain(OPTIONS);
+        let all: Vec<CString> = all.filter_map(|text| CString::new(*text).ok()).collect();
+        let pointers: Vec<_> = all.iter().map(|text| text.as_ptr()).collect();
+        // SAFETY: as many pointers to C strings as it says; LLVM keeps none of them. No other thread
+        // is in LLVM yet: all of its use begins with making a machine, which comes here first.
+        unsafe {
+            let count = pointers.len() as std::ffi::c_int;
+            LLVMParseCommandLineOptions(count, pointers.as_ptr(), std::ptr::null());
+        }
+    });
+}
+
+/// Runs the passes that a program's plan asks for.
+pub(crate) fn run(
+    module: &Module<'_>,
+    machine: &Machine,
+    program: &Program,
+    plan: Plan,
+) -> Result<(), Error> {
+    let mut passes = match plan {
+        Plan::Debug => return Ok(()),
+        Plan::Small | Plan::Straight => STRAIGHT.to_owned(),
+        Plan::Loops => LOOPS.join(","),
+    };
+    let insts = program
+        .functions
+        .iter()
+        .flat_map(|f| &f.blocks)
+        .flat_map(|b| &b.insts);
+    if insts
+        .into_iter()
+        .any(|inst| matches!(inst.op, Op::StackSlot { .. }))
+    {
+        passes.insert_str(0, "sroa,");
+    }
+    let passes = format!("function({passes})");
+    let options = PassBuilderOptions::create();
+    module
+        .run_passes(&passes, &machine.machine, options)
+        .map_err(Error::llvm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferdelance_compiler::tir::{Block, BlockId, Target, Term, Type, Value};
+
+    fn function(edges: &[&[u32]]) -> Function {
+        let target = |&to: &u32| Target {
+            block: BlockId(to),
+            args: Default::default(),
+        };
+        let block = |targets: &&[u32]| Block {
+            term: match targets {
+                [] => Term::Return(Default::default()),
+                [to] => Term::Jump(target(to)),
+                [first, rest @ ..] => Term::Switch {
+                    value: Value(0),
+                    cases: rest
+                        .iter()
+                        .enumerate()
+                        .map(|(i, to)| (i as i64, target(to)))
+                        .collect(),
+                    default: target(first),
+                },
+            },
+            ..Block::default()
+        };
+        Function {
+            symbol: "f".into(),
+            name: "f".into(),
+            params: vec![],
+            results: vec![],
+            may_raise: false,
+            recursive: false,
+            options: Default::default(),
+            blocks: edges.iter().map(block).collect(),
+            values: vec![Type::I64],
+            locs: vec![],
+        }
+    }
+
+    #[test]
+    fn loops_are_found() {
+        assert!(!has_loop(&function(&[&[]])));
+        assert!(!has_loop(&function(&[&[1, 2], &[3], &[3, 1], &[]])));
+        assert!(has_loop(&function(&[&[0, 1], &[]])));
+        assert!(has_loop(&function(&[&[1, 3], &[2], &[1], &[]])));
+        assert!(
+            !has_loop(&function(&[&[1], &[], &[2]])),
+            "cannot be reached"
+        );
+    }
 }

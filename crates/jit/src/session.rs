@@ -13,6 +13,7 @@ use inkwell::targets::{
 
 use crate::emit::raw::Diagnostics;
 use crate::error::Error;
+use crate::optimise;
 
 /// The processor that code is made for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -28,9 +29,16 @@ impl Cpu {
     pub fn host() -> &'static Cpu {
         static HOST: OnceLock<Cpu> = OnceLock::new();
         HOST.get_or_init(|| Cpu {
-            name: if let Ok(c) = std::env::var("FD_CPU") { return Cpu { name: c, features: String::new() } } else { TargetMachine::get_host_cpu_name() }
-                .to_string_lossy()
-                .into_owned(),
+            name: if let Ok(c) = std::env::var("FD_CPU") {
+                return Cpu {
+                    name: c,
+                    features: String::new(),
+                };
+            } else {
+                TargetMachine::get_host_cpu_name()
+            }
+            .to_string_lossy()
+            .into_owned(),
             features: TargetMachine::get_host_cpu_features()
                 .to_string_lossy()
                 .into_owned(),
@@ -41,8 +49,8 @@ impl Cpu {
 /// How much the code generator tries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Effort {
-    /// For debugging.
-    Less,
+    /// The quick path, LLVM's level 0.
+    Quick,
     Default,
 }
 
@@ -56,12 +64,20 @@ pub(crate) struct Machine {
 impl Machine {
     fn new(cpu: &Cpu, effort: Effort) -> Result<Machine, Error> {
         static READY: OnceLock<()> = OnceLock::new();
-        READY.get_or_init(|| Target::initialize_x86(&InitializationConfig::default()));
+        READY.get_or_init(|| {
+            optimise::set_options();
+            Target::initialize_x86(&InitializationConfig::default());
+        });
         let triple = TargetMachine::get_default_triple();
         let target = Target::from_triple(&triple).map_err(Error::llvm)?;
         let level = match effort {
-            Effort::Less => OptimizationLevel::Less,
-            Effort::Default => match std::env::var("FD_LEVEL").as_deref() { Ok("0") => OptimizationLevel::None, Ok("1") => OptimizationLevel::Less, Ok("3") => OptimizationLevel::Aggressive, _ => OptimizationLevel::Default },
+            Effort::Quick => OptimizationLevel::None,
+            Effort::Default => match std::env::var("FD_LEVEL").as_deref() {
+                Ok("0") => OptimizationLevel::None,
+                Ok("1") => OptimizationLevel::Less,
+                Ok("3") => OptimizationLevel::Aggressive,
+                _ => OptimizationLevel::Default,
+            },
         };
         let machine = target.create_target_machine(
             &triple,

@@ -31,7 +31,10 @@ struct Vector {
 }
 
 fn vector(b: &mut Build, v: Value) -> Vector {
-    Vector { data: b.part(v, Part::Data), len: b.part(v, Part::Shape(0)) }
+    Vector {
+        data: b.part(v, Part::Data),
+        len: b.part(v, Part::Shape(0)),
+    }
 }
 
 /// A negative index counts from the end.
@@ -39,13 +42,26 @@ fn wrapped(b: &mut Build, index: Value, len: Value) -> Value {
     let zero = b.i64(0);
     let negative = b.cmp(Cmp::SLt, index, zero);
     let from_end = b.nsw(Bin::Add, index, len);
-    b.op(Op::Select { cond: negative, then: from_end, other: index }, Type::I64)
+    b.op(
+        Op::Select {
+            cond: negative,
+            then: from_end,
+            other: index,
+        },
+        Type::I64,
+    )
 }
 
 fn address(b: &mut Build, m: Matrix, i: Value, j: Value) -> Value {
     let i = wrapped(b, i, m.shape[0]);
     let offset = b.nsw(Bin::Mul, i, m.row);
-    let base = b.op(Op::Offset { base: m.data, offset }, Type::Ptr);
+    let base = b.op(
+        Op::Offset {
+            base: m.data,
+            offset,
+        },
+        Type::Ptr,
+    );
     let j = wrapped(b, j, m.shape[1]);
     b.element(base, j, 8)
 }
@@ -132,8 +148,11 @@ pub fn matmul() -> Program {
     let mut b = Build::new("matmul", &[Type::Array(2); 3], &[]);
     b.line("bench.py", "matmul", 42, None);
     let (c, a, bb) = (b.arg(0), b.arg(1), b.arg(2));
-    let (rows, inner, columns) =
-        (b.part(c, Part::Shape(0)), b.part(a, Part::Shape(1)), b.part(c, Part::Shape(1)));
+    let (rows, inner, columns) = (
+        b.part(c, Part::Shape(0)),
+        b.part(a, Part::Shape(1)),
+        b.part(c, Part::Shape(1)),
+    );
     let (c, a, bb) = (matrix(&mut b, c), matrix(&mut b, a), matrix(&mut b, bb));
     b.count_to(rows, &[], |b, i, _| {
         b.count_to(inner, &[], |b, k, _| {
@@ -162,8 +181,7 @@ pub fn jacobi() -> Program {
     let (first, second, steps) = (b.arg(0), b.arg(1), b.arg(2));
     let (rows, columns) = (b.part(first, Part::Shape(0)), b.part(first, Part::Shape(1)));
     let two = b.i64(2);
-    let (inner_rows, inner_columns) =
-        (b.nsw(Bin::Sub, rows, two), b.nsw(Bin::Sub, columns, two));
+    let (inner_rows, inner_columns) = (b.nsw(Bin::Sub, rows, two), b.nsw(Bin::Sub, columns, two));
     let (first, second) = (matrix(&mut b, first), matrix(&mut b, second));
     let (quarter, one) = (b.f64(0.25), b.i64(1));
     b.count_to(steps, &[], |b, _, _| {
@@ -207,7 +225,14 @@ pub fn floyd() -> Program {
                 let (x, y) = (get2(b, d, i, k), get2(b, d, k, j));
                 let (old, new) = (get2(b, d, i, j), b.bin(Bin::FAdd, x, y));
                 let less = b.cmp(Cmp::FLt, new, old);
-                let best = b.op(Op::Select { cond: less, then: new, other: old }, Type::F64);
+                let best = b.op(
+                    Op::Select {
+                        cond: less,
+                        then: new,
+                        other: old,
+                    },
+                    Type::F64,
+                );
                 set2(b, d, i, j, best);
                 vec![]
             });
@@ -282,8 +307,13 @@ pub fn sieve() -> Program {
         vec![]
     });
     let head = b.block(&[Type::I64, Type::I64]);
-    let (body, inner, crossed, next, end) =
-        (b.block(&[]), b.block(&[Type::I64]), b.block(&[]), b.block(&[Type::I64]), b.block(&[]));
+    let (body, inner, crossed, next, end) = (
+        b.block(&[]),
+        b.block(&[Type::I64]),
+        b.block(&[]),
+        b.block(&[Type::I64]),
+        b.block(&[]),
+    );
     b.jump(head, &[two, zero]);
     b.at(head);
     let (i, count) = (b.param(head, 0), b.param(head, 1));
@@ -379,7 +409,11 @@ pub fn elementary() -> Program {
 
 /// `out[j] = sum of a[i, j] * b[i, j]` on arrays with any strides.
 pub fn columns() -> Program {
-    let mut b = Build::new("columns", &[Type::Array(2), Type::Array(2), Type::Array(1)], &[]);
+    let mut b = Build::new(
+        "columns",
+        &[Type::Array(2), Type::Array(2), Type::Array(1)],
+        &[],
+    );
     b.line("bench.py", "columns", 152, None);
     let (x, y, out) = (b.arg(0), b.arg(1), b.arg(2));
     let (rows, columns) = (b.part(x, Part::Shape(0)), b.part(x, Part::Shape(1)));
@@ -467,7 +501,16 @@ pub fn insertion_sort() -> Program {
 
 /// Bilinear interpolation of an image at fractional positions: gathers and conversions.
 pub fn bilinear() -> Program {
-    let mut b = Build::new("bilinear", &[Type::Array(2), Type::Array(1), Type::Array(1), Type::Array(1)], &[]);
+    let mut b = Build::new(
+        "bilinear",
+        &[
+            Type::Array(2),
+            Type::Array(1),
+            Type::Array(1),
+            Type::Array(1),
+        ],
+        &[],
+    );
     b.line("bench.py", "bilinear", 132, None);
     let (image, ys, xs, out) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
     let n = b.part(out, Part::Shape(0));
@@ -524,9 +567,23 @@ pub fn bytes() -> Program {
         let p = b.bin(Bin::Mul, p, three);
         let d = b.bin(Bin::Sub, p, q);
         let small = b.cmp(Cmp::SLt, d, low);
-        let d = b.op(Op::Select { cond: small, then: low, other: d }, Type::I64);
+        let d = b.op(
+            Op::Select {
+                cond: small,
+                then: low,
+                other: d,
+            },
+            Type::I64,
+        );
         let big = b.cmp(Cmp::SGt, d, high);
-        let d = b.op(Op::Select { cond: big, then: high, other: d }, Type::I64);
+        let d = b.op(
+            Op::Select {
+                cond: big,
+                then: high,
+                other: d,
+            },
+            Type::I64,
+        );
         let narrow = b.op(Op::Cast(Cast::Trunc, d), Type::I8);
         let p = item(b, out, i, 1);
         b.store(p, narrow);
@@ -547,7 +604,13 @@ pub fn complex() -> Program {
     b.count_to(n, &[], |b, i, _| {
         let parts = |b: &mut Build, data| {
             let p = item(b, data, i, 16);
-            let q = b.op(Op::Offset { base: p, offset: eight }, Type::Ptr);
+            let q = b.op(
+                Op::Offset {
+                    base: p,
+                    offset: eight,
+                },
+                Type::Ptr,
+            );
             (p, q)
         };
         let ((xr, xi), (yr, yi), (or, oi)) = (parts(b, x), parts(b, y), parts(b, out));
@@ -597,7 +660,8 @@ pub fn scan() -> Program {
     let (out, x) = (b.arg(0), b.arg(1));
     let n = b.part(out, Part::Shape(0));
     let (out, x) = (vector(&mut b, out), vector(&mut b, x));
-    let (zero, zero_f, limit, half, one) = (b.i64(0), b.f64(0.0), b.f64(50.0), b.f64(0.5), b.i64(1));
+    let (zero, zero_f, limit, half, one) =
+        (b.i64(0), b.f64(0.0), b.f64(50.0), b.f64(0.5), b.i64(1));
     let results = b.count_to(n, &[zero_f, zero], |b, i, state| {
         let v = get1(b, x, i);
         let sum = b.bin(Bin::FAdd, state[0], v);
@@ -713,7 +777,14 @@ pub fn option_price() -> Program {
     b.at(early);
     let gain = b.bin(Bin::FSub, s, k);
     let some = b.cmp(Cmp::FGt, gain, zero);
-    let gain = b.op(Op::Select { cond: some, then: gain, other: zero }, Type::F64);
+    let gain = b.op(
+        Op::Select {
+            cond: some,
+            then: gain,
+            other: zero,
+        },
+        Type::F64,
+    );
     b.ret(&[gain]);
     b.at(go);
     let root = b.un(Un::Sqrt, t);
@@ -769,7 +840,16 @@ pub fn branches() -> Program {
 
 /// A function of about fifty source lines: several nests, one after the other.
 pub fn long_function() -> Program {
-    let mut b = Build::new("long", &[Type::Array(2), Type::Array(2), Type::Array(1), Type::Array(1)], &[Type::F64]);
+    let mut b = Build::new(
+        "long",
+        &[
+            Type::Array(2),
+            Type::Array(2),
+            Type::Array(1),
+            Type::Array(1),
+        ],
+        &[Type::F64],
+    );
     b.line("bench.py", "long", 142, None);
     let (u, v, x, y) = (b.arg(0), b.arg(1), b.arg(2), b.arg(3));
     let (rows, columns) = (b.part(u, Part::Shape(0)), b.part(u, Part::Shape(1)));

@@ -116,6 +116,68 @@ impl<'c> Declared<'c> {
     }
 }
 
+/// A runtime function that gives fresh memory: `(size) -> (owner, data), raises`.
+///
+/// Only a returned pointer can be said to alias nothing (`noalias`), and the row returns the error. So
+/// a module that allocates has a function of its own around it, which returns the data. LLVM then keeps
+/// `out[i] += x` in a register, since nothing else can be where `out` is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Allocator {
+    Plain,
+    Zeroed,
+}
+
+impl Allocator {
+    fn of(func: RtFn) -> Option<Allocator> {
+        match func {
+            RtFn::buffer_alloc => Some(Allocator::Plain),
+            RtFn::buffer_zeroed => Some(Allocator::Zeroed),
+            _ => None,
+        }
+    }
+}
+
+impl<'c> Shared<'_, 'c> {
+    /// The function around an allocator, made at its first use: size, places for the owner and the
+    /// error; gives the data (null if there is an error).
+    fn allocator(&mut self, allocator: Allocator) -> (Val<'c>, Ty<'c>) {
+        if let Some((_, function, ty)) = self.allocators.iter().find(|(a, ..)| *a == allocator) {
+            return (*function, *ty);
+        }
+        let (func, name) = match allocator {
+            Allocator::Plain => (RtFn::buffer_alloc, "fd.buffer_alloc"),
+            Allocator::Zeroed => (RtFn::buffer_zeroed, "fd.buffer_zeroed"),
+        };
+        let callee = self.runtime(func);
+        let types = &self.types;
+        let ty = types.function(types.ptr, &[types.i64, types.ptr, types.ptr]);
+        let function = super::raw::add_function(&self.module, name, ty, true);
+        self.add_function_attributes(function);
+        let add = |place, name: &str, value| {
+            function.add_attribute(place, self.nodes.attr(name, value));
+        };
+        add(Place::Function, "noinline", 0);
+        add(Place::Function, "willreturn", 0);
+        add(Place::Function, "memory", memory::ALLOCATOR);
+        add(Place::Return, "noalias", 0);
+        add(Place::Return, "align", 64);
+        for out in [Place::Param(1), Place::Param(2)] {
+            add(out, "writeonly", 0);
+            add(out, "captures", 0);
+            add(out, "noalias", 0);
+        }
+        let builder = Builder::new(self.context);
+        builder.position(super::raw::append_block(self.context, function));
+        let slot = builder.alloca(types.ptr, 8);
+        let error = callee.call(&builder, &[function.param(0), function.param(1), slot]);
+        builder.store(error, function.param(2), 8);
+        let data = builder.load(types.ptr, slot, 8);
+        builder.ret(Some(data));
+        self.allocators.push((allocator, function, ty));
+        (function, ty)
+    }
+}
+
 /// How a machine type is passed in C.
 fn c_type<'c>(shared: &Shared<'_, 'c>, ty: RtTy) -> Ty<'c> {
     let types = &shared.types;
@@ -132,6 +194,9 @@ fn c_type<'c>(shared: &Shared<'_, 'c>, ty: RtTy) -> Ty<'c> {
 impl<'c> Emitter<'_, '_, 'c> {
     /// Calls a runtime function; gives its results and, if it raises, the error.
     pub fn call_runtime(&mut self, func: RtFn, args: &[Val<'c>]) -> SmallVec<[Val<'c>; 4]> {
+        if let (Some(allocator), &[size]) = (Allocator::of(func), args) {
+            return self.allocate(allocator, size);
+        }
         let callee = self.shared.runtime(func);
         let info = callee.info;
         let mut all: SmallVec<[Val<'c>; 8]> = SmallVec::new();
@@ -164,15 +229,26 @@ impl<'c> Emitter<'_, '_, 'c> {
             let value = self.builder.load(c_type(self.shared, ty), slot, align);
             let meta = &self.shared.meta;
             value.set_metadata(meta.tbaa, meta.stack);
-            if ty == RtTy::Ptr && matches!(func, RtFn::buffer_alloc | RtFn::buffer_zeroed) {
-                value.set_metadata(meta.align, meta.align_64);
-            }
             results.push(self.from_c(value, ty));
         }
         if info.effect == Effect::Raises {
             results.push(returned);
         }
         results
+    }
+
+    /// Calls an allocator; gives owner, data and error.
+    fn allocate(&mut self, allocator: Allocator, size: Val<'c>) -> SmallVec<[Val<'c>; 4]> {
+        let (function, ty) = self.shared.allocator(allocator);
+        let ptr = self.shared.types.ptr;
+        let (owner, error) = (self.out_slot(0, ptr), self.out_slot(1, ptr));
+        let data = self.builder.call(ty, function, &[size, owner, error]);
+        let load = |slot| {
+            let value = self.builder.load(ptr, slot, 8);
+            value.set_metadata(self.shared.meta.tbaa, self.shared.meta.stack);
+            value
+        };
+        smallvec::smallvec![load(owner), data, load(error)]
     }
 
     /// A value as C gave it, as emission has it.

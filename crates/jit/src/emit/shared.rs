@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::debug::DebugInfo;
 use super::raw::{self, Attr, Builder, MetaVal, Nodes, Place, Ty, Types, Val};
-use super::runtime::Declared;
+use super::runtime::{Allocator, Declared};
 use crate::locations::LocationTable;
 
 /// How a function takes its arguments.
@@ -40,11 +40,8 @@ pub(super) struct Metadata<'c> {
     pub invariant: u32,
     pub nonnull: u32,
     pub noundef: u32,
-    pub align: u32,
     pub range: u32,
     pub empty: MetaVal<'c>,
-    /// A buffer's payload is aligned to this many bytes.
-    pub align_64: MetaVal<'c>,
     /// What a dimension of an array can be.
     pub not_negative: MetaVal<'c>,
     pub prof: u32,
@@ -63,6 +60,7 @@ pub(super) struct Shared<'a, 'c> {
     pub pool: Vec<PoolEntry>,
     functions: Vec<Callable<'c>>,
     runtime: Vec<Option<Declared<'c>>>,
+    pub allocators: Vec<(Allocator, Val<'c>, Ty<'c>)>,
     intrinsics: FxHashMap<(&'static str, SmallVec<[usize; 2]>), (Val<'c>, Ty<'c>)>,
     function_attrs: Vec<Attr<'c>>,
     pool_global: Option<Val<'c>>,
@@ -101,6 +99,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             pool: program.pool.clone(),
             functions: Vec::with_capacity(program.functions.len()),
             runtime: TABLE.iter().map(|_| None).collect(),
+            allocators: Vec::new(),
             intrinsics: FxHashMap::default(),
             function_attrs,
             pool_global: None,
@@ -172,7 +171,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             }
         };
         self.add_function_attributes(callable.value);
-        if f.options.debug {
+        if f.options.debug || f.options.never_inline {
             callable
                 .value
                 .add_attribute(Place::Function, self.nodes.attr("noinline", 0));
@@ -302,10 +301,8 @@ impl<'c> Metadata<'c> {
             invariant: nodes.kind("invariant.load"),
             nonnull: nodes.kind("nonnull"),
             noundef: nodes.kind("noundef"),
-            align: nodes.kind("align"),
             range: nodes.kind("range"),
             empty: node(&[]),
-            align_64: node(&[int(64)]),
             not_negative: node(&[int(0), int(i64::MIN)]),
             prof: nodes.kind("prof"),
             likely: weights(2000, 1),

@@ -86,7 +86,11 @@ pub(super) fn of_function(
     let start = rows.partition_point(|row| row.address < function.start);
     let count = rows[start..].partition_point(|row| row.address < function.start + function.size);
     let rows = &rows[start..start + count];
-    let mut builder = Scopes { table, scopes: Vec::new(), known: FxHashMap::default() };
+    let mut builder = Scopes {
+        table,
+        scopes: Vec::new(),
+        known: FxHashMap::default(),
+    };
     let mut lines: Vec<LineRow> = Vec::new();
     let Some(first) = rows.iter().find_map(|row| table.get(row.location)) else {
         return (lines, builder.scopes);
@@ -99,8 +103,16 @@ pub(super) fn of_function(
             // The function's prologue.
             None => (row.line, 0),
         };
-        let offset = if lines.is_empty() { 0 } else { (row.address - function.start) as u32 };
-        let new = LineRow { offset, line, scope };
+        let offset = if lines.is_empty() {
+            0
+        } else {
+            (row.address - function.start) as u32
+        };
+        let new = LineRow {
+            offset,
+            line,
+            scope,
+        };
         match lines.last_mut() {
             Some(last) if last.offset == offset => *last = new,
             Some(last) if (last.line, last.scope) == (line, scope) => {}
@@ -138,7 +150,9 @@ impl<'a> Scopes<'a> {
             let line = own.line;
             return self.add(0, location, (0, line));
         };
-        let Some(outer) = self.table.get(row) else { return 0 };
+        let Some(outer) = self.table.get(row) else {
+            return 0;
+        };
         let parent = self.scope(outer);
         self.add(row, location, (parent, outer.line))
     }

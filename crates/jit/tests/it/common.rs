@@ -311,6 +311,10 @@ mod stub {
     pub extern "C" fn error_new(class: *mut c_void, location: *mut c_void) -> *mut c_void {
         Box::into_raw(Box::new([class, location])).cast()
     }
+    pub extern "C" fn error_unraisable(error: *mut c_void, object: *mut c_void) {
+        assert_eq!(object.addr(), 77);
+        REPORTED.with(|reported| reported.set(Some(error)));
+    }
     pub extern "C" fn recursion_error(location: *mut c_void) -> *mut c_void {
         Box::into_raw(Box::new([RECURSION, location])).cast()
     }
@@ -375,6 +379,8 @@ pub const RECURSION: *mut c_void = std::ptr::without_provenance_mut(0x5ec);
 
 thread_local! {
     pub static STACK_LIMIT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    /// What functions for C could not raise.
+    pub static REPORTED: std::cell::Cell<Option<*mut c_void>> = const { std::cell::Cell::new(None) };
     /// Called once by the stub of `print_str`.
     pub static PRINT_HOOK: std::cell::Cell<Option<Box<dyn FnOnce()>>> =
         const { std::cell::Cell::new(None) };
@@ -391,6 +397,7 @@ impl Symbols for Stubs {
             "fd_obj_retain" => stub::obj_retain as *const () as usize,
             "fd_obj_release" => stub::obj_release as *const () as usize,
             "fd_error_new" => stub::error_new as *const () as usize,
+            "fd_error_unraisable" => stub::error_unraisable as *const () as usize,
             "fd_recursion_error" => stub::recursion_error as *const () as usize,
             "fd_stack_limit" => stub::stack_limit as *const () as usize,
             "fd_buffer_alloc" => stub::buffer_alloc as *const () as usize,
@@ -412,10 +419,9 @@ impl PoolResolver for Pool {
         Ok(match entry {
             PoolEntry::Location { line, .. } => 10_000 + u64::from(*line),
             PoolEntry::Str(text) => text.len() as u64,
-            PoolEntry::Object(object) => object.0,
-            PoolEntry::Array(_) | PoolEntry::Function { .. } | PoolEntry::Foreign(_) => {
-                return Err("no arrays and functions here".to_owned());
-            }
+            PoolEntry::Object(object) | PoolEntry::Foreign(object) => object.0,
+            PoolEntry::Array(_) => return Err("no arrays here".to_owned()),
+            PoolEntry::Function { .. } => return Err("no functions here".to_owned()),
         })
     }
 }

@@ -118,7 +118,7 @@ fn big_switch_has_a_jump_table() {
 }
 
 /// `f(x)`: raises class 77 with location 10005 if x is negative, else gives x + 1 and x as a double.
-fn may_raise() -> Function {
+pub fn may_raise() -> Function {
     let mut b = Build::new("callee", &[Type::I64], &[Type::I64, Type::F64]).raises();
     b.line("file.py", "callee", 5, None);
     let (x, zero, one) = (b.arg(0), b.i64(0), b.i64(1));
@@ -137,7 +137,7 @@ fn may_raise() -> Function {
     b.f
 }
 
-fn pool() -> Vec<PoolEntry> {
+pub fn pool() -> Vec<PoolEntry> {
     vec![
         PoolEntry::Object(PyRef(77)),
         PoolEntry::Location {
@@ -150,7 +150,7 @@ fn pool() -> Vec<PoolEntry> {
 }
 
 /// The class and the location in a stub error.
-fn error_parts(error: *mut c_void) -> [usize; 2] {
+pub fn error_parts(error: *mut c_void) -> [usize; 2] {
     // SAFETY: an error of the stub runtime.
     *unsafe { Box::from_raw(error.cast::<[usize; 2]>()) }
 }
@@ -227,7 +227,7 @@ fn errors_that_are_caught() {
 }
 
 /// `depth(n)`: 0 for n = 0, else depth(n - 1) + 1.
-fn recursive() -> Program {
+pub fn recursive() -> Program {
     let mut b = Build::new("depth", &[Type::I64], &[Type::I64]).raises();
     b.f.recursive = true;
     b.line("deep.py", "depth", 31, None);

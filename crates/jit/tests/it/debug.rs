@@ -11,7 +11,10 @@ use ferdelance_compiler::tir::*;
 use ferdelance_jit::{LoadOptions, Perf, load};
 
 unsafe extern "C" {
-    fn _Unwind_Backtrace(f: extern "C" fn(*mut c_void, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
+    fn _Unwind_Backtrace(
+        f: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
 }
 
@@ -67,16 +70,26 @@ fn unwinding_passes_through_compiled_frames() {
 
     let seen: Rc<RefCell<Vec<usize>>> = Rc::default();
     let hook_seen = seen.clone();
-    PRINT_HOOK.set(Some(Box::new(move || *hook_seen.borrow_mut() = backtrace())));
+    PRINT_HOOK.set(Some(Box::new(move || {
+        *hook_seen.borrow_mut() = backtrace()
+    })));
     assert_eq!(call(&code.entries[0], &[5], 1).unwrap(), [20]);
     let addresses = seen.take();
 
     let frames = compiled_frames(&addresses);
-    let described: Vec<(&str, u32)> =
-        frames.iter().map(|(entry, line)| (&*entry.scopes[0].name, *line)).collect();
+    let described: Vec<(&str, u32)> = frames
+        .iter()
+        .map(|(entry, line)| (&*entry.scopes[0].name, *line))
+        .collect();
     assert_eq!(described, [("unwound_inner", 23), ("unwound_outer", 12)]);
-    let last_compiled = addresses.iter().rposition(|&a| a > 0 && CODE_MAP.find(a - 1).is_some()).unwrap();
-    assert!(addresses.len() > last_compiled + 3, "frames of the callers: {addresses:x?}");
+    let last_compiled = addresses
+        .iter()
+        .rposition(|&a| a > 0 && CODE_MAP.find(a - 1).is_some())
+        .unwrap();
+    assert!(
+        addresses.len() > last_compiled + 3,
+        "frames of the callers: {addresses:x?}"
+    );
 }
 
 #[test]
@@ -99,12 +112,21 @@ fn code_map_knows_inlined_functions() {
 
     let seen: Rc<RefCell<Vec<usize>>> = Rc::default();
     let hook_seen = seen.clone();
-    PRINT_HOOK.set(Some(Box::new(move || *hook_seen.borrow_mut() = backtrace())));
+    PRINT_HOOK.set(Some(Box::new(move || {
+        *hook_seen.borrow_mut() = backtrace()
+    })));
     call(&code.entries[0], &[5], 1).unwrap();
-    let address = seen.take().into_iter().find(|&a| a > 0 && CODE_MAP.find(a - 1).is_some()).unwrap();
+    let address = seen
+        .take()
+        .into_iter()
+        .find(|&a| a > 0 && CODE_MAP.find(a - 1).is_some())
+        .unwrap();
 
     let entry = CODE_MAP.find(address - 1).unwrap();
-    assert_eq!((entry.start, entry.size), (code.entries[0].address, code.entries[0].size));
+    assert_eq!(
+        (entry.start, entry.size),
+        (code.entries[0].address, code.entries[0].size)
+    );
     let row = entry.row(address - 1).unwrap();
     let mut chain = vec![];
     let (mut scope, mut line) = (row.scope, row.line);
@@ -114,7 +136,11 @@ fn code_map_knows_inlined_functions() {
         let Some(at) = s.inlined_at else { break };
         (scope, line) = at;
     }
-    let want = [("inner", "c.py", 30, 33), ("middle", "b.py", 20, 22), ("mapped", "a.py", 10, 12)];
+    let want = [
+        ("inner", "c.py", 30, 33),
+        ("middle", "b.py", 20, 22),
+        ("mapped", "a.py", 10, 12),
+    ];
     assert_eq!(chain, want);
     let (first, last) = (&entry.lines[0], entry.lines.last().unwrap());
     assert_eq!((first.offset, first.scope), (0, 0));
@@ -134,9 +160,17 @@ fn one_function_inlined_twice_is_two_scopes() {
     b.ret(&[b.arg(0)]);
     let code = loaded(&b.program());
     let entry = CODE_MAP.find(code.entries[0].address).unwrap();
-    let mut places: Vec<_> = entry.scopes.iter().map(|s| (&*s.name, s.inlined_at)).collect();
+    let mut places: Vec<_> = entry
+        .scopes
+        .iter()
+        .map(|s| (&*s.name, s.inlined_at))
+        .collect();
     places.sort_unstable();
-    let want = [("helper", Some((0, 12))), ("helper", Some((0, 13))), ("twice", None)];
+    let want = [
+        ("helper", Some((0, 12))),
+        ("helper", Some((0, 13))),
+        ("twice", None),
+    ];
     assert_eq!(places, want);
 }
 
@@ -145,14 +179,24 @@ fn perf_map() {
     let directory = std::env::temp_dir().join(format!("ferdelance-perf-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let object = compiled(&printer("mapped_for_perf").program());
-    for perf in [Perf::Map(directory.clone()), Perf::JitDump(directory.clone())] {
-        let options = LoadOptions { perf, ..LoadOptions::default() };
+    for perf in [
+        Perf::Map(directory.clone()),
+        Perf::JitDump(directory.clone()),
+    ] {
+        let options = LoadOptions {
+            perf,
+            ..LoadOptions::default()
+        };
         let code = load(&object, &Stubs, &mut Pool, &options).unwrap();
         let entry = &code.entries[0];
         let process = std::process::id();
         if matches!(options.perf, Perf::Map(_)) {
-            let text = std::fs::read_to_string(directory.join(format!("perf-{process}.map"))).unwrap();
-            let line = format!("{:x} {:x} mapped_for_perf (dir/print.py:20)\n", entry.address, entry.size);
+            let text =
+                std::fs::read_to_string(directory.join(format!("perf-{process}.map"))).unwrap();
+            let line = format!(
+                "{:x} {:x} mapped_for_perf (dir/print.py:20)\n",
+                entry.address, entry.size
+            );
             assert_eq!(text, line);
         } else {
             let dump = std::fs::read(directory.join(format!("jit-{process}.dump"))).unwrap();
@@ -182,7 +226,10 @@ fn debugged() {
     let mut inner = printer("debugged_inner");
     inner.f.options.never_inline = true;
     let object = compiled(&program(vec![outer.f, inner.f]));
-    let options = LoadOptions { gdb: true, ..LoadOptions::default() };
+    let options = LoadOptions {
+        gdb: true,
+        ..LoadOptions::default()
+    };
     let code = load(&object, &Stubs, &mut Pool, &options).unwrap();
     let other = load(&object, &Stubs, &mut Pool, &options).unwrap();
     // SAFETY: nobody runs it.
@@ -194,8 +241,23 @@ fn debugged() {
 fn gdb_shows_functions_and_lines() {
     let test = std::env::current_exe().unwrap();
     let output = std::process::Command::new("gdb")
-        .args(["--batch", "--nx", "-ex", "set debuginfod enabled off", "-ex", "set breakpoint pending on"])
-        .args(["-ex", "break fd_test_print_str", "-ex", "run", "-ex", "backtrace 8", "--args"])
+        .args([
+            "--batch",
+            "--nx",
+            "-ex",
+            "set debuginfod enabled off",
+            "-ex",
+            "set breakpoint pending on",
+        ])
+        .args([
+            "-ex",
+            "break fd_test_print_str",
+            "-ex",
+            "run",
+            "-ex",
+            "backtrace 8",
+            "--args",
+        ])
         .arg(test)
         .args(["--exact", "debug::debugged", "--test-threads", "1"])
         .output();
@@ -203,10 +265,20 @@ fn gdb_shows_functions_and_lines() {
     let Ok(output) = output else { return };
     let text = String::from_utf8_lossy(&output.stdout);
     if !text.contains("Breakpoint 1, ") {
-        println!("gdb does not work here: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+        println!(
+            "gdb does not work here: {text}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         return;
     }
-    for frame in ["debugged_inner", "print.py:23", "debugged_inlined", "print.py:42", "debugged_outer", "print.py:12"] {
+    for frame in [
+        "debugged_inner",
+        "print.py:23",
+        "debugged_inlined",
+        "print.py:42",
+        "debugged_outer",
+        "print.py:12",
+    ] {
         assert!(text.contains(frame), "{frame}: {text}");
     }
 }

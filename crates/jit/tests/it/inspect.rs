@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use crate::memory::{scale, sum};
+use ferdelance_abi::rtfn::RtFn;
 use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::*;
 use ferdelance_jit::{Settings, asm, cfg, llvm_ir};
@@ -32,7 +33,10 @@ fn loops_over_arrays_are_vectorised() {
     let text = ir(&scale(), true);
     assert!(text.contains(" x double>"), "{text}");
     let in_order = ir(&sum(), true);
-    assert!(!in_order.contains("fadd <"), "additions keep their order\n{in_order}");
+    assert!(
+        !in_order.contains("fadd <"),
+        "additions keep their order\n{in_order}"
+    );
     let mut fast = sum();
     fast.functions[0].options.fastmath = FastMath(FastMath::FAST);
     let text = ir(&fast, true);
@@ -48,15 +52,38 @@ fn stores_to_elements_leave_constants_and_stack_slots_alone() {
         let slot = match mem {
             Mem::Stack => {
                 let slot = b.op(Op::StackSlot { size: 8, align: 8 }, Type::Ptr);
-                b.ops(Op::Store { ptr: slot, value: n, align: 8, mem }, &[]);
+                b.ops(
+                    Op::Store {
+                        ptr: slot,
+                        value: n,
+                        align: 8,
+                        mem,
+                    },
+                    &[],
+                );
                 // Somebody else knows the address, so it stays in memory.
-                b.ops(Op::Store { ptr: from, value: slot, align: 8, mem: Mem::Any }, &[]);
+                b.ops(
+                    Op::Store {
+                        ptr: from,
+                        value: slot,
+                        align: 8,
+                        mem: Mem::Any,
+                    },
+                    &[],
+                );
                 slot
             }
             _ => from,
         };
         b.count_to(n, &[], |b, i, _| {
-            let x = b.op(Op::Load { ptr: slot, align: 8, mem }, Type::I64);
+            let x = b.op(
+                Op::Load {
+                    ptr: slot,
+                    align: 8,
+                    mem,
+                },
+                Type::I64,
+            );
             let p = b.element(to, i, 8);
             b.store(p, x);
             vec![]
@@ -68,13 +95,39 @@ fn stores_to_elements_leave_constants_and_stack_slots_alone() {
 }
 
 #[test]
+fn fresh_memory_aliases_nothing() {
+    // out[0] += a[i] into a new buffer: the sum stays in a register.
+    let mut b = Build::new("f", &[Type::Ptr, Type::I64], &[Type::Owner]).raises();
+    let (a, n) = (b.arg(0), b.arg(1));
+    let size = b.i64(8);
+    let fresh = b.rt(RtFn::buffer_zeroed, &[size]);
+    b.check(fresh[2]);
+    let out = fresh[1];
+    b.count_to(n, &[], |b, i, _| {
+        let p = b.element(a, i, 8);
+        let x = b.load(p, Type::F64);
+        let sum = b.load(out, Type::F64);
+        let sum = b.bin(Bin::FAdd, sum, x);
+        b.store(out, sum);
+        vec![]
+    });
+    b.ret(&[fresh[0]]);
+    let text = ir(&b.program(), true);
+    assert!(text.contains("phi double"), "{text}");
+}
+
+#[test]
 fn no_contraction_unless_asked_for() {
     let mut b = Build::new("f", &[Type::F64, Type::F64, Type::F64], &[Type::F64]);
     let product = b.bin(Bin::FMul, b.arg(0), b.arg(1));
     let sum = b.bin(Bin::FAdd, product, b.arg(2));
     b.ret(&[sum]);
     let mut program = b.program();
-    let fma = |program: &Program| asm(program, &Settings::default()).unwrap().contains("vfmadd");
+    let fma = |program: &Program| {
+        asm(program, &Settings::default())
+            .unwrap()
+            .contains("vfmadd")
+    };
     assert!(!fma(&program));
     program.functions[0].options.fastmath = FastMath(FastMath::CONTRACT);
     let host = ferdelance_jit::Cpu::host();
@@ -85,11 +138,20 @@ fn no_contraction_unless_asked_for() {
 fn assembly_and_graphs() {
     let program = scale();
     let text = asm(&program, &Settings::default()).unwrap();
-    assert!(text.contains("scale.entry:") && text.contains("ret"), "{text}");
+    assert!(
+        text.contains("scale.entry:") && text.contains("ret"),
+        "{text}"
+    );
     assert!(!text.contains(".loc"), "{text}");
     let graph = cfg(&program.functions[0]);
-    assert!(graph.starts_with("digraph \"CFG for 'scale' function\""), "{graph}");
-    assert!(graph.contains("b1 -> b2;") && graph.contains("element"), "{graph}");
+    assert!(
+        graph.starts_with("digraph \"CFG for 'scale' function\""),
+        "{graph}"
+    );
+    assert!(
+        graph.contains("b1 -> b2;") && graph.contains("element"),
+        "{graph}"
+    );
 }
 
 #[test]

@@ -33,7 +33,17 @@ fn unknown_symbols_are_errors() {
 #[test]
 fn damaged_objects_are_errors() {
     let object = compiled(&add("damaged", 1));
-    let attempt = |bytes: Vec<u8>| load(&Object { bytes, ..object.clone() }, &Stubs, &mut Pool, &LoadOptions::default());
+    let attempt = |bytes: Vec<u8>| {
+        load(
+            &Object {
+                bytes,
+                ..object.clone()
+            },
+            &Stubs,
+            &mut Pool,
+            &LoadOptions::default(),
+        )
+    };
     assert!(attempt(vec![]).is_err());
     assert!(attempt(object.bytes[..100].to_vec()).is_err());
     // Whatever byte of the headers is wrong: an error or code, not a crash.
@@ -42,7 +52,10 @@ fn damaged_objects_are_errors() {
         bytes[at] ^= 0x5a;
         let _ = attempt(bytes);
     }
-    let missing = Object { entries: vec!["nobody.entry".into()], ..object.clone() };
+    let missing = Object {
+        entries: vec!["nobody.entry".into()],
+        ..object.clone()
+    };
     assert!(load(&missing, &Stubs, &mut Pool, &LoadOptions::default()).is_err());
 }
 
@@ -54,7 +67,11 @@ fn code_can_be_unloaded() {
     assert!(CODE_MAP.find(address).is_some());
     // SAFETY: nobody runs it.
     unsafe { code.unload() };
-    assert!(CODE_MAP.find(address).is_none_or(|entry| !entry.symbol.starts_with("unloaded")));
+    assert!(
+        CODE_MAP
+            .find(address)
+            .is_none_or(|entry| !entry.symbol.starts_with("unloaded"))
+    );
     // Its memory is good for more.
     for k in 0..20 {
         let code = loaded(&add("reloaded", k));
@@ -94,7 +111,8 @@ fn objects_work_in_a_forked_child() {
     if child == 0 {
         let again = load(&object, &Stubs, &mut Pool, &LoadOptions::default());
         let fine = again.is_ok_and(|again| {
-            call(&again.entries[0], &[1], 1) == Ok(vec![8]) && call(&code.entries[0], &[2], 1) == Ok(vec![9])
+            call(&again.entries[0], &[1], 1) == Ok(vec![8])
+                && call(&code.entries[0], &[2], 1) == Ok(vec![9])
         });
         // SAFETY: ends the child without running the parent's destructors.
         unsafe { libc::_exit(if fine { 0 } else { 1 }) };
