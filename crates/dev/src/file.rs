@@ -126,10 +126,10 @@ impl File {
                     self.names.push((alias, object));
                 }
             }
-        } else if let Some((name, value)) = text.split_once(" = ") {
-            if let Ok(value) = Reader::new(value).and_then(|mut reader| reader.literal()) {
-                self.names.push((name.to_owned(), Object::Constant(value)));
-            }
+        } else if let Some((name, value)) = text.split_once(" = ")
+            && let Ok(value) = Reader::new(value).and_then(|mut reader| reader.literal())
+        {
+            self.names.push((name.to_owned(), Object::Constant(value)));
         }
     }
 

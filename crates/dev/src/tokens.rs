@@ -67,10 +67,10 @@ fn number_length(text: &str) -> usize {
 
 fn number(text: &str) -> Result<Token, String> {
     let plain = text.replace('_', "");
-    if let Some(digits) = plain.strip_prefix("0x") {
-        if let Ok(value) = i128::from_str_radix(digits, 16) {
-            return Ok(Token::Int(value));
-        }
+    if let Some(digits) = plain.strip_prefix("0x")
+        && let Ok(value) = i128::from_str_radix(digits, 16)
+    {
+        return Ok(Token::Int(value));
     }
     if let Ok(value) = plain.parse() {
         return Ok(Token::Int(value));
