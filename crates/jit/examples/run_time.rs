@@ -56,9 +56,9 @@ impl Library {
 /// Calls a C function through the type that is written down.
 macro_rules! c {
     ($library:expr, $name:literal ($($arg:expr => $ty:ty),*) -> $result:ty) => {{
+        type F = unsafe extern "C" fn($($ty),*) -> $result;
         // SAFETY: the type is the one in kernels.c.
-        let f: unsafe extern "C" fn($($ty),*) -> $result =
-            unsafe { std::mem::transmute($library.get($name)) };
+        let f = unsafe { std::mem::transmute::<*mut c_void, F>($library.get($name)) };
         // SAFETY: the arguments are those that the kernel reads and writes.
         Box::new(move || unsafe { std::hint::black_box(f($($arg),*)); }) as Box<dyn FnMut()>
     }};

@@ -102,7 +102,11 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
+    /// Checks the program, and readies LLVM for it.
     pub fn new(program: &Program, settings: &Settings) -> Result<Stages, Error> {
+        program
+            .verify()
+            .map_err(|message| Error::new(Stage::Verify, message))?;
         let plan = Plan::of(program);
         let machine = Machine::get(&settings.cpu, plan.effort())?;
         Ok(Stages {
@@ -113,9 +117,6 @@ impl Stages {
     }
 
     pub fn emit(&self, program: &Program, settings: &Settings) -> Result<Emitted<'_>, Error> {
-        program
-            .verify()
-            .map_err(|message| Error::new(Stage::Verify, message))?;
         let context = &self.session.context;
         let emitted = emit::program(context, &self.machine, program, settings.debug_info);
         if cfg!(debug_assertions) {

@@ -60,8 +60,8 @@ pub(crate) fn program<'c>(
 
     let called = called_functions(program);
     let entered = |id: usize| program.entries.iter().any(|e| e.index() == id);
-    for id in 0..program.functions.len() {
-        shared.declare(FuncId(id as u32), entered(id) && !called[id]);
+    for (id, called) in called.into_iter().enumerate() {
+        shared.declare(FuncId(id as u32), entered(id) && !called);
     }
     for id in 0..program.functions.len() {
         function::emit(&mut shared, FuncId(id as u32));

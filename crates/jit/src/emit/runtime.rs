@@ -222,14 +222,14 @@ impl<'c> Emitter<'_, '_, 'c> {
 
         let mut results: SmallVec<[Val<'c>; 4]> = SmallVec::new();
         if callee.direct {
-            results.push(self.from_c(returned, info.results[0]));
+            results.push(self.as_scalar(returned, info.results[0]));
         }
         for (slot, &ty) in outs.into_iter().zip(info.results) {
             let align = if ty == RtTy::I1 { 1 } else { 4 };
             let value = self.builder.load(c_type(self.shared, ty), slot, align);
             let meta = &self.shared.meta;
             value.set_metadata(meta.tbaa, meta.stack);
-            results.push(self.from_c(value, ty));
+            results.push(self.as_scalar(value, ty));
         }
         if info.effect == Effect::Raises {
             results.push(returned);
@@ -252,7 +252,7 @@ impl<'c> Emitter<'_, '_, 'c> {
     }
 
     /// A value as C gave it, as emission has it.
-    fn from_c(&self, value: Val<'c>, ty: RtTy) -> Val<'c> {
+    fn as_scalar(&self, value: Val<'c>, ty: RtTy) -> Val<'c> {
         if ty == RtTy::I1 {
             self.builder
                 .int_compare(LLVMIntNE, value, self.shared.types.i8.zero())

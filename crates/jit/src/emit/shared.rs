@@ -49,6 +49,9 @@ pub(super) struct Metadata<'c> {
     pub unlikely: MetaVal<'c>,
 }
 
+/// An intrinsic's name and the types that it is overloaded on (their addresses).
+type Overload = (&'static str, SmallVec<[usize; 2]>);
+
 pub(super) struct Shared<'a, 'c> {
     pub context: &'c Context,
     pub module: Module<'c>,
@@ -61,7 +64,7 @@ pub(super) struct Shared<'a, 'c> {
     functions: Vec<Callable<'c>>,
     runtime: Vec<Option<Declared<'c>>>,
     pub allocators: Vec<(Allocator, Val<'c>, Ty<'c>)>,
-    intrinsics: FxHashMap<(&'static str, SmallVec<[usize; 2]>), (Val<'c>, Ty<'c>)>,
+    intrinsics: FxHashMap<Overload, (Val<'c>, Ty<'c>)>,
     function_attrs: Vec<Attr<'c>>,
     pool_global: Option<Val<'c>>,
 }

@@ -39,6 +39,9 @@ struct Half {
     free: Vec<Range<usize>>,
 }
 
+/// Pages for code and for data.
+type Pages = (Range<usize>, Range<usize>);
+
 struct Region {
     code: Half,
     data: Half,
@@ -134,7 +137,7 @@ impl Region {
         &mut self,
         code: usize,
         data: usize,
-    ) -> Result<Option<(Range<usize>, Range<usize>)>, Error> {
+    ) -> Result<Option<Pages>, Error> {
         let Some(code) = self.code.take(code)? else {
             return Ok(None);
         };

@@ -69,7 +69,14 @@ fn recursion_is_checked_behind_an_address() {
 #[test]
 fn many_scalars_pass_by_address() {
     // More than fit into registers, there and back.
-    let types = [Type::I64, Type::F64, Type::I8, Type::F32, Type::I1, Type::Array(2)];
+    let types = [
+        Type::I64,
+        Type::F64,
+        Type::I8,
+        Type::F32,
+        Type::I1,
+        Type::Array(2),
+    ];
     let mut b = Build::new("all", &types, &types).raises();
     let args: Vec<Value> = (0..types.len()).map(|i| b.arg(i)).collect();
     b.ret(&args);
@@ -131,9 +138,14 @@ fn c_calls_functions() {
     assert!(code.entries[1].symbol.ends_with(".c"));
     // SAFETY: made for this signature.
     let narrow: extern "C" fn(i8, bool) -> i8 = unsafe {
-        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(code.entries[1].address))
+        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(
+            code.entries[1].address,
+        ))
     };
-    assert_eq!((narrow(-5, false), narrow(-5, true), narrow(127, true)), (-5, 5, -127));
+    assert_eq!(
+        (narrow(-5, false), narrow(-5, true), narrow(127, true)),
+        (-5, 5, -127)
+    );
     assert_eq!(call(&code.entries[0], &[7, 1], 1).unwrap()[0] as i8, -7);
 }
 
@@ -167,7 +179,9 @@ fn complex_numbers_pass_to_and_from_c() {
     let code = loaded(&program);
     // SAFETY: made for this signature.
     let through: extern "C" fn(Complex, i64) -> Complex = unsafe {
-        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(code.entries[1].address))
+        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(
+            code.entries[1].address,
+        ))
     };
     assert_eq!(through(Complex(1.5, 2.0), 2), Complex(3.0, -2.0));
 }
@@ -183,7 +197,9 @@ fn what_c_cannot_catch_is_reported() {
     let code = loaded(&program);
     // SAFETY: made for this signature.
     let first: extern "C" fn(i64) -> i64 = unsafe {
-        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(code.entries[1].address))
+        std::mem::transmute(std::ptr::with_exposed_provenance::<()>(
+            code.entries[1].address,
+        ))
     };
     assert_eq!((first(4), REPORTED.take()), (5, None));
     assert_eq!(first(-4), 0);
@@ -205,5 +221,10 @@ fn bad_programs_are_refused() {
     let mut b = Build::new("g", &[Type::I64], &[Type::I64]);
     b.ret(&[b.arg(0)]);
     let other_signature = for_c(b.f, &[CType::F64], I64);
-    assert!(other_signature.verify().unwrap_err().contains("C signature"));
+    assert!(
+        other_signature
+            .verify()
+            .unwrap_err()
+            .contains("C signature")
+    );
 }

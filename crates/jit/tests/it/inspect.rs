@@ -218,4 +218,12 @@ fn malformed_programs_are_refused() {
 
     let b = Build::new("f", &[], &[]);
     refused(&b.program(), "no terminator");
+
+    let mut b = Build::new("f", &[], &[]);
+    b.jump(BlockId(7), &[]);
+    refused(&b.program(), "b7 does not exist");
+
+    let mut b = Build::new("f", &[], &[]);
+    b.f.blocks.clear();
+    refused(&b.program(), "no blocks");
 }

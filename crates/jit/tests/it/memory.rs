@@ -179,11 +179,9 @@ fn allocation() {
     let code = loaded(&b.program());
     let got = call(&code.entries[0], &[64], 2).unwrap();
     assert_eq!(got[0], got[1]);
+    let data = std::ptr::with_exposed_provenance::<f64>(got[1] as usize);
     // SAFETY: the stub allocated it.
-    assert_eq!(
-        unsafe { *std::ptr::with_exposed_provenance::<f64>(got[1] as usize) },
-        1.5
-    );
+    assert_eq!(unsafe { *data }, 1.5);
     assert!(call(&code.entries[0], &[u64::MAX], 2).is_err());
 }
 
