@@ -226,7 +226,13 @@ impl<'c> Emitter<'_, '_, 'c> {
         let (ptr, i32_) = (self.shared.types.ptr, self.shared.types.i32);
         let (frame_address, ty) = self.shared.intrinsic("llvm.frameaddress", &[ptr]);
         let frame = self.entry.call(ty, frame_address, &[i32_.zero()]);
-        let below = self.entry.int_compare(LLVMIntULT, frame, limit);
+        // What is left below the frame is for those that do not check: stack slots are no part of it.
+        let i64_ = self.shared.types.i64;
+        let [frame, limit] =
+            [frame, limit].map(|p| self.entry.cast(LLVMOpcode::LLVMPtrToInt, p, i64_));
+        let slots = i64_.int(self.stack_bytes as i64);
+        let lowest = self.entry.binary(LLVMOpcode::LLVMAdd, limit, slots);
+        let below = self.entry.int_compare(LLVMIntULT, frame, lowest);
         let overflow = raw::append_block(self.shared.context, self.value);
         let branch = self.entry.branch(below, overflow, body);
         branch.set_metadata(self.shared.meta.prof, self.shared.meta.unlikely);

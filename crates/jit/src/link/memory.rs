@@ -133,11 +133,7 @@ impl Region {
     }
 
     /// Pages for code and data.
-    fn take(
-        &mut self,
-        code: usize,
-        data: usize,
-    ) -> Result<Option<Pages>, Error> {
+    fn take(&mut self, code: usize, data: usize) -> Result<Option<Pages>, Error> {
         let Some(code) = self.code.take(code)? else {
             return Ok(None);
         };

@@ -267,6 +267,48 @@ fn recursion_ends_in_an_error() {
 }
 
 #[test]
+fn recursion_with_big_frames_ends_in_an_error() {
+    let mut program = recursive();
+    let f = &mut program.functions[0];
+    let slot = f.new_value(Type::Ptr);
+    let size = 50_000;
+    let inst = Inst {
+        op: Op::StackSlot { size, align: 8 },
+        results: [slot].into_iter().collect(),
+        loc: LocId(0),
+    };
+    let store = Op::Store {
+        ptr: slot,
+        value: f.blocks[0].params[0],
+        align: 8,
+        mem: Mem::Stack,
+    };
+    let store = Inst {
+        op: store,
+        results: Default::default(),
+        loc: LocId(0),
+    };
+    f.blocks[0].insts.splice(0..0, [inst, store]);
+    let code = loaded(&program);
+    let entry = code.entries[0].clone();
+    let run = move || {
+        let here = 0_u8;
+        STACK_LIMIT.set((&raw const here).addr() - 1_000_000);
+        let fine = call(&entry, &[5], 1).unwrap();
+        (
+            fine,
+            error_parts(call(&entry, &[1_000_000], 1).unwrap_err())[0],
+        )
+    };
+    // Less than a frame of room below the limit.
+    let thread = std::thread::Builder::new()
+        .stack_size(1_040_000)
+        .spawn(run)
+        .unwrap();
+    assert_eq!(thread.join().unwrap(), (vec![5], RECURSION.addr()));
+}
+
+#[test]
 fn recursion_through_a_function_without_the_check() {
     let mut b = Build::new("outer", &[Type::I64], &[Type::I64]).raises();
     let results = b.call(1, &[b.arg(0)], &[Type::I64, Type::Err]);
