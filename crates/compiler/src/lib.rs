@@ -10,6 +10,7 @@ pub mod hir;
 pub mod host;
 pub mod infer;
 pub mod lower;
+pub mod nest;
 pub mod pipeline;
 pub mod prelude;
 pub mod source;

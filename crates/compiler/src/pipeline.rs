@@ -10,6 +10,7 @@ use crate::hir;
 use crate::host::Host;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
+use crate::nest::expand;
 use crate::tir::build::Builder;
 use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
@@ -65,6 +66,7 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "simplify", doc: "removes what lowering left over", run: |p| p.functions.iter_mut().for_each(simplify) },
     Pass { name: "inline", doc: "puts small callees in place of their calls", run: inline },
+    Pass { name: "expand", doc: "makes loops of operations on whole arrays", run: expand },
     Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
 ];
 

@@ -3,6 +3,7 @@
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::smallvec;
 
+use super::elementwise::element_align;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
@@ -288,39 +289,19 @@ impl Body<'_, '_, '_> {
         Ok((start, count, step))
     }
 
-    fn element_align(ty: ArrayTy) -> u8 {
-        match ty.dtype.kind() {
-            _ if !ty.aligned => 1,
-            Kind::Complex { bits, .. } => bits / 16,
-            _ => ty.dtype.itemsize() as u8,
-        }
-    }
-
-    /// The address of the element at indices that are inside.
-    pub(super) fn element_address(&mut self, array: Value, ty: ArrayTy, indices: &[Value]) -> Value {
-        let itemsize = ty.dtype.itemsize();
-        let mut base = self.b.part(array, Part::Data);
-        let mut unit = None;
-        for (dim, &at) in indices.iter().enumerate() {
-            let stride = self.stride(array, ty, dim);
-            if self.b.as_int(stride) == Some(i64::from(itemsize)) {
-                unit = Some(at);
-            } else {
-                let offset = self.b.binary_nsw(Bin::Mul, at, stride);
-                base = self.b.offset(base, offset);
-            }
-        }
-        match unit {
-            Some(at) => self.b.element(base, at, itemsize),
-            None => base,
-        }
-    }
-
     pub(super) fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
-        let align = Self::element_align(ty);
+        self.load_parts(address, &machine(ty.dtype), element_align(ty))
+    }
+
+    pub(super) fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
+        self.store_parts(address, vals, element_align(ty));
+    }
+
+    /// The parts of an item of an array, one after the other in memory.
+    pub(super) fn load_parts(&mut self, address: Value, types: &[Type], align: u8) -> Vals {
         let mut vals = Vals::new();
         let mut offset = 0;
-        for t in machine(ty.dtype) {
+        for &t in types {
             let at = self.b.i64(offset);
             let ptr = self.b.offset(address, at);
             vals.push(self.b.load(t, ptr, align, Mem::Elements));
@@ -329,8 +310,7 @@ impl Body<'_, '_, '_> {
         vals
     }
 
-    pub(super) fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
-        let align = Self::element_align(ty);
+    pub(super) fn store_parts(&mut self, address: Value, vals: &[Value], align: u8) {
         let mut offset = 0;
         for &v in vals {
             let at = self.b.i64(offset);
@@ -416,7 +396,7 @@ impl Body<'_, '_, '_> {
                 dims
             }
         };
-        let array = self.allocate(a, &dims, fill == Fill::Zero)?;
+        let array = self.allocate(a.dtype.itemsize(), a.layout, &dims, fill == Fill::Zero)?;
         match fill {
             Fill::Nothing | Fill::Zero => {}
             Fill::One => {
@@ -433,10 +413,10 @@ impl Body<'_, '_, '_> {
     }
 
     /// A new contiguous array of this shape.
-    pub(super) fn allocate(&mut self, a: ArrayTy, dims: &[Value], zeroed: bool) -> Result<Value> {
+    pub(super) fn allocate(&mut self, size: u32, layout: Layout, dims: &[Value], zeroed: bool) -> Result<Value> {
         let zero = self.b.i64(0);
-        let itemsize = self.b.i64(i64::from(a.dtype.itemsize()));
-        let (mut bytes, mut approximate) = (itemsize, self.b.float(Type::F64, f64::from(a.dtype.itemsize())));
+        let itemsize = self.b.i64(i64::from(size));
+        let (mut bytes, mut approximate) = (itemsize, self.b.float(Type::F64, f64::from(size)));
         let mut any_negative = self.b.bool(false);
         for &n in dims {
             let negative = self.b.cmp(Cmp::SLt, n, zero);
@@ -454,7 +434,7 @@ impl Body<'_, '_, '_> {
         let buffer = self.rt_raising(func, &[bytes])?;
         let mut strides: Vals = smallvec![zero; dims.len()];
         let mut stride = itemsize;
-        let order: Vec<usize> = if a.layout == Layout::F { (0..dims.len()).collect() } else { (0..dims.len()).rev().collect() };
+        let order: Vec<usize> = if layout == Layout::F { (0..dims.len()).collect() } else { (0..dims.len()).rev().collect() };
         for (k, &dim) in order.iter().enumerate() {
             strides[dim] = stride;
             if k + 1 < order.len() {
@@ -534,7 +514,7 @@ impl Body<'_, '_, '_> {
         } else {
             self.count_steps(start, stop, step)?
         };
-        let array = self.allocate(a, &[count], false)?;
+        let array = self.allocate(a.dtype.itemsize(), a.layout, &[count], false)?;
         let data = self.b.part(array, Part::Data);
         self.count_loop(count, |body, i| {
             let value = if floating {

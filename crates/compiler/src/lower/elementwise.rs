@@ -1,12 +1,13 @@
-//! Operators on whole arrays: a new array, and a loop nest over the broadcast shape around the scalar
-//! operator. Nothing is fused here; what this computes is what fusion must preserve.
+//! Operations on whole arrays: nests ([`crate::tir::nest`]) over the broadcast shape around a scalar
+//! operation. Nothing is fused here; what this computes is what fusion must preserve.
 
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
-use super::{Body, Typed, Vals};
+use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, CompareOp};
-use crate::tir::{Bin, Cmp, Part, Value};
+use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind};
+use crate::tir::{Bin, BlockId, Cmp, Nest, Op, Part, Term, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty, promote};
 
 impl Body<'_, '_, '_> {
@@ -75,17 +76,10 @@ impl Body<'_, '_, '_> {
     ) -> Result<Vals> {
         let Kind::Array(result) = *ty.kind() else { return Err(self.bug("an element-wise result that is no array")) };
         let shape = self.broadcast_shape(operands, result.ndim)?;
-        let array = self.allocate(result, &shape, false)?;
-        self.nest(&shape, result.layout, |body, indices| {
-            let mut elements = vec![];
-            for operand in operands {
-                elements.push(body.broadcast_element(operand, &shape, indices));
-            }
-            let vals = scalar(body, &elements, result.dtype)?;
-            body.write_element(array, result, indices, &vals);
-            Ok(())
-        })?;
-        Ok(smallvec![array])
+        self.nest(&shape, operands, |body, elements| {
+            let values = scalar(body, elements, result.dtype)?;
+            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(result)) }])
+        })
     }
 
     /// Assigns an array or a scalar to every element of an array (a view of the target).
@@ -94,16 +88,146 @@ impl Body<'_, '_, '_> {
         let mut source = new.clone();
         if let Kind::Array(from) = *new.ty.kind() {
             self.check_assignable(&shape, new.vals[0], from)?;
-            // NumPy reads the right side before it writes: a copy, since both may share memory.
-            let copy = ArrayTy { layout: Layout::C, readonly: false, aligned: true, ..from }.ty();
-            source = Typed::new(copy, self.map(&[new.clone()], copy, |_, x, _| Ok(x[0].vals.clone()))?);
+            if from.ndim > 0 {
+                // NumPy reads the right side before it writes: both may share memory.
+                let copy = ArrayTy { layout: Layout::C, readonly: false, aligned: true, ..from }.ty();
+                source = Typed::new(copy, self.map(&[new.clone()], copy, |_, x, _| Ok(x[0].vals.clone()))?);
+            }
         }
-        self.nest(&shape, ty.layout, |body, indices| {
-            let element = body.broadcast_element(&source, &shape, indices);
-            let vals = body.cast(&element, ty.dtype)?;
-            body.write_element(target, ty, indices, &vals);
-            Ok(())
-        })
+        let dims = (0..ty.ndim).map(|dim| Along { dim, stretch: false }).collect();
+        let access = Access { array: target, dims, item: item(ty) };
+        self.nest(&shape, &[source], |body, elements| {
+            let values = body.cast(&elements[0], ty.dtype)?;
+            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::Store(access) }])
+        })?;
+        Ok(())
+    }
+
+    /// A nest over `shape`, to which the operands are broadcast: `body` is given an element of each, and
+    /// says what becomes of what it computes. The values are those of the instruction.
+    pub(super) fn nest(
+        &mut self,
+        shape: &[Value],
+        operands: &[Typed],
+        body: impl FnOnce(&mut Self, &[Typed]) -> Result<Vec<Output>>,
+    ) -> Result<Vals> {
+        let mut inputs = vec![];
+        let mut elements = vec![];
+        for operand in operands {
+            let Kind::Array(a) = *operand.ty.kind() else {
+                elements.push(operand.clone());
+                continue;
+            };
+            let access = self.broadcast_access(operand.vals[0], a, shape);
+            let values: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
+            elements.push(Typed::new(a.dtype, values.as_slice()));
+            inputs.push(Input { access, elements: values });
+        }
+        let outside = self.b.current();
+        let inside = self.b.new_block();
+        self.b.switch_to(inside);
+        let outputs = body(self, &elements)?;
+        if self.b.current() != inside {
+            return self.branching_nest(shape, &inputs, (outside, inside), &outputs);
+        }
+        let insts = self.b.take_insts(inside);
+        self.b.terminate(Term::Unreachable);
+        self.b.switch_to(outside);
+        let nest = Nest { extents: shape.into(), inputs, indices: smallvec![], insts, outputs, guards: vec![] };
+        self.push_nest(nest)
+    }
+
+    /// Loops around a body that has been written, and has branches: from `region.1` to the current block.
+    fn branching_nest(&mut self, shape: &[Value], inputs: &[Input], region: (BlockId, BlockId), outputs: &[Output]) -> Result<Vals> {
+        let exit = self.b.current();
+        self.b.switch_to(region.0);
+        let (mut targets, mut results) = (vec![], Vals::new());
+        for output in outputs {
+            let access = match &output.kind {
+                OutputKind::New(item) => {
+                    let array = self.allocate(item.size, item.layout, shape, false)?;
+                    results.push(array);
+                    let dims = (0..shape.len()).map(|dim| Along { dim: dim as u8, stretch: false }).collect();
+                    Access { array, dims, item: *item }
+                }
+                OutputKind::Store(access) => access.clone(),
+                OutputKind::Reduce(_) => return Err(self.bug("a reduction that branches")),
+            };
+            targets.push(access);
+        }
+        let mut indices = Vals::new();
+        let mut open = vec![];
+        for &n in shape {
+            let (index, loop_) = self.begin_loop(n);
+            indices.push(index);
+            open.push(loop_);
+        }
+        let mut elements = Vals::new();
+        for input in inputs {
+            let address = self.accessed_element(&input.access, &indices);
+            let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
+            elements.extend(self.load_parts(address, &types, input.access.item.align));
+        }
+        for &v in inputs.iter().flat_map(|i| &i.elements) {
+            self.b.adopt_param(region.1, v);
+        }
+        self.b.jump(region.1, &elements);
+        self.b.switch_to(exit);
+        for (output, access) in outputs.iter().zip(&targets) {
+            let address = self.accessed_element(access, &indices);
+            self.store_parts(address, &output.values, access.item.align);
+        }
+        while let Some(loop_) = open.pop() {
+            self.end_loop(loop_);
+        }
+        Ok(results)
+    }
+
+    /// The address of the item of an array that meets an index of a nest.
+    fn accessed_element(&mut self, access: &Access, indices: &[Value]) -> Value {
+        let mut address = self.b.part(access.array, Part::Data);
+        for (dim, along) in access.dims.iter().enumerate() {
+            let mut index = indices[usize::from(along.dim)];
+            if along.stretch {
+                let n = self.b.part(access.array, Part::Shape(dim as u8));
+                let (zero, one) = (self.b.i64(0), self.b.i64(1));
+                let stretched = self.b.cmp(Cmp::Eq, n, one);
+                index = self.b.select(stretched, zero, index);
+            }
+            let stride = self.b.part(access.array, Part::Stride(dim as u8));
+            let offset = self.b.binary_nsw(Bin::Mul, index, stride);
+            address = self.b.offset(address, offset);
+        }
+        address
+    }
+
+    /// Appends a nest and the check of its error.
+    fn push_nest(&mut self, nest: Nest) -> Result<Vals> {
+        let rank = nest.extents.len();
+        let mut types: Vec<Type> = vec![];
+        for output in &nest.outputs {
+            match &output.kind {
+                OutputKind::New(_) => types.push(Type::Array(rank as u8)),
+                OutputKind::Store(_) => {}
+                OutputKind::Reduce(r) if r.item.is_some() => types.push(Type::Array(r.kept(rank).count() as u8)),
+                OutputKind::Reduce(_) => types.extend(output.values.iter().map(|&v| self.b.ty(v))),
+            }
+        }
+        let raises = nest.allocates();
+        types.extend(raises.then_some(Type::Err));
+        let mut results = self.b.push(Op::Nest(Box::new(nest)), &types);
+        if raises {
+            let Some(err) = results.pop() else { return Err(self.bug("a nest without an error")) };
+            self.check_error(err, true)?;
+        }
+        Ok(results.into_iter().collect())
+    }
+
+    /// How an array meets the indices of the shape that it is broadcast to.
+    fn broadcast_access(&mut self, array: Value, a: ArrayTy, shape: &[Value]) -> Access {
+        let skip = shape.len() - usize::from(a.ndim);
+        let dims = (0..a.ndim).map(|dim| Along { dim: dim + skip as u8, stretch: true }).collect();
+        Access { array, dims, item: item(a) }
     }
 
     /// Raises ValueError unless an array broadcasts to a shape.
@@ -150,50 +274,18 @@ impl Body<'_, '_, '_> {
         self.raise_if(bad, "ValueError", "operands could not be broadcast together")?;
         Ok(shape)
     }
+}
 
-    /// Loops over all indices of a shape, the contiguous dimension innermost.
-    fn nest(&mut self, shape: &[Value], layout: Layout, body: impl FnOnce(&mut Self, &[Value]) -> Result<()>) -> Result<()> {
-        let order: Vec<usize> =
-            if layout == Layout::F { (0..shape.len()).rev().collect() } else { (0..shape.len()).collect() };
-        let zero = self.b.i64(0);
-        let mut indices: Vals = smallvec![zero; shape.len()];
-        let mut open = vec![];
-        for dim in order {
-            let (index, loop_) = self.begin_loop(shape[dim]);
-            indices[dim] = index;
-            open.push(loop_);
-        }
-        body(self, &indices)?;
-        while let Some(loop_) = open.pop() {
-            self.end_loop(loop_);
-        }
-        Ok(())
-    }
+/// The items of an array type.
+pub(super) fn item(ty: ArrayTy) -> Item {
+    Item { size: ty.dtype.itemsize(), align: element_align(ty), layout: ty.layout }
+}
 
-    /// The element of an operand that meets an index of the broadcast shape.
-    fn broadcast_element(&mut self, operand: &Typed, shape: &[Value], indices: &[Value]) -> Typed {
-        let Kind::Array(a) = *operand.ty.kind() else { return operand.clone() };
-        let array = operand.vals[0];
-        let skip = shape.len() - usize::from(a.ndim);
-        let mut picked = Vals::new();
-        for dim in 0..usize::from(a.ndim) {
-            let n = self.b.part(array, Part::Shape(dim as u8));
-            let index = indices[skip + dim];
-            if n == shape[skip + dim] {
-                picked.push(index);
-                continue;
-            }
-            let one = self.b.i64(1);
-            let zero = self.b.i64(0);
-            let stretched = self.b.cmp(Cmp::Eq, n, one);
-            picked.push(self.b.select(stretched, zero, index));
-        }
-        let address = self.element_address(array, a, &picked);
-        Typed::new(a.dtype, self.load(address, a))
-    }
-
-    fn write_element(&mut self, array: Value, ty: ArrayTy, indices: &[Value], vals: &[Value]) {
-        let address = self.element_address(array, ty, indices);
-        self.store(address, ty, vals);
+/// The alignment of the parts of an element.
+pub(super) fn element_align(ty: ArrayTy) -> u8 {
+    match ty.dtype.kind() {
+        _ if !ty.aligned => 1,
+        Kind::Complex { bits, .. } => bits / 16,
+        _ => ty.dtype.itemsize() as u8,
     }
 }

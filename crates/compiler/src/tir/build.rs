@@ -7,6 +7,7 @@ use ferdelance_abi::settings::Options;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
+use super::nest::Subview;
 use super::{
     Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Target, Term, Type,
     Un, Value,
@@ -63,6 +64,17 @@ impl Builder {
         b
     }
 
+    /// Goes on with a function that is there already.
+    pub fn resume(func: Function) -> Builder {
+        let mut ints = vec![None; func.values.len()];
+        for inst in func.blocks.iter().flat_map(|b| &b.insts) {
+            if let Op::Int(value) = inst.op {
+                ints[inst.results[0].index()] = Some(value);
+            }
+        }
+        Builder { func, block: BlockId(0), loc: LocId(0), ints, integral: FxHashMap::default() }
+    }
+
     // ---- blocks and locations ----
 
     pub fn new_block(&mut self) -> BlockId {
@@ -76,8 +88,18 @@ impl Builder {
         v
     }
 
+    /// Makes a value that is not defined yet a parameter of a block.
+    pub fn adopt_param(&mut self, block: BlockId, v: Value) {
+        self.func.blocks[block.index()].params.push(v);
+    }
+
     pub fn switch_to(&mut self, block: BlockId) {
         self.block = block;
+    }
+
+    /// Takes the instructions out of a block.
+    pub fn take_insts(&mut self, block: BlockId) -> Vec<Inst> {
+        std::mem::take(&mut self.func.blocks[block.index()].insts)
     }
 
     pub fn current(&self) -> BlockId {
@@ -97,11 +119,21 @@ impl Builder {
         self.loc = LocId(self.func.locs.len() as u32 - 1);
     }
 
+    /// Sets the location of what follows to one that the function has.
+    pub fn set_loc_id(&mut self, loc: LocId) {
+        self.loc = loc;
+    }
+
+    pub fn loc_id(&self) -> LocId {
+        self.loc
+    }
+
     pub fn loc(&self) -> &Loc {
         &self.func.locs[self.loc.index()]
     }
 
-    fn value(&mut self, ty: Type) -> Value {
+    /// A new value, to be defined in a nest.
+    pub fn value(&mut self, ty: Type) -> Value {
         self.ints.push(None);
         self.func.new_value(ty)
     }
@@ -333,6 +365,11 @@ impl Builder {
     pub fn view(&mut self, base: Value, data: Value, shape: &[Value], strides: &[Value]) -> Value {
         let op = Op::View { base, data, shape: shape.into(), strides: strides.into() };
         self.one(op, Type::Array(shape.len() as u8))
+    }
+    /// A view by indices; whole arrays are themselves.
+    pub fn subview(&mut self, view: Subview) -> Value {
+        let rank = view.axes.len() as u8;
+        self.one(Op::Subview(Box::new(view)), Type::Array(rank))
     }
     pub fn part(&mut self, array: Value, part: Part) -> Value {
         let ty = match part {

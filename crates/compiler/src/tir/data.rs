@@ -37,6 +37,7 @@ use ferdelance_abi::settings::Options;
 use smallvec::SmallVec;
 
 use super::foreign::{CEntry, CSignature};
+use super::nest::{Axis, Nest, Subview};
 use crate::hir::id;
 use crate::source::Source;
 use crate::types::{PyRef, Ty};
@@ -287,8 +288,12 @@ pub enum Op {
     MakeArray { owner: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
     /// A view: an array over the memory of `base` (keeps it alive) with its own data, shape, strides.
     View { base: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
+    /// A view by indices.
+    Subview(Box<Subview>),
     /// A part of a descriptor.
     ArrayPart(Value, Part),
+    /// A computation over whole arrays.
+    Nest(Box<Nest>),
     /// Calls a compiled function of the program.
     Call { func: FuncId, args: SmallVec<[Value; 4]> },
     /// Calls a function by its address. The last result is the error.
@@ -304,7 +309,7 @@ pub enum Op {
     Assume(Value),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Inst {
     pub op: Op,
     pub results: SmallVec<[Value; 2]>,
@@ -420,6 +425,21 @@ pub struct Program {
 }
 
 impl Function {
+    /// Stands in for a function that is being worked on.
+    pub fn empty() -> Function {
+        Function {
+            symbol: "".into(),
+            name: "".into(),
+            params: vec![],
+            results: vec![],
+            may_raise: false,
+            recursive: true,
+            options: Options::default(),
+            blocks: vec![],
+            values: vec![],
+            locs: vec![],
+        }
+    }
     pub fn ty(&self, v: Value) -> Type {
         self.values[v.index()]
     }
@@ -477,8 +497,8 @@ impl Term {
 }
 
 impl Op {
-    /// Calls `f` with a reference to each operand.
-    pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+    /// Calls `f` with a reference to each operand; for a nest, with each use in its body, too.
+    pub fn for_each_operand_mut(&mut self, f: &mut dyn FnMut(&mut Value)) {
         match self {
             Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef | Op::Pool(_) | Op::StackSlot { .. } => {}
             Op::Unary(_, a) | Op::Cast(_, a) | Op::ArrayPart(a, _) | Op::Retain(a) | Op::Release(a) | Op::Assume(a) => f(a),
@@ -509,6 +529,18 @@ impl Op {
                 f(data);
                 shape.iter_mut().chain(strides).for_each(f);
             }
+            Op::Subview(view) => {
+                f(&mut view.base);
+                view.at.iter_mut().for_each(|(_, index)| f(index));
+                for axis in &mut view.axes {
+                    if let Axis::Part { start, count, step, .. } = axis {
+                        f(start);
+                        f(count);
+                        f(step);
+                    }
+                }
+            }
+            Op::Nest(nest) => nest.for_each_use_mut(f),
             Op::Call { args, .. } | Op::Rt { args, .. } => args.iter_mut().for_each(f),
             Op::CallIndirect { pointer, args } | Op::CallC { pointer, args, .. } => {
                 f(pointer);
@@ -519,9 +551,12 @@ impl Op {
 
     /// Calls `f` with each operand.
     pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
+        if let Op::Nest(nest) = self {
+            return nest.for_each_operand(&mut f as &mut dyn FnMut(Value));
+        }
         // The clone is of the operand lists only; ops are small.
         let mut copy = self.clone();
-        copy.for_each_operand_mut(|v| f(*v));
+        copy.for_each_operand_mut(&mut |v| f(*v));
     }
 
     /// No effect besides its results: may be removed when they are unused, and moved.
@@ -538,6 +573,7 @@ impl Op {
             | Op::Assume(_)
             | Op::MakeArray { .. } => false,
             Op::Rt { func, .. } => matches!(func.info().effect, Effect::Pure | Effect::Read),
+            Op::Nest(nest) => !nest.stores() && !nest.allocates(),
             _ => true,
         }
     }

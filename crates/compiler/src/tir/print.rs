@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use ferdelance_abi::settings::FastMath;
 
 use super::data::*;
+use super::nest::{Access, Axis, Item, Nest, OutputKind, Subview};
 
 impl Display for Type {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -113,6 +114,9 @@ impl Display for Op {
                 dimensions(f, shape, strides)
             }
             Op::ArrayPart(array, part) => write!(f, "part {array}, {part}"),
+            Op::Subview(view) => write!(f, "{view}"),
+            // Its body needs the types of its values: `Function::write_inst`.
+            Op::Nest(nest) => write!(f, "nest {}", Bracketed(&nest.extents)),
             Op::Call { func, args } => {
                 write!(f, "call {func}(")?;
                 list(f, args)?;
@@ -137,6 +141,50 @@ impl Display for Op {
             Op::Release(a) => write!(f, "release {a}"),
             Op::Assume(a) => write!(f, "assume {a}"),
         }
+    }
+}
+
+/// `[a, b]`
+struct Bracketed<'a>(&'a [Value]);
+
+impl Display for Bracketed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('[')?;
+        list(f, self.0)?;
+        f.write_char(']')
+    }
+}
+
+impl Display for Subview {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "subview {}{}[", self.base, self.item)?;
+        for (i, axis) in self.axes.iter().enumerate() {
+            f.write_str(if i > 0 { ", " } else { "" })?;
+            match axis {
+                Axis::New => f.write_str("new")?,
+                Axis::Whole(dim) => write!(f, "d{dim}")?,
+                Axis::Part { dim, start, count, step } => write!(f, "d{dim} from {start} count {count} step {step}")?,
+            }
+        }
+        f.write_char(']')?;
+        self.at.iter().try_for_each(|(dim, index)| write!(f, " d{dim} at {index}"))
+    }
+}
+
+/// `:8c` for items of 8 bytes in C order.
+impl Display for Item {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, ":{}{}", self.size, format!("{:?}", self.layout).to_ascii_lowercase())?;
+        if u32::from(self.align) != self.size { write!(f, "/{}", self.align) } else { Ok(()) }
+    }
+}
+
+/// `v3:8c[d0, d1?]`; a question mark where it may be stretched.
+impl Display for Access {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}[", self.array, self.item)?;
+        list(f, self.dims.iter().map(|a| format!("d{}{}", a.dim, if a.stretch { "?" } else { "" })))?;
+        f.write_char(']')
     }
 }
 
@@ -253,6 +301,63 @@ impl Function {
         Ok(())
     }
 
+    /// An instruction on a line of its own; a nest's body on lines between braces.
+    fn write_inst(&self, f: &mut Formatter<'_>, inst: &Inst, indent: &str) -> fmt::Result {
+        f.write_str(indent)?;
+        if !inst.results.is_empty() {
+            self.write_typed(f, &inst.results)?;
+            f.write_str(" = ")?;
+        }
+        write!(f, "{}", inst.op)?;
+        if let Op::Nest(nest) = &inst.op {
+            f.write_str(" {")?;
+            self.write_location(f, inst.loc)?;
+            f.write_char('\n')?;
+            self.write_nest(f, nest, &format!("{indent}  "))?;
+            return writeln!(f, "{indent}}}");
+        }
+        self.write_location(f, inst.loc)?;
+        f.write_char('\n')
+    }
+
+    fn write_nest(&self, f: &mut Formatter<'_>, nest: &Nest, indent: &str) -> fmt::Result {
+        for input in &nest.inputs {
+            f.write_str(indent)?;
+            self.write_typed(f, &input.elements)?;
+            writeln!(f, " = item {}", input.access)?;
+        }
+        if !nest.indices.is_empty() {
+            f.write_str(indent)?;
+            self.write_typed(f, &nest.indices)?;
+            f.write_str(" = indices\n")?;
+        }
+        for output in &nest.outputs {
+            if let OutputKind::Reduce(r) = &output.kind {
+                f.write_str(indent)?;
+                self.write_typed(f, &r.accumulators)?;
+                writeln!(f, " = carried from {}", Bracketed(&r.init))?;
+            }
+        }
+        nest.insts.iter().try_for_each(|inst| self.write_inst(f, inst, indent))?;
+        for output in &nest.outputs {
+            f.write_str(indent)?;
+            match &output.kind {
+                OutputKind::New(item) => write!(f, "new{item}")?,
+                OutputKind::Store(access) => write!(f, "store {access}")?,
+                OutputKind::Reduce(r) => {
+                    f.write_str(if r.pairwise { "sum over [" } else { "carry over [" })?;
+                    list(f, (0..nest.extents.len()).filter(|d| r.over >> d & 1 == 1).map(|d| format!("d{d}")))?;
+                    f.write_char(']')?;
+                    r.item.iter().try_for_each(|item| write!(f, " new{item}"))?;
+                }
+            }
+            f.write_str(", ")?;
+            list(f, &output.values)?;
+            f.write_char('\n')?;
+        }
+        nest.guards.iter().try_for_each(|(i, o)| writeln!(f, "{indent}guard input {i}, output {o}"))
+    }
+
     fn write_options(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let options = &self.options;
         let flags = [
@@ -300,16 +405,7 @@ impl Display for Function {
                 f.write_char(')')?;
             }
             f.write_str(":\n")?;
-            for inst in &block.insts {
-                f.write_str("  ")?;
-                if !inst.results.is_empty() {
-                    self.write_typed(f, &inst.results)?;
-                    f.write_str(" = ")?;
-                }
-                write!(f, "{}", inst.op)?;
-                self.write_location(f, inst.loc)?;
-                f.write_char('\n')?;
-            }
+            block.insts.iter().try_for_each(|inst| self.write_inst(f, inst, "  "))?;
             write!(f, "  {}", block.term)?;
             self.write_location(f, block.term_loc)?;
             f.write_char('\n')?;

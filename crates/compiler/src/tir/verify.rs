@@ -6,6 +6,7 @@
 use ferdelance_abi::rtfn::{Effect, RtTy};
 
 use super::data::*;
+use super::nest::{Access, Axis, Nest, OutputKind, Subview};
 
 /// `Err` with a formatted message unless the condition holds.
 macro_rules! ensure {
@@ -17,7 +18,8 @@ macro_rules! ensure {
 }
 
 impl Program {
-    /// Checks every function, and that the program's tables refer to what exists.
+    /// Checks that the program can be emitted: every function is well formed, has no operation on whole
+    /// arrays left, and the program's tables refer to what exists.
     pub fn verify(&self) -> Result<(), String> {
         if let Some(entry) = self
             .entries
@@ -52,6 +54,9 @@ impl Program {
         symbols.sort_unstable();
         if let Some(twice) = symbols.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(format!("symbol {} is used twice", twice[0]));
+        }
+        for inst in self.functions.iter().flat_map(|f| &f.blocks).flat_map(|b| &b.insts) {
+            ensure!(!matches!(inst.op, Op::Nest(_) | Op::Subview(_)), "`{}` was not expanded", inst.op);
         }
         self.functions.iter().try_for_each(|f| f.verify(self))
     }
@@ -89,6 +94,18 @@ struct Def {
     block: u32,
     /// 0 for parameters of the block, otherwise 1 + the instruction's index.
     position: u32,
+}
+
+/// The block of values that are defined inside of a nest.
+const LOCAL: u32 = u32::MAX;
+
+fn define(defs: &mut [Option<Def>], v: Value, def: Def) -> Checked {
+    let Some(known) = defs.get_mut(v.index()) else {
+        return Err(format!("{v} has no type"));
+    };
+    ensure!(known.is_none(), "{v} is defined twice");
+    *known = Some(def);
+    Ok(())
 }
 
 struct Check<'a> {
@@ -194,14 +211,13 @@ impl<'a> Check<'a> {
             let results =
                 insts.flat_map(|(i, inst)| inst.results.iter().map(move |&v| (v, i as u32 + 1)));
             for (v, position) in params.chain(results) {
-                let Some(def) = self.defs.get_mut(v.index()) else {
-                    return Err(format!("{v} has no type"));
-                };
-                ensure!(def.is_none(), "{v} is defined twice");
-                *def = Some(Def {
-                    block: b as u32,
-                    position,
-                });
+                define(&mut self.defs, v, Def { block: b as u32, position })?;
+            }
+            for (i, inst) in block.insts.iter().enumerate() {
+                let Op::Nest(nest) = &inst.op else { continue };
+                for v in nest.locals() {
+                    define(&mut self.defs, v, Def { block: LOCAL, position: i as u32 })?;
+                }
             }
         }
         Ok(())
@@ -210,7 +226,8 @@ impl<'a> Check<'a> {
     fn known_operands(&self, visit: impl FnOnce(&mut dyn FnMut(Value))) -> Checked {
         let mut unknown = None;
         visit(&mut |v| {
-            if self.defs.get(v.index()).is_none_or(Option::is_none) {
+            let def = self.defs.get(v.index()).copied().flatten();
+            if def.is_none_or(|d| d.block == LOCAL) {
                 unknown = unknown.or(Some(v));
             }
         });
@@ -267,6 +284,7 @@ impl<'a> Check<'a> {
                 no_result(Ok(()))
             }
             Op::Assume(v) => no_result(self.is(*v, Type::I1)),
+            Op::Nest(nest) => self.nest(nest, results),
             Op::Call { func, args } => {
                 let callee = self.program.functions.get(func.index());
                 let callee = callee.ok_or_else(|| format!("{func} does not exist"))?;
@@ -411,6 +429,7 @@ impl<'a> Check<'a> {
                 );
                 self.descriptor(ty, *data, shape, strides)?;
             }
+            Op::Subview(view) => self.subview(view, ty)?,
             Op::ArrayPart(array, part) => {
                 let Type::Array(rank) = self.ty(*array) else {
                     return Err(format!("{array} is no array"));
@@ -428,6 +447,101 @@ impl<'a> Check<'a> {
             _ => return Err("unexpected instruction".to_owned()),
         }
         Ok(())
+    }
+
+    fn subview(&self, view: &Subview, ty: Type) -> Checked {
+        let Type::Array(rank) = self.ty(view.base) else {
+            return Err(format!("{} is no array", view.base));
+        };
+        ensure!(ty == Type::Array(view.axes.len() as u8), "result is {ty}");
+        let mut seen = vec![false; usize::from(rank)];
+        let mut once = |dim: u8| match seen.get_mut(usize::from(dim)) {
+            Some(seen) if !*seen => {
+                *seen = true;
+                Ok(())
+            }
+            _ => Err(format!("dimension {dim} of {rank}")),
+        };
+        for &(dim, index) in &view.at {
+            once(dim)?;
+            self.is(index, Type::I64)?;
+        }
+        for axis in &view.axes {
+            match *axis {
+                Axis::New => {}
+                Axis::Whole(dim) => once(dim)?,
+                Axis::Part { dim, start, count, step } => {
+                    once(dim)?;
+                    [start, count, step].into_iter().try_for_each(|v| self.is(v, Type::I64))?;
+                }
+            }
+        }
+        ensure!(seen.iter().all(|s| *s), "a dimension is missing");
+        Ok(())
+    }
+
+    fn access(&self, access: &Access, nest: &Nest) -> Checked {
+        let rank = access.dims.len();
+        self.is(access.array, Type::Array(rank as u8))?;
+        for (i, along) in access.dims.iter().enumerate() {
+            ensure!(usize::from(along.dim) < nest.extents.len(), "dimension {} of the nest", along.dim);
+            let twice = access.dims[..i].iter().any(|a| a.dim == along.dim);
+            ensure!(!twice, "dimension {} of the nest is used twice", along.dim);
+        }
+        ensure!(access.item.align.is_power_of_two(), "alignment {}", access.item.align);
+        Ok(())
+    }
+
+    fn nest(&self, nest: &Nest, results: &[Value]) -> Checked {
+        let rank = nest.extents.len();
+        nest.extents.iter().try_for_each(|&v| self.is(v, Type::I64))?;
+        nest.inputs.iter().try_for_each(|input| self.access(&input.access, nest))?;
+        ensure!(nest.indices.is_empty() || nest.indices.len() == rank, "{} indices", nest.indices.len());
+        nest.indices.iter().try_for_each(|&v| self.is(v, Type::I64))?;
+        let mut types = vec![];
+        for output in &nest.outputs {
+            let values = output.values.iter().map(|&v| self.ty(v));
+            match &output.kind {
+                OutputKind::New(_) => types.push(Type::Array(rank as u8)),
+                OutputKind::Store(access) => self.access(access, nest)?,
+                OutputKind::Reduce(r) => {
+                    let carried: Vec<Type> = values.collect();
+                    self.are(&r.accumulators, &carried, "accumulators")?;
+                    self.are(&r.init, &carried, "initial values")?;
+                    match r.item {
+                        Some(_) => types.push(Type::Array(r.kept(rank).count() as u8)),
+                        None => types.extend(carried),
+                    }
+                }
+            }
+        }
+        types.extend(nest.allocates().then_some(Type::Err));
+        for inst in &nest.insts {
+            ensure!(inst.op.is_pure() || matches!(inst.op, Op::Call { .. }), "`{}` in a nest has effects", inst.op);
+            self.location(inst.loc)?;
+            self.inst(inst)?;
+        }
+        self.local_order(nest)?;
+        self.are(results, &types, "results")
+    }
+
+    /// The body of a nest defines what it uses before, or has it from outside.
+    fn local_order(&self, nest: &Nest) -> Checked {
+        let locals = nest.locals();
+        let own: Vec<Value> = nest.insts.iter().flat_map(|i| i.results.iter().copied()).collect();
+        let mut known: Vec<Value> = locals.into_iter().filter(|v| !own.contains(v)).collect();
+        let check = |v: Value, known: &[Value]| {
+            let local = self.defs.get(v.index()).copied().flatten().is_none_or(|d| d.block == LOCAL);
+            ensure!(!local || known.contains(&v), "{v} is used in a nest before it is defined there");
+            Ok(())
+        };
+        for inst in &nest.insts {
+            let mut wrong = Ok(());
+            inst.op.for_each_operand(|v| wrong = wrong.clone().and(check(v, &known)));
+            wrong?;
+            known.extend(&inst.results);
+        }
+        nest.outputs.iter().flat_map(|o| &o.values).try_for_each(|&v| check(v, &known))
     }
 
     fn descriptor(&self, ty: Type, data: Value, shape: &[Value], strides: &[Value]) -> Checked {

@@ -191,6 +191,8 @@ impl<'c> Emitter<'_, '_, 'c> {
                     },
                 )
             }
+            // Expanded before emission: `Program::verify` accepts none.
+            Op::Subview(_) | Op::Nest(_) => return SmallVec::new(),
             // Without a result: see `inst`.
             Op::Store { .. }
             | Op::Call { .. }

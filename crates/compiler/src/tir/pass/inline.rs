@@ -21,7 +21,7 @@ pub fn inline(program: &mut Program) {
     // Callees come after their callers in the list (they are reserved when first called, but lowered
     // completely before the caller goes on), except in recursions, which are not inlined.
     for caller in (0..program.functions.len()).rev() {
-        let mut f = std::mem::replace(&mut program.functions[caller], placeholder());
+        let mut f = std::mem::replace(&mut program.functions[caller], Function::empty());
         let mut changed = false;
         let mut at = 0;
         while at < f.blocks.len() {
@@ -47,21 +47,6 @@ pub fn inline(program: &mut Program) {
     drop_uncalled(program);
 }
 
-fn placeholder() -> Function {
-    Function {
-        symbol: "".into(),
-        name: "".into(),
-        params: vec![],
-        results: vec![],
-        may_raise: false,
-        recursive: true,
-        options: Default::default(),
-        blocks: vec![],
-        values: vec![],
-        locs: vec![],
-    }
-}
-
 fn wants_inlining(callee: &Function, calls: u32, caller_size: usize) -> bool {
     if callee.recursive || callee.options.never_inline {
         return false;
@@ -74,13 +59,24 @@ fn wants_inlining(callee: &Function, calls: u32, caller_size: usize) -> bool {
 fn call_counts(program: &Program) -> Vec<u32> {
     let mut counts = vec![0; program.functions.len()];
     for f in &program.functions {
-        for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        for_each_call(f, |func| counts[func.index()] += 1);
+    }
+    counts
+}
+
+/// Calls `visit` with each function that `f` calls, in the bodies of nests, too.
+fn for_each_call(f: &Function, mut visit: impl FnMut(FuncId)) {
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        let insts = match &inst.op {
+            Op::Nest(nest) => &nest.insts[..],
+            _ => std::slice::from_ref(inst),
+        };
+        for inst in insts {
             if let Op::Call { func, .. } = inst.op {
-                counts[func.index()] += 1;
+                visit(func);
             }
         }
     }
-    counts
 }
 
 /// Replaces the call at `index` of `block` by the callee's body.
@@ -115,9 +111,13 @@ fn splice(f: &mut Function, block: BlockId, index: usize, program: &Program) {
         let mut new = source.clone();
         new.params.iter_mut().for_each(value);
         for inst in &mut new.insts {
-            inst.op.for_each_operand_mut(value);
+            inst.op.for_each_operand_mut(&mut |v| value(v));
             inst.results.iter_mut().for_each(value);
             inst.loc = loc(inst.loc);
+            if let Op::Nest(nest) = &mut inst.op {
+                nest.for_each_local_mut(value);
+                nest.insts.iter_mut().for_each(|inst| inst.loc = loc(inst.loc));
+            }
         }
         for_each_term_operand(&mut new.term, value);
         for target in new.term.targets_mut() {
@@ -172,11 +172,7 @@ fn drop_uncalled(program: &mut Program) {
         if std::mem::replace(&mut keep[id.index()], true) {
             continue;
         }
-        for inst in program.functions[id.index()].blocks.iter().flat_map(|b| &b.insts) {
-            if let Op::Call { func, .. } = inst.op {
-                work.push(func);
-            }
-        }
+        for_each_call(&program.functions[id.index()], |func| work.push(func));
     }
     if keep.iter().all(|&k| k) {
         return;
@@ -192,8 +188,18 @@ fn drop_uncalled(program: &mut Program) {
     let mut flags = keep.iter();
     program.functions.retain(|_| *flags.next().unwrap_or(&true));
     for inst in program.functions.iter_mut().flat_map(|f| &mut f.blocks).flat_map(|b| &mut b.insts) {
-        if let Op::Call { func, .. } = &mut inst.op {
-            *func = new_ids[func.index()];
+        let nested = match &mut inst.op {
+            Op::Call { func, .. } => {
+                *func = new_ids[func.index()];
+                continue;
+            }
+            Op::Nest(nest) => &mut nest.insts,
+            _ => continue,
+        };
+        for inst in nested {
+            if let Op::Call { func, .. } = &mut inst.op {
+                *func = new_ids[func.index()];
+            }
         }
     }
     for entry in program.entries.iter_mut().chain(&mut program.pointers).chain(program.c_entries.iter_mut().map(|entry| &mut entry.func)) {

@@ -27,13 +27,13 @@ pub fn simplify(f: &mut Function) {
 }
 
 /// A substitution of values, with path compression.
-struct Renaming(Vec<Value>);
+pub(crate) struct Renaming(Vec<Value>);
 
 impl Renaming {
-    fn new(f: &Function) -> Renaming {
+    pub fn new(f: &Function) -> Renaming {
         Renaming((0..f.values.len() as u32).map(Value).collect())
     }
-    fn find(&mut self, v: Value) -> Value {
+    pub fn find(&mut self, v: Value) -> Value {
         let mut root = v;
         while self.0[root.index()] != root {
             root = self.0[root.index()];
@@ -44,13 +44,13 @@ impl Renaming {
         }
         root
     }
-    fn set(&mut self, from: Value, to: Value) {
+    pub fn set(&mut self, from: Value, to: Value) {
         self.0[from.index()] = to;
     }
-    fn apply(&mut self, f: &mut Function) {
+    pub fn apply(&mut self, f: &mut Function) {
         for block in &mut f.blocks {
             for inst in &mut block.insts {
-                inst.op.for_each_operand_mut(|v| *v = self.find(*v));
+                inst.op.for_each_operand_mut(&mut |v| *v = self.find(*v));
             }
             for_each_term_operand(&mut block.term, |v| *v = self.find(*v));
         }
@@ -58,7 +58,7 @@ impl Renaming {
 }
 
 /// Every operand of a terminator, arguments of targets included.
-pub(super) fn for_each_term_operand(term: &mut Term, mut f: impl FnMut(&mut Value)) {
+pub(crate) fn for_each_term_operand(term: &mut Term, mut f: impl FnMut(&mut Value)) {
     match term {
         Term::Branch { cond: v, .. } | Term::Switch { value: v, .. } | Term::Throw(v) => f(v),
         Term::Return(vs) => vs.iter_mut().for_each(&mut f),

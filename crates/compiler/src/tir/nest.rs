@@ -1,0 +1,238 @@
+//! Operations on whole arrays as single instructions.
+//!
+//! A [`Nest`] says what is computed for each index of an index space, not how the loops run: the passes
+//! of `crate::nest` merge nests, and expand those that are left into blocks. A [`Subview`] is a view by
+//! indices instead of addresses, so that the passes can look through it at arrays that are never made.
+
+use smallvec::SmallVec;
+
+use super::{Inst, Value};
+use crate::types::Layout;
+
+/// The items of an array as memory has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// In bytes.
+    pub size: u32,
+    pub align: u8,
+    /// What is known of the array's strides.
+    pub layout: Layout,
+}
+
+/// How a dimension of an array runs along with the nest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Along {
+    /// The nest's dimension.
+    pub dim: u8,
+    /// The array may have one item here where the nest has several: it is stretched (broadcast).
+    pub stretch: bool,
+}
+
+/// The part that an array plays in a nest.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Access {
+    pub array: Value,
+    /// One for each dimension of the array; no dimension of the nest twice.
+    pub dims: SmallVec<[Along; 4]>,
+    pub item: Item,
+}
+
+/// An array that is read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Input {
+    pub access: Access,
+    /// Defines the values of the item in the body.
+    pub elements: SmallVec<[Value; 2]>,
+}
+
+/// What becomes of values that the body computes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum OutputKind {
+    /// They fill a new array, whose dimensions are the nest's. A result of the instruction.
+    New(Item),
+    /// They are written to an array that exists. No result.
+    Store(Access),
+    Reduce(Reduction),
+}
+
+/// A value that is carried from one index to the next.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reduction {
+    /// The dimensions that are reduced, as bits.
+    pub over: u32,
+    /// Defines the accumulated values in the body.
+    pub accumulators: SmallVec<[Value; 2]>,
+    /// What they start with: values from outside.
+    pub init: SmallVec<[Value; 2]>,
+    /// The values are floating-point sums, whose terms are added in any order, in small groups first.
+    pub pairwise: bool,
+    /// Where dimensions are left: the new array that the results fill, a result of the instruction.
+    /// Otherwise the values themselves are its results.
+    pub item: Option<Item>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Values of the body (or from outside).
+    pub values: SmallVec<[Value; 2]>,
+    pub kind: OutputKind,
+}
+
+/// A computation for each index of an index space, in any order unless an output says otherwise.
+/// All inputs are read as they were before the nest began.
+///
+/// Results: for each output in order its array or its values; then, if there are new arrays, an error.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Nest {
+    /// Number of indices in each dimension.
+    pub extents: SmallVec<[Value; 4]>,
+    pub inputs: Vec<Input>,
+    /// Defines the index in each dimension, for bodies that need it; otherwise empty.
+    pub indices: SmallVec<[Value; 4]>,
+    /// The body: defines values in terms of elements, accumulators, indices and values from outside. Pure,
+    /// besides loads.
+    pub insts: Vec<Inst>,
+    pub outputs: Vec<Output>,
+    /// Inputs and outputs (stores) by number that share no memory if the caller keeps to it: checked when
+    /// the code runs, and if they do, the results are kept aside before they are stored.
+    pub guards: Vec<(u32, u32)>,
+}
+
+/// A dimension of a [`Subview`].
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Axis {
+    /// One item.
+    New,
+    /// A dimension of the base.
+    Whole(u8),
+    /// Every `step`-th item of a dimension of the base, inside of it.
+    Part { dim: u8, start: Value, count: Value, step: Value },
+}
+
+/// A view by indices. The dimensions of the base that are not among the axes are fixed by `at`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Subview {
+    pub base: Value,
+    pub at: SmallVec<[(u8, Value); 2]>,
+    pub axes: SmallVec<[Axis; 4]>,
+    /// Of the base.
+    pub item: Item,
+}
+
+/// The dimension whose stride is the size of an item.
+pub fn unit_dim(layout: Layout, rank: usize) -> Option<usize> {
+    match layout {
+        Layout::C => rank.checked_sub(1),
+        Layout::F => (rank > 0).then_some(0),
+        Layout::A => None,
+    }
+}
+
+impl Nest {
+    /// Calls `f` with each value that the nest defines inside of itself.
+    pub fn for_each_local_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+        self.inputs.iter_mut().flat_map(|i| &mut i.elements).for_each(&mut f);
+        self.indices.iter_mut().for_each(&mut f);
+        self.insts.iter_mut().flat_map(|i| &mut i.results).for_each(&mut f);
+        for output in &mut self.outputs {
+            if let OutputKind::Reduce(r) = &mut output.kind {
+                r.accumulators.iter_mut().for_each(&mut f);
+            }
+        }
+    }
+
+    pub fn locals(&self) -> Vec<Value> {
+        let accumulators = self.outputs.iter().filter_map(|o| match &o.kind {
+            OutputKind::Reduce(r) => Some(&r.accumulators),
+            _ => None,
+        });
+        let all = self.inputs.iter().map(|i| &i.elements).chain(accumulators).flatten();
+        all.chain(&self.indices).chain(self.insts.iter().flat_map(|i| &i.results)).copied().collect()
+    }
+
+    /// Calls `f` with each value that is used, those that the nest defines included.
+    pub fn for_each_use_mut(&mut self, mut f: impl FnMut(&mut Value)) {
+        self.extents.iter_mut().for_each(&mut f);
+        self.inputs.iter_mut().for_each(|i| f(&mut i.access.array));
+        for inst in &mut self.insts {
+            inst.op.for_each_operand_mut(&mut f);
+        }
+        for output in &mut self.outputs {
+            output.values.iter_mut().for_each(&mut f);
+            match &mut output.kind {
+                OutputKind::New(_) => {}
+                OutputKind::Store(access) => f(&mut access.array),
+                OutputKind::Reduce(r) => r.init.iter_mut().for_each(&mut f),
+            }
+        }
+    }
+
+    /// Calls `f` with each value from outside that is used.
+    pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
+        let locals = self.locals();
+        let mut outside = |v: Value| {
+            if !locals.contains(&v) {
+                f(v);
+            }
+        };
+        self.extents.iter().for_each(|v| outside(*v));
+        self.inputs.iter().for_each(|i| outside(i.access.array));
+        for inst in &self.insts {
+            inst.op.for_each_operand(&mut outside);
+        }
+        for output in &self.outputs {
+            output.values.iter().for_each(|v| outside(*v));
+            match &output.kind {
+                OutputKind::New(_) => {}
+                OutputKind::Store(access) => outside(access.array),
+                OutputKind::Reduce(r) => r.init.iter().for_each(|v| outside(*v)),
+            }
+        }
+    }
+
+    /// Writes memory that others see.
+    pub fn stores(&self) -> bool {
+        self.outputs.iter().any(|o| matches!(o.kind, OutputKind::Store(_)))
+    }
+
+    /// Makes new arrays, and so may raise.
+    pub fn allocates(&self) -> bool {
+        self.outputs.iter().any(Output::makes_array)
+    }
+
+    /// Where in the instruction's results those of each output begin, and how many there are.
+    pub fn result_ranges(&self) -> Vec<std::ops::Range<usize>> {
+        let mut at = 0;
+        self.outputs
+            .iter()
+            .map(|o| {
+                let start = at;
+                at += match &o.kind {
+                    OutputKind::New(_) => 1,
+                    OutputKind::Store(_) => 0,
+                    OutputKind::Reduce(r) if r.item.is_some() => 1,
+                    OutputKind::Reduce(_) => o.values.len(),
+                };
+                start..at
+            })
+            .collect()
+    }
+}
+
+impl Output {
+    pub fn makes_array(&self) -> bool {
+        match &self.kind {
+            OutputKind::New(_) => true,
+            OutputKind::Store(_) => false,
+            OutputKind::Reduce(r) => r.item.is_some(),
+        }
+    }
+}
+
+impl Reduction {
+    /// The dimensions that are left, of a nest of `rank`.
+    pub fn kept(&self, rank: usize) -> impl Iterator<Item = usize> {
+        let over = self.over;
+        (0..rank).filter(move |d| over >> d & 1 == 0)
+    }
+}
