@@ -1,7 +1,10 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
-//! * [`expand`]: nests that are left become blocks.
+//! * [`fuse`]: what a nest makes is computed where it is used. * [`alias`]: what may share memory. * [`expand`]: nests that are left become blocks.
 
+pub mod alias;
 pub mod expand;
+pub mod fuse;
 
 pub use expand::expand;
+pub use fuse::fuse;

@@ -10,9 +10,9 @@ use crate::hir;
 use crate::host::Host;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
-use crate::nest::expand;
+use crate::nest::{expand, fuse};
 use crate::tir::build::Builder;
-use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
+use crate::tir::pass::{count::count, inline::inline, number::number, simplify::simplify};
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
@@ -66,6 +66,8 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "simplify", doc: "removes what lowering left over", run: |p| p.functions.iter_mut().for_each(simplify) },
     Pass { name: "inline", doc: "puts small callees in place of their calls", run: inline },
+    Pass { name: "number", doc: "computes each thing once", run: |p| p.functions.iter_mut().for_each(number) },
+    Pass { name: "fuse", doc: "merges operations on whole arrays", run: fuse },
     Pass { name: "expand", doc: "makes loops of operations on whole arrays", run: expand },
     Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
 ];

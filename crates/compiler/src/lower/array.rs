@@ -3,13 +3,14 @@
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::smallvec;
 
-use super::elementwise::element_align;
+use super::elementwise::{element_align, item};
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::host::Const;
 use crate::infer::index::{IndexItem, basic_indexing, index_items, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
+use crate::tir::nest::{Axis, Subview};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
@@ -33,11 +34,11 @@ impl Body<'_, '_, '_> {
         match value.ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.tuple_item(value, items, index, ty),
             Kind::Array(array) => {
-                let (address, view) = self.address(value.vals[0], *array, index, true)?;
-                match view {
-                    None => Ok(self.load(address, *array)),
-                    Some((shape, strides)) => Ok(smallvec![self.b.view(value.vals[0], address, &shape, &strides)]),
+                if ty.as_array().is_some() {
+                    return Ok(smallvec![self.subview(value.vals[0], *array, index, true)?]);
                 }
+                let address = self.element_address(value.vals[0], *array, index, true)?;
+                Ok(self.load(address, *array))
             }
             Kind::Str => self.str_item(value, index),
             Kind::List(item) => self.list_get(value.vals[0], *item, index),
@@ -50,13 +51,12 @@ impl Body<'_, '_, '_> {
             return self.list_set(value.vals[0], item, index, new);
         }
         let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
-        let (address, view) = self.address(value.vals[0], array, index, true)?;
-        if let Some((shape, strides)) = view {
-            let indexing = basic_indexing(array, index.ty).map_err(|m| self.bug(m))?;
-            let Kind::Array(part) = *indexing.result.kind() else { return Err(self.bug("a view that is no array")) };
-            let target = self.b.view(value.vals[0], address, &shape, &strides);
+        let indexing = basic_indexing(array, index.ty).map_err(|m| self.bug(m))?;
+        if let Kind::Array(part) = *indexing.result.kind() {
+            let target = self.subview(value.vals[0], array, index, true)?;
             return self.assign_elements(target, part, new);
         }
+        let address = self.element_address(value.vals[0], array, index, true)?;
         let vals = self.cast(new, array.dtype)?;
         self.store(address, array, &vals);
         Ok(())
@@ -68,10 +68,11 @@ impl Body<'_, '_, '_> {
         match sequence.ty.kind() {
             Kind::Array(array) => {
                 let indexing = basic_indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
-                let (address, view) = self.address(sequence.vals[0], *array, &at, false)?;
-                let vals = match view {
-                    None => self.load(address, *array),
-                    Some((shape, strides)) => smallvec![self.b.view(sequence.vals[0], address, &shape, &strides)],
+                let vals = if indexing.result.as_array().is_some() {
+                    smallvec![self.subview(sequence.vals[0], *array, &at, false)?]
+                } else {
+                    let address = self.element_address(sequence.vals[0], *array, &at, false)?;
+                    self.load(address, *array)
                 };
                 Ok(Typed::new(indexing.result, vals))
             }
@@ -170,59 +171,60 @@ impl Body<'_, '_, '_> {
         self.b.part(array, Part::Stride(dim as u8))
     }
 
-    /// Address of the first element that a basic index takes, and, if the result is a view, its shape
-    /// and strides. With `wrap`, negative indices count from the end and bounds are checked if asked for.
-    #[allow(clippy::type_complexity, reason = "an address and what may come with it")]
-    fn address(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<(Value, Option<(Vals, Vals)>)> {
-        let indexing = basic_indexing(ty, index.ty).map_err(|m| self.bug(m))?;
+    /// The address of the element that an index of integers takes. With `wrap`, negative indices count from
+    /// the end and bounds are checked if asked for.
+    fn element_address(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<Value> {
         let parts = self.index_parts(index);
         let itemsize = ty.dtype.itemsize();
         let mut base = self.b.part(array, Part::Data);
-        let (mut shape, mut strides) = (Vals::new(), Vals::new());
         // The contiguous dimension comes last, so that the address is `base + i * itemsize`.
         let mut unit_index = None;
+        for (dim, part) in parts.iter().filter(|p| !matches!(p.ty.kind(), Kind::Ellipsis)).enumerate() {
+            let at = self.bounded_index(array, part, dim, wrap)?;
+            let stride = self.stride(array, ty, dim);
+            if self.b.as_int(stride) == Some(i64::from(itemsize)) {
+                unit_index = Some(at);
+            } else {
+                let offset = self.b.binary_nsw(Bin::Mul, at, stride);
+                base = self.b.offset(base, offset);
+            }
+        }
+        Ok(match unit_index {
+            Some(at) => self.b.element(base, at, itemsize),
+            None => base,
+        })
+    }
+
+    /// The view that a basic index takes.
+    fn subview(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<Value> {
+        let indexing = basic_indexing(ty, index.ty).map_err(|m| self.bug(m))?;
+        let parts = self.index_parts(index);
+        let mut view = Subview { base: array, at: smallvec![], axes: smallvec![], item: item(ty) };
         let mut dim = 0;
         for (item, source) in indexing.items.iter().zip(&indexing.source) {
+            let part = || source.map(|s| parts[s].clone()).ok_or("an index without a value");
             match *item {
                 IndexItem::NewAxis => {
-                    shape.push(self.b.i64(1));
-                    strides.push(self.b.i64(0));
+                    view.axes.push(Axis::New);
                     continue;
                 }
                 IndexItem::Int => {
-                    let Some(part) = source.map(|s| parts[s].clone()) else { return Err(self.bug("an index without a value")) };
-                    let at = self.bounded_index(array, &part, dim, wrap)?;
-                    let stride = self.stride(array, ty, dim);
-                    if self.b.as_int(stride) == Some(i64::from(itemsize)) {
-                        unit_index = Some(at);
-                    } else {
-                        let offset = self.b.binary_nsw(Bin::Mul, at, stride);
-                        base = self.b.offset(base, offset);
-                    }
+                    let part = part().map_err(|m| self.bug(m))?;
+                    let at = self.bounded_index(array, &part, usize::from(dim), wrap)?;
+                    view.at.push((dim, at));
                 }
-                IndexItem::Slice([false, false, false]) => {
-                    shape.push(self.b.part(array, Part::Shape(dim as u8)));
-                    strides.push(self.stride(array, ty, dim));
-                }
+                IndexItem::Slice([false, false, false]) => view.axes.push(Axis::Whole(dim)),
                 IndexItem::Slice(present) => {
-                    let Some(part) = source.map(|s| parts[s].clone()) else { return Err(self.bug("a slice without a value")) };
-                    let len = self.b.part(array, Part::Shape(dim as u8));
-                    let (start, count, step) = self.slice_indices(&part.vals, present, len)?;
-                    let stride = self.stride(array, ty, dim);
-                    let offset = self.b.binary_nsw(Bin::Mul, start, stride);
-                    base = self.b.offset(base, offset);
-                    shape.push(count);
-                    // A step past the end may be any number.
-                    strides.push(self.b.binary(Bin::Mul, stride, step));
+                    let part = part().map_err(|m| self.bug(m))?;
+                    let len = self.b.part(array, Part::Shape(dim));
+                    let (start, count, step) = self.array_slice(&part.vals, present, len)?;
+                    view.axes.push(Axis::Part { dim, start, count, step });
                 }
                 IndexItem::Ellipsis => return Err(self.bug("an ellipsis that was not spelled out")),
             }
             dim += 1;
         }
-        if let Some(at) = unit_index {
-            base = self.b.element(base, at, itemsize);
-        }
-        Ok((base, indexing.result.as_array().map(|_| (shape, strides))))
+        Ok(self.b.subview(view))
     }
 
     /// The items of an index expression, each with its values.
@@ -252,6 +254,21 @@ impl Body<'_, '_, '_> {
             self.raise_if(outside, "IndexError", "index is out of bounds")?;
         }
         Ok(at)
+    }
+
+    /// The same for a dimension of an array. `[s:]` and `[s:-e]` with constants leave out s + e items; they
+    /// are written so that `[1:-1]`, `[2:]` and `[:-2]` are seen to have the same length. (The start of an
+    /// empty slice does not matter.)
+    fn array_slice(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
+        let constant = |body: &Self, there: bool, at: usize| if there { body.b.as_int(vals[at]) } else { Some(0) };
+        let first = constant(self, present[0], 0).filter(|s| (0..1 << 32).contains(s));
+        let last = constant(self, present[1], usize::from(present[0])).filter(|e| (-1 << 32..i64::from(!present[1])).contains(e));
+        let (Some(first), Some(last), false) = (first, last, present[2]) else { return self.slice_indices(vals, present, len) };
+        let (zero, one) = (self.b.i64(0), self.b.i64(1));
+        let change = self.b.i64(last - first);
+        let left = self.b.binary_nsw(Bin::Add, len, change);
+        let count = if first == last { len } else { self.b.binary(Bin::SMax, left, zero) };
+        Ok((self.b.i64(first), count, one))
     }
 
     /// Start, count and step of a slice of a sequence of `len` items, as `slice.indices` gives them.
@@ -370,10 +387,8 @@ impl Body<'_, '_, '_> {
                 smallvec![self.b.binary_nsw(Bin::Mul, size, itemsize)]
             }
             "T" => {
-                let data = self.b.part(array, Part::Data);
-                let shape: Vals = (0..a.ndim).rev().map(|d| self.b.part(array, Part::Shape(d))).collect();
-                let strides: Vals = (0..usize::from(a.ndim)).rev().map(|d| self.stride(array, a, d)).collect();
-                smallvec![self.b.view(array, data, &shape, &strides)]
+                let axes = (0..a.ndim).rev().map(Axis::Whole).collect();
+                smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
             }
             // dtype, ndim, itemsize: known by type.
             _ => Vals::new(),

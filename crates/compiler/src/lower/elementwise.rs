@@ -52,7 +52,7 @@ impl Body<'_, '_, '_> {
             let ty = Ty::array(dtype, ndim, Layout::C);
             Typed::new(ty, self.map(&operands, ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype))?)
         };
-        self.assign_elements(a.vals[0], target, &new)?;
+        self.write_elements(a.vals[0], target, new)?;
         Ok(a.vals.clone())
     }
 
@@ -84,15 +84,22 @@ impl Body<'_, '_, '_> {
 
     /// Assigns an array or a scalar to every element of an array (a view of the target).
     pub(super) fn assign_elements(&mut self, target: Value, ty: ArrayTy, new: &Typed) -> Result<()> {
-        let shape: Vals = (0..ty.ndim).map(|d| self.b.part(target, Part::Shape(d))).collect();
         let mut source = new.clone();
         if let Kind::Array(from) = *new.ty.kind() {
-            self.check_assignable(&shape, new.vals[0], from)?;
             if from.ndim > 0 {
                 // NumPy reads the right side before it writes: both may share memory.
                 let copy = ArrayTy { layout: Layout::C, readonly: false, aligned: true, ..from }.ty();
                 source = Typed::new(copy, self.map(&[new.clone()], copy, |_, x, _| Ok(x[0].vals.clone()))?);
             }
+        }
+        self.write_elements(target, ty, source)
+    }
+
+    /// The same for what shares no memory with the target.
+    fn write_elements(&mut self, target: Value, ty: ArrayTy, source: Typed) -> Result<()> {
+        let shape: Vals = (0..ty.ndim).map(|d| self.b.part(target, Part::Shape(d))).collect();
+        if let Kind::Array(from) = *source.ty.kind() {
+            self.check_assignable(&shape, source.vals[0], from)?;
         }
         let dims = (0..ty.ndim).map(|dim| Along { dim, stretch: false }).collect();
         let access = Access { array: target, dims, item: item(ty) };

@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use crate::tir::build::Builder;
-use crate::tir::nest::{Access, Axis, Item, Nest, OutputKind, Reduction, Subview, unit_dim};
+use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim};
 use crate::tir::pass::simplify::Renaming;
-use crate::tir::{Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Op, Part, Program, Target, Term, Type, Value};
+use crate::tir::{Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Mem, Op, Part, Program, Rounds, Target, Term, Type, Value};
 use crate::types::Layout;
 
 /// Largest number of bytes that is tried to allocate.
@@ -100,6 +100,14 @@ struct Loops<'n> {
     restart: Option<usize>,
     /// Reductions are carried in memory, that is in the array of their results.
     in_memory: bool,
+    /// Of the innermost loop.
+    rounds: Rounds,
+}
+
+impl Loops<'_> {
+    fn mem(&self) -> Mem {
+        if self.rounds == Rounds::Independent { Mem::Independent } else { Mem::Elements }
+    }
 }
 
 impl Expander {
@@ -293,14 +301,104 @@ impl Expander {
             let shape: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
             let array = self.allocate(item, &shape, failed);
             self.replace(results[range.start], array);
-            let dims = dims.into_iter().map(|dim| crate::tir::nest::Along { dim: dim as u8, stretch: false }).collect();
+            let dims = dims.into_iter().map(|dim| Along { dim: dim as u8, stretch: false }).collect();
             written.push(Some(Access { array, dims, item }));
         }
-        let sums = self.run(nest, &written);
+        let sums = self.guarded(nest, &written, failed);
         let scalars = nest.outputs.iter().zip(&ranges).filter(|(o, _)| matches!(&o.kind, OutputKind::Reduce(r) if r.item.is_none()));
         for (old, new) in scalars.flat_map(|(_, range)| range.clone()).zip(sums) {
             self.replace(results[old], new);
         }
+    }
+
+    /// The loops of a nest. Where stores meet memory that is read, which is looked at when the code runs,
+    /// results are kept aside until all is read.
+    fn guarded(&mut self, nest: &Nest, written: &[Option<Access>], failed: Option<BlockId>) -> Vals {
+        let mut overlap = None;
+        for &(i, o) in &nest.guards {
+            if let Some(store) = &written[o as usize] {
+                let shared = self.overlap(nest, &nest.inputs[i as usize].access, store);
+                overlap = Some(match overlap {
+                    Some(before) => self.b.binary(Bin::Or, before, shared),
+                    None => shared,
+                });
+            }
+        }
+        let (Some(overlap), Some(failed)) = (overlap, failed) else { return self.run(nest, written) };
+        let (aside, direct, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        self.b.branch(overlap, aside, direct, Hint::Unlikely);
+        self.b.switch_to(direct);
+        let sums = self.run(nest, written);
+        self.b.jump(done, &sums);
+        self.b.switch_to(aside);
+        let mut kept: Vec<Option<Access>> = written.to_vec();
+        let mut copies = vec![];
+        for (output, access) in nest.outputs.iter().zip(&mut kept) {
+            let (OutputKind::Store(_), Some(target)) = (&output.kind, &*access) else { continue };
+            let item = Item { layout: Layout::C, ..target.item };
+            let array = self.allocate(item, &nest.extents, failed);
+            let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
+            let own = Access { array, dims, item };
+            let elements: SmallVec<[Value; 2]> = output.values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
+            let copied = Output { values: elements.clone(), kind: OutputKind::Store(target.clone()) };
+            copies.push((Input { access: own.clone(), elements }, copied, target.clone()));
+            *access = Some(own);
+        }
+        let sums_aside = self.run(nest, &kept);
+        for (input, output, target) in copies {
+            let copy = Nest { extents: nest.extents.clone(), inputs: vec![input], indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
+            self.run(&copy, &[Some(target)]);
+        }
+        self.b.jump(done, &sums_aside);
+        self.b.switch_to(done);
+        sums.iter().map(|&v| self.b.add_param(done, self.b.ty(v))).collect()
+    }
+
+    /// Whether two arrays share memory other than item by item.
+    fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
+        let (low_read, high_read) = self.bounds(read);
+        let (low_store, high_store) = self.bounds(store);
+        let a = self.b.cmp(Cmp::ULt, low_read, high_store);
+        let b = self.b.cmp(Cmp::ULt, low_store, high_read);
+        let shared = self.b.binary(Bin::And, a, b);
+        let alike = read.dims.len() == store.dims.len() && read.dims.len() == nest.extents.len() && read.item.size == store.item.size;
+        if !alike || read.dims.iter().zip(&store.dims).any(|(a, b)| a.dim != b.dim) {
+            return shared;
+        }
+        // The same items in the same order do no harm.
+        let (x, y) = (self.part(read.array, Part::Data), self.part(store.array, Part::Data));
+        let mut same = self.b.cmp(Cmp::Eq, x, y);
+        for dim in 0..read.dims.len() {
+            let part = Part::Shape(dim as u8);
+            let (n, m) = (self.part(read.array, part), self.part(store.array, part));
+            let equal = self.b.cmp(Cmp::Eq, n, m);
+            same = self.b.binary(Bin::And, same, equal);
+            let x = self.stride(read.array, read.item, read.dims.len(), dim);
+            let y = self.stride(store.array, store.item, store.dims.len(), dim);
+            let equal = self.b.cmp(Cmp::Eq, x, y);
+            same = self.b.binary(Bin::And, same, equal);
+        }
+        let other = self.b.not(same);
+        self.b.binary(Bin::And, shared, other)
+    }
+
+    /// The addresses between which an array's items lie, at least.
+    fn bounds(&mut self, access: &Access) -> (Value, Value) {
+        let data = self.part(access.array, Part::Data);
+        let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
+        let size = self.b.i64(i64::from(access.item.size));
+        let mut high = self.b.binary(Bin::Add, low, size);
+        let (zero, one) = (self.b.i64(0), self.b.i64(1));
+        for dim in 0..access.dims.len() {
+            let n = self.part(access.array, Part::Shape(dim as u8));
+            let stride = self.stride(access.array, access.item, access.dims.len(), dim);
+            let last = self.b.binary(Bin::Sub, n, one);
+            let span = self.b.binary(Bin::Mul, last, stride);
+            let (down, up) = (self.b.binary(Bin::SMin, span, zero), self.b.binary(Bin::SMax, span, zero));
+            low = self.b.binary(Bin::Add, low, down);
+            high = self.b.binary(Bin::Add, high, up);
+        }
+        (low, high)
     }
 
     /// The loops of a nest, in one or two versions; the values of reductions to scalars.
@@ -363,7 +461,9 @@ impl Expander {
             } else {
                 order.iter().map(|&d| (nest.extents[d], Some(d))).collect()
             };
-            Loops { nest, walks, levels, restart, in_memory }
+            // Stores meet what is read item by item, if at all: `Nest::guards`.
+            let rounds = if fast { Rounds::Independent } else { Rounds::Rare };
+            Loops { nest, walks, levels, restart, in_memory, rounds }
         };
         let init: Vals = carried(nest, in_memory || restart.is_some()).flat_map(|r| r.init.iter().copied()).collect();
         let Some(all) = conditions.into_iter().reduce(|a, b| self.b.binary(Bin::And, a, b)) else {
@@ -390,9 +490,9 @@ impl Expander {
             let Some(total) = kept.into_iter().reduce(|a, b| self.b.binary_nsw(Bin::Mul, a, b)) else { continue };
             let data = self.part(access.array, Part::Data);
             let zero = self.b.i64(0);
-            self.counted(zero, total, 1, smallvec![], |e, i, _| {
+            self.counted(zero, total, 1, Rounds::Unknown, smallvec![], |e, i, _| {
                 let ptr = e.b.element(data, i, access.item.size);
-                e.store(ptr, access.item, &r.init);
+                e.store(ptr, access.item, &r.init, Mem::Elements);
                 smallvec![]
             });
         }
@@ -449,7 +549,7 @@ impl Expander {
                 if let (OutputKind::Reduce(r), Some(ptr)) = (&output.kind, outputs[o]) {
                     let n = output.values.len();
                     if let Some(item) = r.item {
-                        self.store(ptr, item, &sums[at..at + n]);
+                        self.store(ptr, item, &sums[at..at + n], Mem::Elements);
                     }
                     at += n;
                 }
@@ -470,28 +570,37 @@ impl Expander {
         };
         let sums: Vec<bool> = carried(loops.nest, false).flat_map(|r| r.init.iter().map(|_| r.pairwise)).collect();
         if inner && !carried_in.is_empty() && sums.contains(&true) && self.b.as_int(n).is_none_or(|n| n > GROUPS[1]) {
-            return self.grouped(zero, n, &GROUPS, &sums, carried_in, &mut round);
+            return self.grouped((zero, n), &GROUPS, loops.rounds, &sums, carried_in, &mut round);
         }
-        self.counted(zero, n, 1, carried_in, round)
+        let rounds = if inner { loops.rounds } else { Rounds::Unknown };
+        self.counted(zero, n, 1, rounds, carried_in, round)
     }
 
     /// A loop whose sums are made of partial sums.
-    fn grouped(&mut self, from: Value, to: Value, groups: &[i64], sums: &[bool], start: Vals, round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals) -> Vals {
+    fn grouped(
+        &mut self,
+        (from, to): (Value, Value),
+        groups: &[i64],
+        rounds: Rounds,
+        sums: &[bool],
+        start: Vals,
+        round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
         let Some((&size, smaller)) = groups.split_first() else {
-            return self.counted(from, to, 1, start, round);
+            return self.counted(from, to, 1, rounds, start, round);
         };
-        self.counted(from, to, size, start, |e, i, before| {
+        self.counted(from, to, size, Rounds::Unknown, start, |e, i, before| {
             let size = e.b.i64(size);
             let end = e.b.binary_nsw(Bin::Add, i, size);
             let end = e.b.binary(Bin::SMin, end, to);
             let fresh = before.iter().zip(sums).map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v }).collect();
-            let part = e.grouped(i, end, smaller, sums, fresh, round);
+            let part = e.grouped((i, end), smaller, rounds, sums, fresh, round);
             before.iter().zip(&part).zip(sums).map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b }).collect()
         })
     }
 
     /// `for i in range(from, to, step)`, carrying values from round to round.
-    fn counted(&mut self, from: Value, to: Value, step: i64, start: Vals, round: impl FnOnce(&mut Self, Value, Vals) -> Vals) -> Vals {
+    fn counted(&mut self, from: Value, to: Value, step: i64, rounds: Rounds, start: Vals, round: impl FnOnce(&mut Self, Value, Vals) -> Vals) -> Vals {
         let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         let i = self.b.add_param(header, Type::I64);
         let carried: Vals = start.iter().map(|&v| self.b.add_param(header, self.b.ty(v))).collect();
@@ -507,6 +616,7 @@ impl Expander {
         let mut args: Vals = smallvec![self.b.binary_nsw(Bin::Add, i, step)];
         args.extend(next);
         self.b.jump(header, &args);
+        self.b.set_rounds(rounds);
         self.b.switch_to(after);
         carried
     }
@@ -528,7 +638,7 @@ impl Expander {
         for (input, &ptr) in nest.inputs.iter().zip(pointers) {
             let Some(ptr) = ptr else { continue };
             let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
-            let values = self.load(ptr, input.access.item, &types);
+            let values = self.load(ptr, input.access.item, &types, loops.mem());
             map.extend(input.elements.iter().copied().zip(values));
         }
         map.extend(nest.indices.iter().zip(indices).filter_map(|(&v, &i)| Some((v, i?))));
@@ -539,7 +649,7 @@ impl Expander {
             match (r.item, ptr) {
                 (Some(item), Some(ptr)) if loops.in_memory => {
                     let types: SmallVec<[Type; 2]> = r.init.iter().map(|&v| self.b.ty(v)).collect();
-                    let values = self.load(ptr, item, &types);
+                    let values = self.load(ptr, item, &types, loops.mem());
                     map.extend(r.accumulators.iter().copied().zip(values));
                 }
                 _ => map.extend(r.accumulators.iter().copied().zip(incoming.by_ref())),
@@ -560,15 +670,15 @@ impl Expander {
         for (output, &ptr) in nest.outputs.iter().zip(outputs) {
             let values: Vals = output.values.iter().map(value).collect();
             match (&output.kind, ptr) {
-                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => self.store(ptr, *item, &values),
-                (OutputKind::Reduce(Reduction { item: Some(item), .. }), Some(ptr)) if loops.in_memory => self.store(ptr, *item, &values),
+                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => self.store(ptr, *item, &values, loops.mem()),
+                (OutputKind::Reduce(Reduction { item: Some(item), .. }), Some(ptr)) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
                 _ => carried_out.extend(values),
             }
         }
         carried_out
     }
 
-    fn load(&mut self, ptr: Value, item: Item, types: &[Type]) -> Vals {
+    fn load(&mut self, ptr: Value, item: Item, types: &[Type], mem: Mem) -> Vals {
         let mut offset = 0;
         types
             .iter()
@@ -576,18 +686,18 @@ impl Expander {
                 let at = self.b.i64(offset);
                 let ptr = self.b.offset(ptr, at);
                 offset += i64::from(ty.bytes());
-                self.b.load(ty, ptr, item.align, crate::tir::Mem::Elements)
+                self.b.load(ty, ptr, item.align, mem)
             })
             .collect()
     }
 
-    fn store(&mut self, ptr: Value, item: Item, values: &[Value]) {
+    fn store(&mut self, ptr: Value, item: Item, values: &[Value], mem: Mem) {
         let mut offset = 0;
         for &v in values {
             let at = self.b.i64(offset);
             let ptr = self.b.offset(ptr, at);
             offset += i64::from(self.b.ty(v).bytes());
-            self.b.store(ptr, v, item.align, crate::tir::Mem::Elements);
+            self.b.store(ptr, v, item.align, mem);
         }
     }
 }

@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::nest::Subview;
 use super::{
-    Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Target, Term, Type,
+    Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Rounds, Target, Term, Type,
     Un, Value,
 };
 
@@ -168,6 +168,11 @@ impl Builder {
         let block = &mut self.func.blocks[self.block.index()];
         block.term = term;
         block.term_loc = loc;
+    }
+
+    /// Says what is known of the loop that the current block closes.
+    pub fn set_rounds(&mut self, rounds: Rounds) {
+        self.func.blocks[self.block.index()].rounds = rounds;
     }
 
     pub fn jump(&mut self, block: BlockId, args: &[Value]) {

@@ -240,6 +240,8 @@ pub enum Part {
 pub enum Mem {
     /// Elements of arrays. Accesses of different machine types may still overlap (views).
     Elements,
+    /// The same in the innermost loop of a nest: what one round writes, no other round reads or writes.
+    Independent,
     /// Length, room and address of the items of a list.
     Header,
     /// Items of lists. A managed value that is read from here is a reference of its own; one that is
@@ -347,12 +349,25 @@ pub enum Term {
     Unreachable,
 }
 
+/// What is known of a loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rounds {
+    #[default]
+    Unknown,
+    /// Accesses of [`Mem::Independent`] in one round have nothing to do with those in another.
+    Independent,
+    /// Not worth much code.
+    Rare,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     pub params: Vec<Value>,
     pub insts: Vec<Inst>,
     pub term: Term,
     pub term_loc: LocId,
+    /// Of the loop that the terminator, a jump, closes.
+    pub rounds: Rounds,
 }
 
 impl Default for LocId {
@@ -449,6 +464,30 @@ impl Function {
     pub fn new_value(&mut self, ty: Type) -> Value {
         self.values.push(ty);
         Value(self.values.len() as u32 - 1)
+    }
+    /// The blocks that the entry reaches, each before its successors where there is no loop.
+    pub fn reverse_postorder(&self) -> Vec<BlockId> {
+        let mut seen = vec![false; self.blocks.len()];
+        let mut order = vec![];
+        let mut stack = vec![(0, 0)];
+        seen[0] = true;
+        while let Some((block, next)) = stack.last_mut() {
+            match self.blocks[*block].term.targets().get(*next) {
+                Some(target) => {
+                    *next += 1;
+                    let to = target.block.index();
+                    if !std::mem::replace(&mut seen[to], true) {
+                        stack.push((to, 0));
+                    }
+                }
+                None => {
+                    order.push(BlockId(*block as u32));
+                    stack.pop();
+                }
+            }
+        }
+        order.reverse();
+        order
     }
     /// Number of instructions, for size models.
     pub fn size(&self) -> usize {

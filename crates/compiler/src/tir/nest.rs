@@ -81,7 +81,8 @@ pub struct Output {
 /// A computation for each index of an index space, in any order unless an output says otherwise.
 /// All inputs are read as they were before the nest began.
 ///
-/// Results: for each output in order its array or its values; then, if there are new arrays, an error.
+/// Results: for each output in order its array or its values; then, if there are
+/// new arrays or guards, an error.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Nest {
     /// Number of indices in each dimension.
@@ -195,9 +196,9 @@ impl Nest {
         self.outputs.iter().any(|o| matches!(o.kind, OutputKind::Store(_)))
     }
 
-    /// Makes new arrays, and so may raise.
+    /// Makes new arrays, or may have to keep results aside, and so may raise.
     pub fn allocates(&self) -> bool {
-        self.outputs.iter().any(Output::makes_array)
+        self.outputs.iter().any(Output::makes_array) || !self.guards.is_empty()
     }
 
     /// Where in the instruction's results those of each output begin, and how many there are.

@@ -3,5 +3,6 @@
 
 pub mod count;
 pub mod inline;
+pub mod number;
 mod peek;
 pub mod simplify;

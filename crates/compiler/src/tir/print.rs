@@ -407,6 +407,11 @@ impl Display for Function {
             f.write_str(":\n")?;
             block.insts.iter().try_for_each(|inst| self.write_inst(f, inst, "  "))?;
             write!(f, "  {}", block.term)?;
+            match block.rounds {
+                Rounds::Unknown => {}
+                Rounds::Independent => f.write_str(", rounds independent")?,
+                Rounds::Rare => f.write_str(", rounds rare")?,
+            }
             self.write_location(f, block.term_loc)?;
             f.write_char('\n')?;
         }

@@ -6,6 +6,7 @@
 use ferdelance_abi::rtfn::{Effect, RtTy};
 
 use super::data::*;
+use super::dominators::Dominators;
 use super::nest::{Access, Axis, Nest, OutputKind, Subview};
 
 /// `Err` with a formatted message unless the condition holds.
@@ -658,100 +659,5 @@ fn cast_fits(op: Cast, from: Type, to: Type) -> bool {
         }
         Cast::PtrToInt => from.is_pointer() && to == Type::I64,
         Cast::IntToPtr => from == Type::I64 && to.is_pointer(),
-    }
-}
-
-/// The dominator tree (Cooper, Harvey, Kennedy: "A simple, fast dominance algorithm").
-struct Dominators {
-    /// Position in reverse postorder, of blocks that can be reached.
-    order: Vec<Option<u32>>,
-    /// Immediate dominator by block; the entry's is itself.
-    idom: Vec<u32>,
-}
-
-impl Dominators {
-    fn new(f: &Function) -> Dominators {
-        let n = f.blocks.len();
-        let mut postorder = Vec::with_capacity(n);
-        let mut visited = vec![false; n];
-        visited[0] = true;
-        let mut stack = vec![(0_usize, 0_usize)];
-        while let Some((block, next)) = stack.last_mut() {
-            let targets = f.blocks[*block].term.targets();
-            if let Some(target) = targets.get(*next) {
-                *next += 1;
-                let to = target.block.index();
-                if !std::mem::replace(&mut visited[to], true) {
-                    stack.push((to, 0));
-                }
-            } else {
-                postorder.push(*block);
-                stack.pop();
-            }
-        }
-        let mut order = vec![None; n];
-        for (i, &block) in postorder.iter().rev().enumerate() {
-            order[block] = Some(i as u32);
-        }
-        let mut preds = vec![Vec::new(); n];
-        for &block in &postorder {
-            for target in f.blocks[block].term.targets() {
-                preds[target.block.index()].push(block);
-            }
-        }
-        let mut tree = Dominators {
-            order,
-            idom: vec![u32::MAX; n],
-        };
-        tree.idom[0] = 0;
-        loop {
-            let mut changed = false;
-            for &block in postorder.iter().rev().skip(1) {
-                let mut new = u32::MAX;
-                for &pred in preds[block].iter().filter(|&&p| tree.idom[p] != u32::MAX) {
-                    new = if new == u32::MAX {
-                        pred as u32
-                    } else {
-                        tree.common(new, pred as u32)
-                    };
-                }
-                changed |= tree.idom[block] != new;
-                tree.idom[block] = new;
-            }
-            if !changed {
-                return tree;
-            }
-        }
-    }
-
-    fn common(&self, mut a: u32, mut b: u32) -> u32 {
-        while a != b {
-            while self.order[a as usize] > self.order[b as usize] {
-                a = self.idom[a as usize];
-            }
-            while self.order[b as usize] > self.order[a as usize] {
-                b = self.idom[b as usize];
-            }
-        }
-        a
-    }
-
-    fn reachable(&self, block: usize) -> bool {
-        self.order[block].is_some()
-    }
-
-    fn dominates(&self, a: usize, mut b: usize) -> bool {
-        if !self.reachable(a) {
-            return false;
-        }
-        loop {
-            if a == b {
-                return true;
-            }
-            if b == 0 {
-                return false;
-            }
-            b = self.idom[b] as usize;
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use ferdelance_abi::rtfn::RtFn;
 use ferdelance_compiler::tir::{
-    FuncId, Function, Hint, LocId, PoolEntry, Target, Term, Type, Value,
+    FuncId, Function, Hint, LocId, PoolEntry, Target, Term, Type, Value, Rounds,
 };
 use inkwell::llvm_sys::LLVMIntPredicate::{LLVMIntNE, LLVMIntULT};
 use smallvec::SmallVec;
@@ -103,7 +103,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                 self.inst(inst);
             }
             self.set_location(block.term_loc);
-            self.terminator(&block.term);
+            self.terminator(&block.term, block.rounds);
         }
         self.leave_entry();
         if self.stack_bytes > UNPROBED_STACK {
@@ -314,12 +314,13 @@ impl<'c> Emitter<'_, '_, 'c> {
         target.args.iter().flat_map(|&v| self.get_all(v)).collect()
     }
 
-    fn terminator(&mut self, term: &Term) {
+    fn terminator(&mut self, term: &Term, rounds: Rounds) {
         let mut taken: SmallVec<[&Target; 4]> = SmallVec::new();
         match term {
             Term::Jump(target) => {
                 let to = self.edge(target, &mut taken);
-                self.builder.jump(to);
+                let jump = self.builder.jump(to);
+                self.shared.mark_loop(jump, rounds);
             }
             Term::Branch {
                 cond,

@@ -22,6 +22,8 @@ use std::ptr;
 use ferdelance_abi::settings::FastMath;
 use inkwell::context::Context;
 use inkwell::llvm_sys::core::*;
+use inkwell::llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporaryMDNode};
+use inkwell::llvm_sys::ir_reader::LLVMParseIRInContext2;
 use inkwell::llvm_sys::prelude::*;
 use inkwell::llvm_sys::{LLVMDiagnosticSeverity, LLVMLinkage, LLVMVisibility};
 use inkwell::module::Module;
@@ -295,6 +297,44 @@ impl<'c> Nodes<'c> {
             items.iter().map(|m| m.0).collect();
         Meta::wrap(unsafe { LLVMMDNodeInContext2(self.context, items.as_mut_ptr(), items.len()) })
     }
+    /// A node that is like no other: its first item is itself, as a loop's must be.
+    pub fn loop_id(&self, items: &[Meta<'c>]) -> Meta<'c> {
+        let temporary = unsafe { LLVMTemporaryMDNode(self.context, ptr::null_mut(), 0) };
+        let items: smallvec::SmallVec<[Meta<'c>; 4]> =
+            [Meta::wrap(temporary)].iter().chain(items).copied().collect();
+        let node = self.node(&items);
+        unsafe { LLVMMetadataReplaceAllUsesWith(temporary, node.0) };
+        node
+    }
+    /// A node without items that is like no other. The C interface makes none, the parser does.
+    pub fn distinct(&self) -> Option<Meta<'c>> {
+        const TEXT: &CStr = c"!distinct = !{!0}\n!0 = distinct !{}\n";
+        const NAME: &CStr = c"distinct";
+        let mut operand = ptr::null_mut();
+        unsafe {
+            let buffer = LLVMCreateMemoryBufferWithMemoryRange(
+                TEXT.as_ptr(),
+                TEXT.count_bytes(),
+                NAME.as_ptr(),
+                1,
+            );
+            let (mut module, mut message) = (ptr::null_mut(), ptr::null_mut());
+            let failed =
+                LLVMParseIRInContext2(self.context, buffer, &raw mut module, &raw mut message);
+            LLVMDisposeMemoryBuffer(buffer);
+            if failed != 0 {
+                LLVMDisposeMessage(message);
+                return None;
+            }
+            if LLVMGetNamedMetadataNumOperands(module, NAME.as_ptr()) == 1 {
+                LLVMGetNamedMetadataOperands(module, NAME.as_ptr(), &raw mut operand);
+            }
+            // The context owns the node.
+            let node = (!operand.is_null()).then(|| Meta::wrap(LLVMValueAsMetadata(operand)));
+            LLVMDisposeModule(module);
+            node
+        }
+    }
     pub fn value(&self, node: Meta<'c>) -> MetaVal<'c> {
         MetaVal(
             unsafe { LLVMMetadataAsValue(self.context, node.0) },
@@ -443,8 +483,8 @@ impl<'c> Builder<'c> {
             LLVMBuildInsertValue(self.raw, aggregate.0, value.0, index as c_uint, NO_NAME)
         })
     }
-    pub fn jump(&self, to: Block<'c>) {
-        unsafe { LLVMBuildBr(self.raw, to.0) };
+    pub fn jump(&self, to: Block<'c>) -> Val<'c> {
+        Val::wrap(unsafe { LLVMBuildBr(self.raw, to.0) })
     }
     pub fn branch(&self, cond: Val<'c>, then: Block<'c>, other: Block<'c>) -> Val<'c> {
         Val::wrap(unsafe { LLVMBuildCondBr(self.raw, cond.0, then.0, other.0) })

@@ -1,14 +1,16 @@
 //! What the functions of one module share: types, declarations, attributes, metadata.
 
+use std::cell::OnceCell;
+
 use ferdelance_abi::rtfn::{RtFn, TABLE};
-use ferdelance_compiler::tir::{FuncId, Mem, PoolEntry, Program, Type};
+use ferdelance_compiler::tir::{FuncId, Mem, PoolEntry, Program, Rounds, Type};
 use inkwell::context::Context;
 use inkwell::module::Module;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::debug::DebugInfo;
-use super::raw::{self, Attr, Builder, MetaVal, Nodes, Place, Ty, Types, Val};
+use super::raw::{self, Attr, Builder, Meta, MetaVal, Nodes, Place, Ty, Types, Val};
 use super::runtime::{Allocator, Declared};
 use crate::locations::LocationTable;
 
@@ -67,6 +69,7 @@ pub(super) struct Shared<'a, 'c> {
     intrinsics: FxHashMap<Overload, (Val<'c>, Ty<'c>)>,
     function_attrs: Vec<Attr<'c>>,
     pool_global: Option<Val<'c>>,
+    independent: OnceCell<Option<(u32, Meta<'c>)>>,
 }
 
 impl<'a, 'c> Shared<'a, 'c> {
@@ -106,6 +109,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             intrinsics: FxHashMap::default(),
             function_attrs,
             pool_global: None,
+            independent: OnceCell::new(),
         }
     }
 
@@ -267,12 +271,45 @@ impl<'a, 'c> Shared<'a, 'c> {
         let meta = &self.meta;
         match mem {
             Mem::Elements => access.set_metadata(meta.tbaa, meta.elements),
+            Mem::Independent => {
+                access.set_metadata(meta.tbaa, meta.elements);
+                if let Some((kind, group)) = self.independent() {
+                    access.set_metadata(kind, self.nodes.value(group));
+                }
+            }
             Mem::Header => access.set_metadata(meta.tbaa, meta.header),
             Mem::Items => access.set_metadata(meta.tbaa, meta.items),
             Mem::Stack => access.set_metadata(meta.tbaa, meta.stack),
             Mem::Constant => access.set_metadata(meta.invariant, meta.empty),
             Mem::Any => access.set_metadata(meta.tbaa, meta.any),
         }
+    }
+
+    /// The group that accesses of loops with independent rounds are in, and the kind of metadata that
+    /// says so.
+    fn independent(&self) -> Option<(u32, Meta<'c>)> {
+        *self.independent.get_or_init(|| {
+            let group = self.nodes.distinct()?;
+            Some((self.nodes.kind("llvm.access.group"), group))
+        })
+    }
+
+    /// Says of a loop, by the jump that closes it, what is known of its rounds.
+    pub fn mark_loop(&self, back: Val<'c>, rounds: Rounds) {
+        let nodes = &self.nodes;
+        let property = match rounds {
+            Rounds::Unknown => return,
+            Rounds::Independent => {
+                let Some((_, group)) = self.independent() else { return };
+                [nodes.string("llvm.loop.parallel_accesses"), group]
+            }
+            Rounds::Rare => {
+                let no = nodes.constant(self.types.i1.zero());
+                [nodes.string("llvm.loop.vectorize.enable"), no]
+            }
+        };
+        let id = nodes.loop_id(&[nodes.node(&property)]);
+        back.set_metadata(nodes.kind("llvm.loop"), nodes.value(id));
     }
 
     /// Completes debug information; gives the table of locations.

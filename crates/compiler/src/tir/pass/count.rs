@@ -386,7 +386,7 @@ fn release_on_edges(f: &mut Function, roots: &Roots, live_in: &[Set], blocks: us
             } else {
                 // Neither end belongs to this edge alone: a block of its own.
                 let middle = BlockId(f.blocks.len() as u32);
-                f.blocks.push(Block { params: vec![], insts: effects, term: Term::Jump(target), term_loc: loc });
+                f.blocks.push(Block { params: vec![], insts: effects, term: Term::Jump(target), term_loc: loc, ..Block::default() });
                 *f.blocks[b].term.targets_mut()[t] = Target { block: middle, args: SmallVec::new() };
             }
         }

@@ -140,7 +140,7 @@ struct Exits {
 }
 
 fn push_block(f: &mut Function, params: Vec<Value>, insts: Vec<Inst>, term: Term, term_loc: LocId) -> BlockId {
-    f.blocks.push(Block { params, insts, term, term_loc });
+    f.blocks.push(Block { params, insts, term, term_loc, ..Block::default() });
     BlockId(f.blocks.len() as u32 - 1)
 }
 

@@ -1,5 +1,6 @@
 //! Simplification: what costs LLVM time and is easy to see here.
 //!
+//! * branches on constants become jumps;
 //! * blocks that cannot be reached go; a block with one predecessor that only jumps to it is merged;
 //! * block parameters that always get the same value go (loop-carried arrays, bounds);
 //! * index corrections of values known not to be negative go;
@@ -10,12 +11,13 @@
 
 use smallvec::SmallVec;
 
-use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Term, Type, Value};
+use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Target, Term, Type, Value};
 
 /// Runs all of it to a fixpoint (in practice, two rounds).
 pub fn simplify(f: &mut Function) {
     loop {
-        let mut changed = remove_unreachable(f);
+        let mut changed = decide_branches(f);
+        changed |= remove_unreachable(f);
         changed |= remove_trivial_params(f);
         changed |= merge_blocks(f);
         changed |= drop_index_corrections(f);
@@ -67,6 +69,26 @@ pub(crate) fn for_each_term_operand(term: &mut Term, mut f: impl FnMut(&mut Valu
     for target in term.targets_mut() {
         target.args.iter_mut().for_each(&mut f);
     }
+}
+
+/// Jumps where a branch always goes.
+fn decide_branches(f: &mut Function) -> bool {
+    let mut known: Vec<Option<bool>> = vec![None; f.values.len()];
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let (Op::Int(value), [v]) = (&inst.op, &inst.results[..]) {
+            known[v.index()] = Some(value & 1 == 1);
+        }
+    }
+    let mut changed = false;
+    for block in &mut f.blocks {
+        let Term::Branch { cond, then, other, .. } = &mut block.term else { continue };
+        if let Some(taken) = known[cond.index()] {
+            let target = std::mem::replace(if taken { then } else { other }, Target { block: BlockId(0), args: SmallVec::new() });
+            block.term = Term::Jump(target);
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// Empties the blocks that the entry does not reach, and closes the gaps.
@@ -215,6 +237,7 @@ fn merge_blocks(f: &mut Function) -> bool {
             block.insts.extend(absorbed.insts);
             block.term = absorbed.term;
             block.term_loc = absorbed.term_loc;
+            block.rounds = absorbed.rounds;
             gone[next] = true;
             changed = true;
         }

@@ -1,0 +1,577 @@
+//! Fusion: what an operation on whole arrays makes is computed where it is used.
+//!
+//! A new array that is only read by other nests need not be made: each reader computes the items that it
+//! wants from what they are made of. The reader may see the array through views; the views move on to the
+//! inputs. The program computes the same as before because
+//!
+//! * the array is made whenever the reader runs, and nothing can go between them but on the way of an
+//!   error: a chain of blocks with one predecessor each leads from one to the other;
+//! * nothing on that way may change what the array is made of;
+//! * a reader that stores gets no input that shares the memory it writes, unless each item is stored where
+//!   it was read. What cannot be decided here is checked when the code runs (`Nest::guards`).
+
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+
+use super::alias::Roots;
+use crate::tir::build::Builder;
+use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
+use crate::tir::pass::number::Numbers;
+use crate::tir::pass::simplify::{Renaming, simplify};
+use crate::tir::{Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value};
+use crate::types::Layout;
+
+/// Fuses in every function of a program.
+pub fn fuse(program: &mut Program) {
+    for f in &mut program.functions {
+        let nests = f.blocks.iter().flat_map(|b| &b.insts).filter(|i| matches!(i.op, Op::Nest(_))).count();
+        if nests == 0 {
+            continue;
+        }
+        settle_shapes(f);
+        let mut changed = false;
+        while let Some(plan) = Analysis::new(f).plan() {
+            apply(f, &plan);
+            changed = true;
+        }
+        if changed {
+            simplify(f);
+            settle_shapes(f);
+        }
+    }
+}
+
+/// Notes which dimensions are certainly not stretched, and reads each input once.
+fn settle_shapes(f: &mut Function) {
+    let mut numbers = Numbers::new(f);
+    for b in 0..f.blocks.len() {
+        for i in 0..f.blocks[b].insts.len() {
+            let Op::Nest(nest) = &mut f.blocks[b].insts[i].op else { continue };
+            let extents = nest.extents.clone();
+            let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
+                OutputKind::Store(access) => Some(access),
+                _ => None,
+            });
+            for access in nest.inputs.iter_mut().map(|i| &mut i.access).chain(stored) {
+                for (k, along) in access.dims.iter_mut().enumerate() {
+                    along.stretch &= !numbers.size_is(access.array, k, extents[usize::from(along.dim)]);
+                }
+            }
+            read_once(nest, &numbers);
+        }
+    }
+}
+
+/// Merges inputs that are the same items of the same array.
+fn read_once(nest: &mut Nest, numbers: &Numbers) {
+    let mut at = 1;
+    while at < nest.inputs.len() {
+        let input = &nest.inputs[at];
+        let same = |other: &Input| numbers.equal(other.access.array, input.access.array) && other.access.dims == input.access.dims && other.access.item == input.access.item;
+        let guarded = nest.guards.iter().any(|(i, _)| *i as usize == at);
+        match nest.inputs[..at].iter().position(same) {
+            Some(first) if !guarded => {
+                let gone = nest.inputs.remove(at);
+                for (i, _) in &mut nest.guards {
+                    *i -= u32::from(*i as usize > at);
+                }
+                let kept = nest.inputs[first].elements.clone();
+                substitute(nest, &gone.elements, &kept);
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Puts values in the place of others in a nest.
+fn substitute(nest: &mut Nest, from: &[Value], to: &[Value]) {
+    nest.for_each_use_mut(|v| {
+        if let Some(k) = from.iter().position(|w| w == v) {
+            *v = to[k];
+        }
+    });
+}
+
+/// The place of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    block: usize,
+    inst: usize,
+}
+
+/// A use of a new array by a nest: which nest, which of its inputs, and what the input sees of the array.
+struct Use {
+    reader: Place,
+    input: usize,
+    seen: Vec<Seen>,
+}
+
+/// What is seen of a dimension of an array.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// One index.
+    At(Value),
+    /// All of it, along a dimension of the view.
+    Whole(usize),
+    /// A part, along a dimension of the view.
+    Part { axis: usize, start: Value, count: Value, step: Value },
+}
+
+/// An array that is not made any more, and what its readers take in its place.
+struct Plan {
+    producer: Place,
+    uses: Vec<Replacement>,
+}
+
+struct Replacement {
+    reader: Place,
+    input: usize,
+    seen: Vec<Seen>,
+    /// Inputs of the producer and outputs of the reader to be kept apart when the code runs.
+    guards: Vec<(usize, usize)>,
+}
+
+struct Analysis<'f> {
+    f: &'f Function,
+    roots: Roots,
+    numbers: Numbers,
+    /// Where each value is defined and used (by number of the instruction; `usize::MAX` for terminators).
+    defs: Vec<Option<Place>>,
+    uses: Vec<Vec<Place>>,
+    /// The only predecessor of a block.
+    before: Vec<Option<usize>>,
+}
+
+impl<'f> Analysis<'f> {
+    fn new(f: &'f Function) -> Analysis<'f> {
+        let mut a = Analysis {
+            f,
+            roots: Roots::new(f),
+            numbers: Numbers::new(f),
+            defs: vec![None; f.values.len()],
+            uses: vec![vec![]; f.values.len()],
+            before: vec![None; f.blocks.len()],
+        };
+        let mut counts = vec![0; f.blocks.len()];
+        counts[0] = 1;
+        for (block, body) in f.blocks.iter().enumerate() {
+            for (inst, i) in body.insts.iter().enumerate() {
+                let place = Place { block, inst };
+                i.results.iter().for_each(|r| a.defs[r.index()] = Some(place));
+                i.op.for_each_operand(|v| a.uses[v.index()].push(place));
+            }
+            let end = Place { block, inst: usize::MAX };
+            body.term.for_each_operand(|v| a.uses[v.index()].push(end));
+            for target in body.term.targets() {
+                target.args.iter().for_each(|v| a.uses[v.index()].push(end));
+                counts[target.block.index()] += 1;
+                a.before[target.block.index()] = Some(block);
+            }
+        }
+        for (before, count) in a.before.iter_mut().zip(counts) {
+            if count != 1 {
+                *before = None;
+            }
+        }
+        a
+    }
+
+    fn inst(&self, at: Place) -> &'f Inst {
+        &self.f.blocks[at.block].insts[at.inst]
+    }
+
+    fn nest(&self, at: Place) -> Option<&'f Nest> {
+        nest_at(self.f, at)
+    }
+
+    /// The first array that need not be made.
+    fn plan(&self) -> Option<Plan> {
+        for (block, body) in self.f.blocks.iter().enumerate() {
+            for inst in 0..body.insts.len() {
+                let producer = Place { block, inst };
+                if let Some(plan) = self.nest(producer).and_then(|nest| self.plan_for(producer, nest)) {
+                    return Some(plan);
+                }
+            }
+        }
+        None
+    }
+
+    fn plan_for(&self, producer: Place, nest: &Nest) -> Option<Plan> {
+        let [output] = &nest.outputs[..] else { return None };
+        if !matches!(output.kind, OutputKind::New(_)) {
+            return None;
+        }
+        let array = self.inst(producer).results[0];
+        let mut uses = vec![];
+        let whole: Vec<Seen> = (0..nest.extents.len()).map(Seen::Whole).collect();
+        self.collect(array, &whole, &mut uses)?;
+        if uses.is_empty() || !worth_it(nest, uses.len()) {
+            return None;
+        }
+        let mut plan = Plan { producer, uses: vec![] };
+        let alone = uses.len() == 1;
+        for u in uses {
+            let reader = self.nest(u.reader)?;
+            if !self.reaches(producer, u.reader, nest) {
+                return None;
+            }
+            let access = &reader.inputs[u.input].access;
+            if !nest.indices.is_empty() && access.dims.iter().any(|d| d.stretch) {
+                return None;
+            }
+            let guards = self.hazards(nest, reader, u.input, &u.seen)?;
+            // Whoever may keep results aside may raise: with the producer's check, which there is once.
+            if !guards.is_empty() && !alone && reader.guards.is_empty() {
+                return None;
+            }
+            plan.uses.push(Replacement { reader: u.reader, input: u.input, seen: u.seen, guards });
+        }
+        Some(plan)
+    }
+
+    /// The nests that read an array, also through views. `None` if anything else needs it.
+    fn collect(&self, array: Value, seen: &[Seen], out: &mut Vec<Use>) -> Option<()> {
+        let mut places = self.uses[array.index()].clone();
+        places.sort_unstable();
+        places.dedup();
+        for at in places {
+            if at.inst == usize::MAX {
+                return None;
+            }
+            let inst = self.inst(at);
+            match &inst.op {
+                Op::ArrayPart(_, Part::Shape(_)) => {}
+                Op::Subview(view) => {
+                    let seen = seen.iter().map(|s| through(*s, view)).collect::<Option<Vec<_>>>()?;
+                    self.collect(inst.results[0], &seen, out)?;
+                }
+                Op::Nest(nest) => {
+                    let stored = nest.outputs.iter().any(|o| matches!(&o.kind, OutputKind::Store(access) if access.array == array));
+                    if stored {
+                        return None;
+                    }
+                    let inputs = nest.inputs.iter().enumerate().filter(|(_, i)| i.access.array == array);
+                    out.extend(inputs.map(|(input, _)| Use { reader: at, input, seen: seen.to_vec() }));
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// Whether one way leads from a nest to another, on which nothing changes what the first one reads.
+    fn reaches(&self, from: Place, to: Place, nest: &Nest) -> bool {
+        let mut block = to.block;
+        let mut end = to.inst;
+        loop {
+            let start = if block == from.block { from.inst + 1 } else { 0 };
+            if block == from.block && end < start {
+                return false;
+            }
+            let between = &self.f.blocks[block].insts[start..end];
+            let changed = |input: &Input| between.iter().any(|i| self.roots.may_write(self.f, i, input.access.array));
+            if nest.inputs.iter().any(changed) {
+                return false;
+            }
+            if block == from.block {
+                return true;
+            }
+            let Some(before) = self.before[block] else { return false };
+            block = before;
+            end = self.f.blocks[block].insts.len();
+        }
+    }
+
+    /// Pairs of the producer's inputs and the reader's stores that may share memory; `None` if a store
+    /// certainly gets in the way of reading.
+    fn hazards(&self, producer: &Nest, reader: &Nest, input: usize, seen: &[Seen]) -> Option<Vec<(usize, usize)>> {
+        let mut guards = vec![];
+        for (o, output) in reader.outputs.iter().enumerate() {
+            let OutputKind::Store(store) = &output.kind else { continue };
+            for (i, read) in producer.inputs.iter().enumerate() {
+                if self.roots.disjoint(read.access.array, store.array) {
+                    continue;
+                }
+                if self.same_items(producer, &read.access, store, &reader.inputs[input].access, seen) {
+                    continue;
+                }
+                if self.roots.of(read.access.array) == self.roots.of(store.array) {
+                    return None;
+                }
+                guards.push((i, o));
+            }
+        }
+        Some(guards)
+    }
+
+    /// Whether each item is stored where it was read: the same array, met in the same way.
+    fn same_items(&self, producer: &Nest, read: &Access, store: &Access, through: &Access, seen: &[Seen]) -> bool {
+        let whole = seen.iter().all(|s| matches!(s, Seen::Whole(_)));
+        let composed = read.dims.iter().map(|along| match seen[usize::from(along.dim)] {
+            Seen::Whole(axis) => Along { dim: through.dims[axis].dim, stretch: along.stretch || through.dims[axis].stretch },
+            _ => *along,
+        });
+        whole && read.dims.len() == producer.extents.len() && self.numbers.equal(read.array, store.array) && composed.eq(store.dims.iter().copied())
+    }
+}
+
+/// What is seen of a dimension through one more view.
+fn through(seen: Seen, view: &Subview) -> Option<Seen> {
+    let (dim, inner) = match seen {
+        Seen::At(index) => return Some(Seen::At(index)),
+        Seen::Whole(dim) => (dim, None),
+        Seen::Part { axis, start, count, step } => (axis, Some((start, count, step))),
+    };
+    if let Some(&(_, index)) = view.at.iter().find(|(d, _)| usize::from(*d) == dim) {
+        // An index into a part would have to be computed.
+        return inner.is_none().then_some(Seen::At(index));
+    }
+    let axis = view.axes.iter().position(|a| matches!(*a, Axis::Whole(d) | Axis::Part { dim: d, .. } if usize::from(d) == dim))?;
+    match (view.axes[axis], inner) {
+        (Axis::Whole(_), None) => Some(Seen::Whole(axis)),
+        (Axis::Whole(_), Some((start, count, step))) => Some(Seen::Part { axis, start, count, step }),
+        (Axis::Part { start, count, step, .. }, None) => Some(Seen::Part { axis, start, count, step }),
+        _ => None,
+    }
+}
+
+/// Whether computing the items anew for each of several readers costs less than keeping them.
+fn worth_it(nest: &Nest, readers: usize) -> bool {
+    let computing: usize = nest.inputs.len() + nest.insts.iter().map(|i| weight(&i.op)).sum::<usize>();
+    readers == 1 || computing * (readers - 1) <= 3 * (readers + 1)
+}
+
+/// About how many cycles an instruction takes, in units of an addition.
+fn weight(op: &Op) -> usize {
+    match op {
+        Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef => 0,
+        Op::Binary { op: Bin::FDiv | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
+        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Call { .. } => 20,
+        _ => 1,
+    }
+}
+
+/// Carries out a plan.
+fn apply(f: &mut Function, plan: &Plan) {
+    let mut b = Builder::resume(std::mem::replace(f, Function::empty()));
+    let producer = plan.producer;
+    let inst = b.func.blocks[producer.block].insts[producer.inst].clone();
+    let Op::Nest(source) = &inst.op else { return };
+    // The last reader of a block comes first: what is inserted moves those behind it. Likewise its inputs.
+    let mut uses: Vec<&Replacement> = plan.uses.iter().collect();
+    uses.sort_by_key(|u| std::cmp::Reverse((u.reader, u.input)));
+    let had_guards = nest_at(&b.func, uses[0].reader).is_some_and(|n| !n.guards.is_empty());
+    let mut moved = (uses[0].reader, 0);
+    for u in &uses {
+        if moved.0 != u.reader {
+            moved = (u.reader, 0);
+        }
+        let at = Place { inst: u.reader.inst + moved.1, ..u.reader };
+        moved.1 += inline(&mut b, source, at, u);
+    }
+    let check = match &uses[..] {
+        [u] if !u.guards.is_empty() && !had_guards => Some(Place { inst: u.reader.inst + moved.1, ..u.reader }),
+        _ => None,
+    };
+    // The array's shape is the nest's, and no error comes of it.
+    let mut renaming = Renaming::new(&b.func);
+    let array = inst.results[0];
+    for block in &mut b.func.blocks {
+        block.insts.retain(|i| match i.op {
+            Op::ArrayPart(a, Part::Shape(dim)) if a == array => {
+                renaming.set(i.results[0], source.extents[usize::from(dim)]);
+                false
+            }
+            _ => true,
+        });
+    }
+    remove(&mut b.func, producer.block, &inst.results, check);
+    drop_dead_views(&mut b.func, array);
+    renaming.apply(&mut b.func);
+    *f = b.func;
+}
+
+fn nest_at(f: &Function, at: Place) -> Option<&Nest> {
+    match &f.blocks[at.block].insts.get(at.inst)?.op {
+        Op::Nest(nest) => Some(nest),
+        _ => None,
+    }
+}
+
+/// Removes a nest and the check of its error; a reader that may have to keep its results aside, and had
+/// nothing to raise so far, takes the check over.
+fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Place>) {
+    let body = &mut f.blocks[block];
+    let Some(at) = body.insts.iter().position(|i| i.results.as_slice() == results) else { return };
+    let check = body.insts.split_off(at).split_off(1);
+    let term = std::mem::take(&mut body.term);
+    let Term::Branch { cond, then, other, hint } = term else { return };
+    let term_loc = body.term_loc;
+    body.term = Term::Jump(other);
+    if let Some(reader) = reader {
+        let body = &mut f.blocks[reader.block];
+        let rest = body.insts.split_off(reader.inst + 1);
+        body.insts[reader.inst].results.extend(results.last().copied());
+        body.insts.extend(check);
+        let next = BlockId(f.blocks.len() as u32);
+        let body = &mut f.blocks[reader.block];
+        let after = Term::Branch { cond, then, other: Target { block: next, args: smallvec![] }, hint };
+        let rest = Block { params: vec![], insts: rest, term: std::mem::replace(&mut body.term, after), term_loc: body.term_loc, ..Block::default() };
+        body.term_loc = term_loc;
+        f.blocks.push(rest);
+    }
+    simplify_unreachable(f);
+}
+
+/// Empties blocks that nothing leads to any more: they use what is gone.
+fn simplify_unreachable(f: &mut Function) {
+    let mut reached = vec![false; f.blocks.len()];
+    f.reverse_postorder().into_iter().for_each(|b| reached[b.index()] = true);
+    for (block, _) in f.blocks.iter_mut().zip(reached).filter(|(_, r)| !r) {
+        block.insts.clear();
+        block.term = Term::Unreachable;
+    }
+}
+
+/// Removes the views of an array that is gone; what they were asked for is known otherwise.
+fn drop_dead_views(f: &mut Function, array: Value) {
+    let mut gone = vec![array];
+    let mut at = 0;
+    while at < gone.len() {
+        for block in &mut f.blocks {
+            block.insts.retain(|i| {
+                let dead = matches!(&i.op, Op::Subview(view) if view.base == gone[at]);
+                if dead {
+                    gone.push(i.results[0]);
+                }
+                !dead
+            });
+        }
+        at += 1;
+    }
+}
+
+/// Puts the body of `source` in the place of an input of a reader. Gives the number of instructions that
+/// were put before the reader.
+fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement) -> usize {
+    let Replacement { input, seen, guards, .. } = replaced;
+    let input = *input;
+    let block = BlockId(reader.block as u32);
+    let tail = b.func.blocks[reader.block].insts.split_off(reader.inst);
+    let term = std::mem::take(&mut b.func.blocks[reader.block].term);
+    b.switch_to(block);
+    let mut tail = tail.into_iter();
+    let Some(mut inst) = tail.next() else { return 0 };
+    b.set_loc_id(inst.loc);
+    if let Op::Nest(nest) = &mut inst.op {
+        let gone = nest.inputs.remove(input);
+        for (i, _) in &mut nest.guards {
+            *i -= u32::from(*i as usize > input);
+        }
+        let mut map: FxHashMap<Value, Value> = FxHashMap::default();
+        let first = nest.inputs.len();
+        for from in &source.inputs {
+            let access = seen_through(b, &from.access, seen, &gone.access);
+            let elements = from.elements.iter().map(|&v| fresh(b, v, &mut map)).collect();
+            nest.inputs.push(Input { access, elements });
+        }
+        nest.guards.extend(guards.iter().map(|&(i, o)| ((first + i) as u32, o as u32)));
+        let mut body = vec![];
+        if !source.indices.is_empty() {
+            indices(b, source, nest, seen, &gone.access, &mut map, &mut body);
+        }
+        for i in &source.insts {
+            let mut op = i.op.clone();
+            op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
+            let results = i.results.iter().map(|&v| fresh(b, v, &mut map)).collect();
+            body.push(Inst { op, results, loc: i.loc });
+        }
+        body.append(&mut nest.insts);
+        nest.insts = body;
+        let values: SmallVec<[Value; 2]> = source.outputs[0].values.iter().map(|v| map.get(v).copied().unwrap_or(*v)).collect();
+        substitute(nest, &gone.elements, &values);
+    }
+    let body = &mut b.func.blocks[reader.block];
+    let added = body.insts.len() - reader.inst;
+    body.insts.push(inst);
+    body.insts.extend(tail);
+    body.term = term;
+    added
+}
+
+/// A new value in the place of another one.
+fn fresh(b: &mut Builder, v: Value, map: &mut FxHashMap<Value, Value>) -> Value {
+    let new = b.value(b.ty(v));
+    map.insert(v, new);
+    new
+}
+
+/// The index of a dimension that was seen through a view, in terms of the reader's indices.
+fn indices(b: &mut Builder, source: &Nest, nest: &mut Nest, seen: &[Seen], through: &Access, map: &mut FxHashMap<Value, Value>, body: &mut Vec<Inst>) {
+    if nest.indices.is_empty() {
+        nest.indices = nest.extents.iter().map(|_| b.value(Type::I64)).collect();
+    }
+    let loc = b.loc_id();
+    for (&index, s) in source.indices.iter().zip(seen) {
+        let value = match *s {
+            Seen::At(at) => at,
+            Seen::Whole(axis) => nest.indices[usize::from(through.dims[axis].dim)],
+            Seen::Part { axis, start, step, .. } => {
+                let i = nest.indices[usize::from(through.dims[axis].dim)];
+                let (scaled, moved) = (b.value(Type::I64), b.value(Type::I64));
+                body.push(Inst { op: Op::Binary { op: Bin::Mul, a: i, b: step, nsw: true }, results: smallvec![scaled], loc });
+                body.push(Inst { op: Op::Binary { op: Bin::Add, a: start, b: scaled, nsw: true }, results: smallvec![moved], loc });
+                moved
+            }
+        };
+        map.insert(index, value);
+    }
+}
+
+/// An input of a nest as its reader sees it: the views of the result become views of the input.
+fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Access) -> Access {
+    let whole = access.dims.iter().all(|d| matches!(seen[usize::from(d.dim)], Seen::Whole(_)));
+    let mut view = Subview { base: access.array, at: smallvec![], axes: smallvec![], item: access.item };
+    let mut dims: SmallVec<[Along; 4]> = smallvec![];
+    for (k, along) in access.dims.iter().enumerate() {
+        let k = k as u8;
+        // Where the input is stretched, every index means its only item.
+        let stretched = |b: &mut Builder| {
+            along.stretch.then(|| {
+                let n = b.part(access.array, Part::Shape(k));
+                let one = b.i64(1);
+                (b.cmp(Cmp::Eq, n, one), b.i64(0), one)
+            })
+        };
+        let axis = match seen[usize::from(along.dim)] {
+            Seen::At(index) => {
+                let index = match stretched(b) {
+                    Some((is, zero, _)) => b.select(is, zero, index),
+                    None => index,
+                };
+                view.at.push((k, index));
+                continue;
+            }
+            Seen::Whole(axis) => {
+                view.axes.push(Axis::Whole(k));
+                axis
+            }
+            Seen::Part { axis, start, count, step } => {
+                let (start, count) = match stretched(b) {
+                    Some((is, zero, one)) => (b.select(is, zero, start), b.select(is, one, count)),
+                    None => (start, count),
+                };
+                view.axes.push(Axis::Part { dim: k, start, count, step });
+                axis
+            }
+        };
+        let outer = through.dims[axis];
+        dims.push(Along { dim: outer.dim, stretch: along.stretch || outer.stretch });
+    }
+    if whole {
+        return Access { array: access.array, dims, item: access.item };
+    }
+    let array = b.subview(view);
+    Access { array, dims, item: Item { layout: Layout::A, ..access.item } }
+}

@@ -1,0 +1,282 @@
+//! Value numbering: which values are certainly equal.
+//!
+//! Sizes of arrays are asked for again and again, through views, through arrays that are made of others;
+//! equal numbers say that the answers are the same, and checks of shapes go.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::simplify::{Renaming, simplify};
+use crate::tir::dominators::Dominators;
+use crate::tir::nest::{Axis, OutputKind};
+use crate::tir::{Bin, Cast, Cmp, Function, Op, Part, PoolId, Type, Un, Value};
+
+/// Computes each thing once, where it was computed before on every way, and what is constant not at all.
+pub fn number(f: &mut Function) {
+    let numbers = Numbers::new(f);
+    let tree = Dominators::new(f);
+    let mut renaming = Renaming::new(f);
+    // The first value of each number, by block.
+    let mut first: FxHashMap<u32, Vec<(usize, Value)>> = FxHashMap::default();
+    let mut changed = false;
+    for id in f.reverse_postorder() {
+        let block = id.index();
+        for &param in &f.blocks[block].params {
+            first.entry(numbers.get(param)).or_default().push((block, param));
+        }
+        for inst in &mut f.blocks[block].insts {
+            let [result] = inst.results[..] else { continue };
+            let number = numbers.get(result);
+            if let (Some(Key::Int(_, value)), false) = (&numbers.keys[number as usize], matches!(inst.op, Op::Int(_))) {
+                if inst.op.is_pure() {
+                    inst.op = Op::Int(*value);
+                    changed = true;
+                }
+            }
+            if matches!(inst.op, Op::Int(_) | Op::Float(_) | Op::Pool(_)) {
+                continue;
+            }
+            let known = first.entry(number).or_default();
+            match known.iter().find(|(b, _)| tree.dominates(*b, block)) {
+                Some(&(_, before)) => {
+                    renaming.set(result, before);
+                    changed = true;
+                }
+                None => known.push((block, result)),
+            }
+        }
+    }
+    if changed {
+        renaming.apply(f);
+        simplify(f);
+    }
+}
+
+/// What a number stands for, in terms of other numbers.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Int(Type, i64),
+    Float(Type, u64),
+    Pool(PoolId),
+    Part(u32, Part),
+    Binary(Bin, u32, u32),
+    Unary(Un, u32),
+    Compare(Cmp, u32, u32),
+    Select(u32, u32, u32),
+    Cast(Cast, u32, Type),
+    /// Base, fixed dimensions, axes.
+    Subview(u32, Vec<(u8, u32)>, Vec<AxisKey>),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum AxisKey {
+    New,
+    Whole(u8),
+    Part(u8, u32, u32, u32),
+}
+
+/// The shape of an array, where its definition says it: numbers.
+type Shape = SmallVec<[u32; 4]>;
+
+/// Numbers of a function's values: equal numbers, equal values (each in its own iteration).
+pub struct Numbers {
+    of: Vec<u32>,
+    table: FxHashMap<Key, u32>,
+    shapes: FxHashMap<u32, Shape>,
+    keys: Vec<Option<Key>>,
+}
+
+impl Numbers {
+    pub fn new(f: &Function) -> Numbers {
+        let mut numbers = Numbers { of: vec![u32::MAX; f.values.len()], table: FxHashMap::default(), shapes: FxHashMap::default(), keys: vec![] };
+        for block in f.reverse_postorder() {
+            let block = f.block(block);
+            for &param in &block.params {
+                numbers.of[param.index()] = numbers.fresh();
+            }
+            for inst in &block.insts {
+                numbers.define(f, &inst.op, &inst.results);
+            }
+        }
+        for v in 0..f.values.len() {
+            if numbers.of[v] == u32::MAX {
+                numbers.of[v] = numbers.fresh();
+            }
+        }
+        numbers
+    }
+
+    pub fn get(&self, v: Value) -> u32 {
+        self.of[v.index()]
+    }
+
+    pub fn equal(&self, a: Value, b: Value) -> bool {
+        self.get(a) == self.get(b)
+    }
+
+    /// Whether the size of an array's dimension is the value `n`.
+    pub fn size_is(&mut self, array: Value, dim: usize, n: Value) -> bool {
+        let size = self.part(self.get(array), Part::Shape(dim as u8));
+        size == self.get(n)
+    }
+
+    fn fresh(&mut self) -> u32 {
+        self.keys.push(None);
+        self.keys.len() as u32 - 1
+    }
+
+    fn number(&mut self, key: Key) -> u32 {
+        if let Some(&number) = self.table.get(&key) {
+            return number;
+        }
+        let number = self.fresh();
+        self.keys[number as usize] = Some(key.clone());
+        self.table.insert(key, number);
+        number
+    }
+
+    fn part(&mut self, array: u32, part: Part) -> u32 {
+        if let (Part::Shape(dim), Some(shape)) = (part, self.shapes.get(&array)) {
+            return shape[usize::from(dim)];
+        }
+        self.number(Key::Part(array, part))
+    }
+
+    /// An operand; values of loops that are not seen yet get a number of their own.
+    fn operand(&mut self, v: Value) -> u32 {
+        if self.of[v.index()] == u32::MAX {
+            self.of[v.index()] = self.fresh();
+        }
+        self.of[v.index()]
+    }
+
+    /// The integer that a number stands for.
+    fn int(&self, number: u32) -> Option<i64> {
+        match self.keys[number as usize] {
+            Some(Key::Int(_, value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// An operation that needs no instruction.
+    fn fold(&mut self, op: Bin, ty: Type, a: u32, b: u32) -> Option<u32> {
+        let zero = |x: u32| self.int(x) == Some(0);
+        match op {
+            Bin::Or | Bin::Add | Bin::Xor if zero(a) => Some(b),
+            Bin::Or | Bin::Add | Bin::Xor | Bin::Sub if zero(b) => Some(a),
+            Bin::And | Bin::Mul if zero(a) => Some(a),
+            Bin::And | Bin::Mul if zero(b) => Some(b),
+            Bin::And if ty == Type::I1 && self.int(a) == Some(1) => Some(b),
+            Bin::And if ty == Type::I1 && self.int(b) == Some(1) => Some(a),
+            Bin::And | Bin::Or | Bin::SMin | Bin::SMax if a == b => Some(a),
+            Bin::Mul if self.int(a) == Some(1) => Some(b),
+            Bin::Mul if self.int(b) == Some(1) => Some(a),
+            _ => None,
+        }
+    }
+
+    fn define(&mut self, f: &Function, op: &Op, results: &[Value]) {
+        let number = match (op, results) {
+            (Op::Nest(nest), _) => {
+                for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
+                    let shape: Shape = match &output.kind {
+                        OutputKind::New(_) => nest.extents.iter().map(|&n| self.operand(n)).collect(),
+                        OutputKind::Reduce(r) if r.item.is_some() => r.kept(nest.extents.len()).map(|d| self.operand(nest.extents[d])).collect(),
+                        _ => continue,
+                    };
+                    let number = self.operand(results[range.start]);
+                    self.shapes.insert(number, shape);
+                }
+                return;
+            }
+            (_, &[result]) => match self.simple(f, op, result) {
+                Some(number) => number,
+                None => return,
+            },
+            _ => return,
+        };
+        self.of[results[0].index()] = number;
+    }
+
+    fn simple(&mut self, f: &Function, op: &Op, result: Value) -> Option<u32> {
+        let ty = f.ty(result);
+        let key = match op {
+            Op::Int(value) => Key::Int(ty, *value),
+            Op::Float(bits) => Key::Float(ty, *bits),
+            Op::Pool(id) => Key::Pool(*id),
+            Op::ArrayPart(array, part) => {
+                let array = self.operand(*array);
+                return Some(self.part(array, *part));
+            }
+            Op::Binary { op, a, b, .. } => {
+                let (a, b) = (self.operand(*a), self.operand(*b));
+                if let Some(known) = self.fold(*op, ty, a, b) {
+                    return Some(known);
+                }
+                Key::Binary(*op, a, b)
+            }
+            Op::Unary(op, a) => {
+                let a = self.operand(*a);
+                match (op, self.int(a)) {
+                    (Un::Not, Some(x)) if ty == Type::I1 => Key::Int(ty, x ^ 1),
+                    _ => Key::Unary(*op, a),
+                }
+            }
+            Op::Compare(op, a, b) => {
+                let (x, y) = (self.operand(*a), self.operand(*b));
+                match op {
+                    Cmp::Eq | Cmp::SLe | Cmp::SGe | Cmp::ULe | Cmp::UGe if x == y => Key::Int(ty, 1),
+                    Cmp::Ne | Cmp::SLt | Cmp::SGt | Cmp::ULt | Cmp::UGt if x == y => Key::Int(ty, 0),
+                    _ => Key::Compare(*op, x, y),
+                }
+            }
+            Op::Cast(op, a) => Key::Cast(*op, self.operand(*a), ty),
+            Op::Select { cond, then, other } => {
+                let (cond, then, other) = (self.operand(*cond), self.operand(*then), self.operand(*other));
+                // `x == y ? y : x` is x.
+                let same = matches!(&self.keys[cond as usize], Some(Key::Compare(Cmp::Eq, x, y)) if (*x, *y) == (other, then) || (*y, *x) == (other, then));
+                match self.int(cond) {
+                    Some(c) => return Some(if c & 1 == 1 { then } else { other }),
+                    None if then == other || same => return Some(other),
+                    None => {}
+                }
+                Key::Select(cond, then, other)
+            }
+            Op::MakeArray { shape, .. } | Op::View { shape, .. } => {
+                let shape = shape.iter().map(|&n| self.operand(n)).collect();
+                let number = self.operand(result);
+                self.shapes.insert(number, shape);
+                return None;
+            }
+            Op::Subview(view) => {
+                let base = self.operand(view.base);
+                let mut at: Vec<(u8, u32)> = view.at.iter().map(|&(dim, index)| (dim, self.operand(index))).collect();
+                at.sort_unstable();
+                let mut shape = Shape::new();
+                let mut axes = vec![];
+                for axis in &view.axes {
+                    match *axis {
+                        Axis::New => {
+                            shape.push(self.number(Key::Int(Type::I64, 1)));
+                            axes.push(AxisKey::New);
+                        }
+                        Axis::Whole(dim) => {
+                            shape.push(self.part(base, Part::Shape(dim)));
+                            axes.push(AxisKey::Whole(dim));
+                        }
+                        Axis::Part { dim, start, count, step } => {
+                            let (start, count, step) = (self.operand(start), self.operand(count), self.operand(step));
+                            shape.push(count);
+                            axes.push(AxisKey::Part(dim, start, count, step));
+                        }
+                    }
+                }
+                let number = self.number(Key::Subview(base, at, axes));
+                self.shapes.insert(number, shape);
+                return Some(number);
+            }
+            _ => return None,
+        };
+        Some(self.number(key))
+    }
+}
