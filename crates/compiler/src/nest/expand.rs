@@ -37,7 +37,12 @@ fn expand_function(f: &mut Function) {
     }
     let taken = std::mem::replace(f, Function::empty());
     let descriptors = taken.blocks.iter().flat_map(|b| &b.insts).filter_map(Descriptor::of).collect();
-    let mut e = Expander { b: Builder::resume(taken), descriptors, renamed: vec![] };
+    let bases = taken.blocks.iter().flat_map(|b| &b.insts).filter_map(|i| match &i.op {
+        Op::Subview(view) => Some((i.results[0], view.base)),
+        _ => None,
+    });
+    let bases = bases.collect();
+    let mut e = Expander { b: Builder::resume(taken), descriptors, bases, renamed: vec![] };
     let mut at = 0;
     while at < e.b.func.blocks.len() {
         match e.b.func.blocks[at].insts.iter().position(is_array_operation) {
@@ -75,6 +80,8 @@ impl Descriptor {
 struct Expander {
     b: Builder,
     descriptors: FxHashMap<Value, Descriptor>,
+    /// What views are views of.
+    bases: FxHashMap<Value, Value>,
     /// Results of expanded instructions, and what takes their place.
     renamed: Vec<(Value, Value)>,
 }
@@ -315,20 +322,28 @@ impl Expander {
     /// results are kept aside until all is read.
     fn guarded(&mut self, nest: &Nest, written: &[Option<Access>], failed: Option<BlockId>) -> Vals {
         let mut overlap = None;
+        let mut seen = vec![];
         for &(i, o) in &nest.guards {
-            if let Some(store) = &written[o as usize] {
-                let shared = self.overlap(nest, &nest.inputs[i as usize].access, store);
-                overlap = Some(match overlap {
-                    Some(before) => self.b.binary(Bin::Or, before, shared),
-                    None => shared,
-                });
+            let Some(store) = &written[o as usize] else { continue };
+            let read = &nest.inputs[i as usize].access;
+            // All views of an array are dealt with at once; only whole arrays may be met item by item.
+            let bases = (self.base(read.array), self.base(store.array));
+            let pair = (bases, bases == (read.array, store.array));
+            if seen.contains(&pair) {
+                continue;
             }
+            seen.push(pair);
+            let shared = if pair.1 { self.overlap(nest, read, store) } else { self.touch((bases.0, read.item), (bases.1, store.item)) };
+            overlap = Some(match overlap {
+                Some(before) => self.b.binary(Bin::Or, before, shared),
+                None => shared,
+            });
         }
-        let (Some(overlap), Some(failed)) = (overlap, failed) else { return self.run(nest, written) };
+        let (Some(overlap), Some(failed)) = (overlap, failed) else { return self.run(nest, written, true) };
         let (aside, direct, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         self.b.branch(overlap, aside, direct, Hint::Unlikely);
         self.b.switch_to(direct);
-        let sums = self.run(nest, written);
+        let sums = self.run(nest, written, true);
         self.b.jump(done, &sums);
         self.b.switch_to(aside);
         let mut kept: Vec<Option<Access>> = written.to_vec();
@@ -344,10 +359,10 @@ impl Expander {
             copies.push((Input { access: own.clone(), elements }, copied, target.clone()));
             *access = Some(own);
         }
-        let sums_aside = self.run(nest, &kept);
+        let sums_aside = self.run(nest, &kept, false);
         for (input, output, target) in copies {
             let copy = Nest { extents: nest.extents.clone(), inputs: vec![input], indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
-            self.run(&copy, &[Some(target)]);
+            self.run(&copy, &[Some(target)], false);
         }
         self.b.jump(done, &sums_aside);
         self.b.switch_to(done);
@@ -356,11 +371,7 @@ impl Expander {
 
     /// Whether two arrays share memory other than item by item.
     fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
-        let (low_read, high_read) = self.bounds(read);
-        let (low_store, high_store) = self.bounds(store);
-        let a = self.b.cmp(Cmp::ULt, low_read, high_store);
-        let b = self.b.cmp(Cmp::ULt, low_store, high_read);
-        let shared = self.b.binary(Bin::And, a, b);
+        let shared = self.touch((read.array, read.item), (store.array, store.item));
         let alike = read.dims.len() == store.dims.len() && read.dims.len() == nest.extents.len() && read.item.size == store.item.size;
         if !alike || read.dims.iter().zip(&store.dims).any(|(a, b)| a.dim != b.dim) {
             return shared;
@@ -382,16 +393,24 @@ impl Expander {
         self.b.binary(Bin::And, shared, other)
     }
 
+    /// Whether the stretches of memory that two arrays lie in have bytes in common.
+    fn touch(&mut self, a: (Value, Item), b: (Value, Item)) -> Value {
+        let ((low_a, high_a), (low_b, high_b)) = (self.bounds(a), self.bounds(b));
+        let before = self.b.cmp(Cmp::ULt, low_a, high_b);
+        let after = self.b.cmp(Cmp::ULt, low_b, high_a);
+        self.b.binary(Bin::And, before, after)
+    }
+
     /// The addresses between which an array's items lie, at least.
-    fn bounds(&mut self, access: &Access) -> (Value, Value) {
-        let data = self.part(access.array, Part::Data);
+    fn bounds(&mut self, (array, item): (Value, Item)) -> (Value, Value) {
+        let Type::Array(rank) = self.b.ty(array) else { return (array, array) };
+        let data = self.part(array, Part::Data);
         let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
-        let size = self.b.i64(i64::from(access.item.size));
+        let size = self.b.i64(i64::from(item.size));
         let mut high = self.b.binary(Bin::Add, low, size);
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
-        for dim in 0..access.dims.len() {
-            let n = self.part(access.array, Part::Shape(dim as u8));
-            let stride = self.stride(access.array, access.item, access.dims.len(), dim);
+        for dim in 0..rank {
+            let (n, stride) = (self.part(array, Part::Shape(dim)), self.part(array, Part::Stride(dim)));
             let last = self.b.binary(Bin::Sub, n, one);
             let span = self.b.binary(Bin::Mul, last, stride);
             let (down, up) = (self.b.binary(Bin::SMin, span, zero), self.b.binary(Bin::SMax, span, zero));
@@ -401,8 +420,16 @@ impl Expander {
         (low, high)
     }
 
-    /// The loops of a nest, in one or two versions; the values of reductions to scalars.
-    fn run(&mut self, nest: &Nest, written: &[Option<Access>]) -> Vals {
+    fn base(&self, mut array: Value) -> Value {
+        while let Some(&base) = self.bases.get(&array) {
+            array = base;
+        }
+        array
+    }
+
+    /// The loops of a nest, in one or two versions (only the slow one where `often` is false); the values
+    /// of reductions to scalars.
+    fn run(&mut self, nest: &Nest, written: &[Option<Access>], often: bool) -> Vals {
         let accesses: Vec<Option<&Access>> = nest.inputs.iter().map(|i| Some(&i.access)).chain(written.iter().map(Option::as_ref)).collect();
         let rank = nest.extents.len();
         let present: Vec<&Access> = accesses.iter().copied().flatten().collect();
@@ -466,6 +493,10 @@ impl Expander {
             Loops { nest, walks, levels, restart, in_memory, rounds }
         };
         let init: Vals = carried(nest, in_memory || restart.is_some()).flat_map(|r| r.init.iter().copied()).collect();
+        if !often {
+            let loops = version(self, false);
+            return self.start(&loops, init);
+        }
         let Some(all) = conditions.into_iter().reduce(|a, b| self.b.binary(Bin::And, a, b)) else {
             let loops = version(self, true);
             return self.start(&loops, init);
