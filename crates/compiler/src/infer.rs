@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir;
-use crate::host::{Callee, Host};
+use crate::host::{Callee, Const, Host};
 use crate::source::Span;
 use crate::types::{CellSite, PyRef, Ty};
 
@@ -33,6 +33,7 @@ pub mod intrinsic;
 pub mod list;
 mod numpy;
 mod op;
+pub mod reduce;
 mod solve;
 mod unroll;
 
@@ -55,6 +56,39 @@ pub struct Key {
     pub function: hir::FuncId,
     /// One type for each parameter of the entry block.
     pub args: Box<[Ty]>,
+    pub constants: Constants,
+}
+
+/// The constants that parameters are known to be: those of functions of the prelude that ask for it.
+/// Empty where there are none.
+#[derive(Clone, Debug, Default)]
+pub struct Constants(Box<[Option<Const>]>);
+
+impl Constants {
+    fn new(all: Vec<Option<Const>>) -> Constants {
+        Constants(if all.iter().all(Option::is_none) { [].into() } else { all.into() })
+    }
+    fn get(&self, param: usize) -> Option<&Const> {
+        self.0.get(param)?.as_ref()
+    }
+}
+
+impl PartialEq for Constants {
+    fn eq(&self, other: &Constants) -> bool {
+        let same = |(a, b): (&Option<Const>, &Option<Const>)| match (a, b) {
+            (Some(a), Some(b)) => a.same(b),
+            _ => a.is_none() && b.is_none(),
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+}
+
+impl Eq for Constants {}
+
+impl std::hash::Hash for Constants {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.len().hash(state);
+    }
 }
 
 /// The types of an instance.
@@ -165,7 +199,7 @@ impl<'h> Session<'h> {
 
     /// Types of function 0 of module 0 for these argument types, and of everything it calls.
     pub fn infer_root(&mut self, args: &[Ty]) -> Result<InstanceId> {
-        let key = Key { module: ModuleId(0), function: hir::FuncId(0), args: args.into() };
+        let key = Key { module: ModuleId(0), function: hir::FuncId(0), args: args.into(), constants: Constants::default() };
         loop {
             self.cells_changed = false;
             let id = self.instance(key.clone())?;
@@ -204,12 +238,15 @@ impl<'h> Session<'h> {
             return Ok(id);
         }
         const MOST: usize = 64;
+        // Constants make instances, too.
+        const MOST_OF_PRELUDE: usize = 1_000;
         // Types in types may grow exponentially: by far not so many fit.
         const LARGEST: usize = 2_000;
         let same = |i: &&Instance| i.key.module == key.module && i.key.function == key.function;
         let count = self.instances.iter().filter(same).count();
         let is_large = key.args.iter().map(|t| t.size(LARGEST)).sum::<usize>() >= LARGEST;
-        if count >= MOST || is_large && count > 1 {
+        let most = if self.info(key.module).module.scope == hir::Scope::Prelude { MOST_OF_PRELUDE } else { MOST };
+        if count >= most || is_large && count > 1 {
             let name = &self.info(key.module).module.functions[key.function.index()].name;
             return Err(Diagnostic::new(
                 Code::RecursiveType,

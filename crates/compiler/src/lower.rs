@@ -6,7 +6,7 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]:
+//! * [`array`]: indexing and creation. * [`elementwise`], [`reduce`]: whole arrays. * [`iter`]:
 //!   iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
@@ -29,6 +29,7 @@ mod elementwise;
 mod iter;
 mod list;
 mod raise;
+mod reduce;
 mod scalar;
 mod text;
 pub mod value;

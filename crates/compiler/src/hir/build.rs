@@ -280,6 +280,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                     kind,
                     has_default: default.is_some(),
                     literal: default.and_then(literal::of_expr),
+                    fixed: matches!(parameter.annotation.as_deref(), Some(ast::Expr::StringLiteral(text)) if text.value.to_str() == "literal"),
                     span,
                 },
                 value,

@@ -96,6 +96,8 @@ pub struct Param {
     pub has_default: bool,
     /// The default, where it is written as a literal: all that functions of the prelude have.
     pub literal: Option<Literal>,
+    /// Annotated with `literal`, in the prelude: a function is made for each constant that it is called with.
+    pub fixed: bool,
     pub span: Span,
 }
 

@@ -10,7 +10,9 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
-pub(super) const ARRAY_METHODS: &[&str] = &["fill", "sum", "min", "max", "argmin", "argmax", "mean"];
+pub(super) const ARRAY_METHODS: &[&str] = &[
+    "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp",
+];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
 impl Session<'_> {

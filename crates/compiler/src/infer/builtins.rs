@@ -231,6 +231,9 @@ impl Session<'_> {
             return Ok((value, Resolution::Intrinsic { what, args, keywords }));
         }
         if receiver.as_array().is_some() {
+            if let Some(found) = self.reduction(frame, name, &AbsVal::of(receiver), None, &args, &keywords)? {
+                return Ok(found);
+            }
             if let Some(found) = self.call_array_method(frame, receiver, name, args, keywords)? {
                 return Ok(found);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::intrinsic::Intrinsic;
 use super::op::ty_of;
 use super::solve::Frame;
-use super::{AbsVal, InstanceId, Key, ModuleId, Session};
+use super::{AbsVal, Constants, InstanceId, Key, ModuleId, Session};
 use crate::diag::{Code, Diagnostic, Label, Result};
 use crate::hir::{self, Arg, FuncId, Name, ParamKind, Value};
 use crate::host::{Callee, Const};
@@ -155,7 +155,7 @@ impl Session<'_> {
         let types: Vec<Ty> = bound.iter().map(bound_type).collect();
         let (types, imposed) = self.explicit_signature(frame, &callee, types)?;
         let name = f.name.clone();
-        self.call_instance(frame, &name, Key { module, function: FuncId(0), args: types.into() }, bound, imposed)
+        self.call_instance(frame, &name, Key { module, function: FuncId(0), args: types.into(), constants: Constants::default() }, bound, imposed)
     }
 
     /// If the callee has explicit signatures, the best of them: its argument and return types.
@@ -189,14 +189,38 @@ impl Session<'_> {
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<(AbsVal, Resolution)> {
+        self.call_inner(frame, closure, None, args, keywords)
+    }
+
+    /// The same; a method of the prelude gets its receiver first.
+    fn call_inner(
+        &mut self,
+        frame: &Frame,
+        closure: &Closure,
+        receiver: Option<Ty>,
+        args: Vec<ArgRef>,
+        keywords: Vec<(Name, ArgRef)>,
+    ) -> Result<(AbsVal, Resolution)> {
         let module_id = ModuleId(closure.module);
         let module = self.info(module_id).module.clone();
         let function = FuncId(closure.function);
         let f = &module.functions[function.index()];
-        let slots = bind(&f.params, args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{}() {m}", f.name)))?;
-        let mut bound = vec![];
-        let mut types = vec![];
-        for (i, slot) in slots.into_iter().enumerate() {
+        let own = usize::from(receiver.is_some());
+        let name = match receiver {
+            Some(_) => f.name.strip_prefix("array_").unwrap_or(&f.name),
+            None => &f.name,
+        };
+        let slots = bind(&f.params[own..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
+        let mut bound: Vec<Bound> = receiver.iter().map(|_| Bound::Receiver).collect();
+        let mut types: Vec<Ty> = receiver.into_iter().collect();
+        let mut constants = vec![None; own];
+        for (i, slot) in (own..).zip(slots) {
+            let fixed = f.params[i].fixed && module.scope == hir::Scope::Prelude;
+            constants.push(match &slot {
+                Slot::Default if fixed => f.params[i].literal.as_ref().map(|l| super::op::literal_value(frame, l)).transpose()?.and_then(|v| v.constant),
+                Slot::Arg(a) if fixed => a.abs.constant.clone(),
+                _ => None,
+            });
             match slot {
                 Slot::Default if module.scope == hir::Scope::Prelude => {
                     let Some(literal) = &f.params[i].literal else {
@@ -222,12 +246,13 @@ impl Session<'_> {
                 }
             }
         }
+        let constants = Constants::new(constants);
         for (i, &ty) in closure.captures.iter().enumerate() {
             types.push(ty);
             bound.push(Bound::Capture(i as u32));
         }
         let name = f.name.clone();
-        self.call_instance(frame, &name, Key { module: module_id, function, args: types.into() }, bound, None)
+        self.call_instance(frame, &name, Key { module: module_id, function, args: types.into(), constants }, bound, None)
     }
 
     /// A call of a prelude function by its name there; `None` if the prelude has none of that name.
@@ -253,16 +278,8 @@ impl Session<'_> {
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Option<(AbsVal, Resolution)>> {
         let Some((module, function)) = self.prelude(&format!("array_{name}"))? else { return Ok(None) };
-        let f = &self.info(module).module.clone().functions[function.index()];
-        let slots = bind(&f.params[1..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
-        let mut bound = vec![Bound::Receiver];
-        let mut types = vec![receiver];
-        for slot in slots {
-            let Slot::Arg(a) = slot else { return Err(frame.error(Code::Internal, "a prelude method with defaults")) };
-            types.push(a.ty());
-            bound.push(Bound::Arg(a));
-        }
-        self.call_instance(frame, name, Key { module, function, args: types.into() }, bound, None).map(Some)
+        let closure = Closure { module: module.0, function: function.0, captures: [].into(), defaults: [].into() };
+        self.call_inner(frame, &closure, Some(receiver), args, keywords).map(Some)
     }
 
     /// A call of a prelude function with these arguments, given their types.
@@ -270,7 +287,7 @@ impl Session<'_> {
         let Some((module, function)) = self.prelude(name)? else {
             return Err(frame.error(Code::Internal, format!("the prelude has no `{name}`")));
         };
-        self.call_instance(frame, name, Key { module, function, args: types.into() }, bound, None)
+        self.call_instance(frame, name, Key { module, function, args: types.into(), constants: Constants::default() }, bound, None)
     }
 
     fn call_instance(
@@ -410,7 +427,7 @@ fn bound_type(bound: &Bound) -> Ty {
 }
 
 fn positional(name: &str) -> hir::Param {
-    hir::Param { name: Arc::from(name), kind: ParamKind::Positional, has_default: false, literal: None, span: crate::source::Span::default() }
+    hir::Param { name: Arc::from(name), kind: ParamKind::Positional, has_default: false, literal: None, fixed: false, span: crate::source::Span::default() }
 }
 
 /// Spells out starred arguments.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferdelance_abi::rtfn::RtFn;
 
 use super::list::ListOp;
+use super::reduce::Reduce;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::tir::Un;
 use crate::types::{NamedTuple, Ty};
@@ -77,6 +78,8 @@ pub enum Intrinsic {
     /// np.empty, zeros, ones, full and their `_like` forms.
     NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
     Arange { dtype: Ty },
+    /// A reduction of the first argument, or of the receiver, an array.
+    Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
     TupleIndex,
     TupleCount,

@@ -14,20 +14,20 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 type Resolved = (AbsVal, Resolution);
 
 /// Arguments by parameter name.
-struct Args<'a> {
-    names: &'static [&'static str],
-    args: &'a [ArgRef],
-    keywords: &'a [(Name, ArgRef)],
+pub(super) struct Args<'a> {
+    pub names: &'static [&'static str],
+    pub args: &'a [ArgRef],
+    pub keywords: &'a [(Name, ArgRef)],
 }
 
 impl<'a> Args<'a> {
-    fn get(&self, name: &str) -> Option<&'a ArgRef> {
+    pub fn get(&self, name: &str) -> Option<&'a ArgRef> {
         let i = self.names.iter().position(|n| *n == name)?;
         self.args.get(i).or_else(|| self.keywords.iter().find(|(n, _)| **n == *name).map(|(_, a)| a))
     }
 
     /// A keyword or a surplus argument that the function does not have.
-    fn unknown(&self) -> Option<String> {
+    pub fn unknown(&self) -> Option<String> {
         if self.args.len() > self.names.len() {
             return Some(format!("{} arguments", self.args.len()));
         }
@@ -64,6 +64,12 @@ impl Session<'_> {
             }
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
             "arange" => arange(frame, args, keywords).map(Some),
+            _ if args.first().is_some_and(|a| plain(a.ty()).as_array().is_some()) => {
+                if let Some(found) = self.reduction(frame, name, &args[0].abs, Some(&args[0]), &args[1..], keywords)? {
+                    return Ok(Some(found));
+                }
+                if keywords.is_empty() { self.numpy_scalar(frame, name, args) } else { Ok(None) }
+            }
             _ if keywords.is_empty() => self.numpy_scalar(frame, name, args),
             _ => Ok(None),
         }
@@ -189,7 +195,7 @@ fn new_array(frame: &Frame, name: &str, a: &Args<'_>, dtype: Ty) -> Result<(Ty, 
 }
 
 /// The element type that a `dtype` argument names.
-fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
+pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
     let Some(arg) = arg else { return Ok(default.strong()) };
     let ty = ty_of(&arg.abs);
     match (ty.kind(), &arg.abs.constant) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::list::{self, Lists};
-use super::{AbsVal, Hir, InstanceId, Session, State, Typing};
+use super::{AbsVal, Hir, InstanceId, Key, Session, State, Typing};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
 use crate::source::Span;
@@ -122,7 +122,7 @@ impl Session<'_> {
     /// `None`: a loop was unrolled, and typing has to start again.
     fn propagate(&mut self, id: InstanceId) -> Result<Option<Typing>> {
         let hir = self.code(id);
-        let key_args = self.get(id).key.args.clone();
+        let key = self.get(id).key.clone();
         let f: &Function = &hir;
         let mut frame = Frame {
             id,
@@ -134,8 +134,8 @@ impl Session<'_> {
             lists: Lists::default(),
             span: f.span,
         };
-        debug_assert_eq!(f.blocks[0].params.len(), key_args.len(), "arguments of {}", f.name);
-        self.enter(&mut frame, f, &key_args)?;
+        debug_assert_eq!(f.blocks[0].params.len(), key.args.len(), "arguments of {}", f.name);
+        self.enter(&mut frame, f, &key)?;
         let order = f.reverse_postorder();
         const MOST_PASSES: usize = 400;
         for pass in 0.. {
@@ -164,7 +164,7 @@ impl Session<'_> {
             if frame.lists.is_endless() {
                 return Err(frame.error(Code::RecursiveType, format!("the types of the lists in `{}` do not settle", f.name)));
             }
-            self.enter(&mut frame, f, &key_args)?;
+            self.enter(&mut frame, f, &key)?;
         }
         if let Some(error) = first_error(frame.errors) {
             return Err(error);
@@ -173,14 +173,17 @@ impl Session<'_> {
     }
 
     /// Begins to type a function: nothing is known but its arguments.
-    fn enter(&mut self, frame: &mut Frame, f: &Function, args: &[Ty]) -> Result<()> {
+    fn enter(&mut self, frame: &mut Frame, f: &Function, key: &Key) -> Result<()> {
         frame.typing = Typing {
             values: vec![AbsVal::BOTTOM; f.values.len()],
             reachable: vec![false; f.blocks.len()],
             ..Typing::default()
         };
-        for (&param, &ty) in f.blocks[0].params.iter().zip(args) {
-            frame.typing.values[param.index()] = self.parameter(ty)?;
+        for (i, (&param, &ty)) in f.blocks[0].params.iter().zip(&key.args).enumerate() {
+            frame.typing.values[param.index()] = match key.constants.get(i) {
+                Some(constant) => AbsVal::constant(ty, constant.clone()),
+                None => self.parameter(ty)?,
+            };
         }
         frame.typing.reachable[0] = true;
         Ok(())

@@ -231,6 +231,14 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::NewArray { fill, shape, .. } => self.new_array(*fill, *shape, args, ty)?,
             Intrinsic::Arange { .. } => self.arange(args, ty)?,
+            Intrinsic::Reduce(reduce) => {
+                let receiver = match *callee.ty.kind() {
+                    Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
+                    _ => None,
+                };
+                let all: Vec<Typed> = receiver.into_iter().chain(args.iter().cloned()).collect();
+                self.reduce(reduce, &all, ty)?
+            }
             Intrinsic::TupleIndex | Intrinsic::TupleCount => {
                 let Kind::Method(receiver, _) = *callee.ty.kind() else { return Err(self.bug("no receiver")) };
                 let tuple = Typed::new(receiver, callee.vals.clone());

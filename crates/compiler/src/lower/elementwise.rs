@@ -95,8 +95,17 @@ impl Body<'_, '_, '_> {
         self.write_elements(target, ty, source)
     }
 
+    /// A new array of this shape, with one value everywhere.
+    pub(super) fn filled(&mut self, shape: &[Value], ty: Ty, value: &Typed) -> Result<Vals> {
+        let Kind::Array(a) = *ty.kind() else { return Err(self.bug("filling no array")) };
+        self.nest(shape, &[], |body, _| {
+            let values = body.cast(value, a.dtype)?;
+            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(a)) }])
+        })
+    }
+
     /// The same for what shares no memory with the target.
-    fn write_elements(&mut self, target: Value, ty: ArrayTy, source: Typed) -> Result<()> {
+    pub(super) fn write_elements(&mut self, target: Value, ty: ArrayTy, source: Typed) -> Result<()> {
         let shape: Vals = (0..ty.ndim).map(|d| self.b.part(target, Part::Shape(d))).collect();
         if let Kind::Array(from) = *source.ty.kind() {
             self.check_assignable(&shape, source.vals[0], from)?;
@@ -116,6 +125,17 @@ impl Body<'_, '_, '_> {
         &mut self,
         shape: &[Value],
         operands: &[Typed],
+        body: impl FnOnce(&mut Self, &[Typed]) -> Result<Vec<Output>>,
+    ) -> Result<Vals> {
+        self.indexed_nest(shape, operands, &[], body)
+    }
+
+    /// The same for a body that uses the index in each dimension: values that the nest is to define.
+    pub(super) fn indexed_nest(
+        &mut self,
+        shape: &[Value],
+        operands: &[Typed],
+        indices: &[Value],
         body: impl FnOnce(&mut Self, &[Typed]) -> Result<Vec<Output>>,
     ) -> Result<Vals> {
         let mut inputs = vec![];
@@ -140,7 +160,7 @@ impl Body<'_, '_, '_> {
         let insts = self.b.take_insts(inside);
         self.b.terminate(Term::Unreachable);
         self.b.switch_to(outside);
-        let nest = Nest { extents: shape.into(), inputs, indices: smallvec![], insts, outputs, guards: vec![] };
+        let nest = Nest { extents: shape.into(), inputs, indices: indices.into(), insts, outputs, guards: vec![] };
         self.push_nest(nest)
     }
 

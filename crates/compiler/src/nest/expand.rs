@@ -61,7 +61,9 @@ fn expand_function(f: &mut Function) {
 /// What an array is made of, where that can be seen.
 #[derive(Clone)]
 struct Descriptor {
-    data: Value,
+    /// Of views. The data of an array that owns its memory is a part of the array: its use keeps the
+    /// array alive.
+    data: Option<Value>,
     shape: SmallVec<[Value; 4]>,
     strides: SmallVec<[Value; 4]>,
 }
@@ -69,8 +71,11 @@ struct Descriptor {
 impl Descriptor {
     fn of(inst: &Inst) -> Option<(Value, Descriptor)> {
         match &inst.op {
-            Op::MakeArray { data, shape, strides, .. } | Op::View { data, shape, strides, .. } => {
-                Some((inst.results[0], Descriptor { data: *data, shape: shape.clone(), strides: strides.clone() }))
+            Op::MakeArray { shape, strides, .. } => {
+                Some((inst.results[0], Descriptor { data: None, shape: shape.clone(), strides: strides.clone() }))
+            }
+            Op::View { data, shape, strides, .. } => {
+                Some((inst.results[0], Descriptor { data: Some(*data), shape: shape.clone(), strides: strides.clone() }))
             }
             _ => None,
         }
@@ -177,7 +182,7 @@ impl Expander {
 
     fn part(&mut self, array: Value, part: Part) -> Value {
         match (self.descriptors.get(&array), part) {
-            (Some(d), Part::Data) => d.data,
+            (Some(Descriptor { data: Some(data), .. }), Part::Data) => *data,
             (Some(d), Part::Shape(dim)) => d.shape[usize::from(dim)],
             (Some(d), Part::Stride(dim)) => d.strides[usize::from(dim)],
             _ => self.b.part(array, part),
@@ -236,7 +241,7 @@ impl Expander {
             data = self.b.element(data, index, view.item.size);
         }
         let made = self.b.view(view.base, data, &shape, &strides);
-        self.descriptors.insert(made, Descriptor { data, shape, strides });
+        self.descriptors.insert(made, Descriptor { data: Some(data), shape, strides });
         made
     }
 
@@ -280,7 +285,7 @@ impl Expander {
             }
         }
         let made = self.b.make_array(buffer[0], buffer[1], shape, &strides);
-        self.descriptors.insert(made, Descriptor { data: buffer[1], shape: shape.into(), strides });
+        self.descriptors.insert(made, Descriptor { data: None, shape: shape.into(), strides });
         made
     }
 

@@ -150,6 +150,9 @@ pub enum Bin {
     UMin,
     UMax,
     FAdd,
+    /// Addition and multiplication as steps of a reduction whose order is free.
+    FAddAnyOrder,
+    FMulAnyOrder,
     FSub,
     FMul,
     FDiv,

@@ -1,6 +1,7 @@
 //! One instruction.
 
 use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::{Bin, Cast, Cmp, FuncId, Inst, Op, Part, Type, Un, Value};
 use smallvec::SmallVec;
 
@@ -249,9 +250,9 @@ impl<'c> Emitter<'_, '_, 'c> {
             Bin::Shl => O::LLVMShl,
             Bin::AShr => O::LLVMAShr,
             Bin::LShr => O::LLVMLShr,
-            Bin::FAdd => O::LLVMFAdd,
+            Bin::FAdd | Bin::FAddAnyOrder => O::LLVMFAdd,
             Bin::FSub => O::LLVMFSub,
-            Bin::FMul => O::LLVMFMul,
+            Bin::FMul | Bin::FMulAnyOrder => O::LLVMFMul,
             Bin::FDiv => O::LLVMFDiv,
             Bin::FRem => O::LLVMFRem,
             Bin::SMin => return self.call_intrinsic("llvm.smin", ty, &[a, b]),
@@ -273,6 +274,10 @@ impl<'c> Emitter<'_, '_, 'c> {
             Bin::FAdd | Bin::FSub | Bin::FMul | Bin::FDiv | Bin::FRem
         ) {
             value.set_fast_math(self.function.options.fastmath);
+        }
+        if matches!(op, Bin::FAddAnyOrder | Bin::FMulAnyOrder) {
+            let flags = self.function.options.fastmath.0 | FastMath::REASSOC;
+            value.set_fast_math(FastMath(flags));
         }
         value
     }
