@@ -3,7 +3,7 @@
 The axis and keepdims are constants: each has code of its own.
 """
 
-import numpy
+import numpy as np
 
 
 def _count(array, axis: "literal", where):
@@ -18,26 +18,26 @@ def _count(array, axis: "literal", where):
         else:
             count = array.shape[axis]
         return count
-    full = numpy.zeros(array.shape, numpy.bool_) | where
-    return numpy.sum(full, axis=axis, keepdims=True)
+    full = np.zeros(array.shape, np.bool_) | where
+    return np.sum(full, axis=axis, keepdims=True)
 
 
 def _float(dtype):
     """The type that means of elements of this type are computed in."""
-    return (numpy.empty(0, dtype) / 1).dtype
+    return (np.empty(0, dtype) / 1).dtype
 
 
 def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None):
     """np.mean: the sum over the number of elements, in floating point."""
     if dtype is None:
-        total = numpy.sum(a, axis, _float(a.dtype), None, keepdims, where=where)
+        total = np.sum(a, axis, _float(a.dtype), None, keepdims, where=where)
     else:
-        total = numpy.sum(a, axis, dtype, None, keepdims, where=where)
+        total = np.sum(a, axis, dtype, None, keepdims, where=where)
     if where is None:
         mean = total / _count(a, axis, None)
     else:
-        full = numpy.zeros(a.shape, numpy.bool_) | where
-        mean = total / numpy.sum(full, axis=axis, keepdims=keepdims)
+        full = np.zeros(a.shape, np.bool_) | where
+        mean = total / np.sum(full, axis=axis, keepdims=keepdims)
     if out is None:
         return mean
     out[...] = mean
@@ -52,15 +52,15 @@ def numpy_var(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims:
         count = _count(a, axis, None) - ddof
     else:
         distance = a - mean
-        full = numpy.zeros(a.shape, numpy.bool_) | where
-        count = numpy.sum(full, axis=axis, keepdims=keepdims) - ddof
-    square = numpy.real(distance * numpy.conj(distance))
-    total = numpy.sum(square, axis, None, None, keepdims, where=where)
+        full = np.zeros(a.shape, np.bool_) | where
+        count = np.sum(full, axis=axis, keepdims=keepdims) - ddof
+    square = np.real(distance * np.conj(distance))
+    total = np.sum(square, axis, None, None, keepdims, where=where)
     if where is None:
         # A degree of freedom less than none gives NaN or infinity, as NumPy's division does.
         var = total / max(count, 0)
     else:
-        var = total / numpy.maximum(count, 0)
+        var = total / np.maximum(count, 0)
     if out is None:
         return var
     out[...] = var
@@ -69,7 +69,7 @@ def numpy_var(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims:
 
 def numpy_std(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
     """np.std: the square root of the variance."""
-    std = numpy.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where))
+    std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where))
     if out is None:
         return std
     out[...] = std
@@ -78,7 +78,7 @@ def numpy_std(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims:
 
 def numpy_ptp(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """np.ptp: the largest less the smallest."""
-    spread = numpy.max(a, axis, None, keepdims) - numpy.min(a, axis, None, keepdims)
+    spread = np.max(a, axis, None, keepdims) - np.min(a, axis, None, keepdims)
     if out is None:
         return spread
     out[...] = spread
