@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`ufunc`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item.
 
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub mod list;
 mod numpy;
 mod op;
 mod solve;
+mod ufunc;
 mod unroll;
 
 pub use absval::AbsVal;

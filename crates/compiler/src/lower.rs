@@ -6,8 +6,8 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`]: operators on whole arrays. * [`iter`]:
-//!   iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//! * [`array`]: indexing and creation. * [`elementwise`]: loops over whole arrays, [`ufunc`]: what they
+//!   compute. * [`iter`]: iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
 use std::sync::Arc;
@@ -31,6 +31,7 @@ mod list;
 mod raise;
 mod scalar;
 mod text;
+mod ufunc;
 pub mod value;
 
 pub use list::Form as ListForm;

@@ -199,10 +199,7 @@ impl Session<'_> {
         for (i, slot) in slots.into_iter().enumerate() {
             match slot {
                 Slot::Default if module.scope == hir::Scope::Prelude => {
-                    let Some(literal) = &f.params[i].literal else {
-                        return Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", f.params[i].name)));
-                    };
-                    let value = super::op::literal_value(frame, literal)?;
+                    let value = literal_default(frame, &f.params[i])?;
                     types.push(ty_of(&value));
                     bound.push(Bound::Literal(value));
                 }
@@ -257,10 +254,14 @@ impl Session<'_> {
         let slots = bind(&f.params[1..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
         let mut bound = vec![Bound::Receiver];
         let mut types = vec![receiver];
-        for slot in slots {
-            let Slot::Arg(a) = slot else { return Err(frame.error(Code::Internal, "a prelude method with defaults")) };
-            types.push(a.ty());
-            bound.push(Bound::Arg(a));
+        for (slot, param) in slots.into_iter().zip(&f.params[1..]) {
+            let next = match slot {
+                Slot::Arg(a) => Bound::Arg(a),
+                Slot::Star(list) => Bound::Star(list),
+                Slot::Default => Bound::Literal(literal_default(frame, param)?),
+            };
+            types.push(bound_type(&next));
+            bound.push(next);
         }
         self.call_instance(frame, name, Key { module, function, args: types.into() }, bound, None).map(Some)
     }
@@ -353,6 +354,14 @@ fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name,
         }
     }
     Ok((AbsVal::of(function.result), Resolution::Pointer { args }))
+}
+
+/// The default of a parameter of the prelude.
+fn literal_default(frame: &Frame, param: &hir::Param) -> Result<AbsVal> {
+    match &param.literal {
+        Some(literal) => super::op::literal_value(frame, literal),
+        None => Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", param.name))),
+    }
 }
 
 /// A call that waits for the type of a list's items.

@@ -395,6 +395,22 @@ impl Body<'_, '_, '_> {
                 let strides: Vals = (0..usize::from(a.ndim)).rev().map(|d| self.stride(array, a, d)).collect();
                 smallvec![self.b.view(array, data, &shape, &strides)]
             }
+            "real" | "imag" if a.dtype.is_complex() => {
+                let mut data = self.b.part(array, Part::Data);
+                if name == "imag" {
+                    let offset = self.b.i64(i64::from(a.dtype.itemsize() / 2));
+                    data = self.b.offset(data, offset);
+                }
+                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
+                let strides: Vals = (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect();
+                smallvec![self.b.view(array, data, &shape, &strides)]
+            }
+            "real" => smallvec![array],
+            "imag" => {
+                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
+                let zeros = ArrayTy { layout: Layout::C, ..a };
+                smallvec![self.allocate(zeros, &shape, true)?]
+            }
             // dtype, ndim, itemsize: known by type.
             _ => Vals::new(),
         })
