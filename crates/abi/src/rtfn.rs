@@ -143,6 +143,8 @@ macro_rules! for_each_rtfn {
             /// `math.gamma`, `math.lgamma` as CPython computes them, with nan/inf instead of errors.
             fd gamma(F64) -> (F64) pure;
             fd lgamma(F64) -> (F64) pure;
+            /// The modified Bessel function of the first kind, order 0, as NumPy computes it.
+            fd i0(F64) -> (F64) pure;
             fd frexp(F64) -> (F64, I64) pure;
             fd ldexp(F64, I64) -> (F64) pure;
 
@@ -150,9 +152,15 @@ macro_rules! for_each_rtfn {
             /// Quotient scaled against overflow and underflow (Smith's method, as CPython); divisor not zero.
             fd cdiv(F64, F64, F64, F64) -> (F64, F64) pure;
             fd cpow(F64, F64, F64, F64) -> (F64, F64) pure;
+            /// `a ** b` as NumPy has it: 0 to a power with a positive real part is 0.
+            fd cpow_numpy(F64, F64, F64, F64) -> (F64, F64) pure;
             fd cexp(F64, F64) -> (F64, F64) pure;
             fd clog(F64, F64) -> (F64, F64) pure;
             fd clog10(F64, F64) -> (F64, F64) pure;
+            fd cexp2(F64, F64) -> (F64, F64) pure;
+            fd cexpm1(F64, F64) -> (F64, F64) pure;
+            fd clog2(F64, F64) -> (F64, F64) pure;
+            fd clog1p(F64, F64) -> (F64, F64) pure;
             fd csqrt(F64, F64) -> (F64, F64) pure;
             fd csin(F64, F64) -> (F64, F64) pure;
             fd ccos(F64, F64) -> (F64, F64) pure;

@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`ufunc`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item.
 
 use std::sync::Arc;
@@ -35,6 +35,7 @@ mod numpy;
 mod op;
 pub mod reduce;
 mod solve;
+mod ufunc;
 mod unroll;
 
 pub use absval::AbsVal;

@@ -18,3 +18,4 @@ pub mod syntax;
 pub mod tir;
 pub mod trace;
 pub mod types;
+pub mod ufunc;

@@ -6,8 +6,8 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`], [`reduce`]: whole arrays. * [`iter`]:
-//!   iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//! * [`array`]: indexing and creation. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed
+//!   for elements. * [`iter`]: iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
 use std::sync::Arc;
@@ -32,6 +32,7 @@ mod raise;
 mod reduce;
 mod scalar;
 mod text;
+mod ufunc;
 pub mod value;
 
 pub use list::Form as ListForm;

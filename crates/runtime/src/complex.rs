@@ -6,7 +6,7 @@
 //! the C standard, as CPython's tables do. Where CPython raises ValueError or OverflowError, these
 //! functions give what the annex says or the overflowed value.
 
-use core::f64::consts::{FRAC_PI_2, LN_2, LN_10};
+use core::f64::consts::{FRAC_PI_2, LN_2, LN_10, LOG2_E};
 
 use crate::libm;
 
@@ -533,6 +533,83 @@ fn atanh_right(z: Complex) -> Complex {
     )
 }
 
+// ---- NumPy's, composed as NumPy does ---------------------------------------------------------------
+
+/// a ** b: integer exponents below 100 by repeated squaring, others as exp(b log(a)). 0 to a power with a
+/// positive real part is 0, to others nan + nan i.
+pub fn pow_numpy(a: Complex, b: Complex) -> Complex {
+    if b.re == 0.0 && b.im == 0.0 {
+        return Complex::ONE;
+    }
+    if a.re == 0.0 && a.im == 0.0 {
+        return if b.re > 0.0 {
+            c(0.0, 0.0)
+        } else {
+            c(NAN, NAN)
+        };
+    }
+    if b.im == 0.0 && b.re.abs() < 100.0 && b.re == b.re.trunc() {
+        // Without a factor 1, which is nan for infinities.
+        match b.re {
+            1.0 => return a,
+            2.0 => return a.times(a),
+            3.0 => return a.times(a.times(a)),
+            _ => {}
+        }
+        // Below 100: exact.
+        let positive = power(a, (b.re as i32).unsigned_abs());
+        return if b.re > 0.0 {
+            positive
+        } else {
+            div(Complex::ONE, positive)
+        };
+    }
+    exp(product(b, log(a)))
+}
+
+/// A product as C has it: the parts that are infinite decide where the formula gives nan.
+fn product(a: Complex, b: Complex) -> Complex {
+    let plain = a.times(b);
+    let infinite = |z: Complex| z.re.is_infinite() || z.im.is_infinite();
+    if !(plain.re.is_nan() && plain.im.is_nan()) || !(infinite(a) || infinite(b)) {
+        return plain;
+    }
+    let limit = |x: f64, other: bool| match (x.is_nan(), other) {
+        (true, _) => 0.0_f64.copysign(x),
+        (false, true) => f64::from(u8::from(x.is_infinite())).copysign(x),
+        (false, false) => x,
+    };
+    let boxed = |z: Complex| c(limit(z.re, infinite(z)), limit(z.im, infinite(z)));
+    let p = boxed(a).times(boxed(b));
+    c(INF * p.re, INF * p.im)
+}
+
+/// 2**z.
+pub fn exp2(z: Complex) -> Complex {
+    exp(c(z.re * LN_2, z.im * LN_2))
+}
+
+/// exp(z) - 1.
+pub fn expm1(z: Complex) -> Complex {
+    let half = libm::sin(z.im / 2.0);
+    c(
+        libm::expm1(z.re) * libm::cos(z.im) - 2.0 * half * half,
+        libm::exp(z.re) * libm::sin(z.im),
+    )
+}
+
+/// The logarithm to base 2.
+pub fn log2(z: Complex) -> Complex {
+    let l = log(z);
+    c(l.re * LOG2_E, l.im * LOG2_E)
+}
+
+/// log(1 + z).
+pub fn log1p(z: Complex) -> Complex {
+    let re = z.re + 1.0;
+    c(libm::log(libm::hypot(re, z.im)), libm::atan2(z.im, re))
+}
+
 // ---- the table's functions -----------------------------------------------------------------------
 
 /// The functions of one complex number, by their name in the table.
@@ -555,6 +632,10 @@ export! {
     cexp = exp;
     clog = log;
     clog10 = log10;
+    cexp2 = exp2;
+    cexpm1 = expm1;
+    clog2 = log2;
+    clog1p = log1p;
     csqrt = sqrt;
     csin = sin;
     ccos = cos;
@@ -596,6 +677,7 @@ macro_rules! export_binary {
 export_binary! {
     cdiv = div;
     cpow = pow;
+    cpow_numpy = pow_numpy;
 }
 
 /// `cmath.rect`.

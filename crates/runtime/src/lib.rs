@@ -24,6 +24,7 @@ pub mod memory;
 pub mod number;
 pub mod object;
 pub mod print;
+pub mod special;
 pub mod stack;
 pub mod string;
 mod table;

@@ -11,7 +11,8 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
-    "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp",
+    "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
+    "conj", "conjugate",
 ];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
@@ -108,6 +109,10 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
             };
             AbsVal::of(ArrayTy { layout, ..a }.ty())
         }
+        "real" | "imag" if a.dtype.is_complex() => AbsVal::of(ArrayTy { dtype: a.dtype.part(), layout: Layout::A, ..a }.ty()),
+        "real" => AbsVal::of(a.ty()),
+        // Nothing but zeros.
+        "imag" => AbsVal::of(ArrayTy { layout: Layout::C, readonly: true, aligned: true, ..a }.ty()),
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Typing of the functions of `builtins`, `math`, `cmath` and `operator`, and of methods.
 
 use super::call::{ArgRef, Resolution, signature};
-use super::intrinsic::{self, Class, Intrinsic, RealFn};
+use super::intrinsic::{self, Class, Intrinsic};
 use super::op::{plain, truth, ty_of, unary};
 use super::solve::Frame;
 use super::{AbsVal, Session};
@@ -10,6 +10,7 @@ use crate::hir::{BinaryOp, Name};
 use crate::host::Const;
 use crate::tir::Un;
 use crate::types::{Kind, Ty, join, promote};
+use crate::ufunc;
 
 type Resolved = (AbsVal, Resolution);
 
@@ -38,6 +39,15 @@ impl Session<'_> {
             if let Some(found) = self.call_numpy(frame, rest, &args, &keywords)? {
                 return Ok(found);
             }
+        }
+        // Builtins that arrays have as operators.
+        let row = match name {
+            "builtins.abs" | "operator.abs" | "_operator.abs" => ufunc::by_name("absolute"),
+            "builtins.divmod" => ufunc::by_name("divmod"),
+            _ => None,
+        };
+        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some())) {
+            return self.call_ufunc(frame, row, &args, &keywords);
         }
         if keywords.is_empty() {
             if let Some((value, what)) = self.known(frame, name, &args)? {
@@ -80,7 +90,7 @@ impl Session<'_> {
                 Kind::Str | Kind::List(_) | Kind::Range(..) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
             },
-            ("builtins.abs" | "numpy.abs" | "numpy.absolute", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
+            ("builtins.abs", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
             ("builtins.min" | "builtins.max", _) => {
                 let items = match &types[..] {
                     [t] => t.tuple_items().map(<[Ty]>::to_vec),
@@ -167,15 +177,15 @@ impl Session<'_> {
             ("math.gcd", [a, b]) if a.is_integral() && b.is_integral() => {
                 (AbsVal { ty: promote::binary(BinaryOp::Add, *a, *b), constant: None }, Intrinsic::Gcd)
             }
-            ("math.degrees" | "numpy.degrees" | "numpy.rad2deg", [t]) if real(*t) => {
+            ("math.degrees", [t]) if real(*t) => {
                 (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(180.0 / std::f64::consts::PI))
             }
-            ("math.radians" | "numpy.radians" | "numpy.deg2rad", [t]) if real(*t) => {
+            ("math.radians", [t]) if real(*t) => {
                 (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(std::f64::consts::PI / 180.0))
             }
-            ("math.isnan" | "cmath.isnan" | "numpy.isnan", [t]) if t.is_scalar() => classify(Class::Nan),
-            ("math.isinf" | "cmath.isinf" | "numpy.isinf", [t]) if t.is_scalar() => classify(Class::Inf),
-            ("math.isfinite" | "cmath.isfinite" | "numpy.isfinite", [t]) if t.is_scalar() => classify(Class::Finite),
+            ("math.isnan" | "cmath.isnan", [t]) if t.is_scalar() => classify(Class::Nan),
+            ("math.isinf" | "cmath.isinf", [t]) if t.is_scalar() => classify(Class::Inf),
+            ("math.isfinite" | "cmath.isfinite", [t]) if t.is_scalar() => classify(Class::Finite),
             ("cmath.phase", [t]) if t.is_scalar() => (AbsVal::of(complex_of(*t).part()), Intrinsic::Phase),
             ("cmath.polar", [t]) if t.is_scalar() => {
                 let part = complex_of(*t).part();
@@ -289,9 +299,7 @@ fn real_or_complex(name: &str, args: &[ArgRef]) -> Option<(AbsVal, Intrinsic)> {
     }
     let func = intrinsic::complex_function(name)?;
     let [t] = types[..] else { return None };
-    // NumPy's functions of real numbers stay real; cmath's never are.
-    let takes = t.is_complex() || name.starts_with("cmath.") && t.is_scalar();
-    takes.then(|| (AbsVal::of(complex_of(t)), Intrinsic::Complex(func)))
+    t.is_scalar().then(|| (AbsVal::of(complex_of(t)), Intrinsic::Complex(func)))
 }
 
 /// The complex type that a number is converted to by functions of complex numbers.
@@ -324,13 +332,11 @@ fn promoted_int(t: Ty) -> Ty {
     }
 }
 
-pub(super) fn rounding(name: &str) -> Un {
+fn rounding(name: &str) -> Un {
     if name.ends_with("floor") {
         Un::Floor
     } else if name.ends_with("ceil") {
         Un::Ceil
-    } else if name.ends_with("rint") {
-        Un::RoundEven
     } else {
         Un::Trunc
     }
@@ -386,23 +392,4 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
         },
         _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with a value of type {class} cannot be compiled"))),
     })
-}
-
-/// How NumPy's scalar functions outside of the tables are computed.
-pub(super) fn numpy_scalar(name: &str, types: &[Ty]) -> Option<(Ty, Intrinsic)> {
-    Some(match (name, types) {
-        ("floor" | "ceil" | "trunc" | "rint", [t]) if real(*t) => (promote::real_function(*t)?, Intrinsic::Rounding(rounding(name))),
-        ("sign", [t]) if real(*t) => (promoted_number(*t), Intrinsic::Sign),
-        ("square", [t]) if t.is_scalar() => (promoted_number(*t), Intrinsic::Square),
-        ("reciprocal", [t]) if t.is_float() => (*t, Intrinsic::Reciprocal),
-        ("conj" | "conjugate", [t]) if t.is_complex() => (*t, Intrinsic::Conjugate),
-        ("conj" | "conjugate", [t]) if t.is_scalar() => (*t, Intrinsic::Identity),
-        ("where", [c, a, b]) if c.is_scalar() && a.is_scalar() && b.is_scalar() => (join::join(*a, *b)?, Intrinsic::Where),
-        ("power" | "float_power", [a, b]) if a.is_float() && b.is_float() => (join::join(*a, *b)?, Intrinsic::Real(RealFn::Pow)),
-        _ => return None,
-    })
-}
-
-fn promoted_number(t: Ty) -> Ty {
-    if t.is_integral() { promoted_int(t) } else { t }
 }

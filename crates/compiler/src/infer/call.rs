@@ -223,10 +223,7 @@ impl Session<'_> {
             });
             match slot {
                 Slot::Default if module.scope == hir::Scope::Prelude => {
-                    let Some(literal) = &f.params[i].literal else {
-                        return Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", f.params[i].name)));
-                    };
-                    let value = super::op::literal_value(frame, literal)?;
+                    let value = literal_default(frame, &f.params[i])?;
                     types.push(ty_of(&value));
                     bound.push(Bound::Literal(value));
                 }
@@ -370,6 +367,14 @@ fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name,
         }
     }
     Ok((AbsVal::of(function.result), Resolution::Pointer { args }))
+}
+
+/// The default of a parameter of the prelude.
+fn literal_default(frame: &Frame, param: &hir::Param) -> Result<AbsVal> {
+    match &param.literal {
+        Some(literal) => super::op::literal_value(frame, literal),
+        None => Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", param.name))),
+    }
 }
 
 /// A call that waits for the type of a list's items.

@@ -1,11 +1,15 @@
 //! Typing of operators on whole arrays: NumPy's element types, broadcasting of ranks.
 
+use smallvec::SmallVec;
+
 use super::AbsVal;
+use super::op::{plain, ty_of};
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
-use crate::types::{Kind, Layout, Ty, promote};
+use crate::types::{Kind, Layout, Ty};
+use crate::ufunc::{self, Operand, Row};
 
 /// An operand of an element-wise operation: its element type and its rank (0 for a scalar).
-fn element(ty: Ty) -> Option<(Ty, u8)> {
+pub(super) fn element(ty: Ty) -> Option<(Ty, u8)> {
     match *ty.kind() {
         Kind::Array(a) => Some((a.dtype, a.ndim)),
         _ if ty.is_scalar() => Some((ty, 0)),
@@ -13,7 +17,7 @@ fn element(ty: Ty) -> Option<(Ty, u8)> {
     }
 }
 
-fn result(dtype: Ty, operands: &[Ty]) -> Ty {
+pub(super) fn result(dtype: Ty, operands: &[Ty]) -> Ty {
     let ndim = operands.iter().filter_map(|t| element(*t)).map(|(_, n)| n).max().unwrap_or(0);
     if ndim == 0 {
         return dtype;
@@ -28,54 +32,44 @@ fn has_array(types: &[Ty]) -> bool {
     types.iter().any(|t| t.as_array().is_some())
 }
 
-/// `a op b` if one of them is an array.
-pub(super) fn binary(op: BinaryOp, a: Ty, b: Ty) -> Option<AbsVal> {
-    if !has_array(&[a, b]) {
+/// The result of a row for these values if one of them is an array and there is a loop.
+fn apply(row: Option<&'static Row>, values: &[&AbsVal]) -> Option<AbsVal> {
+    let types: SmallVec<[Ty; 2]> = values.iter().map(|v| plain(ty_of(v))).collect();
+    if !has_array(&types) {
         return None;
     }
-    let dtype = promote::elements(op, element(a)?.0, element(b)?.0)?;
-    Some(AbsVal::of(result(dtype, &[a, b])))
+    let operands: Option<SmallVec<[Operand; 2]>> =
+        types.iter().zip(values).map(|(&t, v)| Operand::of(t, v.constant.as_ref())).collect();
+    let found = ufunc::resolve(row?, &operands?, None).ok()?;
+    Some(AbsVal::of(result(found.outputs[0], &types)))
+}
+
+/// `a op b` if one of them is an array.
+pub(super) fn binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
+    apply(ufunc::of_binary(op), &[a, b])
 }
 
 /// `a op= b` for an array `a`: a itself, if the result may be stored there.
-pub(super) fn in_place(op: BinaryOp, a: Ty, b: Ty) -> Option<Result<AbsVal, String>> {
-    let target = a.as_array()?;
-    let (dtype, ndim) = element(b)?;
-    let computed = promote::elements(op, target.dtype, dtype)?;
-    let rank = |t: Ty| match t.kind() {
-        Kind::Bool => 0,
-        Kind::Int { .. } => 1,
-        Kind::Float { .. } => 2,
-        _ => 3,
-    };
+pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<AbsVal, String>> {
+    let ty = ty_of(a);
+    let target = ty.as_array()?;
+    let computed = apply(ufunc::of_binary(op), &[a, b])?;
+    let dtype = element(ty_of(&computed))?.0;
     Some(if target.readonly {
-        Err(format!("cannot change a read-only array in place: {a}"))
-    } else if rank(computed) > rank(target.dtype) {
-        Err(format!("cannot store {computed} in the elements of {a}: it is of a higher kind"))
-    } else if ndim > target.ndim {
-        Err(format!("cannot store a {ndim}-dimensional result in {a}"))
+        Err(format!("cannot change a read-only array in place: {ty}"))
+    } else if !ufunc::same_kind(dtype, target.dtype) {
+        Err(format!("cannot store {dtype} in the elements of {ty}: it is of a higher kind"))
     } else {
-        Ok(AbsVal::of(a))
+        Ok(AbsVal::of(ty))
     })
 }
 
 /// A comparison if one operand is an array.
-pub(super) fn compare(op: CompareOp, a: Ty, b: Ty) -> Option<AbsVal> {
-    let ordered = !matches!(op, CompareOp::Eq | CompareOp::Ne);
-    let (x, y) = (element(a)?.0, element(b)?.0);
-    if !has_array(&[a, b]) || matches!(op, CompareOp::Is | CompareOp::IsNot | CompareOp::In | CompareOp::NotIn) || ordered && (x.is_complex() || y.is_complex()) {
-        return None;
-    }
-    Some(AbsVal::of(result(Ty::bool(), &[a, b])))
+pub(super) fn compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
+    apply(ufunc::of_compare(op), &[a, b])
 }
 
 /// `op a` for an array.
-pub(super) fn unary(op: UnaryOp, a: Ty) -> Option<AbsVal> {
-    let dtype = a.as_array()?.dtype;
-    let legal = match op {
-        UnaryOp::Neg | UnaryOp::Pos => !dtype.is_bool(),
-        UnaryOp::Invert => dtype.is_integral(),
-        UnaryOp::Not => false,
-    };
-    legal.then(|| AbsVal::of(result(dtype, &[a])))
+pub(super) fn unary(op: UnaryOp, a: &AbsVal) -> Option<AbsVal> {
+    apply(ufunc::of_unary(op), &[a])
 }

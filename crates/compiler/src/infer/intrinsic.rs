@@ -10,6 +10,7 @@ use super::reduce::Reduce;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::tir::Un;
 use crate::types::{NamedTuple, Ty};
+use crate::ufunc::{Loop, Row};
 
 /// A known operation on the arguments of a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +56,6 @@ pub enum Intrinsic {
     Classify(Class),
     /// `floor`, `ceil`, `trunc` to an integer.
     FloatToInt(Un),
-    /// `floor` and so on, keeping the type (NumPy).
-    Rounding(Un),
     Frexp,
     Ldexp,
     Gcd,
@@ -85,13 +84,22 @@ pub enum Intrinsic {
     TupleCount,
     /// An operation on the receiver, or on the first argument, a list.
     List(ListOp),
-    /// A NumPy scalar function by select: sign, where, clip.
-    Sign,
-    Where,
-    Square,
-    Reciprocal,
+    /// An element-wise function of NumPy.
+    Ufunc(Box<UfuncCall>),
     /// `np.shape(a)` and the like: the attribute of the first argument.
     Attribute(Arc<str>),
+}
+
+/// A call of an element-wise function. Its arguments are the operands, then `out` for each result if
+/// they are given, then `where`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UfuncCall {
+    pub row: &'static Row,
+    pub types: Loop,
+    /// How many arguments `out` there are: none, or one for each result.
+    pub outs: usize,
+    /// Whether there is an argument `where`.
+    pub masked: bool,
 }
 
 /// What a new array is filled with.
@@ -136,54 +144,54 @@ pub enum RealFn {
 /// A row of the table of real functions.
 #[derive(Debug)]
 pub struct RealRow {
-    /// Canonical names: `math.sin`, `numpy.sin`.
-    pub names: &'static [&'static str],
+    /// The canonical name: `math.sin`.
+    pub name: &'static str,
     pub arity: usize,
     pub func: RealFn,
 }
 
 macro_rules! real {
-    ($($arity:literal $func:expr, $($name:literal)+;)*) => {
-        &[$(RealRow { names: &[$($name),+], arity: $arity, func: $func }),*]
+    ($($arity:literal $func:expr, $name:literal;)*) => {
+        &[$(RealRow { name: $name, arity: $arity, func: $func }),*]
     };
 }
 
-/// Functions of real numbers that give a real number: float32 for float32, otherwise float64.
+/// Functions of `math` that take real numbers and give one: float32 for float32, otherwise float64.
 pub static REAL_FUNCTIONS: &[RealRow] = {
     use RealFn::{CopySign, Pow, Remainder, Rt};
     use RtFn as F;
     real! {
-        1 RealFn::Un(Un::Sqrt), "math.sqrt" "numpy.sqrt";
-        1 RealFn::Un(Un::FAbs), "math.fabs" "numpy.fabs";
-        1 Rt(F::sin, Some(F::sinf)), "math.sin" "numpy.sin";
-        1 Rt(F::cos, Some(F::cosf)), "math.cos" "numpy.cos";
-        1 Rt(F::tan, Some(F::tanf)), "math.tan" "numpy.tan";
-        1 Rt(F::asin, Some(F::asinf)), "math.asin" "numpy.arcsin";
-        1 Rt(F::acos, Some(F::acosf)), "math.acos" "numpy.arccos";
-        1 Rt(F::atan, Some(F::atanf)), "math.atan" "numpy.arctan";
-        2 Rt(F::atan2, Some(F::atan2f)), "math.atan2" "numpy.arctan2";
-        1 Rt(F::sinh, Some(F::sinhf)), "math.sinh" "numpy.sinh";
-        1 Rt(F::cosh, Some(F::coshf)), "math.cosh" "numpy.cosh";
-        1 Rt(F::tanh, Some(F::tanhf)), "math.tanh" "numpy.tanh";
-        1 Rt(F::asinh, Some(F::asinhf)), "math.asinh" "numpy.arcsinh";
-        1 Rt(F::acosh, Some(F::acoshf)), "math.acosh" "numpy.arccosh";
-        1 Rt(F::atanh, Some(F::atanhf)), "math.atanh" "numpy.arctanh";
-        1 Rt(F::exp, Some(F::expf)), "math.exp" "numpy.exp";
-        1 Rt(F::exp2, Some(F::exp2f)), "math.exp2" "numpy.exp2";
-        1 Rt(F::expm1, Some(F::expm1f)), "math.expm1" "numpy.expm1";
-        1 Rt(F::log, Some(F::logf)), "math.log" "numpy.log";
-        1 Rt(F::log2, Some(F::log2f)), "math.log2" "numpy.log2";
-        1 Rt(F::log10, Some(F::log10f)), "math.log10" "numpy.log10";
-        1 Rt(F::log1p, Some(F::log1pf)), "math.log1p" "numpy.log1p";
-        1 Rt(F::cbrt, Some(F::cbrtf)), "math.cbrt" "numpy.cbrt";
-        2 Rt(F::hypot, Some(F::hypotf)), "math.hypot" "numpy.hypot";
-        2 Remainder, "math.fmod" "numpy.fmod";
+        1 RealFn::Un(Un::Sqrt), "math.sqrt";
+        1 RealFn::Un(Un::FAbs), "math.fabs";
+        1 Rt(F::sin, Some(F::sinf)), "math.sin";
+        1 Rt(F::cos, Some(F::cosf)), "math.cos";
+        1 Rt(F::tan, Some(F::tanf)), "math.tan";
+        1 Rt(F::asin, Some(F::asinf)), "math.asin";
+        1 Rt(F::acos, Some(F::acosf)), "math.acos";
+        1 Rt(F::atan, Some(F::atanf)), "math.atan";
+        2 Rt(F::atan2, Some(F::atan2f)), "math.atan2";
+        1 Rt(F::sinh, Some(F::sinhf)), "math.sinh";
+        1 Rt(F::cosh, Some(F::coshf)), "math.cosh";
+        1 Rt(F::tanh, Some(F::tanhf)), "math.tanh";
+        1 Rt(F::asinh, Some(F::asinhf)), "math.asinh";
+        1 Rt(F::acosh, Some(F::acoshf)), "math.acosh";
+        1 Rt(F::atanh, Some(F::atanhf)), "math.atanh";
+        1 Rt(F::exp, Some(F::expf)), "math.exp";
+        1 Rt(F::exp2, Some(F::exp2f)), "math.exp2";
+        1 Rt(F::expm1, Some(F::expm1f)), "math.expm1";
+        1 Rt(F::log, Some(F::logf)), "math.log";
+        1 Rt(F::log2, Some(F::log2f)), "math.log2";
+        1 Rt(F::log10, Some(F::log10f)), "math.log10";
+        1 Rt(F::log1p, Some(F::log1pf)), "math.log1p";
+        1 Rt(F::cbrt, Some(F::cbrtf)), "math.cbrt";
+        2 Rt(F::hypot, Some(F::hypotf)), "math.hypot";
+        2 Remainder, "math.fmod";
         1 Rt(F::erf, Some(F::erff)), "math.erf";
         1 Rt(F::erfc, Some(F::erfcf)), "math.erfc";
         1 Rt(F::gamma, None), "math.gamma";
         1 Rt(F::lgamma, None), "math.lgamma";
-        2 Rt(F::nextafter, Some(F::nextafterf)), "math.nextafter" "numpy.nextafter";
-        2 CopySign, "math.copysign" "numpy.copysign";
+        2 Rt(F::nextafter, Some(F::nextafterf)), "math.nextafter";
+        2 CopySign, "math.copysign";
         2 Pow, "math.pow";
     }
 };
@@ -210,16 +218,12 @@ pub static COMPLEX_FUNCTIONS: &[(&str, RtFn)] = &[
 
 /// The row of a real function by its canonical name.
 pub fn real_function(name: &str) -> Option<&'static RealRow> {
-    REAL_FUNCTIONS.iter().find(|row| row.names.contains(&name))
+    REAL_FUNCTIONS.iter().find(|row| row.name == name)
 }
 
-/// The complex function behind a `cmath` name, or behind a NumPy name that takes complex numbers.
+/// The function behind a `cmath` name.
 pub fn complex_function(name: &str) -> Option<RtFn> {
-    let cmath: Arc<str> = match name.strip_prefix("numpy.") {
-        Some(rest) => format!("cmath.{}", rest.strip_prefix("arc").map_or(rest.to_string(), |r| format!("a{r}"))).into(),
-        None => name.into(),
-    };
-    COMPLEX_FUNCTIONS.iter().find(|(n, _)| **n == *cmath).map(|&(_, f)| f)
+    COMPLEX_FUNCTIONS.iter().find(|(n, _)| *n == name).map(|&(_, f)| f)
 }
 
 /// Name of an operator as Python's `operator` module has it, and its sign.

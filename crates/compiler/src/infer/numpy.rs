@@ -1,15 +1,15 @@
-//! Typing of NumPy's functions: array creation, scalar forms of ufuncs.
+//! Typing of NumPy's functions: array creation; element-wise functions are in [`super::ufunc`].
 
-use super::builtins::numpy_scalar;
 use super::call::{ArgRef, Resolution};
-use super::intrinsic::{Fill, Intrinsic, ShapeFrom, operator_function};
-use super::op::{plain, ty_of, unary};
+use super::intrinsic::{Fill, Intrinsic, ShapeFrom};
+use super::op::{plain, ty_of};
 use super::solve::Frame;
 use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::Name;
 use crate::host::Const;
 use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::ufunc;
 
 type Resolved = (AbsVal, Resolution);
 
@@ -64,14 +64,42 @@ impl Session<'_> {
             }
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
             "arange" => arange(frame, args, keywords).map(Some),
+            "shape" | "size" | "ndim" if keywords.is_empty() => {
+                let [arg] = args else { return Ok(None) };
+                let Some(array) = plain(arg.ty()).as_array() else { return Ok(None) };
+                let Some(found) = super::attribute::plain_attribute(&arg.abs, array.ty(), name) else { return Ok(None) };
+                let what = Intrinsic::Attribute(name.into());
+                Ok(Some((found, Resolution::Intrinsic { what, args: args.to_vec(), keywords: vec![] })))
+            }
+            "ndim" if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() => {
+                Ok(Some((AbsVal::literal(Const::Int(0)), Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
+            "shape" if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() => resolved(Ty::tuple(&[]), Intrinsic::Known, vec![]),
+            "iscomplexobj" | "isrealobj" | "_typestr" => {
+                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let ty = plain(arg.ty());
+                let ty = ty.as_array().map_or(ty, |a| a.dtype);
+                let value = match name {
+                    "_typestr" => AbsVal::literal(Const::Str(typestr(ty).into())),
+                    _ => AbsVal::bool(ty.is_complex() == (name == "iscomplexobj")),
+                };
+                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
+            // Without the two choices, it is about positions.
+            "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ if args.first().is_some_and(|a| plain(a.ty()).as_array().is_some()) => {
                 if let Some(found) = self.reduction(frame, name, &args[0].abs, Some(&args[0]), &args[1..], keywords)? {
                     return Ok(Some(found));
                 }
-                if keywords.is_empty() { self.numpy_scalar(frame, name, args) } else { Ok(None) }
+                match ufunc::by_name(name) {
+                    Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
+                    None => Ok(None),
+                }
             }
-            _ if keywords.is_empty() => self.numpy_scalar(frame, name, args),
-            _ => Ok(None),
+            _ => match ufunc::by_name(name) {
+                Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
+                None => Ok(None),
+            },
         }
     }
 
@@ -95,62 +123,6 @@ impl Session<'_> {
         }
         let what = Intrinsic::NewArray { fill: fill_of(name), dtype, shape: ShapeFrom::Like };
         Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: list, keywords: vec![] }))
-    }
-
-    /// A ufunc, or a function of numbers, on scalars.
-    fn numpy_scalar(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<Resolved>> {
-        let types: Vec<Ty> = args.iter().map(|a| plain(a.ty())).collect();
-        let done = |value: AbsVal, what: Intrinsic| {
-            Ok(Some((value, Resolution::Intrinsic { what, args: args.to_vec(), keywords: vec![] })))
-        };
-        if let ([t, ..], "shape" | "size" | "ndim") = (&types[..], name) {
-            if args.len() == 1 && t.as_array().is_some() {
-                if let Some(found) = super::attribute::plain_attribute(&args[0].abs, *t, name) {
-                    return done(found, Intrinsic::Attribute(name.into()));
-                }
-            }
-        }
-        if !types.iter().all(|t| t.is_scalar()) {
-            return Ok(None);
-        }
-        if let Some((ty, what)) = numpy_scalar(name, &types) {
-            return done(AbsVal::of(ty), what);
-        }
-        let operator = match name {
-            "add" => "add",
-            "subtract" => "sub",
-            "multiply" => "mul",
-            "divide" | "true_divide" => "truediv",
-            "floor_divide" => "floordiv",
-            "mod" | "remainder" => "mod",
-            "power" => "pow",
-            "negative" => "neg",
-            "positive" => "pos",
-            "invert" | "bitwise_not" => "invert",
-            "logical_not" => "not_",
-            "left_shift" => "lshift",
-            "right_shift" => "rshift",
-            "bitwise_and" => "and_",
-            "bitwise_or" => "or_",
-            "bitwise_xor" => "xor",
-            "equal" => "eq",
-            "not_equal" => "ne",
-            "less" => "lt",
-            "less_equal" => "le",
-            "greater" => "gt",
-            "greater_equal" => "ge",
-            _ => return Ok(None),
-        };
-        let value = match (operator_function(operator), args) {
-            (Some(Intrinsic::Binary(op)), [a, b]) => self.binary(frame, op, &a.abs, &b.abs)?,
-            (Some(Intrinsic::Compare(op)), [a, b]) => self.compare(frame, op, &a.abs, &b.abs)?,
-            (Some(Intrinsic::Unary(op)), [a]) => unary(frame, op, &a.abs)?,
-            _ => return Ok(None),
-        };
-        match operator_function(operator) {
-            Some(what) => done(value, what),
-            None => Ok(None),
-        }
     }
 }
 
@@ -206,6 +178,19 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
         }
         _ => Err(frame.error(Code::NotConstant, format!("a dtype must be a constant type, not a value of type {ty}"))),
     }
+}
+
+/// NumPy's short name of a dtype: `f8`.
+fn typestr(ty: Ty) -> String {
+    let kind = match ty.kind() {
+        Kind::Bool => 'b',
+        Kind::Int { signed: true, .. } => 'i',
+        Kind::Int { .. } => 'u',
+        Kind::Float { .. } => 'f',
+        Kind::Complex { .. } => 'c',
+        _ => 'O',
+    };
+    format!("{kind}{}", ty.itemsize())
 }
 
 /// NumPy's names of the supported dtypes.

@@ -31,7 +31,7 @@ impl Session<'_> {
             Op::Free(name) => self.free(frame, name),
             Op::Unary(op, a) => unary(frame, *op, frame.val(*a)),
             Op::InPlace(op, a, b) if ty_of(frame.val(*a)).as_array().is_some() => {
-                match elementwise::in_place(*op, ty_of(frame.val(*a)), plain(ty_of(frame.val(*b)))) {
+                match elementwise::in_place(*op, frame.val(*a), frame.val(*b)) {
                     Some(found) => found.map_err(|m| frame.error(Code::CannotConvert, m)),
                     None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
                 }
@@ -179,7 +179,7 @@ impl Session<'_> {
             }
             _ => {}
         }
-        if let Some(found) = elementwise::binary(op, x, y) {
+        if let Some(found) = elementwise::binary(op, a, b) {
             return Ok(found);
         }
         let (name, sign) = binary_names(op);
@@ -193,7 +193,7 @@ impl Session<'_> {
 
     pub(super) fn compare(&self, frame: &Frame, op: CompareOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
         let (x, y) = (ty_of(a), ty_of(b));
-        if let Some(found) = elementwise::compare(op, plain(x), plain(y)) {
+        if let Some(found) = elementwise::compare(op, a, b) {
             return Ok(found);
         }
         match op {
@@ -375,7 +375,7 @@ pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
             None => AbsVal::of(Ty::bool()),
         });
     }
-    if let Some(found) = elementwise::unary(op, ty) {
+    if let Some(found) = elementwise::unary(op, a) {
         return Ok(found);
     }
     let int64 = |weak| Ty::new(Kind::Int { bits: 64, signed: true, weak });

@@ -390,6 +390,21 @@ impl Body<'_, '_, '_> {
                 let axes = (0..a.ndim).rev().map(Axis::Whole).collect();
                 smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
             }
+            "real" | "imag" if a.dtype.is_complex() => {
+                let mut data = self.b.part(array, Part::Data);
+                if name == "imag" {
+                    let offset = self.b.i64(i64::from(a.dtype.itemsize() / 2));
+                    data = self.b.offset(data, offset);
+                }
+                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
+                let strides: Vals = (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect();
+                smallvec![self.b.view(array, data, &shape, &strides)]
+            }
+            "real" => smallvec![array],
+            "imag" => {
+                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
+                smallvec![self.allocate(a.dtype.itemsize(), Layout::C, &shape, true)?]
+            }
             // dtype, ndim, itemsize: known by type.
             _ => Vals::new(),
         })

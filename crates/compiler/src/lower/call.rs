@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 use super::value::c_signature;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
-use crate::hir::{self, BinaryOp, CompareOp};
+use crate::hir::{self, CompareOp};
 use crate::infer::intrinsic::{Class, RealFn};
 use crate::infer::{ArgRef, Bound, InstanceId, Intrinsic, Resolution};
 use crate::tir::{Bin, Cast, Cmp, PoolEntry, Type, Un, Value};
@@ -169,10 +169,6 @@ impl Body<'_, '_, '_> {
                 let rounded = self.b.unary(*un, x.vals[0]);
                 smallvec![self.b.integral_to_int(rounded)]
             }
-            Intrinsic::Rounding(un) => {
-                let x = self.cast(&args[0], ty)?;
-                smallvec![self.b.unary(*un, x[0])]
-            }
             Intrinsic::Frexp => {
                 let float = ty.tuple_items().map_or(Ty::float(64), |i| i[0]);
                 let wide = self.cast(&args[0], Ty::float(64))?;
@@ -245,18 +241,7 @@ impl Body<'_, '_, '_> {
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
-            Intrinsic::Sign => self.sign(&args[0], ty)?,
-            Intrinsic::Where => {
-                let cond = self.truth(&args[0])?;
-                let (a, b) = (self.cast(&args[1], ty)?, self.cast(&args[2], ty)?);
-                a.iter().zip(&b).map(|(&x, &y)| self.b.select(cond, x, y)).collect()
-            }
-            Intrinsic::Square => self.binary(BinaryOp::Mul, &args[0], &args[0], ty)?,
-            Intrinsic::Reciprocal => {
-                let x = self.cast(&args[0], ty)?;
-                let one = self.b.float(machine(ty)[0], 1.0);
-                smallvec![self.b.binary(Bin::FDiv, one, x[0])]
-            }
+            Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
             Intrinsic::Attribute(name) => self.attribute(&args[0], name, ty)?,
         })
     }
@@ -274,7 +259,7 @@ impl Body<'_, '_, '_> {
         Ok(vals)
     }
 
-    fn absolute(&mut self, arg: &Typed, ty: Ty) -> Result<Value> {
+    pub(super) fn absolute(&mut self, arg: &Typed, ty: Ty) -> Result<Value> {
         let x = self.unwrap(arg)?;
         Ok(match x.ty.kind() {
             Kind::Complex { .. } => self.modulus(&x.vals),
@@ -337,7 +322,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// A function of real numbers in the type of its result.
-    fn real(&mut self, func: RealFn, args: &[Typed], ty: Ty) -> Result<Value> {
+    pub(super) fn real(&mut self, func: RealFn, args: &[Typed], ty: Ty) -> Result<Value> {
         let mut x = Vals::new();
         for a in args {
             let a = self.unwrap(a)?;
@@ -358,7 +343,7 @@ impl Body<'_, '_, '_> {
         })
     }
 
-    fn classify(&mut self, class: Class, arg: &Typed) -> Result<Value> {
+    pub(super) fn classify(&mut self, class: Class, arg: &Typed) -> Result<Value> {
         let x = self.unwrap(arg)?;
         if x.ty.is_integral() {
             return Ok(self.b.bool(class == Class::Finite));
@@ -379,20 +364,5 @@ impl Body<'_, '_, '_> {
             });
         }
         result.ok_or_else(|| self.bug("a number without parts"))
-    }
-
-    /// `np.sign`: -1, 0 or 1; NaN for NaN.
-    fn sign(&mut self, arg: &Typed, ty: Ty) -> Result<Vals> {
-        let x = self.cast(arg, ty)?[0];
-        let t = self.b.ty(x);
-        let constant = |body: &mut Self, v: i64| if t.is_float() { body.b.float(t, v as f64) } else { body.b.int(t, v) };
-        let (zero, one, minus) = (constant(self, 0), constant(self, 1), constant(self, -1));
-        let number = Typed::one(ty, x);
-        let null = Typed::one(ty, zero);
-        let above = self.compare_numbers(CompareOp::Gt, &number, &null);
-        let below = self.compare_numbers(CompareOp::Lt, &number, &null);
-        let rest = if t.is_float() { x } else { zero };
-        let low = self.b.select(below, minus, rest);
-        Ok(smallvec![self.b.select(above, one, low)])
     }
 }

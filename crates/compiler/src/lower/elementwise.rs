@@ -5,55 +5,21 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
-use crate::hir::{BinaryOp, CompareOp};
+use crate::hir::CompareOp;
 use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind};
 use crate::tir::{Bin, BlockId, Cmp, Nest, Op, Part, Term, Type, Value};
-use crate::types::{ArrayTy, Kind, Layout, Ty, promote};
+use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::ufunc;
 
 impl Body<'_, '_, '_> {
     /// A comparison of scalars, tuples and so on, or element by element.
     pub(super) fn comparison(&mut self, op: CompareOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         if ty.as_array().is_some() {
-            let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
-            return self.map(&[a, b], ty, |body, x, _| Ok(smallvec![body.compare(op, &x[0], &x[1])?]));
+            let operands = [self.unwrap(a)?, self.unwrap(b)?];
+            return self.array_operator(ufunc::of_compare(op), &operands, ty);
         }
         let (a, b) = (self.item_of_zero_dim(a), self.item_of_zero_dim(b));
         Ok(smallvec![self.compare(op, &a, &b)?])
-    }
-
-    /// `x op y` on elements, computed in NumPy's type; `+` and `*` of bools are `|` and `&`.
-    pub(super) fn element_binary(&mut self, op: BinaryOp, x: &Typed, y: &Typed, dtype: Ty) -> Result<Vals> {
-        let op = match (op, dtype.is_bool()) {
-            (BinaryOp::Add, true) => BinaryOp::Or,
-            (BinaryOp::Mul, true) => BinaryOp::And,
-            (op, _) => op,
-        };
-        let work = if op == BinaryOp::TrueDiv { dtype } else { promote::common_dtype(x.ty, y.ty) };
-        let work = if work.is_bool() { dtype } else { work };
-        let (a, b) = (Typed::new(work, self.cast(x, work)?), Typed::new(work, self.cast(y, work)?));
-        let before = std::mem::replace(&mut self.numpy_errors, true);
-        let result = self.binary(op, &a, &b, dtype);
-        self.numpy_errors = before;
-        result
-    }
-
-    /// `a op= b` for an array: the elements of `a` change, and the result is `a`.
-    pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
-        let Kind::Array(target) = *a.ty.kind() else { return Err(self.bug("in place on no array")) };
-        let b = self.unwrap(b)?;
-        let element = |t: &Typed| t.ty.as_array().map_or(t.ty, |x| x.dtype);
-        let Some(dtype) = promote::elements(op, target.dtype, element(&b)) else { return Err(self.bug("an operator without a type")) };
-        let operands = [a.clone(), b];
-        let ndim = operands.iter().filter_map(|o| o.ty.as_array()).map(|x| x.ndim).max().unwrap_or(0);
-        let new = if ndim == 0 {
-            let elements = [self.item_of_zero_dim(&operands[0]), self.item_of_zero_dim(&operands[1])];
-            Typed::new(dtype, self.element_binary(op, &elements[0], &elements[1], dtype)?)
-        } else {
-            let ty = Ty::array(dtype, ndim, Layout::C);
-            Typed::new(ty, self.map(&operands, ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype))?)
-        };
-        self.write_elements(a.vals[0], target, new)?;
-        Ok(a.vals.clone())
     }
 
     /// The element of an array without dimensions; other values as they are.
@@ -273,7 +239,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// The shape that the operands broadcast to; raises ValueError when they do not.
-    fn broadcast_shape(&mut self, operands: &[Typed], ndim: u8) -> Result<Vals> {
+    pub(super) fn broadcast_shape(&mut self, operands: &[Typed], ndim: u8) -> Result<Vals> {
         let one = self.b.i64(1);
         let mut shape: Vals = smallvec![one; usize::from(ndim)];
         let mut bad = self.b.bool(false);

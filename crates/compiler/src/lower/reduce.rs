@@ -108,6 +108,20 @@ impl Body<'_, '_, '_> {
         })
     }
 
+    /// Whether something holds for any element of an array.
+    pub(super) fn any(&mut self, shape: &[Value], array: &Typed, holds: impl FnOnce(&mut Self, &Typed) -> Value) -> Result<Value> {
+        let init = self.b.bool(false);
+        let results = self.nest(shape, std::slice::from_ref(array), |body, x| {
+            let found = holds(body, &x[0]);
+            let before = body.b.value(Type::I1);
+            let value = body.b.binary(Bin::Or, before, found);
+            let over = (1u64 << shape.len()) as u32 - 1;
+            let reduction = Reduction { over, accumulators: smallvec![before], init: smallvec![init], pairwise: false, item: None };
+            Ok(vec![Output { values: smallvec![value], kind: OutputKind::Reduce(reduction) }])
+        })?;
+        Ok(results[0])
+    }
+
     /// What a reduction starts with.
     fn identity(&mut self, op: ReduceOp, dtype: Ty) -> Vals {
         let number = |body: &mut Self, value: f64| machine(dtype).into_iter().enumerate().map(|(i, t)| {
@@ -116,8 +130,8 @@ impl Body<'_, '_, '_> {
         }).collect();
         match (op, dtype.kind()) {
             (ReduceOp::Prod | ReduceOp::All, _) => number(self, 1.0),
-            (ReduceOp::Min, Kind::Bool) => smallvec![self.b.bool(true)],
-            (ReduceOp::Max, Kind::Bool) => smallvec![self.b.bool(false)],
+            (ReduceOp::Min | ReduceOp::NanMin, Kind::Bool) => smallvec![self.b.bool(true)],
+            (ReduceOp::Max | ReduceOp::NanMax, Kind::Bool) => smallvec![self.b.bool(false)],
             (ReduceOp::Min | ReduceOp::NanMin, Kind::Int { bits, signed, .. }) => {
                 let most = if *signed { i64::MAX >> (64 - bits) } else { -1 };
                 smallvec![self.b.int(Type::int(u32::from(*bits)), most)]
@@ -137,8 +151,8 @@ impl Body<'_, '_, '_> {
         let signed = dtype.is_signed();
         let one = |body: &mut Self, op: Bin| -> Vals { smallvec![body.b.binary(op, acc[0], x[0])] };
         Ok(match (op, dtype.kind()) {
-            (ReduceOp::Any, _) | (ReduceOp::Max | ReduceOp::Sum, Kind::Bool) => one(self, Bin::Or),
-            (ReduceOp::All, _) | (ReduceOp::Min | ReduceOp::Prod, Kind::Bool) => one(self, Bin::And),
+            (ReduceOp::Any, _) | (ReduceOp::Max | ReduceOp::NanMax | ReduceOp::Sum, Kind::Bool) => one(self, Bin::Or),
+            (ReduceOp::All, _) | (ReduceOp::Min | ReduceOp::NanMin | ReduceOp::Prod, Kind::Bool) => one(self, Bin::And),
             (ReduceOp::Sum | ReduceOp::CountNonzero, Kind::Int { .. }) => one(self, Bin::Add),
             (ReduceOp::Sum, _) => acc.iter().zip(x).map(|(&a, &x)| self.b.binary(Bin::FAddAnyOrder, a, x)).collect(),
             (ReduceOp::Prod, Kind::Int { .. }) => one(self, Bin::Mul),

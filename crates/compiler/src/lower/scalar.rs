@@ -8,6 +8,7 @@ use crate::diag::Result;
 use crate::hir::{BinaryOp, UnaryOp};
 use crate::tir::{Bin, Cast, Cmp, Hint, Target, Term, Type, Un, Value};
 use crate::types::{Kind, Ty};
+use crate::ufunc;
 
 /// Largest constant exponent that is written as multiplications.
 const MOST_MULTIPLIED: i64 = 64;
@@ -20,7 +21,7 @@ impl Body<'_, '_, '_> {
         }
         let a = self.unwrap(a)?;
         if ty.as_array().is_some() {
-            return self.map(&[a], ty, |body, x, dtype| body.unary(op, &x[0], dtype));
+            return self.array_operator(ufunc::of_unary(op), &[a], ty);
         }
         let a = self.item_of_zero_dim(&a);
         let vals = self.cast(&a, ty)?;
@@ -73,12 +74,8 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn binary(&mut self, op: BinaryOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
-        if ty.as_array().is_some() {
-            return self.map(&[a, b], ty, |body, x, dtype| body.element_binary(op, &x[0], &x[1], dtype));
-        }
         if a.ty.as_array().is_some() || b.ty.as_array().is_some() {
-            let (x, y) = (self.item_of_zero_dim(&a), self.item_of_zero_dim(&b));
-            return self.element_binary(op, &x, &y, ty);
+            return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Str, Kind::Str) => return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into()),

@@ -45,26 +45,6 @@ fn inexact(a: Ty, b: Ty) -> Option<Ty> {
     Some(Ty::new(kind))
 }
 
-/// The element type of `a op b` where at least one operand is an array of that element type: NumPy 2's
-/// promotion (NEP 50). A weak scalar takes the array's type unless its kind is higher.
-pub fn elements(op: BinaryOp, a: Ty, b: Ty) -> Option<Ty> {
-    if !a.is_scalar() || !b.is_scalar() {
-        return None;
-    }
-    let common = common_dtype(a, b);
-    let integral = common.is_integral();
-    match op {
-        BinaryOp::MatMul => None,
-        BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => integral.then_some(common),
-        BinaryOp::LShift | BinaryOp::RShift => integral.then(|| if common.is_bool() { Ty::int(8, true) } else { common }),
-        BinaryOp::Sub if common.is_bool() => None,
-        BinaryOp::FloorDiv | BinaryOp::Mod if common.is_complex() => None,
-        BinaryOp::FloorDiv | BinaryOp::Mod | BinaryOp::Pow if common.is_bool() => Some(Ty::int(8, true)),
-        BinaryOp::TrueDiv if integral => Some(Ty::float(64)),
-        _ => Some(common),
-    }
-}
-
 /// NumPy's result type of two operands, either of which may be a weak Python scalar.
 pub fn common_dtype(a: Ty, b: Ty) -> Ty {
     let rank = |t: Ty| match t.kind() {
@@ -180,22 +160,4 @@ fn fit_numbers(from: Ty, to: Ty) -> Option<Fit> {
             if holds { Fit::Safe } else { Fit::Unsafe }
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weak_scalars_take_the_arrays_type() {
-        let e = |op, a, b| elements(op, a, b).map(|t| t.to_string());
-        assert_eq!(e(BinaryOp::Mul, Ty::float(32), Ty::py_float()).as_deref(), Some("float32"));
-        assert_eq!(e(BinaryOp::Mul, Ty::float(32), Ty::float(64)).as_deref(), Some("float64"));
-        assert_eq!(e(BinaryOp::Add, Ty::int(8, false), Ty::py_int()).as_deref(), Some("uint8"));
-        assert_eq!(e(BinaryOp::Add, Ty::int(8, false), Ty::py_float()).as_deref(), Some("float64"));
-        assert_eq!(e(BinaryOp::Mul, Ty::float(32), Ty::py_complex()).as_deref(), Some("complex64"));
-        assert_eq!(e(BinaryOp::TrueDiv, Ty::int(8, true), Ty::int(8, true)).as_deref(), Some("float64"));
-        assert_eq!(e(BinaryOp::Add, Ty::bool(), Ty::py_int()).as_deref(), Some("int64"));
-        assert_eq!(e(BinaryOp::Sub, Ty::bool(), Ty::bool()), None);
-    }
 }

@@ -1,0 +1,124 @@
+//! Typing of NumPy's element-wise functions, called by name: operands, `out`, `where`, `dtype`.
+
+use super::call::{ArgRef, Resolution, signature};
+use super::elementwise::{element, result};
+use super::intrinsic::{Intrinsic, UfuncCall};
+use super::numpy::dtype;
+use super::op::plain;
+use super::solve::Frame;
+use super::{AbsVal, Session};
+use crate::diag::{Code, Diagnostic, Result};
+use crate::hir::Name;
+use crate::host::Const;
+use crate::types::{Kind, Ty};
+use crate::ufunc::{self, Operand, Refusal, Row};
+
+impl Session<'_> {
+    /// A call of `np.<row>`.
+    pub(super) fn call_ufunc(
+        &self,
+        frame: &Frame,
+        row: &'static Row,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<(AbsVal, Resolution)> {
+        let options = options(frame, row, args, keywords)?;
+        let (operands, _) = args.split_at(row.operands());
+        let mut types: Vec<Ty> = operands.iter().map(|a| plain(a.ty())).collect();
+        let elements: Option<Vec<Operand>> =
+            operands.iter().zip(&types).map(|(a, &t)| Operand::of(t, a.abs.constant.as_ref())).collect();
+        let found = elements.ok_or(Refusal::NoLoop).and_then(|e| ufunc::resolve(row, &e, options.dtype));
+        let loop_ = found.map_err(|refusal| refused(frame, row, &types, options.dtype, refusal))?;
+        types.extend(options.mask.iter().map(|m| plain(m.ty())));
+        let value = if options.outs.is_empty() {
+            let results: Vec<Ty> = loop_.outputs.iter().map(|&t| result(t, &types)).collect();
+            AbsVal::of(if let [one] = results[..] { one } else { Ty::tuple(&results) })
+        } else {
+            for (out, &computed) in options.outs.iter().zip(&loop_.outputs) {
+                check_out(frame, row, plain(out.ty()), computed, options.unsafe_casting)?;
+            }
+            let types: Vec<Ty> = options.outs.iter().map(|o| plain(o.ty())).collect();
+            AbsVal::of(if let [one] = types[..] { one } else { Ty::tuple(&types) })
+        };
+        let call = UfuncCall { row, types: loop_, outs: options.outs.len(), masked: options.mask.is_some() };
+        let args = operands.iter().cloned().chain(options.outs).chain(options.mask).collect();
+        Ok((value, Resolution::Intrinsic { what: Intrinsic::Ufunc(Box::new(call)), args, keywords: vec![] }))
+    }
+}
+
+/// What a call says besides the operands.
+#[derive(Default)]
+struct Options {
+    outs: Vec<ArgRef>,
+    mask: Option<ArgRef>,
+    dtype: Option<Ty>,
+    unsafe_casting: bool,
+}
+
+fn options(frame: &Frame, row: &'static Row, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Options> {
+    let (takes, name) = (row.operands(), row.name());
+    if args.len() < takes || args.len() > takes + row.results() {
+        let plural = if takes == 1 { "" } else { "s" };
+        return Err(frame.error(Code::ArgumentCount, format!("np.{name}() takes {takes} argument{plural} and `out`, but {} were given", args.len())));
+    }
+    let mut options = Options { outs: args[takes..].to_vec(), ..Options::default() };
+    for (keyword, arg) in keywords {
+        match (&**keyword, &arg.abs.constant) {
+            ("out", _) if !options.outs.is_empty() => {
+                return Err(frame.error(Code::BadArguments, format!("np.{name}() got `out` twice")));
+            }
+            ("out", _) => match arg.ty().tuple_items() {
+                Some(items) if arg.item.is_none() => {
+                    let item = |(i, &ty): (usize, &Ty)| ArgRef { value: arg.value, item: Some(i as u32), abs: AbsVal::of(ty) };
+                    options.outs = items.iter().enumerate().map(item).collect();
+                }
+                _ => options.outs = vec![arg.clone()],
+            },
+            ("where", Some(Const::Bool(true))) => {}
+            ("where", _) if element(plain(arg.ty())).is_some_and(|(t, _)| t.is_bool()) => options.mask = Some(arg.clone()),
+            ("where", _) => {
+                return Err(frame.error(Code::BadArguments, format!("`where` of np.{name}() is a mask of bools, not {}", arg.ty())));
+            }
+            ("dtype", _) if arg.ty().is_none() => {}
+            ("dtype", _) => options.dtype = Some(dtype(frame, Some(arg), Ty::float(64))?),
+            ("casting", Some(Const::Str(rule))) => options.unsafe_casting = &**rule == "unsafe",
+            ("order" | "subok", _) => {}
+            _ => return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no argument `{keyword}`"))),
+        }
+    }
+    options.outs.retain(|o| !o.ty().is_none());
+    if !options.outs.is_empty() && options.outs.len() != row.results() {
+        return Err(frame.error(Code::BadArguments, format!("np.{name}() has {} results: `out` is a tuple of as many arrays", row.results())));
+    }
+    Ok(options)
+}
+
+/// Whether a result of type `computed` may be stored in `out`.
+fn check_out(frame: &Frame, row: &Row, out: Ty, computed: Ty, unsafe_casting: bool) -> Result<()> {
+    let name = row.name();
+    let Kind::Array(array) = *out.kind() else {
+        return Err(frame.error(Code::BadArguments, format!("`out` of np.{name}() is an array, not {out}")));
+    };
+    if array.readonly {
+        return Err(frame.error(Code::ReadOnly, format!("`out` of np.{name}() is read-only: {out}")));
+    }
+    if unsafe_casting || ufunc::same_kind(computed, array.dtype) {
+        return Ok(());
+    }
+    Err(frame
+        .error(Code::CannotConvert, format!("cannot cast the output of ufunc '{name}' from {computed} to {} with casting rule 'same_kind'", array.dtype))
+        .help("let `out` have the type of the result, or pass `casting=\"unsafe\"`"))
+}
+
+fn refused(frame: &Frame, row: &Row, types: &[Ty], dtype: Option<Ty>, refusal: Refusal) -> Box<Diagnostic> {
+    let name = row.name();
+    match (refusal, dtype) {
+        (Refusal::Float16, _) => frame
+            .error(Code::BadArguments, format!("np.{name}() of {} gives float16, which cannot be compiled yet", signature(types)))
+            .help("convert the operand to a wider type, such as `np.float32`"),
+        (Refusal::NoLoop, Some(dtype)) => {
+            frame.error(Code::BadArguments, format!("np.{name}() of {} does not give {dtype}", signature(types)))
+        }
+        (Refusal::NoLoop, None) => frame.error(Code::BadArguments, format!("np.{name}() does not take {}", signature(types))),
+    }
+}

@@ -1,0 +1,328 @@
+//! NumPy's element-wise functions: a row each, with the loops that NumPy has for it and what is computed
+//! of one element. Inference, lowering and operators on arrays go by this table, so a function that is
+//! a row here works on scalars and arrays, broadcasts, and has `out`, `where` and `dtype`.
+//!
+//! Loops are written as in `np.add.types`: a letter for the type of each operand and result, in the
+//! order in which NumPy tries them. [`resolve`] picks the first to which all operands can be cast
+//! safely; a Python scalar (a *weak* type) adapts to the arrays as NumPy 2 has it (NEP 50).
+
+use ferdelance_abi::rtfn::RtFn;
+use smallvec::SmallVec;
+
+use crate::hir::{BinaryOp, CompareOp, UnaryOp};
+use crate::host::Const;
+use crate::infer::intrinsic::{Class, RealFn};
+use crate::tir::Un;
+use crate::types::{Kind, Ty, promote};
+
+mod table;
+
+pub use table::{TABLE, of_binary, of_compare, of_unary};
+
+/// A function: its names in NumPy, its loops in the order in which they are tried, its meaning.
+#[derive(Debug)]
+pub struct Row {
+    pub names: &'static [&'static str],
+    /// Groups of loops: `"ff->f dd->d"`. One without results, `"??->"`, refuses its operands.
+    pub loops: &'static [&'static str],
+    pub scalar: Scalar,
+}
+
+/// What a row computes of elements that have the types of one of its loops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// An arithmetic or bitwise operator with NumPy's rules for zero divisors.
+    Binary(BinaryOp),
+    Unary(UnaryOp),
+    /// Complex numbers are ordered by their parts.
+    Compare(CompareOp),
+    /// Of truth values.
+    Logical(BinaryOp),
+    LogicalNot,
+    /// A function of reals and, if there is a second, of complex numbers.
+    Function(RealFn, Option<RtFn>),
+    /// Keeps integers as they are.
+    Rounding(Un),
+    Absolute,
+    Sign,
+    Square,
+    Reciprocal,
+    Conjugate,
+    /// The remainder with the sign of the dividend.
+    Fmod,
+    DivMod,
+    Gcd,
+    Lcm,
+    Heaviside,
+    /// The smaller or larger. Of a NaN and a number: the NaN, or the number.
+    Extremum { max: bool, keeps_nan: bool },
+    /// `log(e**x + e**y)` or, with base 2, `log2(2**x + 2**y)`.
+    LogAddExp { binary: bool },
+    /// Times a factor.
+    Scale(f64),
+    Classify(Class),
+    SignBit,
+    Spacing,
+    Modf,
+    Frexp,
+    Ldexp,
+    BitCount,
+    /// `np.where`: the second operand where the first is true, else the third.
+    Select,
+    /// `np.clip` between two bounds.
+    Clip,
+    /// `np.round` to a number of decimals.
+    Round,
+}
+
+/// The types that an operation computes in and gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loop {
+    pub inputs: SmallVec<[Ty; 3]>,
+    pub outputs: SmallVec<[Ty; 2]>,
+}
+
+/// An element or scalar that a function is applied to.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand {
+    pub ty: Ty,
+    /// The value of an integer that is known.
+    pub known: Option<i128>,
+    pub is_array: bool,
+}
+
+impl Operand {
+    /// The operand that a value is: an array's elements, or a scalar. `None` for other types.
+    pub fn of(ty: Ty, constant: Option<&Const>) -> Option<Operand> {
+        let known = match constant {
+            Some(Const::Int(i)) => Some(*i),
+            _ => None,
+        };
+        match *ty.kind() {
+            Kind::Array(a) => Some(Operand { ty: a.dtype, known: None, is_array: true }),
+            _ => ty.is_scalar().then_some(Operand { ty, known, is_array: false }),
+        }
+    }
+}
+
+/// Why there is no loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    NoLoop,
+    /// There is one, which gives float16.
+    Float16,
+}
+
+impl Row {
+    /// The name that is shown.
+    pub fn name(&self) -> &'static str {
+        self.names[0]
+    }
+    /// How many operands it takes.
+    pub fn operands(&self) -> usize {
+        self.loops[0].find('-').unwrap_or(0)
+    }
+    /// How many results it has.
+    pub fn results(&self) -> usize {
+        self.each_loop().last().map_or(0, |(_, outputs)| outputs.len())
+    }
+    fn each_loop(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+        let all = self.loops.iter().flat_map(|group| group.split(' '));
+        all.filter_map(|l| l.split_once("->")).map(|(inputs, outputs)| (inputs.as_bytes(), outputs.as_bytes()))
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+/// The row of a function by one of its names in NumPy.
+pub fn by_name(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.names.contains(&name))
+}
+
+/// The loop for these operands: the first to which all can be cast safely, or, if a type of results is
+/// asked for, the first that gives it and to which they can be cast without a change of kind.
+pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Loop, Refusal> {
+    let types = adapted(row, operands);
+    let scalar_only = !operands.iter().any(|o| o.is_array);
+    let mut refusal = Refusal::NoLoop;
+    for (inputs, outputs) in row.each_loop() {
+        let fits = types.iter().zip(inputs).enumerate().all(|(i, (t, &letter))| match t {
+            _ if i == 0 && row.scalar == Scalar::Select => true,
+            Input::Exactly(ty) if wanted.is_some() => same_kind(*ty, dtype(letter)),
+            Input::Exactly(ty) => is_safe(*ty, letter),
+            Input::AnyOf(kind) => *kind <= rank(dtype(letter)),
+        });
+        if fits && outputs.is_empty() {
+            break;
+        }
+        if !fits || wanted.is_some_and(|w| w != dtype(outputs[0]) || outputs.contains(&b'e')) {
+            continue;
+        }
+        if outputs.contains(&b'e') {
+            // Scalars are computed in the next type.
+            if !scalar_only {
+                refusal = Refusal::Float16;
+                break;
+            }
+            continue;
+        }
+        return Ok(Loop { inputs: inputs.iter().map(|&l| dtype(l)).collect(), outputs: outputs.iter().map(|&l| dtype(l)).collect() });
+    }
+    Err(refusal)
+}
+
+/// What a loop has to take for an operand.
+enum Input {
+    Exactly(Ty),
+    /// A type of this rank or above: a Python scalar takes the precision of the arrays.
+    AnyOf(u8),
+}
+
+fn adapted(row: &Row, operands: &[Operand]) -> SmallVec<[Input; 3]> {
+    let skip = usize::from(row.scalar == Scalar::Select);
+    let others = &operands[skip.min(operands.len())..];
+    let strong = others.iter().map(|o| o.ty).filter(|t| !t.is_weak()).reduce(promote::common_dtype);
+    let is_comparison = matches!(row.scalar, Scalar::Compare(_));
+    let adapt = |o: &Operand| match strong {
+        Some(strong) if o.ty.is_weak() && rank(o.ty) <= rank(strong) => {
+            // An integer that the type does not hold is compared by value.
+            if is_comparison && strong.is_int() && !o.known.is_some_and(|v| holds(strong, v)) {
+                return Input::Exactly(Ty::int(64, true));
+            }
+            Input::AnyOf(rank(o.ty))
+        }
+        Some(strong) if o.ty.is_weak() => Input::Exactly(promote::common_dtype(strong, o.ty)),
+        _ => Input::Exactly(o.ty.strong()),
+    };
+    operands.iter().map(adapt).collect()
+}
+
+/// Whether an integer type has a value.
+pub fn holds(ty: Ty, value: i128) -> bool {
+    let bits = ty.bits();
+    match *ty.kind() {
+        Kind::Int { signed: true, .. } => (-(1i128 << (bits - 1))..1i128 << (bits - 1)).contains(&value),
+        Kind::Int { .. } => (0..1i128 << bits).contains(&value),
+        _ => true,
+    }
+}
+
+/// The type of a letter. Values of a float16 (`e`), where it is only an operand, are computed in float32.
+fn dtype(letter: u8) -> Ty {
+    match letter {
+        b'?' => Ty::bool(),
+        b'b' => Ty::int(8, true),
+        b'h' => Ty::int(16, true),
+        b'i' => Ty::int(32, true),
+        b'l' => Ty::int(64, true),
+        b'B' => Ty::int(8, false),
+        b'H' => Ty::int(16, false),
+        b'I' => Ty::int(32, false),
+        b'L' => Ty::int(64, false),
+        b'e' | b'f' => Ty::float(32),
+        b'F' => Ty::complex(64),
+        b'D' => Ty::complex(128),
+        _ => Ty::float(64),
+    }
+}
+
+fn rank(t: Ty) -> u8 {
+    match t.kind() {
+        Kind::Bool => 0,
+        Kind::Int { .. } => 1,
+        Kind::Float { .. } => 2,
+        _ => 3,
+    }
+}
+
+/// `np.can_cast(from, letter, "safe")`.
+fn is_safe(from: Ty, letter: u8) -> bool {
+    let to = dtype(letter);
+    match (from.kind(), to.kind()) {
+        (Kind::Bool, _) => true,
+        (Kind::Int { .. }, _) if letter == b'e' => from.bits() == 8,
+        (Kind::Int { signed: false, bits: a, .. }, Kind::Int { signed: true, bits: b, .. }) => a < b,
+        (Kind::Int { signed: true, .. }, Kind::Int { signed: false, .. }) => false,
+        (Kind::Int { bits: a, .. }, Kind::Int { bits: b, .. }) => a <= b,
+        (Kind::Int { bits, .. }, Kind::Float { .. } | Kind::Complex { .. }) => *bits <= 16 || to.part().bits() == 64,
+        (Kind::Float { bits: a, .. }, Kind::Float { bits: b, .. }) => letter != b'e' && a <= b,
+        (Kind::Float { bits, .. }, Kind::Complex { .. }) => u32::from(*bits) <= to.part().bits(),
+        (Kind::Complex { bits: a, .. }, Kind::Complex { bits: b, .. }) => a <= b,
+        _ => false,
+    }
+}
+
+/// `np.can_cast(from, to, "same_kind")`.
+pub fn same_kind(from: Ty, to: Ty) -> bool {
+    let negative = |t: Ty| t.is_signed();
+    rank(from) <= rank(to) && !(negative(from) && to.is_int() && !negative(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(name: &str, types: &[Ty]) -> String {
+        let row = by_name(name).unwrap_or_else(|| panic!("no row {name}"));
+        let operands: Vec<Operand> = types.iter().map(|&ty| Operand { ty, known: None, is_array: !ty.is_weak() }).collect();
+        match resolve(row, &operands, None) {
+            Ok(found) => found.outputs.iter().map(|t| format!("{t} ")).collect::<String>().trim_end().to_owned(),
+            Err(refusal) => format!("{refusal:?}"),
+        }
+    }
+
+    #[test]
+    fn loops_are_picked_as_numpy_does() {
+        let (i1, u1, i8, u8) = (Ty::int(8, true), Ty::int(8, false), Ty::int(64, true), Ty::int(64, false));
+        let (f4, f8) = (Ty::float(32), Ty::float(64));
+        assert_eq!(outputs("add", &[i1, u1]), "int16");
+        assert_eq!(outputs("add", &[i8, u8]), "float64");
+        assert_eq!(outputs("add", &[i8, f4]), "float64");
+        assert_eq!(outputs("add", &[u1, Ty::py_int()]), "uint8");
+        assert_eq!(outputs("add", &[u1, Ty::py_float()]), "float64");
+        assert_eq!(outputs("multiply", &[f4, Ty::py_float()]), "float32");
+        assert_eq!(outputs("multiply", &[f4, f8]), "float64");
+        assert_eq!(outputs("multiply", &[f4, Ty::py_complex()]), "complex64");
+        assert_eq!(outputs("add", &[Ty::bool(), Ty::py_int()]), "int64");
+        assert_eq!(outputs("subtract", &[Ty::bool(), Ty::bool()]), "NoLoop");
+        assert_eq!(outputs("divide", &[i1, i1]), "float64");
+        assert_eq!(outputs("sin", &[i1]), "Float16");
+        assert_eq!(outputs("sin", &[Ty::int(16, true)]), "float32");
+        assert_eq!(outputs("sin", &[Ty::py_int()]), "float64");
+        assert_eq!(outputs("signbit", &[i1]), "bool");
+        assert_eq!(outputs("equal", &[i8, u8]), "bool");
+        assert_eq!(outputs("frexp", &[f4]), "float32 int32");
+        assert_eq!(outputs("ldexp", &[f4, Ty::py_int()]), "float32");
+        assert_eq!(outputs("arctan2", &[Ty::complex(128), f8]), "NoLoop");
+    }
+
+    #[test]
+    fn a_wanted_type_is_given() {
+        let row = by_name("add").expect("a row");
+        let operands = [Operand { ty: Ty::int(64, true), known: None, is_array: true }, Operand { ty: Ty::py_int(), known: Some(3), is_array: false }];
+        assert_eq!(resolve(row, &operands, Some(Ty::float(32))).map(|l| l.inputs[0]), Ok(Ty::float(32)));
+        assert_eq!(resolve(row, &operands, Some(Ty::int(8, true))).map(|l| l.inputs[0]), Ok(Ty::int(8, true)));
+        assert_eq!(resolve(row, &operands, Some(Ty::bool())).err(), Some(Refusal::NoLoop));
+    }
+
+    #[test]
+    fn rows_are_well_formed() {
+        let mut names: Vec<&str> = vec![];
+        for row in TABLE {
+            names.extend(row.names.iter().copied());
+            for (inputs, outputs) in row.each_loop() {
+                assert_eq!(inputs.len(), row.operands(), "{}", row.name());
+                assert!(outputs.is_empty() || outputs.len() == row.results(), "{}", row.name());
+                assert!(inputs.iter().chain(outputs).all(|l| b"?bBhHiIlLefdFD".contains(l)), "{}", row.name());
+            }
+        }
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name stands twice");
+    }
+}

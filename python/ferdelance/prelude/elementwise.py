@@ -1,0 +1,203 @@
+"""NumPy's element-wise functions that are compositions of others.
+
+The compiler knows the others by a table (`ufunc`), which has `np.where` and the kernels `np._clip`
+and `np._round` too. `np._typestr(x)` is the element type of an array or the type of a scalar, a
+constant such as "f8". What is here takes arrays and scalars alike.
+"""
+
+import numpy as np
+
+
+def numpy_clip(a, a_min=None, a_max=None, out=None, min=None, max=None):
+    """np.clip(a, a_min, a_max, out=None)"""
+    low = a_min if a_min is not None else min
+    high = a_max if a_max is not None else max
+    if low is None:
+        if high is None:
+            return np.positive(a, out)
+        return np.minimum(a, high, out)
+    if high is None:
+        return np.maximum(a, low, out)
+    return np._clip(a, low, high, out)
+
+
+def array_clip(array, min=None, max=None, out=None):
+    """array.clip(min, max, out=None)"""
+    return numpy_clip(array, min, max, out)
+
+
+def numpy_round(a, decimals=0, out=None):
+    """np.round(a, decimals=0, out=None)"""
+    return np._round(a, decimals, out)
+
+
+def numpy_around(a, decimals=0, out=None):
+    """np.around(a, decimals=0, out=None)"""
+    return np._round(a, decimals, out)
+
+
+def array_round(array, decimals=0, out=None):
+    """array.round(decimals=0, out=None)"""
+    return np._round(array, decimals, out)
+
+
+def array_conj(array):
+    """array.conj()"""
+    if np._typestr(array) == "c8" or np._typestr(array) == "c16":
+        return np.conjugate(array)
+    return array
+
+
+def array_conjugate(array):
+    """array.conjugate()"""
+    return array_conj(array)
+
+
+def numpy_real(val):
+    """np.real(val)"""
+    return val.real
+
+
+def numpy_imag(val):
+    """np.imag(val)"""
+    return val.imag
+
+
+def numpy_angle(z, deg=False):
+    """np.angle(z, deg=False)"""
+    a = np.arctan2(np.imag(z), np.real(z))
+    if deg:
+        return a * 57.29577951308232
+    return a
+
+
+def numpy_iscomplex(x):
+    """np.iscomplex(x)"""
+    if np.iscomplexobj(x):
+        return np.not_equal(np.imag(x), 0)
+    return np.logical_and(x, False)
+
+
+def numpy_isreal(x):
+    """np.isreal(x)"""
+    if np.iscomplexobj(x):
+        return np.equal(np.imag(x), 0)
+    return np.logical_or(x, True)
+
+
+def numpy_isposinf(x, out=None):
+    """np.isposinf(x, out=None)"""
+    return np.logical_and(np.isinf(x), np.logical_not(np.signbit(x)), out)
+
+
+def numpy_isneginf(x, out=None):
+    """np.isneginf(x, out=None)"""
+    return np.logical_and(np.isinf(x), np.signbit(x), out)
+
+
+def numpy_sinc(x):
+    """np.sinc(x): sin(pi x) / (pi x)"""
+    y = np.multiply(3.141592653589793, x)
+    if np._typestr(y) == "f4":
+        y = np.where(y, y, 1.1920928955078125e-07)
+    elif np._typestr(y) == "f8":
+        y = np.where(y, y, 2.220446049250313e-16)
+    else:
+        y = np.where(y, y, 1e-20)
+    return np.divide(np.sin(y), y)
+
+
+def numpy_nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    """np.nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None)"""
+    if np.iscomplexobj(x):
+        real = _without_nan(np.real(x), nan, posinf, neginf)
+        imag = _without_nan(np.imag(x), nan, posinf, neginf)
+        result = np.add(real, np.multiply(imag, 1j))
+    else:
+        result = _without_nan(x, nan, posinf, neginf)
+    if not copy and isinstance(x, np.ndarray):
+        np.positive(result, x)
+    return result
+
+
+def _without_nan(x, nan, posinf, neginf):
+    if np._typestr(x) == "f4":
+        return _replaced(x, nan, posinf, neginf, 3.4028234663852886e38)
+    if np._typestr(x) == "f8":
+        return _replaced(x, nan, posinf, neginf, 1.7976931348623157e308)
+    return np._clip(x, x, x)
+
+
+def _replaced(x, nan, posinf, neginf, largest):
+    above = largest if posinf is None else posinf
+    below = -largest if neginf is None else neginf
+    result = np.where(np.isnan(x), _like(x, nan), x)
+    result = np.where(np.isposinf(x), _like(x, above), result)
+    return np.where(np.isneginf(x), _like(x, below), result)
+
+
+def _like(x, value):
+    # Values are stored in an array of x's type, whatever their own.
+    if np._typestr(x) == "f4":
+        return np.multiply(value, np.float32(1.0), dtype=np.float32)
+    return np.multiply(value, 1.0)
+
+
+def numpy_isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """np.isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)"""
+    if not np.iscomplexobj(b):
+        b = np.multiply(b, 1.0)
+    limit = np.add(atol, np.multiply(rtol, np.absolute(b)))
+    near = np.logical_and(np.less_equal(np.absolute(np.subtract(a, b)), limit), np.isfinite(b))
+    close = np.logical_or(near, np.equal(a, b))
+    if equal_nan:
+        return np.logical_or(close, np.logical_and(np.isnan(a), np.isnan(b)))
+    return close
+
+
+def numpy_allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """np.allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)"""
+    return _every(np.isclose(a, b, rtol, atol, equal_nan))
+
+
+def _every(mask):
+    if isinstance(mask, np.ndarray):
+        for part in mask:
+            if not _every(part):
+                return False
+        return True
+    return mask
+
+
+def numpy_array_equal(a1, a2, equal_nan=False):
+    """np.array_equal(a1, a2, equal_nan=False)"""
+    if np.ndim(a1) != np.ndim(a2):
+        return False
+    if np.shape(a1) != np.shape(a2):
+        return False
+    same = np.equal(a1, a2)
+    if equal_nan:
+        same = np.logical_or(same, np.logical_and(np.isnan(a1), np.isnan(a2)))
+    return _every(same)
+
+
+def numpy_array_equiv(a1, a2):
+    """np.array_equiv(a1, a2)"""
+    try:
+        same = np.equal(a1, a2)
+    except ValueError:
+        return False
+    return _every(same)
+
+
+def numpy_select(condlist, choicelist, default=0):
+    """np.select(condlist, choicelist, default=0)"""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    if len(condlist) == 0:
+        raise ValueError("select with an empty condition list is not possible")
+    last = len(condlist) - 1
+    result = np.where(condlist[last], choicelist[last], default)
+    for i in range(last - 1, -1, -1):
+        result = np.where(condlist[i], choicelist[i], result)
+    return result
