@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
 use crate::tir::build::Builder;
-use crate::tir::pass::{count::count, inline::inline, simplify::simplify};
+use crate::tir::pass::{count::count, inline::inline, simplify::simplify, speculate::speculate};
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
@@ -65,6 +65,7 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "simplify", doc: "removes what lowering left over", run: |p| p.functions.iter_mut().for_each(simplify) },
     Pass { name: "inline", doc: "puts small callees in place of their calls", run: inline },
+    Pass { name: "speculate", doc: "runs loops ahead of their checks", run: speculate },
     Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
 ];
 

@@ -5,3 +5,4 @@ pub mod count;
 pub mod inline;
 mod peek;
 pub mod simplify;
+pub mod speculate;
