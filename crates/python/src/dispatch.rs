@@ -15,6 +15,7 @@ use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
@@ -313,11 +314,37 @@ impl State {
 
 // ---- calls ---------------------------------------------------------------------------------------
 
+/// Calls the function if the route used last is plain and takes the arguments: most calls, and nothing
+/// in here panics.
+///
+/// # Safety
+/// As for [`call`].
+#[inline(always)]
+pub unsafe fn call_first(
+    state: &State,
+    args: *const *mut PyObject,
+    count: usize,
+    keywords: *mut PyObject,
+) -> Option<*mut PyObject> {
+    if count != state.simple_arity.get() || !keywords.is_null() {
+        return None;
+    }
+    // SAFETY: routes live as long as the dispatcher; `simple_arity` is their number of plans.
+    unsafe {
+        let route = state.front[0].get().as_ref()?;
+        if route.plain {
+            route.call_plain(state, args)
+        } else {
+            None
+        }
+    }
+}
+
 /// Calls the function; null, with an exception, on failure.
 ///
 /// # Safety
 /// The arguments are those of a vectorcall; the caller holds a reference to the dispatcher, and the GIL.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn call(
     state: &State,
     args: *const *mut PyObject,
@@ -325,29 +352,19 @@ pub unsafe fn call(
     keywords: *mut PyObject,
 ) -> *mut PyObject {
     if count == state.simple_arity.get() && keywords.is_null() {
-        let route = state.front[0].get();
-        // SAFETY: routes live as long as the dispatcher; `simple_arity` is their number of plans.
-        unsafe {
-            if !route.is_null()
-                && (*route).plain
-                && let Some(result) = (*route).call_plain(state, args)
-            {
-                return result;
-            }
-            if let Some(result) = call_front(state, args) {
-                return result;
-            }
+        // SAFETY: passed on.
+        if let Some(result) = unsafe { call_front(state, args) } {
+            return result;
         }
     }
     // SAFETY: passed on.
     unsafe { call_slowly(state, args, count, keywords) }
 }
 
-/// Tries the routes in front. (By itself, so that the usual case stays small.)
+/// Tries the routes in front.
 ///
 /// # Safety
 /// As for `call`; there are as many arguments as parameters.
-#[inline(never)]
 unsafe fn call_front(state: &State, args: *const *mut PyObject) -> Option<*mut PyObject> {
     for i in 0..FRONT {
         let route = state.front[i].get();
@@ -560,9 +577,14 @@ impl Overload {
 #[cold]
 unsafe fn raise(state: &State, error: *mut c_void) {
     // SAFETY: as promised.
-    unsafe {
-        let py = Python::assume_attached();
-        errors::raise(py, error, state.globals.bind(py).cast::<PyDict>().ok());
+    let py = unsafe { Python::assume_attached() };
+    let raised = catch_unwind(AssertUnwindSafe(|| {
+        let globals = state.globals.bind(py).cast::<PyDict>().ok();
+        // SAFETY: as promised.
+        unsafe { errors::raise(py, error, globals) };
+    }));
+    if raised.is_err() {
+        errors::panicked(py).restore(py);
     }
 }
 
