@@ -61,3 +61,19 @@ def maybe(n):
     if n > 0:
         return n
     return None
+
+
+# speculate: f8[:], i8
+@njit(fastmath=True)
+def runs_ahead_of_its_check(x, n):
+    s = 0.0
+    for i in range(n):
+        s += 1.0 / x[i]
+    return s
+
+
+# speculate: f8[:], f8[:]
+@njit(fastmath=True)
+def has_an_effect(x, out):
+    for i in range(len(x)):
+        out[i] = 1.0 / x[i]

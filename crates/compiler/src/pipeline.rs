@@ -12,7 +12,7 @@ use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
 use crate::nest::{expand, fuse};
 use crate::tir::build::Builder;
-use crate::tir::pass::{count::count, inline::inline, number::number, simplify::simplify};
+use crate::tir::pass::{count::count, inline::inline, number::number, simplify::simplify, speculate::speculate};
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
@@ -69,6 +69,7 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "number", doc: "computes each thing once", run: |p| p.functions.iter_mut().for_each(number) },
     Pass { name: "fuse", doc: "merges operations on whole arrays", run: fuse },
     Pass { name: "expand", doc: "makes loops of operations on whole arrays", run: expand },
+    Pass { name: "speculate", doc: "runs loops ahead of their checks", run: speculate },
     Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
 ];
 

@@ -29,16 +29,9 @@ impl Cpu {
     pub fn host() -> &'static Cpu {
         static HOST: OnceLock<Cpu> = OnceLock::new();
         HOST.get_or_init(|| Cpu {
-            name: if let Ok(c) = std::env::var("FD_CPU") {
-                return Cpu {
-                    name: c,
-                    features: String::new(),
-                };
-            } else {
-                TargetMachine::get_host_cpu_name()
-            }
-            .to_string_lossy()
-            .into_owned(),
+            name: TargetMachine::get_host_cpu_name()
+                .to_string_lossy()
+                .into_owned(),
             features: TargetMachine::get_host_cpu_features()
                 .to_string_lossy()
                 .into_owned(),
@@ -72,12 +65,7 @@ impl Machine {
         let target = Target::from_triple(&triple).map_err(Error::llvm)?;
         let level = match effort {
             Effort::Quick => OptimizationLevel::None,
-            Effort::Default => match std::env::var("FD_LEVEL").as_deref() {
-                Ok("0") => OptimizationLevel::None,
-                Ok("1") => OptimizationLevel::Less,
-                Ok("3") => OptimizationLevel::Aggressive,
-                _ => OptimizationLevel::Default,
-            },
+            Effort::Default => OptimizationLevel::Default,
         };
         let machine = target.create_target_machine(
             &triple,

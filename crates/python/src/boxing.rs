@@ -202,6 +202,28 @@ impl Plan {
     pub unsafe fn make(&self, slots: &mut *const u64, cx: &Context<'_>) -> *mut PyObject {
         // SAFETY: as promised.
         unsafe {
+            if self.is_plain() {
+                self.make_plain(slots)
+            } else {
+                self.make_other(slots, cx)
+            }
+        }
+    }
+
+    /// Whether [`Plan::make_plain`] can be called.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Plan::Int | Plan::F64 | Plan::None | Plan::Bool)
+    }
+
+    /// The same for plain results, which take one slot at most.
+    ///
+    /// # Safety
+    /// As for `make`; the plan [is plain](Plan::is_plain).
+    #[inline(always)]
+    pub unsafe fn make_plain(&self, slots: &mut *const u64) -> *mut PyObject {
+        // SAFETY: as promised.
+        unsafe {
             match self {
                 Plan::Int => ffi::PyLong_FromLongLong(take(slots).cast_signed()),
                 Plan::F64 => ffi::PyFloat_FromDouble(f64::from_bits(take(slots))),
@@ -211,7 +233,8 @@ impl Plan {
                 } else {
                     ffi::Py_False()
                 }),
-                _ => self.make_other(slots, cx),
+                // As promised.
+                _ => core::hint::unreachable_unchecked(),
             }
         }
     }

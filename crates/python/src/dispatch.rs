@@ -12,8 +12,10 @@
 //! used by address while compiled code runs, also without the GIL.
 
 use core::cell::{Cell, OnceCell, RefCell};
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
@@ -62,6 +64,8 @@ pub struct Overload {
 pub struct Route {
     pub plans: Box<[unbox::Plan]>,
     pub slots: usize,
+    /// [`Route::call_plain`] may be called.
+    pub plain: bool,
     pub overload: *const Overload,
     pub pins: Pins,
 }
@@ -262,11 +266,7 @@ impl State {
     ///
     /// # Safety
     /// Called by the garbage collector.
-    pub unsafe fn traverse(
-        &self,
-        visit: ffi::visitproc,
-        arg: *mut core::ffi::c_void,
-    ) -> core::ffi::c_int {
+    pub unsafe fn traverse(&self, visit: ffi::visitproc, arg: *mut c_void) -> core::ffi::c_int {
         let see = |pin: &Pin| {
             // SAFETY: an object that the pin holds a reference to.
             unsafe { visit(pin.as_ptr(), arg) }
@@ -314,11 +314,37 @@ impl State {
 
 // ---- calls ---------------------------------------------------------------------------------------
 
+/// Calls the function if the route used last is plain and takes the arguments: most calls, and nothing
+/// in here panics.
+///
+/// # Safety
+/// As for [`call`].
+#[inline(always)]
+pub unsafe fn call_first(
+    state: &State,
+    args: *const *mut PyObject,
+    count: usize,
+    keywords: *mut PyObject,
+) -> Option<*mut PyObject> {
+    if count != state.simple_arity.get() || !keywords.is_null() {
+        return None;
+    }
+    // SAFETY: routes live as long as the dispatcher; `simple_arity` is their number of plans.
+    unsafe {
+        let route = state.front[0].get().as_ref()?;
+        if route.plain {
+            route.call_plain(state, args)
+        } else {
+            None
+        }
+    }
+}
+
 /// Calls the function; null, with an exception, on failure.
 ///
 /// # Safety
 /// The arguments are those of a vectorcall; the caller holds a reference to the dispatcher, and the GIL.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn call(
     state: &State,
     args: *const *mut PyObject,
@@ -326,25 +352,35 @@ pub unsafe fn call(
     keywords: *mut PyObject,
 ) -> *mut PyObject {
     if count == state.simple_arity.get() && keywords.is_null() {
-        for i in 0..FRONT {
-            let route = state.front[i].get();
-            if route.is_null() {
-                break;
-            }
-            // SAFETY: routes live as long as the dispatcher; `simple_arity` is their number of plans.
-            unsafe {
-                if let Some(result) = (*route).call(state, |i| *args.add(i)) {
-                    if i > 0 {
-                        // One place forward each time: two types in turn do not fight for the first.
-                        state.front[i].swap(&state.front[i - 1]);
-                    }
-                    return result;
-                }
-            }
+        // SAFETY: passed on.
+        if let Some(result) = unsafe { call_front(state, args) } {
+            return result;
         }
     }
     // SAFETY: passed on.
     unsafe { call_slowly(state, args, count, keywords) }
+}
+
+/// Tries the routes in front.
+///
+/// # Safety
+/// As for `call`; there are as many arguments as parameters.
+unsafe fn call_front(state: &State, args: *const *mut PyObject) -> Option<*mut PyObject> {
+    for i in 0..FRONT {
+        let route = state.front[i].get();
+        if route.is_null() {
+            break;
+        }
+        // SAFETY: as in `call`.
+        if let Some(result) = unsafe { (*route).call(state, |i| *args.add(i)) } {
+            if i > 0 {
+                // One place forward each time: two types in turn do not fight for the first.
+                state.front[i].swap(&state.front[i - 1]);
+            }
+            return Some(result);
+        }
+    }
+    None
 }
 
 #[cold]
@@ -410,6 +446,49 @@ unsafe fn bind_and_call(
 }
 
 impl Route {
+    /// Whether a call needs no more than a few slots: nothing is made for the arguments, nothing is
+    /// made of the results but a number.
+    pub fn is_plain(plans: &[unbox::Plan], slots: usize, overload: &Overload) -> bool {
+        plans.iter().all(unbox::Plan::is_plain)
+            && slots <= STACK_SLOTS
+            && overload.result_plan.is_plain()
+            && !overload.nogil
+    }
+
+    /// What [`Route::call`] does, for plain routes: they are most of those that are called so often
+    /// that the call matters.
+    ///
+    /// # Safety
+    /// As for `call`; the route is plain.
+    #[inline(always)]
+    unsafe fn call_plain(
+        &self,
+        state: &State,
+        args: *const *mut PyObject,
+    ) -> Option<*mut PyObject> {
+        let mut slots = [const { MaybeUninit::<u64>::uninit() }; STACK_SLOTS];
+        let mut result = 0_u64;
+        let mut at = slots.as_mut_ptr().cast();
+        // SAFETY: as in `call` and `run`.
+        unsafe {
+            for (i, plan) in self.plans.iter().enumerate() {
+                if plan.unbox_plain(*args.add(i), &mut at) != Outcome::Done {
+                    return None;
+                }
+            }
+            let overload = &*self.overload;
+            let error = (overload.unit.trampoline)(slots.as_ptr().cast(), &mut result);
+            if memory::owners_pending() {
+                drain();
+            }
+            if !error.is_null() {
+                raise(state, error);
+                return Some(ptr::null_mut());
+            }
+            Some(overload.result_plan.make_plain(&mut ptr::from_ref(&result)))
+        }
+    }
+
     /// Unboxes the arguments, calls the code and boxes the result; `None` if the arguments are not what
     /// the route is for.
     ///
@@ -479,8 +558,7 @@ impl Overload {
             // Also when an exception was raised: what happened before it has happened.
             let reflected = made.lists.is_empty() || lists::give_back(&cx);
             if !error.is_null() {
-                let py = Python::assume_attached();
-                errors::raise(py, error, state.globals.bind(py).cast::<PyDict>().ok());
+                raise(state, error);
                 return ptr::null_mut();
             }
             if !reflected {
@@ -489,6 +567,24 @@ impl Overload {
             }
             self.result_plan.make(&mut results.cast_const(), &cx)
         }
+    }
+}
+
+/// Raises what compiled code of a function has thrown.
+///
+/// # Safety
+/// As for [`errors::raise`]; the GIL is held.
+#[cold]
+unsafe fn raise(state: &State, error: *mut c_void) {
+    // SAFETY: as promised.
+    let py = unsafe { Python::assume_attached() };
+    let raised = catch_unwind(AssertUnwindSafe(|| {
+        let globals = state.globals.bind(py).cast::<PyDict>().ok();
+        // SAFETY: as promised.
+        unsafe { errors::raise(py, error, globals) };
+    }));
+    if raised.is_err() {
+        errors::panicked(py).restore(py);
     }
 }
 

@@ -143,9 +143,14 @@ unsafe extern "C" fn vectorcall(
     if state.is_null() {
         return guard(ptr::null_mut(), |_| Err(cleared()));
     }
+    let count = count & !OFFSET;
+    // SAFETY: as promised by CPython.
+    if let Some(result) = unsafe { dispatch::call_first(&*state, args, count, keywords) } {
+        return result;
+    }
     // SAFETY: as promised by CPython.
     let called = catch_unwind(AssertUnwindSafe(|| unsafe {
-        dispatch::call(&*state, args, count & !OFFSET, keywords)
+        dispatch::call(&*state, args, count, keywords)
     }));
     match called {
         Ok(result) => result,

@@ -96,9 +96,12 @@ impl Lent {
     }
 }
 
-/// The lists of a call.
+/// The lists of a call. Most calls have none, and pay for one word.
 #[derive(Default)]
-pub struct Lending {
+pub struct Lending(Option<Box<Lists>>);
+
+#[derive(Default)]
+struct Lists {
     all: Vec<Lent>,
     /// Where they are, by the addresses of the Python lists and of the copies.
     places: FxHashMap<usize, usize>,
@@ -106,20 +109,33 @@ pub struct Lending {
 
 impl Lending {
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.0.is_none()
+    }
+
+    fn all(&self) -> &[Lent] {
+        self.0.as_ref().map_or(&[], |lists| &lists.all)
     }
 
     fn find(&self, address: usize) -> Option<&Lent> {
-        self.places.get(&address).map(|&at| &self.all[at])
+        let lists = self.0.as_ref()?;
+        lists.places.get(&address).map(|&at| &lists.all[at])
     }
 
     /// Adds a list; where it is.
     fn add(&mut self, lent: Lent) -> usize {
-        let at = self.all.len();
-        self.places.insert(lent.object.as_ptr().addr(), at);
-        self.places.insert(lent.list.addr(), at);
-        self.all.push(lent);
+        let lists = self.0.get_or_insert_default();
+        let at = lists.all.len();
+        lists.places.insert(lent.object.as_ptr().addr(), at);
+        lists.places.insert(lent.list.addr(), at);
+        lists.all.push(lent);
         at
+    }
+
+    /// Notes what a list is before the call.
+    fn note(&mut self, at: usize, before: Box<[u8]>) {
+        if let Some(lists) = &mut self.0 {
+            lists.all[at].before = before;
+        }
     }
 }
 
@@ -130,7 +146,7 @@ impl Lending {
 #[cold]
 pub unsafe fn give_back(cx: &Context<'_>) -> bool {
     cx.lent
-        .all
+        .all()
         .iter()
         .filter(|lent| lent.has_changed())
         .all(|lent| {

@@ -72,6 +72,8 @@ impl State {
         }
         let slots = params.iter().map(|&param| slots(param)).sum();
         let route = Box::new(Route {
+            // SAFETY: as above.
+            plain: Route::is_plain(&plans, slots, unsafe { &*overload }),
             plans: plans.into(),
             slots,
             overload,

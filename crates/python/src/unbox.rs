@@ -278,6 +278,31 @@ impl Plan {
         out: &mut *mut u64,
         made: &mut Made,
     ) -> Outcome {
+        // SAFETY: as promised.
+        unsafe {
+            if self.is_plain() {
+                self.unbox_plain(object, out)
+            } else {
+                self.unbox_other(object, out, made)
+            }
+        }
+    }
+
+    /// Whether [`Plan::unbox_plain`] does it all.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        matches!(
+            self,
+            Plan::Long | Plan::Float | Plan::Array(_) | Plan::Bool | Plan::Identity(_)
+        )
+    }
+
+    /// The same for plans that make nothing: those of most arguments.
+    ///
+    /// # Safety
+    /// As for [`Plan::unbox`].
+    #[inline(always)]
+    pub unsafe fn unbox_plain(&self, object: *mut PyObject, out: &mut *mut u64) -> Outcome {
         // SAFETY: as promised; each class is checked before the object is read as an instance of it.
         unsafe {
             match self {
@@ -313,7 +338,7 @@ impl Plan {
                         Outcome::Miss
                     }
                 }
-                _ => self.unbox_other(object, out, made),
+                _ => Outcome::Miss,
             }
         }
     }

@@ -6,3 +6,4 @@ pub mod inline;
 pub mod number;
 mod peek;
 pub mod simplify;
+pub mod speculate;

@@ -100,7 +100,7 @@ impl ListPlan {
                 // Strings and lists among the items also belong to `made`, until the call is over.
                 list::retain_item(list, i);
             }
-            made.lists.all[at].before = list::contents(list).into();
+            made.lists.note(at, list::contents(list).into());
             put(list.addr(), out)
         }
     }
