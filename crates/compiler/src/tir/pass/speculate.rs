@@ -265,7 +265,7 @@ impl Loop {
         let to = |block: BlockId| Target { block, args: smallvec![] };
         let Term::Branch { cond, hint, .. } = f.block(self.head).term else { return };
         f.blocks[self.head.index()].term = Term::Branch { cond, then: to(entry), other: self.exit.clone(), hint };
-        let block = |params, insts, term| Block { params, insts, term, term_loc: loc };
+        let block = |params, insts, term| Block { params, insts, term, term_loc: loc, ..Block::default() };
         let branch = |cond, then, other, hint| Term::Branch { cond, then, other, hint };
         f.blocks.push(block(vec![], vec![], branch(slowly, to(self.body), to(plan), Hint::Unlikely)));
 
@@ -347,7 +347,7 @@ impl Loop {
     fn copies(&self, f: &mut Function, b: BlockId, copies: &mut [Value]) -> Vec<Inst> {
         let mut insts = f.block(b).insts.clone();
         for inst in &mut insts {
-            inst.op.for_each_operand_mut(|v| *v = copies[v.index()]);
+            inst.op.for_each_operand_mut(&mut |v| *v = copies[v.index()]);
             for v in &mut inst.results {
                 let copy = f.new_value(f.ty(*v));
                 copies[v.index()] = copy;
