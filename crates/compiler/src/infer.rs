@@ -27,6 +27,7 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+pub mod creation;
 mod elementwise;
 pub mod index;
 pub mod intrinsic;
@@ -37,6 +38,7 @@ pub mod reduce;
 mod solve;
 mod ufunc;
 mod unroll;
+mod views;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};

@@ -26,6 +26,7 @@ mod array;
 mod call;
 mod compare;
 mod elementwise;
+mod index;
 mod iter;
 mod list;
 mod raise;
@@ -34,6 +35,7 @@ mod scalar;
 mod text;
 mod ufunc;
 pub mod value;
+mod views;
 
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};

@@ -30,13 +30,3 @@ def builtins_all(values):
         if not value:
             return False
     return True
-
-
-def array_fill(array, value):
-    """array.fill(value)"""
-    if array.ndim == 1:
-        for i in range(array.shape[0]):
-            array[i] = value
-    else:
-        for row in array:
-            array_fill(row, value)
