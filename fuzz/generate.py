@@ -423,13 +423,13 @@ class Generator:
     def try_statement(self):
         body = self.block(self.below(1, 2))
         handler = self.block(1)
+        catch = self.random.choice(("except:", "except Exception:"))
         if self.chance(0.3):
-            return Stmt("try:", [], [body, handler, self.block(1)], ["except Exception:", "else:"])
+            return Stmt("try:", [], [body, handler, self.block(1)], [catch, "else:"])
         if self.chance(0.3):
-            head = "finally:"
             last = [self.assignment()]
-            return Stmt("try:", [], [body, handler, last], ["except Exception:", head])
-        return Stmt("try:", [], [body, handler], ["except Exception:"])
+            return Stmt("try:", [], [body, handler, last], [catch, "finally:"])
+        return Stmt("try:", [], [body, handler], [catch])
 
     def jump(self):
         word = self.random.choice(("break", "continue"))
