@@ -157,16 +157,20 @@ def test_missing_source():
     exec("def f(x):\n    return x", namespace)
     function = namespace["f"]
     function.__code__ = function.__code__.replace(co_filename="<nowhere>", co_firstlineno=77)
-    with pytest.raises(errors.UnsupportedError, match=r"\[no-source\]"):
+    with pytest.raises(errors.UnsupportedError, match=r"\[no-source\]") as caught:
         njit(function)(1)
+    first, *others = str(caught.value).splitlines()
+    assert "source=" not in first
+    assert [line for line in others if "source=" in line] == others[-1:], "the advice, once"
 
 
 @pytest.mark.parametrize(
     "text", ["def f(x:\n    return x", "return 1", "", "\0", "def g(x): return x"]
 )
 def test_bad_source(text):
-    with pytest.raises((SyntaxError, errors.NumbaError, ValueError)):
+    with pytest.raises((SyntaxError, errors.NumbaError, ValueError)) as caught:
         njit(source=text)(lambda x: x)(1)
+    assert str(caught.value).count("source=") == 1, "no advice to do what was done"
 
 
 @pytest.mark.parametrize("thing", [len, int, 3, "text", None, type("C", (), {}), np.sin])
