@@ -54,7 +54,8 @@ class NotFound(LookupError):
     """No text was found: why, and what to do about it."""
 
     def __str__(self):
-        return ". ".join(self.args)
+        why, advice = self.args
+        return f"{why}. {advice[0].upper()}{advice[1:]}"
 
 
 def find(py_func, override=None):
@@ -156,7 +157,7 @@ def _search(py_func, code):
 
 
 def _advice(code):
-    advice = "Pass source= to the decorator, with the text of the function"
+    advice = "pass source= to the decorator, with the text of the function"
     if code.co_filename == "<stdin>":
         return f"{advice}, or put the program into a file"
     if code.co_filename.startswith("<"):
