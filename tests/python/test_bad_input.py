@@ -154,9 +154,9 @@ def test_wrong_counts(args, kwargs):
 
 def test_missing_source():
     namespace = {}
-    exec("def f(x):\n    return x", namespace)
+    exec("def f(x):\n    return x + 8761", namespace)
     function = namespace["f"]
-    function.__code__ = function.__code__.replace(co_filename="<nowhere>", co_firstlineno=77)
+    function.__code__ = function.__code__.replace(co_filename="<not a place>", co_firstlineno=77)
     with pytest.raises(errors.UnsupportedError, match=r"\[no-source\]") as caught:
         njit(function)(1)
     first, *others = str(caught.value).splitlines()
