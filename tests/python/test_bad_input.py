@@ -1,5 +1,7 @@
 """Whatever is thrown at it: a clear exception, and a process that goes on working."""
 
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -501,3 +503,24 @@ def test_strange_strings():
         assert f("\ud800", "a") == "\ud800a"
     except (UnicodeError, errors.NumbaError, TypeError, ValueError):
         pass
+
+
+# ---- LLVM ---------------------------------------------------------------------------------------
+
+
+def test_when_llvm_ends_the_process_it_is_said_for_which_function():
+    text = """
+    import ferdelance as fd
+    fd.config.CPU_NAME = "i386"  # on which LLVM knows no 64-bit code, and exits
+
+    def half(x):
+        return x * 0.5
+
+    fd.njit(half, source="def half(x):\\n    return x * 0.5\\n")(1.0)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert process.returncode > 0
+    first, second = process.stderr.splitlines()
+    assert "compiling `half`" in first and "64-bit code" in first
+    assert "report" in second
