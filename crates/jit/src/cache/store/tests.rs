@@ -151,12 +151,14 @@ fn what_is_saved_is_found() {
 #[test]
 fn writers_at_once_keep_all_variants() {
     let folder = Folder::new("at-once");
+    let start = std::sync::Barrier::new(4);
     // Locks belong to open files: threads exclude each other as processes do.
     std::thread::scope(|scope| {
         for writer in 0..4 {
-            let store = store(&[&folder]);
+            let (store, start) = (store(&[&folder]), &start);
             scope.spawn(move || {
-                for roots in (1..13).filter(|roots| roots % 4 == writer) {
+                start.wait();
+                for roots in (0..60).filter(|roots| roots % 4 == writer) {
                     store
                         .save(key(1), &recorded(roots), &object(b"x"), Ty::none())
                         .expect("it is saved");
@@ -165,8 +167,8 @@ fn writers_at_once_keep_all_variants() {
         }
     });
     let index = store(&[&folder]).index(&folder.0, key(1));
-    assert_eq!(index.map(|index| index.variants.len()), Some(12));
-    assert_eq!(folder.files().len(), 13);
+    assert_eq!(index.map(|index| index.variants.len()), Some(60));
+    assert_eq!(folder.files().len(), 61);
 }
 
 #[test]
