@@ -302,7 +302,7 @@ impl Body<'_, '_, '_> {
             Some(v) => clamp(self, v),
             None => self.b.select(back, low, high),
         };
-        let count = self.count_steps(start, stop, step)?;
+        let count = self.count_steps(Ty::py_int(), start, stop, step);
         Ok((start, count, step))
     }
 
@@ -542,7 +542,7 @@ impl Body<'_, '_, '_> {
             let none = self.b.i64(0);
             self.b.binary(Bin::SMax, n, none)
         } else {
-            self.count_steps(start, stop, step)?
+            self.count_steps(work, start, stop, step)
         };
         let array = self.allocate(a.dtype.itemsize(), a.layout, &[count], false)?;
         let data = self.b.part(array, Part::Data);
