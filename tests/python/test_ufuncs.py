@@ -476,3 +476,64 @@ def test_integers_are_rounded_to_tens():
         for g, w in zip(njit(f)(a), f(a), strict=True):
             assert g.dtype == w.dtype
             np.testing.assert_array_equal(g, w)
+
+
+def test_interpolation():
+    def f(x, xp, fp):
+        return np.interp(x, xp, fp), np.interp(x, xp, fp, -1.0, 7), np.interp(x, xp, fp, left=2)
+
+    xp = np.array([0.0, 1, 2.5, 5])
+    compiled = njit(f)
+    for x in (
+        np.linspace(-1, 6, 31),
+        np.linspace(-1, 6, 12).reshape(3, 4),
+        2.5,
+        3,
+        np.array([nan]),
+    ):
+        for fp in ([1.0, 4, 9, 16], [1, 4, 9, 16], [1j, 2, 3, 4], [inf, 1.0, 2.0, nan]):
+            for got, want in zip(compiled(x, xp, np.array(fp)), f(x, xp, fp), strict=True):
+                np.testing.assert_array_equal(got, want)
+
+
+def test_unwrapped_phases():
+    def f(p):
+        return np.unwrap(p), np.unwrap(p, period=4.0), np.unwrap(p, discont=5.0)
+
+    random = np.random.default_rng(1)
+    phases = random.uniform(-9, 9, (3, 8))
+    for p in (phases, phases[0], phases[0].astype(np.float32), np.arange(0, 40, 3), np.zeros(0)):
+        for got, want in zip(njit(f)(p), f(p), strict=True):
+            assert got.dtype == want.dtype
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_limits_of_types():
+    def f(a, x):
+        i, e = np.iinfo(a.dtype), np.finfo(x)
+        return (
+            i.min,
+            i.max,
+            i.bits,
+            e.eps,
+            e.max,
+            e.min,
+            e.tiny,
+            e.bits,
+            e.smallest_subnormal,
+            e.nexp,
+        )
+
+    for t, x in (("i1", 1.0), ("u8", np.float32(1)), ("i4", 1j)):
+        a = np.zeros(1, t)
+        assert njit(f)(a, x) == f(a, x)
+
+
+def test_views_of_scalars():
+    def f(x):
+        return np.float64(x).view(np.uint64), np.float32(x).view("i4"), np.int8(x).view(np.uint8)
+
+    for x in (1.5, -2.0, 0.0):
+        assert njit(f)(x) == f(x)
+    with pytest.raises(ferdelance.errors.TypingError, match="same size"):
+        njit(lambda x: np.int64(x).view(np.int32))(1)

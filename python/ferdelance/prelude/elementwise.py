@@ -201,3 +201,94 @@ def numpy_select(condlist, choicelist, default=0):
     for i in range(last - 1, -1, -1):
         result = np.where(condlist[i], choicelist[i], result)
     return result
+
+
+def numpy_interp(x, xp, fp, left=None, right=None, period=None):
+    """np.interp(x, xp, fp, left=None, right=None), without a period"""
+    if period is not None:
+        raise NotImplementedError("np.interp() with a period")
+    if len(xp) != len(fp):
+        raise ValueError("fp and xp are not of the same length.")
+    if len(xp) == 0:
+        raise ValueError("array of sample points is empty")
+    if np.iscomplexobj(fp):
+        values = np.positive(fp, dtype=np.complex128)
+    else:
+        values = np.positive(fp, dtype=np.float64)
+    points = np.positive(xp, dtype=np.float64)
+    before = values[0] if left is None else left
+    after = values[len(values) - 1] if right is None else right
+    if isinstance(x, np.ndarray):
+        if np.iscomplexobj(fp):
+            out = np.empty(x.shape, np.complex128)
+        else:
+            out = np.empty(x.shape, np.float64)
+        _interpolate_all(x, points, values, before, after, out)
+        return out
+    return _interpolate(x, points, values, before, after)
+
+
+def _interpolate_all(x, points, values, before, after, out):
+    for i in range(x.shape[0]):
+        if x.ndim == 1:
+            out[i] = _interpolate(x[i], points, values, before, after)
+        else:
+            _interpolate_all(x[i], points, values, before, after, out[i])
+
+
+def _interpolate(x, points, values, before, after):
+    last = len(points) - 1
+    if x != x:
+        return np.where(True, x, values[0])
+    if x > points[last]:
+        return np.where(True, after, values[0])
+    if x < points[0]:
+        return np.where(True, before, values[0])
+    low = 0
+    high = last + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if x >= points[middle]:
+            low = middle
+        else:
+            high = middle
+    if low == last or points[low] == x:
+        return values[low]
+    slope = (values[low + 1] - values[low]) / (points[low + 1] - points[low])
+    result = slope * (x - points[low]) + values[low]
+    if np.isnan(result):
+        # An infinity among the points: from the other side.
+        result = slope * (x - points[low + 1]) + values[low + 1]
+        if np.isnan(result) and values[low] == values[low + 1]:
+            result = values[low]
+    return result
+
+
+def numpy_unwrap(p, discont=None, axis=None, period=6.283185307179586):
+    """np.unwrap(p, discont=None, period=2 * pi) along the last axis"""
+    if axis is not None and axis != -1 and axis != p.ndim - 1:
+        raise NotImplementedError("np.unwrap() along another axis than the last")
+    jump = period / 2 if discont is None else discont
+    if np._typestr(p) == "f4":
+        out = np.positive(p)
+    else:
+        out = np.positive(p, dtype=np.float64)
+    _unwrap(p, jump, period, out)
+    return out
+
+
+def _unwrap(p, jump, period, out):
+    if p.ndim > 1:
+        for i in range(p.shape[0]):
+            _unwrap(p[i], jump, period, out[i])
+        return
+    half = period / 2
+    correction = 0.0
+    for i in range(1, len(p)):
+        step = np.subtract(p[i], p[i - 1])
+        turned = np.remainder(step + half, period) - half
+        if turned == -half and step > 0:
+            turned = half
+        if abs(step) >= jump:
+            correction += turned - step
+        out[i] = p[i] + correction

@@ -9,7 +9,7 @@ use crate::host::Const;
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
-pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
+pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item", "view"];
 pub(super) const ARRAY_METHODS: &[&str] = &["fill", "sum", "min", "max", "argmin", "argmax", "mean", "clip", "round", "conj", "conjugate"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
@@ -66,6 +66,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
             _ => None,
         },
         Kind::Array(a) => array_attribute(*a, name),
+        Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
             let i = class.fields.iter().position(|f| **f == *name)?;
             let constant = match &value.constant {

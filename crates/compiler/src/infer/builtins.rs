@@ -231,6 +231,16 @@ impl Session<'_> {
                 Some((AbsVal::of(ty), Intrinsic::Receiver))
             }
             (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
+            (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() => {
+                let to = super::numpy::dtype(frame, args.first(), receiver)?;
+                if to.bits() != receiver.bits() || to.is_complex() || to.is_bool() {
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("a view of {receiver} as {to}: both must have the same size, not {} and {} bits", receiver.bits(), to.bits()),
+                    ));
+                }
+                Some((AbsVal::of(to), Intrinsic::Bits(receiver)))
+            }
             (Kind::Tuple(items) | Kind::NamedTuple(_, items), "index" | "count", [wanted]) if items.iter().all(|t| t.is_scalar() && wanted.is_scalar() || t == wanted) => {
                 let what = if name == "index" { Intrinsic::TupleIndex } else { Intrinsic::TupleCount };
                 Some((AbsVal::of(Ty::py_int()), what))

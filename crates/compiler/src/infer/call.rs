@@ -323,6 +323,11 @@ impl Session<'_> {
                 if !from.is_scalar() || lossy {
                     return Err(bad(frame));
                 }
+                // `int(x)` keeps what int64 does not hold.
+                if target == Ty::py_int() && from.strong() == Ty::int(64, false) {
+                    let value = AbsVal::of(from.weak());
+                    return Ok((value, Resolution::Intrinsic { what: Intrinsic::Convert(from.weak()), args, keywords }));
+                }
                 (Intrinsic::Convert(target), convert_constant(&x.abs, target))
             }
             ([x, y], Kind::Complex { .. }) if x.ty().is_scalar() && y.ty().is_scalar() => (Intrinsic::ComplexParts(target), None),

@@ -22,6 +22,8 @@ pub enum Intrinsic {
     Receiver,
     /// Converts a number (or bool) to this type, as the type's constructor does.
     Convert(Ty),
+    /// `x.view(dtype)` of a number of this type: its bits as a number of another type.
+    Bits(Ty),
     /// `complex(a, b)`, of this type.
     ComplexParts(Ty),
     Truth,

@@ -85,6 +85,11 @@ impl Session<'_> {
                 };
                 Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
+            "finfo" | "iinfo" => {
+                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let value = super::limits::describe(frame, name, arg)?;
+                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
             // Without the two choices, it is about positions.
             "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ => match ufunc::by_name(name) {
@@ -172,7 +177,7 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
 }
 
 /// NumPy's short name of a dtype: `f8`.
-fn typestr(ty: Ty) -> String {
+pub(super) fn typestr(ty: Ty) -> String {
     let kind = match ty.kind() {
         Kind::Bool => 'b',
         Kind::Int { signed: true, .. } => 'i',
@@ -185,7 +190,7 @@ fn typestr(ty: Ty) -> String {
 }
 
 /// NumPy's names of the supported dtypes.
-fn dtype_by_name(name: &str) -> Option<Ty> {
+pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
     Some(match name.trim_start_matches(['=', '<', '|']) {
         "bool" | "?" | "b1" | "bool_" => Ty::bool(),
         "int8" | "i1" | "b" => Ty::int(8, true),
