@@ -18,4 +18,4 @@ def a_python_integer_has_to_fit(a, n):
 
 # lower: f8
 def choices_are_selects(x):
-    return np.where(x > 0, np.sign(x), np.spacing(x))
+    return np.heaviside(x, np.spacing(x))

@@ -498,7 +498,12 @@ def test_interpolation():
 
 def test_unwrapped_phases():
     def f(p):
-        return np.unwrap(p), np.unwrap(p, period=4.0), np.unwrap(p, discont=5.0)
+        return (
+            np.unwrap(p),
+            np.unwrap(p, period=4.0),
+            np.unwrap(p, discont=5.0),
+            np.unwrap(p, axis=0),
+        )
 
     random = np.random.default_rng(1)
     phases = random.uniform(-9, 9, (3, 8))
@@ -537,3 +542,59 @@ def test_views_of_scalars():
         assert njit(f)(x) == f(x)
     with pytest.raises(ferdelance.errors.TypingError, match="same size"):
         njit(lambda x: np.int64(x).view(np.int32))(1)
+
+
+def test_where_of_scalars_is_an_array():
+    def f(c, x, y):
+        return np.where(c, x, y)
+
+    for args in ((True, 1.0, 2.0), (0, 1, 2.5), (np.array(1), 2, 3)):
+        got, want = njit(f)(*args), f(*args)
+        assert type(got) is type(want) and got.dtype == want.dtype and got == want
+
+
+def test_outer_pairs_all_elements():
+    def f(a, b):
+        return np.subtract.outer(a, b), np.maximum.outer(a, b), np.less.outer(a, b)
+
+    a, b = np.arange(6).reshape(2, 3), np.array([1.5, 2.5])
+    for args in ((a, b), (b, a), (a[::-1, 1:], a.T), (a, 2), (3.5, b)):
+        for got, want in zip(njit(f)(*args), f(*args), strict=True):
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got, want)
+    with pytest.raises(ferdelance.errors.TypingError, match="no attribute `outer`"):
+        njit(lambda a: np.sin.outer(a, a))(a)
+
+
+def test_copyto_casts_to_the_same_kind():
+    def f(dst, src, mask):
+        np.copyto(dst, src)
+        np.copyto(dst, 7, where=mask)
+
+    for t in ("f8", "f4", "c16"):
+        got, want = np.zeros((2, 3), t), np.zeros((2, 3), t)
+        mask = np.array([True, False, True])
+        njit(f)(got, np.arange(3), mask)
+        f(want, np.arange(3), mask)
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(ferdelance.errors.TypingError, match="same_kind"):
+        njit(lambda d, s: np.copyto(d, s))(np.zeros(2, int), np.zeros(2))
+
+
+def test_attributes_and_methods_of_scalars():
+    def f(x):
+        return x.itemsize, x.ndim, x.shape, x.size, x.astype(np.float32), x.dtype.name
+
+    def g(x):
+        return x.is_integer(), x.as_integer_ratio(), x.round(1), x.max(), x.conjugate()
+
+    def h(n):
+        return round(n, -2), round(n, -1), round(n, 3)
+
+    for x in (np.int8(100), np.uint16(500), np.float32(0.25), np.complex128(1)):
+        if x.dtype.kind != "c":
+            assert njit(f)(x) == f(x)
+    for x in (np.float64(2.25), np.float32(-0.75), np.float64(1e15)):
+        assert njit(g)(x) == g(x)
+    for n in (12345, -1550, 5, 250, 350, 0):
+        assert njit(h)(n) == h(n)

@@ -67,6 +67,8 @@ pub enum Scalar {
     Frexp,
     Ldexp,
     BitCount,
+    /// The operand itself.
+    Identity,
     /// `np.where`: the second operand where the first is true, else the third.
     Select,
     /// `np.clip` between two bounds.

@@ -240,16 +240,17 @@ impl Session<'_> {
         self.call_closure(frame, &closure, args, keywords).map(Some)
     }
 
-    /// A method of arrays, `array_<name>` in the prelude.
-    pub(super) fn call_array_method(
+    /// A method of arrays or of scalars, `array_<name>` or `scalar_<name>` in the prelude.
+    pub(super) fn call_prelude_method(
         &mut self,
         frame: &Frame,
         receiver: Ty,
+        prefix: &str,
         name: &str,
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Option<(AbsVal, Resolution)>> {
-        let Some((module, function)) = self.prelude(&format!("array_{name}"))? else { return Ok(None) };
+        let Some((module, function)) = self.prelude(&format!("{prefix}_{name}"))? else { return Ok(None) };
         let f = &self.info(module).module.clone().functions[function.index()];
         let slots = bind(&f.params[1..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
         let mut bound = vec![Bound::Receiver];

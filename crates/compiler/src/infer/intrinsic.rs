@@ -85,6 +85,8 @@ pub enum Intrinsic {
     List(ListOp),
     /// An element-wise function of NumPy.
     Ufunc(Box<UfuncCall>),
+    /// Its method `outer`.
+    UfuncOuter(Box<UfuncCall>),
     /// `np.shape(a)` and the like: the attribute of the first argument.
     Attribute(Arc<str>),
 }

@@ -93,6 +93,7 @@ impl Session<'_> {
             // Without the two choices, it is about positions.
             "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ => match ufunc::by_name(name) {
+                Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
                 Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
                 None => Ok(None),
             },

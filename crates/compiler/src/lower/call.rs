@@ -242,6 +242,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
+            Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,
             Intrinsic::Attribute(name) => self.attribute(&args[0], name, ty)?,
         })
     }
