@@ -598,3 +598,38 @@ def test_attributes_and_methods_of_scalars():
         assert njit(g)(x) == g(x)
     for n in (12345, -1550, 5, 250, 350, 0):
         assert njit(h)(n) == h(n)
+
+
+def test_relations_of_types():
+    def f(a, b):
+        return (
+            np.issubdtype(a.dtype, np.integer),
+            np.issubdtype(a.dtype, np.signedinteger),
+            np.issubdtype(a.dtype, np.floating),
+            np.issubdtype(a.dtype, np.inexact),
+            np.issubdtype(a.dtype, np.number),
+            np.issubdtype(a.dtype, float),
+            np.can_cast(a.dtype, b.dtype),
+            np.can_cast(a.dtype, b.dtype, "same_kind"),
+            np.result_type(a, b) == np.promote_types(a.dtype, b.dtype),
+            np.result_type(1, a) == a.dtype,
+            a.dtype == b.dtype,
+            a.dtype != np.float64,
+            a.dtype.kind,
+            a.dtype.char,
+            a.dtype.str,
+            a.dtype.name,
+        )
+
+    def by_type(a):
+        if np.issubdtype(a.dtype, np.complexfloating):
+            return a.real.sum()
+        if a.dtype == np.float64 or a.dtype.kind == "f":
+            return a.sum() * 1.0
+        return len(a)
+
+    arrays = [np.zeros(2, t) for t in TYPES]
+    for a, b in zip(arrays, arrays[3:] + arrays[:3], strict=True):
+        assert njit(f)(a, b) == f(a, b)
+    for a in arrays:
+        assert njit(by_type)(a) == by_type(a)

@@ -241,6 +241,16 @@ fn rank(t: Ty) -> u8 {
     }
 }
 
+/// `np.can_cast(from, to, "safe")`.
+pub fn can_cast(from: Ty, to: Ty) -> bool {
+    is_safe(from, letter(to))
+}
+
+/// The letter of a type.
+pub fn letter(ty: Ty) -> u8 {
+    *b"?bhilBHILfFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
+}
+
 /// `np.can_cast(from, letter, "safe")`.
 fn is_safe(from: Ty, letter: u8) -> bool {
     let to = dtype(letter);

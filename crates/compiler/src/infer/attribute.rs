@@ -89,7 +89,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
         Kind::Dtype(t) => match name {
             "itemsize" => Some(AbsVal::literal(Const::Int(i128::from(t.itemsize())))),
             "type" => Some(AbsVal::of(Ty::new(Kind::Class(*t)))),
-            "name" => Some(AbsVal::literal(Const::Str(t.to_string().into()))),
+            "name" | "kind" | "char" | "str" => super::dtypes::text(*t, name),
             _ => None,
         },
         _ => None,

@@ -85,6 +85,10 @@ impl Session<'_> {
                 };
                 Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
+            "issubdtype" | "result_type" | "promote_types" | "can_cast" if keywords.is_empty() => {
+                let value = super::dtypes::relation(frame, name, args)?;
+                Ok(value.map(|v| (v, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
             "finfo" | "iinfo" => {
                 let ([arg], []) = (args, keywords) else { return Ok(None) };
                 let value = super::limits::describe(frame, name, arg)?;
