@@ -85,6 +85,15 @@ impl Session<'_> {
                 };
                 Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
+            "issubdtype" | "result_type" | "promote_types" | "can_cast" if keywords.is_empty() => {
+                let value = super::dtypes::relation(frame, name, args)?;
+                Ok(value.map(|v| (v, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
+            "finfo" | "iinfo" => {
+                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let value = super::limits::describe(frame, name, arg)?;
+                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
             // Without the two choices, it is about positions.
             "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ if args.first().is_some_and(|a| plain(a.ty()).as_array().is_some()) => {
@@ -97,6 +106,7 @@ impl Session<'_> {
                 }
             }
             _ => match ufunc::by_name(name) {
+                Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
                 Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
                 None => Ok(None),
             },
@@ -181,7 +191,7 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
 }
 
 /// NumPy's short name of a dtype: `f8`.
-fn typestr(ty: Ty) -> String {
+pub(super) fn typestr(ty: Ty) -> String {
     let kind = match ty.kind() {
         Kind::Bool => 'b',
         Kind::Int { signed: true, .. } => 'i',
@@ -194,7 +204,7 @@ fn typestr(ty: Ty) -> String {
 }
 
 /// NumPy's names of the supported dtypes.
-fn dtype_by_name(name: &str) -> Option<Ty> {
+pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
     Some(match name.trim_start_matches(['=', '<', '|']) {
         "bool" | "?" | "b1" | "bool_" => Ty::bool(),
         "int8" | "i1" | "b" => Ty::int(8, true),
