@@ -96,20 +96,18 @@ impl Session<'_> {
             }
             // Without the two choices, it is about positions.
             "where" if args.len() + keywords.len() != 3 => Ok(None),
-            _ if args.first().is_some_and(|a| plain(a.ty()).as_array().is_some()) => {
-                if let Some(found) = self.reduction(frame, name, &args[0].abs, Some(&args[0]), &args[1..], keywords)? {
+            _ => {
+                if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
+                    && let Some(found) = self.reduction(frame, name, &array.abs, Some(array), &args[1..], keywords)?
+                {
                     return Ok(Some(found));
                 }
                 match ufunc::by_name(name) {
+                    Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
                     Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
                     None => Ok(None),
                 }
             }
-            _ => match ufunc::by_name(name) {
-                Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
-                Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
-                None => Ok(None),
-            },
         }
     }
 
