@@ -32,6 +32,7 @@ mod elementwise;
 pub mod index;
 pub mod intrinsic;
 mod limits;
+mod linalg;
 pub mod list;
 mod numpy;
 mod op;

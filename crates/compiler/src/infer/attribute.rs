@@ -15,7 +15,7 @@ pub(super) const NUMBER_METHODS: &[&str] = &[
 const UFUNC_METHODS: &[&str] = &["outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
-    "conj", "conjugate",
+    "conj", "conjugate", "dot",
 ];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 

@@ -79,6 +79,8 @@ pub enum Intrinsic {
     /// np.empty, zeros, ones, full and their `_like` forms.
     NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
     Arange { dtype: Ty },
+    /// `a @ b` of arrays; a third argument is written to.
+    Product,
     /// A reduction of the first argument, or of the receiver, an array.
     Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.

@@ -63,6 +63,7 @@ impl Session<'_> {
                 resolved(ty, Intrinsic::NewArray { fill: Fill::Value, dtype, shape: ShapeFrom::Argument }, vec![shape, value.clone()])
             }
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
+            "dot" | "matmul" => self.call_product(frame, name, args, keywords),
             "arange" => arange(frame, args, keywords).map(Some),
             "shape" | "size" | "ndim" if keywords.is_empty() => {
                 let [arg] = args else { return Ok(None) };

@@ -179,6 +179,9 @@ impl Session<'_> {
             }
             _ => {}
         }
+        if let (BinaryOp::MatMul, Some(ty)) = (op, super::linalg::product(x, y)) {
+            return Ok(AbsVal::of(ty));
+        }
         if let Some(found) = elementwise::binary(op, a, b) {
             return Ok(found);
         }

@@ -235,6 +235,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::NewArray { fill, shape, .. } => self.new_array(*fill, *shape, args, ty)?,
             Intrinsic::Arange { .. } => self.arange(args, ty)?,
+            Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
                 let receiver = match *callee.ty.kind() {
                     Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
