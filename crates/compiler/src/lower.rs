@@ -28,6 +28,7 @@ mod compare;
 mod elementwise;
 mod index;
 mod iter;
+mod linalg;
 mod list;
 mod raise;
 mod reduce;

@@ -30,3 +30,16 @@ def builtins_all(values):
         if not value:
             return False
     return True
+
+
+def builtins_round(number, ndigits):
+    """round(number, ndigits) of an integer, half to even"""
+    if ndigits >= 0:
+        return number
+    if ndigits < -18:
+        return number * 0
+    unit = 10**-ndigits
+    quotient, rest = divmod(number, unit)
+    if rest > unit - rest or (rest == unit - rest and quotient % 2 == 1):
+        quotient += 1
+    return quotient * unit

@@ -9,10 +9,13 @@ use crate::host::Const;
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
-pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
+pub(super) const NUMBER_METHODS: &[&str] = &[
+    "conjugate", "item", "view", "astype", "conj", "round", "clip", "min", "max", "is_integer", "as_integer_ratio", "bit_count",
+];
+const UFUNC_METHODS: &[&str] = &["outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
-    "conj", "conjugate",
+    "conj", "conjugate", "dot",
 ];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
@@ -62,13 +65,14 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
     match ty.kind() {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => match name {
             "real" | "imag" => Some(AbsVal::of(if ty.is_bool() { Ty::py_int() } else { ty })),
-            _ => None,
+            _ => scalar_attribute(ty, name),
         },
         Kind::Complex { .. } => match name {
             "real" | "imag" => Some(AbsVal::of(ty.part())),
-            _ => None,
+            _ => scalar_attribute(ty, name),
         },
         Kind::Array(a) => array_attribute(*a, name),
+        Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
             let i = class.fields.iter().position(|f| **f == *name)?;
             let constant = match &value.constant {
@@ -88,6 +92,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
         Kind::Dtype(t) => match name {
             "itemsize" => Some(AbsVal::literal(Const::Int(i128::from(t.itemsize())))),
             "type" => Some(AbsVal::of(Ty::new(Kind::Class(*t)))),
+            "name" | "kind" | "char" | "str" => super::dtypes::text(*t, name),
             _ => dtype_attribute(*t, name).map(AbsVal::literal),
         },
         Kind::Slice(parts) => {
@@ -100,6 +105,19 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
         }
         Kind::Facet(Facet::Ctypes, _) => (name == "data").then(|| AbsVal::of(Ty::py_int())),
         Kind::Facet(Facet::Flags, array) => flag(array.as_array()?, name),
+        _ => None,
+    }
+}
+
+/// What NumPy's scalars have of arrays.
+fn scalar_attribute(ty: Ty, name: &str) -> Option<AbsVal> {
+    let int = |i: u32| Some(AbsVal::literal(Const::Int(i128::from(i))));
+    match name {
+        "itemsize" | "nbytes" => int(ty.itemsize()),
+        "size" => int(1),
+        "ndim" => int(0),
+        "shape" => Some(AbsVal::of(Ty::tuple(&[]))),
+        "dtype" => Some(AbsVal::of(Ty::new(Kind::Dtype(ty.strong())))),
         _ => None,
     }
 }
@@ -137,31 +155,20 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
     })
 }
 
+/// Numbers that describe a dtype.
 fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
-    let (kind, char, num) = match (t.kind(), t.bits()) {
-        (Kind::Bool, _) => ("b", "?", 0),
-        (Kind::Int { signed: true, .. }, 8) => ("i", "b", 1),
-        (Kind::Int { signed: false, .. }, 8) => ("u", "B", 2),
-        (Kind::Int { signed: true, .. }, 16) => ("i", "h", 3),
-        (Kind::Int { signed: false, .. }, 16) => ("u", "H", 4),
-        (Kind::Int { signed: true, .. }, 32) => ("i", "i", 5),
-        (Kind::Int { signed: false, .. }, 32) => ("u", "I", 6),
-        (Kind::Int { signed: true, .. }, _) => ("i", "l", 7),
-        (Kind::Int { signed: false, .. }, _) => ("u", "L", 8),
-        (Kind::Float { .. }, 32) => ("f", "f", 11),
-        (Kind::Float { .. }, _) => ("f", "d", 12),
-        (Kind::Complex { .. }, 64) => ("c", "F", 14),
-        (Kind::Complex { .. }, _) => ("c", "D", 15),
+    let number = match name {
+        "num" => match (t.kind(), t.bits()) {
+            (Kind::Bool, _) => 0,
+            (Kind::Int { signed, .. }, bits) => 2 * i128::from(bits.trailing_zeros() - 3) + if *signed { 1 } else { 2 },
+            (Kind::Float { .. }, bits) => if bits == 32 { 11 } else { 12 },
+            (Kind::Complex { .. }, bits) => if bits == 64 { 14 } else { 15 },
+            _ => return None,
+        },
+        "alignment" => i128::from(if t.is_complex() { t.itemsize() / 2 } else { t.itemsize() }),
         _ => return None,
     };
-    Some(match name {
-        "kind" => Const::Str(kind.into()),
-        "char" => Const::Str(char.into()),
-        "num" => Const::Int(num),
-        "name" => Const::Str(t.to_string().into()),
-        "alignment" => Const::Int(i128::from(if t.is_complex() { t.itemsize() / 2 } else { t.itemsize() })),
-        _ => return None,
-    })
+    Some(Const::Int(number))
 }
 
 /// What is known of a flag by the array's type.
@@ -182,6 +189,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,
+        Kind::Builtin(name) if super::ufunc::with_outer(name).is_some() => UFUNC_METHODS,
         _ => &[],
     }
 }

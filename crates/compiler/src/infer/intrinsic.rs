@@ -23,6 +23,8 @@ pub enum Intrinsic {
     Receiver,
     /// Converts a number (or bool) to this type, as the type's constructor does.
     Convert(Ty),
+    /// `x.view(dtype)` of a number of this type: its bits as a number of another type.
+    Bits(Ty),
     /// `complex(a, b)`, of this type.
     ComplexParts(Ty),
     Truth,
@@ -101,6 +103,8 @@ pub enum Intrinsic {
     Reinterpret,
     /// The indices of elements that are not zero: an array for each dimension.
     Nonzero,
+    /// `a @ b` of arrays; a third argument is written to.
+    Product,
     /// A reduction of the first argument, or of the receiver, an array.
     Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
@@ -110,6 +114,8 @@ pub enum Intrinsic {
     List(ListOp),
     /// An element-wise function of NumPy.
     Ufunc(Box<UfuncCall>),
+    /// Its method `outer`.
+    UfuncOuter(Box<UfuncCall>),
     /// `np.shape(a)` and the like: the attribute of the first argument.
     Attribute(Arc<str>),
 }

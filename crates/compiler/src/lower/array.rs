@@ -368,7 +368,7 @@ impl Body<'_, '_, '_> {
             Some(v) => clamp(self, v),
             None => self.b.select(back, low, high),
         };
-        let count = self.count_steps(start, stop, step)?;
+        let count = self.count_steps(Ty::py_int(), start, stop, step);
         Ok((start, count, step))
     }
 
@@ -419,6 +419,8 @@ impl Body<'_, '_, '_> {
             return Ok(value.vals.clone());
         }
         match value.ty.kind() {
+            // Known by type.
+            _ if value.ty.is_scalar() && !matches!(name, "real" | "imag") => Ok(Vals::new()),
             Kind::Complex { .. } => Ok(smallvec![value.vals[usize::from(name == "imag")]]),
             Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => {
                 if name == "imag" {
@@ -631,7 +633,7 @@ impl Body<'_, '_, '_> {
             let none = self.b.i64(0);
             self.b.binary(Bin::SMax, n, none)
         } else {
-            self.count_steps(start, stop, step)?
+            self.count_steps(work, start, stop, step)
         };
         let array = self.allocate(a.dtype.itemsize(), a.layout, &[count], false)?;
         let data = self.b.part(array, Part::Data);

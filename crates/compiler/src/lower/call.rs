@@ -131,6 +131,14 @@ impl Body<'_, '_, '_> {
                 let value = self.item_of_zero_dim(&value);
                 self.cast_number(&value, *to)
             }
+            Intrinsic::Bits(from) => {
+                let (v, to) = (callee.vals[0], machine(ty)[0]);
+                if from.is_bool() {
+                    self.cast(&Typed::one(*from, v), ty)?
+                } else {
+                    smallvec![if self.b.ty(v) == to { v } else { self.b.cast(Cast::Bits, v, to) }]
+                }
+            }
             Intrinsic::ComplexParts(to) => self.complex_parts(args, *to)?,
             Intrinsic::Truth => smallvec![self.truth(&args[0])?],
             Intrinsic::Len => {
@@ -261,6 +269,7 @@ impl Body<'_, '_, '_> {
                     _ => smallvec![self.as_array(&args[0])?.0],
                 }
             }
+            Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
                 let all = with_receiver(callee, args);
                 self.reduce(reduce, &all, ty)?
@@ -272,6 +281,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
+            Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,
             Intrinsic::Attribute(name) => self.attribute(&args[0], name, ty)?,
         })
     }
