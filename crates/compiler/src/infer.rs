@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item.
 
 use std::sync::Arc;

@@ -6,7 +6,8 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed
+//! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
+//!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed
 //!   for elements. * [`iter`]: iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 

@@ -1,4 +1,4 @@
-"""NumPy's functions and methods that make arrays, and describe them, as compositions of simpler ones.
+"""NumPy's functions and methods that make arrays and describe them, made of simpler ones.
 
 What shows an array in another shape, and `np.array` itself, is the compiler's (`infer::views`,
 `infer::creation`).
@@ -81,7 +81,12 @@ def numpy_frombuffer(buffer, dtype: "literal" = "f8"):
 
 
 def numpy_linspace(
-    start, stop, num=50, endpoint: "literal" = True, retstep: "literal" = False, dtype: "literal" = None
+    start,
+    stop,
+    num=50,
+    endpoint: "literal" = True,
+    retstep: "literal" = False,
+    dtype: "literal" = None,
 ):
     """np.linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None)"""
     if num < 0:
@@ -115,7 +120,9 @@ def _to_dtype(values, dtype: "literal"):
     return values.astype(dtype)
 
 
-def numpy_logspace(start, stop, num=50, endpoint: "literal" = True, base=10.0, dtype: "literal" = None):
+def numpy_logspace(
+    start, stop, num=50, endpoint: "literal" = True, base=10.0, dtype: "literal" = None
+):
     """np.logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None)"""
     values = np.power(base, numpy_linspace(start, stop, num, endpoint))
     if dtype is not None:
@@ -211,7 +218,11 @@ def numpy_fill_diagonal(a, val, wrap=False):
 def numpy_vander(x, N=None, increasing=False):
     """np.vander(x, N=None, increasing=False)"""
     columns = x.size if N is None else N
-    result = np.ones((x.size, columns), x.dtype) if x.itemsize == 8 else np.ones((x.size, columns), (x[:1] * 1).dtype)
+    result = (
+        np.ones((x.size, columns), x.dtype)
+        if x.itemsize == 8
+        else np.ones((x.size, columns), (x[:1] * 1).dtype)
+    )
     for i in range(x.size):
         for j in range(1, columns):
             if increasing:
@@ -230,7 +241,9 @@ def numpy_meshgrid(*xi, indexing: "literal" = "xy"):
     if len(xi) == 2:
         if indexing == "xy":
             shape = (y.size, x.size)
-            return np.broadcast_to(x[None, :], shape).copy(), np.broadcast_to(y[:, None], shape).copy()
+            return np.broadcast_to(x[None, :], shape).copy(), np.broadcast_to(
+                y[:, None], shape
+            ).copy()
         shape = (x.size, y.size)
         return np.broadcast_to(x[:, None], shape).copy(), np.broadcast_to(y[None, :], shape).copy()
     z = xi[2]
@@ -292,4 +305,17 @@ def numpy_broadcast_arrays(*args):
         return np.broadcast_to(args[0], shape), np.broadcast_to(args[1], shape)
     both = np.add(np.not_equal(args[0], args[0]), np.not_equal(args[1], args[1]))
     shape3 = np.add(both, np.not_equal(args[2], args[2])).shape
-    return np.broadcast_to(args[0], shape3), np.broadcast_to(args[1], shape3), np.broadcast_to(args[2], shape3)
+    return (
+        np.broadcast_to(args[0], shape3),
+        np.broadcast_to(args[1], shape3),
+        np.broadcast_to(args[2], shape3),
+    )
+
+
+def ufunc_at(ufunc, a, indices, b):
+    """ufunc.at(a, indices, b): every index counts, those that are repeated, too"""
+    places = np.asarray(np.arange(a.size).reshape(a.shape)[indices])
+    values = np.broadcast_to(b, places.shape)
+    for k in range(places.size):
+        at = places.flat[k]
+        a.flat[at] = ufunc(a.flat[at], values.flat[k])

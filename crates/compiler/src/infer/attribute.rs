@@ -12,7 +12,7 @@ use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 pub(super) const NUMBER_METHODS: &[&str] = &[
     "conjugate", "item", "view", "astype", "conj", "round", "clip", "min", "max", "is_integer", "as_integer_ratio", "bit_count",
 ];
-const UFUNC_METHODS: &[&str] = &["outer"];
+const UFUNC_METHODS: &[&str] = &["at", "outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
     "conj", "conjugate", "dot",

@@ -274,6 +274,7 @@ impl Session<'_> {
         }
         let prefix = match receiver.kind() {
             Kind::Array(_) => Some("array"),
+            Kind::Builtin(_) => Some("ufunc"),
             _ if receiver.is_scalar() => Some("scalar"),
             _ => None,
         };
