@@ -136,7 +136,8 @@ impl Body<'_, '_, '_> {
                 out.push(operand);
                 continue;
             }
-            if operand.ty.is_weak() && operand.ty.is_int() && to.is_int() {
+            // (A choice casts what it gives, as NumPy has it.)
+            if operand.ty.is_weak() && operand.ty.is_int() && to.is_int() && row.scalar != Scalar::Select {
                 self.check_holds(&operand, to)?;
             }
             let vals = self.cast_element(&operand, to)?;

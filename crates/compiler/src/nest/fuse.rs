@@ -29,6 +29,9 @@ pub fn fuse(program: &mut Program) {
             continue;
         }
         settle_shapes(f);
+        if f.options.unfused {
+            continue;
+        }
         let mut changed = false;
         while let Some(plan) = Analysis::new(f).plan() {
             apply(f, &plan);

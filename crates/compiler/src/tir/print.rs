@@ -370,6 +370,7 @@ impl Function {
             (options.parallel, "parallel"),
             (options.debug, "debug"),
             (options.nogil, "nogil"),
+            (options.unfused, "unfused"),
         ];
         for (_, name) in flags.iter().filter(|(set, _)| *set) {
             write!(f, " {name}")?;
