@@ -114,6 +114,7 @@ class Oracle:
         except Exception as error:
             return self.rejected(error, expected)
         for given, want in zip(arguments, expected, strict=True):
+            before = self.live()
             got, failure = outcome(main, given)
             if failure and type(failure).__module__.split(".")[0] == self.module.__name__:
                 return self.rejected(failure, expected)
@@ -123,7 +124,18 @@ class Oracle:
                     "detail": f"{got}\n    wanted {want}",
                     "expected": expected,
                 }
+            failure = None
+            if self.live() != before:
+                detail = f"{before} before, {self.live()} after"
+                return {"kind": "leaks", "detail": detail, "expected": expected}
         return {"kind": "same"}
+
+    def live(self):
+        """How much memory of compiled code is in use, where the module can say."""
+        runtime = getattr(self.module, "runtime", None)
+        return runtime and {
+            name: value for name, value in runtime.stats().items() if name.startswith("live_")
+        }
 
     def rejected(self, error, expected):
         detail = f"{type(error).__name__}: {error}"

@@ -50,6 +50,14 @@ class Found(NamedTuple):
     name_or_col: "str | int"
 
 
+class NotFound(LookupError):
+    """No text was found: why, and what to do about it."""
+
+    def __str__(self):
+        why, advice = self.args
+        return f"{why}. {advice[0].upper()}{advice[1:]}"
+
+
 def find(py_func, override=None):
     """The source of a function, as `Found`.
 
@@ -57,7 +65,7 @@ def find(py_func, override=None):
     user's word, and the only way out for code that some tool has changed: so a text that is not
     equal is accepted too, if it has exactly one function of this name with these parameters.
 
-    Raises LookupError, with advice, where no text is found.
+    Raises LookupError where no text is found; `NotFound` where there is advice, too.
     """
     code = getattr(py_func, "__code__", None)
     if type(code) is not _Code:
@@ -140,15 +148,16 @@ def _search(py_func, code):
         if found is not None:
             return found
         tried.append(f"{origin}: {text.why_not(code)}")
-    raise LookupError(
+    raise NotFound(
         f"cannot find the source text of {_name(py_func)} "
         f"({code.co_filename}, line {code.co_firstlineno}). "
-        f"Tried: {'; '.join(tried) or 'nothing, no text has this name'}. {_advice(code)}"
+        f"Tried: {'; '.join(dict.fromkeys(tried)) or 'nothing, no text has this name'}",
+        _advice(code),
     )
 
 
 def _advice(code):
-    advice = "Pass source= to the decorator, with the text of the function"
+    advice = "pass source= to the decorator, with the text of the function"
     if code.co_filename == "<stdin>":
         return f"{advice}, or put the program into a file"
     if code.co_filename.startswith("<"):

@@ -1,5 +1,7 @@
 """Whatever is thrown at it: a clear exception, and a process that goes on working."""
 
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -154,19 +156,23 @@ def test_wrong_counts(args, kwargs):
 
 def test_missing_source():
     namespace = {}
-    exec("def f(x):\n    return x", namespace)
+    exec("def f(x):\n    return x + 8761", namespace)
     function = namespace["f"]
-    function.__code__ = function.__code__.replace(co_filename="<nowhere>", co_firstlineno=77)
-    with pytest.raises(errors.UnsupportedError, match=r"\[no-source\]"):
+    function.__code__ = function.__code__.replace(co_filename="<not a place>", co_firstlineno=77)
+    with pytest.raises(errors.UnsupportedError, match=r"\[no-source\]") as caught:
         njit(function)(1)
+    first, *others = str(caught.value).splitlines()
+    assert "source=" not in first
+    assert [line for line in others if "source=" in line] == others[-1:], "the advice, once"
 
 
 @pytest.mark.parametrize(
     "text", ["def f(x:\n    return x", "return 1", "", "\0", "def g(x): return x"]
 )
 def test_bad_source(text):
-    with pytest.raises((SyntaxError, errors.NumbaError, ValueError)):
+    with pytest.raises((SyntaxError, errors.NumbaError, ValueError)) as caught:
         njit(source=text)(lambda x: x)(1)
+    assert str(caught.value).count("source=") == 1, "no advice to do what was done"
 
 
 @pytest.mark.parametrize("thing", [len, int, 3, "text", None, type("C", (), {}), np.sin])
@@ -497,3 +503,24 @@ def test_strange_strings():
         assert f("\ud800", "a") == "\ud800a"
     except (UnicodeError, errors.NumbaError, TypeError, ValueError):
         pass
+
+
+# ---- LLVM ---------------------------------------------------------------------------------------
+
+
+def test_when_llvm_ends_the_process_it_is_said_for_which_function():
+    text = """
+    import ferdelance as fd
+    fd.config.CPU_NAME = "i386"  # on which LLVM knows no 64-bit code, and exits
+
+    def half(x):
+        return x * 0.5
+
+    fd.njit(half, source="def half(x):\\n    return x * 0.5\\n")(1.0)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert process.returncode > 0
+    first, second = process.stderr.splitlines()
+    assert "compiling `half`" in first and "64-bit code" in first
+    assert "report" in second

@@ -590,6 +590,25 @@ def test_writers_at_once(project):
     assert len(left) == len(p.files()) == 6, left
 
 
+def test_writers_at_once_keep_each_others_variants(project):
+    # The same code, with other globals: variants of one key.
+    p = project("""
+        TEXT = "def f(x):\\n    return x + K\\n"
+        done = []
+        for k in map(int, sys.argv[1:]):
+            scope = {"K": k, "__file__": __file__}
+            exec(compile(TEXT, __file__, "exec"), scope)
+            f = fd.njit(cache=True, source=TEXT)(scope["f"])
+            assert f(1) == k + 1
+            done.append(f)
+        print(counts(*done))
+    """)
+    numbers = range(100, 124)
+    processes = [p.start(*numbers[i::2]) for i in range(2)]
+    assert [p.finish(process) for process in processes] == [["0/12"], ["0/12"]]
+    assert p.run(*numbers) == ["24/0"]
+
+
 def plain(x):
     return x * 2 + 1
 

@@ -353,6 +353,49 @@ def nested_loops(n, m):
     return count
 
 
+@case(
+    (2**63 - 10, 2**63 - 1, 3),
+    (2**63 - 10, 2**63 - 1, 2**62),
+    (-(2**63) + 10, -(2**63), -3),
+    (-(2**63) + 10, -(2**63), -(2**62)),
+    (-(2**63), 2**63 - 1, 2**61 + 1),
+    (2**63 - 1, -(2**63), -(2**63)),
+    (2**63 - 3, 2**63 - 1, 1),
+    (3, 2**63 - 1, -5),
+    (-(2**63), 2**63 - 1, 2**63 - 1),
+)
+def ranges_at_the_ends_of_the_type(start, stop, step):
+    forward = backward = position = 0
+    for i in range(start, stop, step):
+        forward = forward * 2 + i % 1000
+    for i in reversed(range(start, stop, step)):
+        backward = backward * 2 + i % 1000
+    for k, (i, _) in enumerate(zip(range(start, stop, step), range(9))):  # noqa: B905
+        position += k * (i % 10)
+    items = range(start, stop, step)
+    return forward, backward, position, len(items), start in items, stop in items, 7 in items
+
+
+@case((2**63 - 10, 2**63 - 1), (-(2**63), -(2**63) + 8), (5, 4), (0, 100))
+def ranges_with_constant_steps_at_the_ends_of_the_type(start, stop):
+    up = down = back = 0
+    for i in range(start, stop, 4):
+        up += i % 1000
+    for i in range(stop, start, -4):
+        down += i % 1000
+    for i in reversed(range(start, stop, 4)):
+        back = back * 3 + i % 1000
+    return up, down, back
+
+
+@case((7, 2**64 - 1), (2**63, 2**63))
+def ranges_over_unsigned_numbers(start, stop):
+    count = 0
+    for i in range(np.uint64(start), np.uint64(stop), np.uint64(2**60)):
+        count += 1 + int(i) % 2
+    return count
+
+
 @case((0, 10, 3), (10, 0, -3), (0, 10, -1), (5, 5, 1), (-3, 4, 2))
 def ranges(start, stop, step):
     total, last = 0, -1

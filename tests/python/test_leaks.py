@@ -456,6 +456,20 @@ def another_one_raised(n):
     return a
 
 
+def caught_whatever_it_is(n):
+    try:
+        return may_fail(n)
+    except:  # noqa: E722
+        return np.zeros(1)
+
+
+def division_caught_whatever_it_is(n):
+    try:
+        return 10 // (n - 5)
+    except:  # noqa: E722
+        return -1
+
+
 def caught_inside_a_handler(n):
     try:
         return may_fail(n)
@@ -525,6 +539,8 @@ ERRORS = [
     negative_size,
     caught,
     caught_in_a_loop,
+    caught_whatever_it_is,
+    division_caught_whatever_it_is,
     not_caught,
     raised_again,
     another_one_raised,

@@ -476,3 +476,160 @@ def test_integers_are_rounded_to_tens():
         for g, w in zip(njit(f)(a), f(a), strict=True):
             assert g.dtype == w.dtype
             np.testing.assert_array_equal(g, w)
+
+
+def test_interpolation():
+    def f(x, xp, fp):
+        return np.interp(x, xp, fp), np.interp(x, xp, fp, -1.0, 7), np.interp(x, xp, fp, left=2)
+
+    xp = np.array([0.0, 1, 2.5, 5])
+    compiled = njit(f)
+    for x in (
+        np.linspace(-1, 6, 31),
+        np.linspace(-1, 6, 12).reshape(3, 4),
+        2.5,
+        3,
+        np.array([nan]),
+    ):
+        for fp in ([1.0, 4, 9, 16], [1, 4, 9, 16], [1j, 2, 3, 4], [inf, 1.0, 2.0, nan]):
+            for got, want in zip(compiled(x, xp, np.array(fp)), f(x, xp, fp), strict=True):
+                np.testing.assert_array_equal(got, want)
+
+
+def test_unwrapped_phases():
+    def f(p):
+        return (
+            np.unwrap(p),
+            np.unwrap(p, period=4.0),
+            np.unwrap(p, discont=5.0),
+            np.unwrap(p, axis=0),
+        )
+
+    random = np.random.default_rng(1)
+    phases = random.uniform(-9, 9, (3, 8))
+    for p in (phases, phases[0], phases[0].astype(np.float32), np.arange(0, 40, 3), np.zeros(0)):
+        for got, want in zip(njit(f)(p), f(p), strict=True):
+            assert got.dtype == want.dtype
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_limits_of_types():
+    def f(a, x):
+        i, e = np.iinfo(a.dtype), np.finfo(x)
+        return (
+            i.min,
+            i.max,
+            i.bits,
+            e.eps,
+            e.max,
+            e.min,
+            e.tiny,
+            e.bits,
+            e.smallest_subnormal,
+            e.nexp,
+        )
+
+    for t, x in (("i1", 1.0), ("u8", np.float32(1)), ("i4", 1j)):
+        a = np.zeros(1, t)
+        assert njit(f)(a, x) == f(a, x)
+
+
+def test_views_of_scalars():
+    def f(x):
+        return np.float64(x).view(np.uint64), np.float32(x).view("i4"), np.int8(x).view(np.uint8)
+
+    for x in (1.5, -2.0, 0.0):
+        assert njit(f)(x) == f(x)
+    with pytest.raises(ferdelance.errors.TypingError, match="same size"):
+        njit(lambda x: np.int64(x).view(np.int32))(1)
+
+
+def test_where_of_scalars_is_an_array():
+    def f(c, x, y):
+        return np.where(c, x, y)
+
+    for args in ((True, 1.0, 2.0), (0, 1, 2.5), (np.array(1), 2, 3)):
+        got, want = njit(f)(*args), f(*args)
+        assert type(got) is type(want) and got.dtype == want.dtype and got == want
+
+
+def test_outer_pairs_all_elements():
+    def f(a, b):
+        return np.subtract.outer(a, b), np.maximum.outer(a, b), np.less.outer(a, b)
+
+    a, b = np.arange(6).reshape(2, 3), np.array([1.5, 2.5])
+    for args in ((a, b), (b, a), (a[::-1, 1:], a.T), (a, 2), (3.5, b)):
+        for got, want in zip(njit(f)(*args), f(*args), strict=True):
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got, want)
+    with pytest.raises(ferdelance.errors.TypingError, match="no attribute `outer`"):
+        njit(lambda a: np.sin.outer(a, a))(a)
+
+
+def test_copyto_casts_to_the_same_kind():
+    def f(dst, src, mask):
+        np.copyto(dst, src)
+        np.copyto(dst, 7, where=mask)
+
+    for t in ("f8", "f4", "c16"):
+        got, want = np.zeros((2, 3), t), np.zeros((2, 3), t)
+        mask = np.array([True, False, True])
+        njit(f)(got, np.arange(3), mask)
+        f(want, np.arange(3), mask)
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(ferdelance.errors.TypingError, match="same_kind"):
+        njit(lambda d, s: np.copyto(d, s))(np.zeros(2, int), np.zeros(2))
+
+
+def test_attributes_and_methods_of_scalars():
+    def f(x):
+        return x.itemsize, x.ndim, x.shape, x.size, x.astype(np.float32), x.dtype.name
+
+    def g(x):
+        return x.is_integer(), x.as_integer_ratio(), x.round(1), x.max(), x.conjugate()
+
+    def h(n):
+        return round(n, -2), round(n, -1), round(n, 3)
+
+    for x in (np.int8(100), np.uint16(500), np.float32(0.25), np.complex128(1)):
+        if x.dtype.kind != "c":
+            assert njit(f)(x) == f(x)
+    for x in (np.float64(2.25), np.float32(-0.75), np.float64(1e15)):
+        assert njit(g)(x) == g(x)
+    for n in (12345, -1550, 5, 250, 350, 0):
+        assert njit(h)(n) == h(n)
+
+
+def test_relations_of_types():
+    def f(a, b):
+        return (
+            np.issubdtype(a.dtype, np.integer),
+            np.issubdtype(a.dtype, np.signedinteger),
+            np.issubdtype(a.dtype, np.floating),
+            np.issubdtype(a.dtype, np.inexact),
+            np.issubdtype(a.dtype, np.number),
+            np.issubdtype(a.dtype, float),
+            np.can_cast(a.dtype, b.dtype),
+            np.can_cast(a.dtype, b.dtype, "same_kind"),
+            np.result_type(a, b) == np.promote_types(a.dtype, b.dtype),
+            np.result_type(1, a) == a.dtype,
+            a.dtype == b.dtype,
+            a.dtype != np.float64,
+            a.dtype.kind,
+            a.dtype.char,
+            a.dtype.str,
+            a.dtype.name,
+        )
+
+    def by_type(a):
+        if np.issubdtype(a.dtype, np.complexfloating):
+            return a.real.sum()
+        if a.dtype == np.float64 or a.dtype.kind == "f":
+            return a.sum() * 1.0
+        return len(a)
+
+    arrays = [np.zeros(2, t) for t in TYPES]
+    for a, b in zip(arrays, arrays[3:] + arrays[:3], strict=True):
+        assert njit(f)(a, b) == f(a, b)
+    for a in arrays:
+        assert njit(by_type)(a) == by_type(a)

@@ -10,8 +10,7 @@ pub enum ErrorClass {
     NumbaValueError,
     /// A bug of ours.
     InternalError,
-    /// The builtin `TypeError`: wrong arguments in a call from Python.
-    TypeError,
+    /// The builtin `SyntaxError`.
     SyntaxError,
 }
 
@@ -24,7 +23,6 @@ impl ErrorClass {
             ErrorClass::NumbaTypeError => "NumbaTypeError",
             ErrorClass::NumbaValueError => "NumbaValueError",
             ErrorClass::InternalError => "InternalError",
-            ErrorClass::TypeError => "TypeError",
             ErrorClass::SyntaxError => "SyntaxError",
         }
     }

@@ -227,6 +227,12 @@ macro_rules! for_each_rtfn {
             /// Sorts in place, stable; how to compare is an `Order`, the flag says whether downwards.
             fd list_sort(List, I64, I1) -> () effect;
 
+            // ---- linear algebra ----------------------------------------------------------------
+            /// Matrix product into the third array. The number says the type of the elements (0 float32,
+            /// 1 float64, 2 complex64, 3 complex128); the last address leads to nine integers: the sizes m,
+            /// k, n, then the strides in bytes of the dimensions of each matrix.
+            fd matmul(I64, Ptr, Ptr, Ptr, Ptr) -> () effect;
+
             // ---- hashing ------------------------------------------------------------------------
             /// CPython's hash of an int, a float; tuples are mixed with `hash_tuple_step`/`_end`.
             fd hash_i64(I64) -> (I64) pure;

@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`ufunc`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item.
 
 use std::sync::Arc;
@@ -27,9 +27,12 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+mod dtypes;
 mod elementwise;
 pub mod index;
 pub mod intrinsic;
+mod limits;
+mod linalg;
 pub mod list;
 mod numpy;
 mod op;

@@ -27,6 +27,7 @@ mod call;
 mod compare;
 mod elementwise;
 mod iter;
+mod linalg;
 mod list;
 mod raise;
 mod reduce;

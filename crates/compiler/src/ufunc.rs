@@ -67,6 +67,8 @@ pub enum Scalar {
     Frexp,
     Ldexp,
     BitCount,
+    /// The operand itself.
+    Identity,
     /// `np.where`: the second operand where the first is true, else the third.
     Select,
     /// `np.clip` between two bounds.
@@ -237,6 +239,16 @@ fn rank(t: Ty) -> u8 {
         Kind::Float { .. } => 2,
         _ => 3,
     }
+}
+
+/// `np.can_cast(from, to, "safe")`.
+pub fn can_cast(from: Ty, to: Ty) -> bool {
+    is_safe(from, letter(to))
+}
+
+/// The letter of a type.
+pub fn letter(ty: Ty) -> u8 {
+    *b"?bhilBHILfFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
 }
 
 /// `np.can_cast(from, letter, "safe")`.

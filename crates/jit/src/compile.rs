@@ -10,6 +10,7 @@ use inkwell::targets::FileType;
 
 use crate::emit::{self, Emitted};
 use crate::error::{Error, Stage};
+use crate::fatal::Compiling;
 use crate::locations::LocationTable;
 use crate::optimise::{self, Plan};
 use crate::session::{Cpu, Machine, Session};
@@ -99,6 +100,7 @@ pub(crate) struct Stages {
     plan: Plan,
     machine: Rc<Machine>,
     session: Session,
+    _compiling: Compiling,
 }
 
 impl Stages {
@@ -107,12 +109,14 @@ impl Stages {
         program
             .verify()
             .map_err(|message| Error::new(Stage::Verify, message))?;
+        let compiling = Compiling::new(program);
         let plan = Plan::of(program);
         let machine = Machine::get(&settings.cpu, plan.effort())?;
         Ok(Stages {
             plan,
             machine,
             session: Session::new(),
+            _compiling: compiling,
         })
     }
 

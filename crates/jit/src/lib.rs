@@ -5,6 +5,7 @@ pub mod cache;
 mod compile;
 mod emit;
 mod error;
+mod fatal;
 mod inspect;
 mod link;
 mod locations;

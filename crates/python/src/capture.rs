@@ -34,15 +34,17 @@ pub fn find(function: &Bound<'_, PyAny>, text: Option<&str>) -> PyResult<diag::R
     {
         Ok(found) => found,
         Err(error) if error.is_instance_of::<PyLookupError>(py) => {
-            let why = error
-                .value(py)
-                .getattr("args")?
-                .get_item(0)
-                .and_then(|why| why.extract::<String>());
-            let why = why.unwrap_or_else(|_| format!("the source of {qualname} cannot be found"));
-            return Ok(Err(Diagnostic::new(Code::NoSource, why).help(
-                "pass the source text as jit(source=...), or define the function in a file",
-            )));
+            let args: Vec<String> = error.value(py).getattr("args")?.extract()?;
+            let mut args = args.into_iter();
+            let why = args
+                .next()
+                .unwrap_or_else(|| format!("the source of {qualname} cannot be found"));
+            let diagnostic = Diagnostic::new(Code::NoSource, why);
+            // The second one, if there is one, is what to do about it.
+            return Ok(Err(match args.next() {
+                Some(advice) => diagnostic.help(advice),
+                None => diagnostic,
+            }));
         }
         Err(error) => return Err(error),
     };

@@ -15,7 +15,7 @@ use ferdelance_runtime::error::{Arg, Error, Kind};
 use pyo3::exceptions::{PyBaseException, PySystemError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::{PyComplex, PyDict, PyTuple, PyType};
+use pyo3::types::{PyComplex, PyDict, PyTuple};
 use rustc_hash::FxHashMap;
 
 use crate::layouts;
@@ -289,13 +289,6 @@ pub fn diagnostic(py: Python<'_>, diagnostic: &Diagnostic) -> PyErr {
 
 fn named(py: Python<'_>, class: &str, message: &str, code: &str) -> PyErr {
     let make = || -> PyResult<PyErr> {
-        if class == "TypeError" || class == "SyntaxError" {
-            let class = py
-                .import("builtins")?
-                .getattr(class)?
-                .cast_into::<PyType>()?;
-            return Ok(PyErr::from_type(class, (message.to_owned(),)));
-        }
         let factory = FACTORY
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -8,6 +8,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
 use ferdelance_compiler::types::{ArrayTy, Layout, Ty};
+use ferdelance_runtime::linalg::{Loop, Matmul, set_matmul};
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -192,8 +193,48 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         by_number,
     };
     test(py, &module, &found)?;
+    if let Some(loops) = matmul_loops(&module.getattr("matmul")?) {
+        set_matmul(loops);
+    }
     let _ = NUMPY.set(found);
     Ok(())
+}
+
+/// The start of a `PyUFuncObject`.
+#[repr(C)]
+struct UFunc {
+    header: [usize; 2],
+    nin: c_int,
+    nout: c_int,
+    nargs: c_int,
+    identity: c_int,
+    functions: *const Option<Loop>,
+    data: *const *mut c_void,
+    ntypes: c_int,
+    reserved: c_int,
+    name: *const c_char,
+    types: *const c_char,
+}
+
+/// The loops of `np.matmul` for the types that BLAS has.
+fn matmul_loops(ufunc: &Bound<'_, PyAny>) -> Option<Matmul> {
+    // SAFETY: the structure is NumPy's by its published header, and its numbers are looked at before its
+    // tables are.
+    let known = unsafe { &*ufunc.as_ptr().cast::<UFunc>() };
+    if (known.nin, known.nout, known.nargs) != (2, 1, 3) || known.functions.is_null() {
+        return None;
+    }
+    let find = |number: c_char| {
+        (0..usize::try_from(known.ntypes).ok()?).find_map(|i| {
+            // SAFETY: `ntypes` functions, with as many data, and three types for each.
+            unsafe {
+                let same = (0..3).all(|k| *known.types.add(3 * i + k) == number);
+                Some(((*known.functions.add(i))?, *known.data.add(i))).filter(|_| same)
+            }
+        })
+    };
+    // NumPy's numbers of float32, float64, complex64, complex128.
+    Some(Matmul([find(11)?, find(12)?, find(14)?, find(15)?]))
 }
 
 /// Compares what the structures say about known objects with what Python says.

@@ -19,6 +19,7 @@ pub mod error;
 pub mod format;
 pub mod hash;
 mod libm;
+pub mod linalg;
 pub mod list;
 pub mod memory;
 pub mod number;

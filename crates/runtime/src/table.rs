@@ -14,6 +14,7 @@ mod fd {
     pub(super) use crate::error::*;
     pub(super) use crate::format::*;
     pub(super) use crate::hash::*;
+    pub(super) use crate::linalg::*;
     pub(super) use crate::list::*;
     pub(super) use crate::memory::*;
     pub(super) use crate::number::*;

@@ -32,6 +32,19 @@ def builtins_all(values):
     return True
 
 
+def builtins_round(number, ndigits):
+    """round(number, ndigits) of an integer, half to even"""
+    if ndigits >= 0:
+        return number
+    if ndigits < -18:
+        return number * 0
+    unit = 10**-ndigits
+    quotient, rest = divmod(number, unit)
+    if rest > unit - rest or (rest == unit - rest and quotient % 2 == 1):
+        quotient += 1
+    return quotient * unit
+
+
 def array_fill(array, value):
     """array.fill(value)"""
     if array.ndim == 1:

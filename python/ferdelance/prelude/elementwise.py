@@ -1,8 +1,9 @@
 """NumPy's element-wise functions that are compositions of others.
 
-The compiler knows the others by a table (`ufunc`), which has `np.where` and the kernels `np._clip`
-and `np._round` too. `np._typestr(x)` is the element type of an array or the type of a scalar, a
-constant such as "f8". What is here takes arrays and scalars alike.
+The compiler knows the others by a table (`ufunc`). It also has `np._where`, which unlike `np.where`
+leaves scalars scalars, and the kernels `np._copy`, `np._clip` and `np._round`. `np._typestr(x)` is
+the element type of an array or the type of a scalar, a constant such as "f8". What is here takes
+arrays and scalars alike.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ def numpy_clip(a, a_min=None, a_max=None, out=None, min=None, max=None):
     high = a_max if a_max is not None else max
     if low is None:
         if high is None:
-            return np.positive(a, out)
+            return np._copy(a, out)
         return np.minimum(a, high, out)
     if high is None:
         return np.maximum(a, low, out)
@@ -99,11 +100,11 @@ def numpy_sinc(x):
     """np.sinc(x): sin(pi x) / (pi x)"""
     y = np.multiply(3.141592653589793, x)
     if np._typestr(y) == "f4":
-        y = np.where(y, y, 1.1920928955078125e-07)
+        y = np._where(y, y, 1.1920928955078125e-07)
     elif np._typestr(y) == "f8":
-        y = np.where(y, y, 2.220446049250313e-16)
+        y = np._where(y, y, 2.220446049250313e-16)
     else:
-        y = np.where(y, y, 1e-20)
+        y = np._where(y, y, 1e-20)
     return np.divide(np.sin(y), y)
 
 
@@ -116,7 +117,7 @@ def numpy_nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     else:
         result = _without_nan(x, nan, posinf, neginf)
     if not copy and isinstance(x, np.ndarray):
-        np.positive(result, x)
+        np._copy(result, x)
     return result
 
 
@@ -125,15 +126,15 @@ def _without_nan(x, nan, posinf, neginf):
         return _replaced(x, nan, posinf, neginf, 3.4028234663852886e38)
     if np._typestr(x) == "f8":
         return _replaced(x, nan, posinf, neginf, 1.7976931348623157e308)
-    return np._clip(x, x, x)
+    return np._copy(x)
 
 
 def _replaced(x, nan, posinf, neginf, largest):
     above = largest if posinf is None else posinf
     below = -largest if neginf is None else neginf
-    result = np.where(np.isnan(x), _like(x, nan), x)
-    result = np.where(np.isposinf(x), _like(x, above), result)
-    return np.where(np.isneginf(x), _like(x, below), result)
+    result = np._where(np.isnan(x), _like(x, nan), x)
+    result = np._where(np.isposinf(x), _like(x, above), result)
+    return np._where(np.isneginf(x), _like(x, below), result)
 
 
 def _like(x, value):
@@ -201,3 +202,159 @@ def numpy_select(condlist, choicelist, default=0):
     for i in range(last - 1, -1, -1):
         result = np.where(condlist[i], choicelist[i], result)
     return result
+
+
+def numpy_interp(x, xp, fp, left=None, right=None, period=None):
+    """np.interp(x, xp, fp, left=None, right=None), without a period"""
+    if period is not None:
+        raise NotImplementedError("np.interp() with a period")
+    if len(xp) != len(fp):
+        raise ValueError("fp and xp are not of the same length.")
+    if len(xp) == 0:
+        raise ValueError("array of sample points is empty")
+    if np.iscomplexobj(fp):
+        values = np._copy(fp, dtype=np.complex128)
+    else:
+        values = np._copy(fp, dtype=np.float64)
+    points = np._copy(xp, dtype=np.float64)
+    before = values[0] if left is None else left
+    after = values[len(values) - 1] if right is None else right
+    if isinstance(x, np.ndarray):
+        if np.iscomplexobj(fp):
+            out = np.empty(x.shape, np.complex128)
+        else:
+            out = np.empty(x.shape, np.float64)
+        _interpolate_all(x, points, values, before, after, out)
+        return out
+    return _interpolate(x, points, values, before, after)
+
+
+def _interpolate_all(x, points, values, before, after, out):
+    for i in range(x.shape[0]):
+        if x.ndim == 1:
+            out[i] = _interpolate(x[i], points, values, before, after)
+        else:
+            _interpolate_all(x[i], points, values, before, after, out[i])
+
+
+def _interpolate(x, points, values, before, after):
+    last = len(points) - 1
+    if x != x:
+        return np._where(True, x, values[0])
+    if x > points[last]:
+        return np._where(True, after, values[0])
+    if x < points[0]:
+        return np._where(True, before, values[0])
+    low = 0
+    high = last + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if x >= points[middle]:
+            low = middle
+        else:
+            high = middle
+    if low == last or points[low] == x:
+        return values[low]
+    slope = (values[low + 1] - values[low]) / (points[low + 1] - points[low])
+    result = slope * (x - points[low]) + values[low]
+    if np.isnan(result):
+        # An infinity among the points: from the other side.
+        result = slope * (x - points[low + 1]) + values[low + 1]
+        if np.isnan(result) and values[low] == values[low + 1]:
+            result = values[low]
+    return result
+
+
+def numpy_unwrap(p, discont=None, axis=None, period=6.283185307179586):
+    """np.unwrap(p, discont=None, axis=-1, *, period=2 * pi)"""
+    jump = period / 2 if discont is None else discont
+    if np._typestr(p) == "f4":
+        out = np._copy(p)
+    else:
+        out = np._copy(p, dtype=np.float64)
+    along = p.ndim - 1 if axis is None else axis
+    if along < 0:
+        along += p.ndim
+    _unwrap(p, along, jump, period, out)
+    return out
+
+
+def _unwrap(p, axis, jump, period, out):
+    if p.ndim > 1:
+        if axis == 0:
+            for i in range(p.shape[1]):
+                _unwrap(p[:, i], 0, jump, period, out[:, i])
+        else:
+            for i in range(p.shape[0]):
+                _unwrap(p[i], axis - 1, jump, period, out[i])
+        return
+    half = period / 2
+    correction = 0.0
+    for i in range(1, len(p)):
+        step = np.subtract(p[i], p[i - 1])
+        turned = np.remainder(step + half, period) - half
+        if turned == -half and step > 0:
+            turned = half
+        if abs(step) >= jump:
+            correction += turned - step
+        out[i] = p[i] + correction
+
+
+def numpy_copyto(dst, src, casting=None, where=True):
+    """np.copyto(dst, src, casting="same_kind", where=True)"""
+    if casting is not None and casting != "same_kind":
+        raise NotImplementedError("np.copyto() casts to the same kind only")
+    np._copy(src, out=dst, where=where)
+
+
+def scalar_conj(x):
+    """x.conj()"""
+    return np.conjugate(x)
+
+
+def scalar_round(x, decimals=0):
+    """x.round(decimals=0)"""
+    return np._round(x, decimals)
+
+
+def scalar_clip(x, min=None, max=None):
+    """x.clip(min, max)"""
+    return numpy_clip(x, min, max)
+
+
+def scalar_min(x):
+    """x.min()"""
+    return x
+
+
+def scalar_max(x):
+    """x.max()"""
+    return x
+
+
+def scalar_is_integer(x):
+    """x.is_integer()"""
+    return bool(np.logical_and(np.isfinite(x), np.equal(np.floor(x), x)))
+
+
+def scalar_bit_count(x):
+    """x.bit_count()"""
+    return int(np.bitwise_count(x))
+
+
+def scalar_as_integer_ratio(x):
+    """x.as_integer_ratio(), of parts that 64 bits hold"""
+    if np.isinf(x):
+        raise OverflowError("cannot convert Infinity to integer ratio")
+    if np.isnan(x):
+        raise ValueError("cannot convert NaN to integer ratio")
+    top = np.multiply(x, 1.0)
+    bottom = 1
+    while top != np.floor(top):
+        if bottom >= 4611686018427387904:
+            raise OverflowError("as_integer_ratio() of a number that 64 bits do not hold")
+        top = top * 2
+        bottom = bottom * 2
+    if abs(top) >= 9.2e18:
+        raise OverflowError("as_integer_ratio() of a number that 64 bits do not hold")
+    return int(top), bottom

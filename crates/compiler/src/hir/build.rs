@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::scopes::{Meaning, ScopeId, Scopes, Sym, Var};
 use self::ssa::{ENTRY, Graph};
@@ -169,6 +169,8 @@ struct Builder<'s, 'a> {
     handled: Vec<Value>,
     /// The cells of shared variables, own and captured.
     cells: FxHashMap<Var, Value>,
+    /// Where locals are read.
+    reads: Vec<(Var, Span)>,
 }
 
 /// Nested expressions and statements beyond this are refused: recursion must not exhaust the stack.
@@ -200,6 +202,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             frames: Vec::new(),
             handled: Vec::new(),
             cells: FxHashMap::default(),
+            reads: Vec::new(),
         };
         builder.refuse_generators()?;
         let params = builder.parameters(definition)?;
@@ -224,9 +227,24 @@ impl<'s, 'a> Builder<'s, 'a> {
             graph,
             qualname,
             shared,
+            reads,
             ..
         } = builder;
         let (blocks, values) = graph.finish();
+        let unbound: FxHashSet<&Name> = blocks
+            .iter()
+            .flat_map(|b| &b.insts)
+            .filter_map(|inst| match &inst.op {
+                Op::Unbound(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        let unbound_reads = reads
+            .into_iter()
+            .map(|(var, span)| (shared.scopes.text(shared.scopes.vars[var.0 as usize].sym), span))
+            .filter(|(name, _)| unbound.contains(name))
+            .map(|(name, span)| (name.clone(), span))
+            .collect();
         let function = Function {
             name: shared.scopes.name(definition.name()),
             qualname,
@@ -235,6 +253,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             captures,
             blocks,
             values,
+            unbound_reads,
             is_generator: false,
         };
         #[cfg(debug_assertions)]
@@ -485,6 +504,7 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn read_var(&mut self, var: Var, range: TextRange) -> Value {
         let Some(&cell) = self.cells.get(&var) else {
+            self.reads.push((var, self.span(range)));
             return self.graph.read(self.current, var);
         };
         let sym = self.shared.scopes.vars[var.0 as usize].sym;

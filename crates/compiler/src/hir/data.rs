@@ -114,6 +114,8 @@ pub struct Function {
     pub captures: Vec<Capture>,
     pub blocks: Vec<Block>,
     pub values: Vec<ValueData>,
+    /// Where locals are read that have no value on some path: name and place.
+    pub unbound_reads: Vec<(Name, Span)>,
     pub is_generator: bool,
 }
 

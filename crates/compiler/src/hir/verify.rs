@@ -301,6 +301,7 @@ mod tests {
             captures: Vec::new(),
             blocks,
             values: vec![ValueData::default(); values],
+            unbound_reads: Vec::new(),
             is_generator: false,
         }
     }

@@ -9,10 +9,13 @@ use crate::host::Const;
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
-pub(super) const NUMBER_METHODS: &[&str] = &["conjugate", "item"];
+pub(super) const NUMBER_METHODS: &[&str] = &[
+    "conjugate", "item", "view", "astype", "conj", "round", "clip", "min", "max", "is_integer", "as_integer_ratio", "bit_count",
+];
+const UFUNC_METHODS: &[&str] = &["outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
-    "conj", "conjugate",
+    "conj", "conjugate", "dot",
 ];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
@@ -62,13 +65,14 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
     match ty.kind() {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => match name {
             "real" | "imag" => Some(AbsVal::of(if ty.is_bool() { Ty::py_int() } else { ty })),
-            _ => None,
+            _ => scalar_attribute(ty, name),
         },
         Kind::Complex { .. } => match name {
             "real" | "imag" => Some(AbsVal::of(ty.part())),
-            _ => None,
+            _ => scalar_attribute(ty, name),
         },
         Kind::Array(a) => array_attribute(*a, name),
+        Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
             let i = class.fields.iter().position(|f| **f == *name)?;
             let constant = match &value.constant {
@@ -88,8 +92,22 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
         Kind::Dtype(t) => match name {
             "itemsize" => Some(AbsVal::literal(Const::Int(i128::from(t.itemsize())))),
             "type" => Some(AbsVal::of(Ty::new(Kind::Class(*t)))),
+            "name" | "kind" | "char" | "str" => super::dtypes::text(*t, name),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// What NumPy's scalars have of arrays.
+fn scalar_attribute(ty: Ty, name: &str) -> Option<AbsVal> {
+    let int = |i: u32| Some(AbsVal::literal(Const::Int(i128::from(i))));
+    match name {
+        "itemsize" | "nbytes" => int(ty.itemsize()),
+        "size" => int(1),
+        "ndim" => int(0),
+        "shape" => Some(AbsVal::of(Ty::tuple(&[]))),
+        "dtype" => Some(AbsVal::of(Ty::new(Kind::Dtype(ty.strong())))),
         _ => None,
     }
 }
@@ -123,6 +141,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,
+        Kind::Builtin(name) if super::ufunc::with_outer(name).is_some() => UFUNC_METHODS,
         _ => &[],
     }
 }

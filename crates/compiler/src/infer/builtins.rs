@@ -230,7 +230,21 @@ impl Session<'_> {
                 let ty = if receiver.is_bool() { Ty::py_int() } else { receiver };
                 Some((AbsVal::of(ty), Intrinsic::Receiver))
             }
+            (_, "astype", [_]) if receiver.is_scalar() => {
+                let to = super::numpy::dtype(frame, args.first(), receiver)?;
+                (!receiver.is_complex() || to.is_complex()).then(|| (AbsVal::of(to), Intrinsic::Receiver))
+            }
             (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
+            (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() => {
+                let to = super::numpy::dtype(frame, args.first(), receiver)?;
+                if to.bits() != receiver.bits() || to.is_complex() || to.is_bool() {
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("a view of {receiver} as {to}: both must have the same size, not {} and {} bits", receiver.bits(), to.bits()),
+                    ));
+                }
+                Some((AbsVal::of(to), Intrinsic::Bits(receiver)))
+            }
             (Kind::Tuple(items) | Kind::NamedTuple(_, items), "index" | "count", [wanted]) if items.iter().all(|t| t.is_scalar() && wanted.is_scalar() || t == wanted) => {
                 let what = if name == "index" { Intrinsic::TupleIndex } else { Intrinsic::TupleCount };
                 Some((AbsVal::of(Ty::py_int()), what))
@@ -240,11 +254,23 @@ impl Session<'_> {
         if let (Some((value, what)), true) = (found, keywords.is_empty()) {
             return Ok((value, Resolution::Intrinsic { what, args, keywords }));
         }
+        if let Kind::Builtin(function) = receiver.kind() {
+            if let (Some(row), "outer", [_, _], []) = (super::ufunc::with_outer(function), name, &args[..], &keywords[..]) {
+                return self.call_outer(frame, row, &args);
+            }
+        }
         if receiver.as_array().is_some() {
             if let Some(found) = self.reduction(frame, name, &AbsVal::of(receiver), None, &args, &keywords)? {
                 return Ok(found);
             }
-            if let Some(found) = self.call_array_method(frame, receiver, name, args, keywords)? {
+        }
+        let prefix = match receiver.kind() {
+            Kind::Array(_) => Some("array"),
+            _ if receiver.is_scalar() => Some("scalar"),
+            _ => None,
+        };
+        if let Some(prefix) = prefix {
+            if let Some(found) = self.call_prelude_method(frame, receiver, prefix, name, args, keywords)? {
                 return Ok(found);
             }
         }

@@ -207,7 +207,7 @@ impl Session<'_> {
         let f = &module.functions[function.index()];
         let own = usize::from(receiver.is_some());
         let name = match receiver {
-            Some(_) => f.name.strip_prefix("array_").unwrap_or(&f.name),
+            Some(_) => f.name.split_once('_').map_or(&*f.name, |(_, name)| name),
             None => &f.name,
         };
         let slots = bind(&f.params[own..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
@@ -265,16 +265,17 @@ impl Session<'_> {
         self.call_closure(frame, &closure, args, keywords).map(Some)
     }
 
-    /// A method of arrays, `array_<name>` in the prelude.
-    pub(super) fn call_array_method(
+    /// A method of arrays or of scalars, `array_<name>` or `scalar_<name>` in the prelude.
+    pub(super) fn call_prelude_method(
         &mut self,
         frame: &Frame,
         receiver: Ty,
+        prefix: &str,
         name: &str,
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Option<(AbsVal, Resolution)>> {
-        let Some((module, function)) = self.prelude(&format!("array_{name}"))? else { return Ok(None) };
+        let Some((module, function)) = self.prelude(&format!("{prefix}_{name}"))? else { return Ok(None) };
         let closure = Closure { module: module.0, function: function.0, captures: [].into(), defaults: [].into() };
         self.call_inner(frame, &closure, Some(receiver), args, keywords).map(Some)
     }
@@ -335,6 +336,11 @@ impl Session<'_> {
                 let lossy = from.is_complex() && !target.is_complex();
                 if !from.is_scalar() || lossy {
                     return Err(bad(frame));
+                }
+                // `int(x)` keeps what int64 does not hold.
+                if target == Ty::py_int() && from.strong() == Ty::int(64, false) {
+                    let value = AbsVal::of(from.weak());
+                    return Ok((value, Resolution::Intrinsic { what: Intrinsic::Convert(from.weak()), args, keywords }));
                 }
                 (Intrinsic::Convert(target), convert_constant(&x.abs, target))
             }

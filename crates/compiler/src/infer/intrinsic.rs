@@ -23,6 +23,8 @@ pub enum Intrinsic {
     Receiver,
     /// Converts a number (or bool) to this type, as the type's constructor does.
     Convert(Ty),
+    /// `x.view(dtype)` of a number of this type: its bits as a number of another type.
+    Bits(Ty),
     /// `complex(a, b)`, of this type.
     ComplexParts(Ty),
     Truth,
@@ -77,6 +79,8 @@ pub enum Intrinsic {
     /// np.empty, zeros, ones, full and their `_like` forms.
     NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
     Arange { dtype: Ty },
+    /// `a @ b` of arrays; a third argument is written to.
+    Product,
     /// A reduction of the first argument, or of the receiver, an array.
     Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
@@ -86,6 +90,8 @@ pub enum Intrinsic {
     List(ListOp),
     /// An element-wise function of NumPy.
     Ufunc(Box<UfuncCall>),
+    /// Its method `outer`.
+    UfuncOuter(Box<UfuncCall>),
     /// `np.shape(a)` and the like: the attribute of the first argument.
     Attribute(Arc<str>),
 }

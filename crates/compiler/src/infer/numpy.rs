@@ -63,6 +63,7 @@ impl Session<'_> {
                 resolved(ty, Intrinsic::NewArray { fill: Fill::Value, dtype, shape: ShapeFrom::Argument }, vec![shape, value.clone()])
             }
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
+            "dot" | "matmul" => self.call_product(frame, name, args, keywords),
             "arange" => arange(frame, args, keywords).map(Some),
             "shape" | "size" | "ndim" if keywords.is_empty() => {
                 let [arg] = args else { return Ok(None) };
@@ -85,21 +86,29 @@ impl Session<'_> {
                 };
                 Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
+            "issubdtype" | "result_type" | "promote_types" | "can_cast" if keywords.is_empty() => {
+                let value = super::dtypes::relation(frame, name, args)?;
+                Ok(value.map(|v| (v, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
+            "finfo" | "iinfo" => {
+                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let value = super::limits::describe(frame, name, arg)?;
+                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            }
             // Without the two choices, it is about positions.
             "where" if args.len() + keywords.len() != 3 => Ok(None),
-            _ if args.first().is_some_and(|a| plain(a.ty()).as_array().is_some()) => {
-                if let Some(found) = self.reduction(frame, name, &args[0].abs, Some(&args[0]), &args[1..], keywords)? {
+            _ => {
+                if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
+                    && let Some(found) = self.reduction(frame, name, &array.abs, Some(array), &args[1..], keywords)?
+                {
                     return Ok(Some(found));
                 }
                 match ufunc::by_name(name) {
+                    Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
                     Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
                     None => Ok(None),
                 }
             }
-            _ => match ufunc::by_name(name) {
-                Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
-                None => Ok(None),
-            },
         }
     }
 
@@ -181,7 +190,7 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
 }
 
 /// NumPy's short name of a dtype: `f8`.
-fn typestr(ty: Ty) -> String {
+pub(super) fn typestr(ty: Ty) -> String {
     let kind = match ty.kind() {
         Kind::Bool => 'b',
         Kind::Int { signed: true, .. } => 'i',
@@ -194,7 +203,7 @@ fn typestr(ty: Ty) -> String {
 }
 
 /// NumPy's names of the supported dtypes.
-fn dtype_by_name(name: &str) -> Option<Ty> {
+pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
     Some(match name.trim_start_matches(['=', '<', '|']) {
         "bool" | "?" | "b1" | "bool_" => Ty::bool(),
         "int8" | "i1" | "b" => Ty::int(8, true),

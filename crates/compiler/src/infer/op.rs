@@ -179,6 +179,9 @@ impl Session<'_> {
             }
             _ => {}
         }
+        if let (BinaryOp::MatMul, Some(ty)) = (op, super::linalg::product(x, y)) {
+            return Ok(AbsVal::of(ty));
+        }
         if let Some(found) = elementwise::binary(op, a, b) {
             return Ok(found);
         }
@@ -215,7 +218,7 @@ impl Session<'_> {
                 }
             }
             _ if comparable(op, x, y) => {
-                return Ok(match fold_compare(op, a, b) {
+                return Ok(match fold_compare(op, a, b).or_else(|| same_type(x, y).map(|same| same == (op == CompareOp::Eq))) {
                     Some(known) => AbsVal::bool(known),
                     None => AbsVal::of(Ty::bool()),
                 });
@@ -542,6 +545,14 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
         (Kind::Dtype(_) | Kind::Class(_), Kind::Dtype(_) | Kind::Class(_)) => equality,
         (Kind::None, _) | (_, Kind::None) => equality,
         _ => false,
+    }
+}
+
+/// Whether two dtypes, or classes used as such, are the same.
+fn same_type(x: Ty, y: Ty) -> Option<bool> {
+    match (x.kind(), y.kind()) {
+        (Kind::Dtype(a) | Kind::Class(a), Kind::Dtype(b) | Kind::Class(b)) => Some(a.strong() == b.strong()),
+        _ => None,
     }
 }
 

@@ -356,8 +356,11 @@ pub(super) fn check_bound(frame: &mut Frame, value: Value) {
         f.values[value.index()].name.clone().filter(|_| is_param)
     };
     if let Some(name) = unbound.or_else(joined) {
-        let error = frame
-            .error(Code::Unbound, format!("local variable `{name}` is used before a value is assigned to it"))
+        let inside = |span: &Span| frame.span.start <= span.start && span.end <= frame.span.end;
+        let read = f.unbound_reads.iter().find(|(read, span)| *read == name && inside(span));
+        let span = read.map_or(frame.span, |(_, span)| *span);
+        let message = format!("local variable `{name}` is used before a value is assigned to it");
+        let error = super::error_at(&frame.module, span, Code::Unbound, message)
             .help(format!("assign `{name}` on every path that leads here"));
         frame.errors.push(error);
     }

@@ -10,10 +10,30 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::Name;
 use crate::host::Const;
-use crate::types::{Kind, Ty};
+use crate::types::{Kind, Layout, Ty};
 use crate::ufunc::{self, Operand, Refusal, Row};
 
 impl Session<'_> {
+    /// `np.where(condition, a, b)`. Unlike a ufunc, it makes an array of scalars, too.
+    pub(super) fn call_where(&self, frame: &Frame, row: &'static Row, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
+        let (value, resolution) = self.call_ufunc(frame, row, args, keywords)?;
+        Ok(match value.ty {
+            Some(ty) if ty.is_scalar() => (AbsVal::of(Ty::array(ty, 0, Layout::C)), resolution),
+            _ => (value, resolution),
+        })
+    }
+
+    /// `np.<row>.outer(a, b)`.
+    pub(super) fn call_outer(&self, frame: &Frame, row: &'static Row, args: &[ArgRef]) -> Result<(AbsVal, Resolution)> {
+        let (value, resolution) = self.call_ufunc(frame, row, args, &[])?;
+        let ndim = args.iter().filter_map(|a| plain(a.ty()).as_array()).map(|a| a.ndim).sum();
+        let (Some((dtype, _)), Resolution::Intrinsic { what: Intrinsic::Ufunc(call), args, keywords }) = (value.ty.and_then(element), resolution) else {
+            return Err(frame.error(Code::Internal, "an outer product that is no ufunc"));
+        };
+        let ty = if ndim == 0 { dtype } else { Ty::array(dtype, ndim, Layout::C) };
+        Ok((AbsVal::of(ty), Resolution::Intrinsic { what: Intrinsic::UfuncOuter(call), args, keywords }))
+    }
+
     /// A call of `np.<row>`.
     pub(super) fn call_ufunc(
         &self,
@@ -44,6 +64,11 @@ impl Session<'_> {
         let args = operands.iter().cloned().chain(options.outs).chain(options.mask).collect();
         Ok((value, Resolution::Intrinsic { what: Intrinsic::Ufunc(Box::new(call)), args, keywords: vec![] }))
     }
+}
+
+/// The row with a method `outer` that a function is, by its canonical name.
+pub(super) fn with_outer(name: &str) -> Option<&'static Row> {
+    name.strip_prefix("numpy.").and_then(ufunc::by_name).filter(|row| row.operands() == 2 && row.results() == 1)
 }
 
 /// What a call says besides the operands.

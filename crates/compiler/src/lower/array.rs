@@ -159,7 +159,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// The distance between elements along a dimension: constant where the layout says so.
-    fn stride(&mut self, array: Value, ty: ArrayTy, dim: usize) -> Value {
+    pub(super) fn stride(&mut self, array: Value, ty: ArrayTy, dim: usize) -> Value {
         let unit = match ty.layout {
             Layout::C => Some(usize::from(ty.ndim) - 1),
             Layout::F => Some(0),
@@ -302,7 +302,7 @@ impl Body<'_, '_, '_> {
             Some(v) => clamp(self, v),
             None => self.b.select(back, low, high),
         };
-        let count = self.count_steps(start, stop, step)?;
+        let count = self.count_steps(Ty::py_int(), start, stop, step);
         Ok((start, count, step))
     }
 
@@ -353,6 +353,8 @@ impl Body<'_, '_, '_> {
             return Ok(value.vals.clone());
         }
         match value.ty.kind() {
+            // Known by type.
+            _ if value.ty.is_scalar() && !matches!(name, "real" | "imag") => Ok(Vals::new()),
             Kind::Complex { .. } => Ok(smallvec![value.vals[usize::from(name == "imag")]]),
             Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => {
                 if name == "imag" {
@@ -542,7 +544,7 @@ impl Body<'_, '_, '_> {
             let none = self.b.i64(0);
             self.b.binary(Bin::SMax, n, none)
         } else {
-            self.count_steps(start, stop, step)?
+            self.count_steps(work, start, stop, step)
         };
         let array = self.allocate(a.dtype.itemsize(), a.layout, &[count], false)?;
         let data = self.b.part(array, Part::Data);

@@ -130,6 +130,14 @@ impl Body<'_, '_, '_> {
                 let value = self.unwrap(&args[0])?;
                 self.cast_number(&value, *to)
             }
+            Intrinsic::Bits(from) => {
+                let (v, to) = (callee.vals[0], machine(ty)[0]);
+                if from.is_bool() {
+                    self.cast(&Typed::one(*from, v), ty)?
+                } else {
+                    smallvec![if self.b.ty(v) == to { v } else { self.b.cast(Cast::Bits, v, to) }]
+                }
+            }
             Intrinsic::ComplexParts(to) => self.complex_parts(args, *to)?,
             Intrinsic::Truth => smallvec![self.truth(&args[0])?],
             Intrinsic::Len => {
@@ -227,6 +235,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::NewArray { fill, shape, .. } => self.new_array(*fill, *shape, args, ty)?,
             Intrinsic::Arange { .. } => self.arange(args, ty)?,
+            Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
                 let receiver = match *callee.ty.kind() {
                     Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
@@ -242,6 +251,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
+            Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,
             Intrinsic::Attribute(name) => self.attribute(&args[0], name, ty)?,
         })
     }

@@ -1,6 +1,8 @@
 //! Iteration. An iterator is a value; the state of an iterator over
 //!
-//! * a range: the current item and the stop (and the step, if it is not in the type);
+//! * a range whose step is 1 or -1: the current item and the stop;
+//! * any other range: the current item and the number of items left (and the step, if it is not in the
+//!   type). What follows the last item may lie beyond the end of the type, on the wrong side of the stop;
 //! * a sequence (array, tuple, string): the sequence and an index;
 //! * `enumerate(x)`: the state over x, and the count; `zip`: the states one after the other;
 //! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
@@ -15,11 +17,28 @@ use crate::infer::Intrinsic;
 use crate::tir::{Bin, Cmp, Part, Value};
 use crate::types::{Kind, Ty};
 
+/// Whether an iterator over a range with this step (`None`: known at run time only) counts its items.
+fn is_counted(step: Option<i64>) -> bool {
+    !matches!(step, Some(1 | -1))
+}
+
+/// "Less" and "greater" for a type of integers.
+fn order(item: Ty) -> (Cmp, Cmp) {
+    if item.is_signed() { (Cmp::SLt, Cmp::SGt) } else { (Cmp::ULt, Cmp::UGt) }
+}
+
 impl Body<'_, '_, '_> {
     /// The first state over a value.
     pub(super) fn iter(&mut self, value: &Typed) -> Result<Vals> {
         Ok(match value.ty.kind() {
-            Kind::Iter(_) | Kind::Range(..) => value.vals.clone(),
+            Kind::Iter(_) => value.vals.clone(),
+            Kind::Range(_, step) => {
+                let mut state = value.vals.clone();
+                if is_counted(*step) {
+                    state[1] = self.range_len(value)?;
+                }
+                state
+            }
             Kind::Enumerate(inner) => {
                 let n = value.vals.len() - 1;
                 let mut state = self.iter(&Typed::new(*inner, &value.vals[..n]))?;
@@ -65,7 +84,7 @@ impl Body<'_, '_, '_> {
             Kind::Range(t, step) => self.range_more(*t, *step, state),
             Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => {
                 let Kind::Range(t, step) = *inner.kind() else { return Err(self.bug("not a range")) };
-                self.range_more(t, step.map(|s| -s), state)
+                self.range_more(t, step.map(i64::wrapping_neg), state)
             }
             // The list may have become shorter: the index must be inside, not only not below zero.
             Kind::Reversed(inner) if inner.list_item().is_some() => {
@@ -97,18 +116,12 @@ impl Body<'_, '_, '_> {
     }
 
     fn range_more(&mut self, item: Ty, step: Option<i64>, state: &[Value]) -> Value {
-        let (current, stop) = (state[0], state[1]);
-        let (lt, gt) = if item.is_signed() { (Cmp::SLt, Cmp::SGt) } else { (Cmp::ULt, Cmp::UGt) };
-        match step {
-            Some(s) if s > 0 => self.b.cmp(lt, current, stop),
-            Some(_) => self.b.cmp(gt, current, stop),
-            None => {
-                let zero = self.b.i64(0);
-                let up = self.b.cmp(Cmp::SGt, state[2], zero);
-                let (rising, falling) = (self.b.cmp(lt, current, stop), self.b.cmp(gt, current, stop));
-                self.b.select(up, rising, falling)
-            }
+        if is_counted(step) {
+            let zero = self.b.i64(0);
+            return self.b.cmp(Cmp::Ne, state[1], zero);
         }
+        let (lt, gt) = order(item);
+        self.b.cmp(if step == Some(1) { lt } else { gt }, state[0], state[1])
     }
 
     pub(super) fn iter_item(&mut self, it: &Typed) -> Result<Typed> {
@@ -161,9 +174,9 @@ impl Body<'_, '_, '_> {
         let mut new: Vals = state.into();
         match over.kind() {
             Kind::Iter(inner) => return self.next(*inner, state),
-            Kind::Range(t, step) => new[0] = self.range_next(*t, *step, state),
+            Kind::Range(t, step) => self.range_next(*t, *step, &mut new),
             Kind::Reversed(inner) => match *inner.kind() {
-                Kind::Range(t, step) => new[0] = self.range_next(t, step.map(|s| -s), state),
+                Kind::Range(t, step) => self.range_next(t, step.map(i64::wrapping_neg), &mut new),
                 _ => self.step_index(&mut new, Bin::Sub),
             },
             Kind::Enumerate(inner) => {
@@ -193,16 +206,20 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    fn range_next(&mut self, item: Ty, step: Option<i64>, state: &[Value]) -> Value {
+    fn range_next(&mut self, item: Ty, step: Option<i64>, state: &mut Vals) {
         let step_value = match step {
             Some(s) => self.b.i64(s),
             None => state[2],
         };
-        // A step of one cannot pass the stop; others can pass it and wrap around at the end of the type.
-        if matches!(step, Some(1 | -1)) && item.is_signed() {
-            self.b.binary_nsw(Bin::Add, state[0], step_value)
+        if is_counted(step) {
+            let one = self.b.i64(1);
+            state[0] = self.b.binary(Bin::Add, state[0], step_value);
+            state[1] = self.b.binary(Bin::Sub, state[1], one);
+        } else if item.is_signed() {
+            // A step of one cannot pass the stop.
+            state[0] = self.b.binary_nsw(Bin::Add, state[0], step_value);
         } else {
-            self.b.binary(Bin::Add, state[0], step_value)
+            state[0] = self.b.binary(Bin::Add, state[0], step_value);
         }
     }
 
@@ -242,7 +259,7 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    /// A range that yields the items of `range` from the last to the first.
+    /// The first state of an iterator that yields the items of `range` from the last to the first.
     fn reversed_range(&mut self, range: &Typed) -> Result<Vals> {
         let len = self.range_len(range)?;
         let step = self.range_step(range)?;
@@ -250,8 +267,9 @@ impl Body<'_, '_, '_> {
         let before = self.b.binary(Bin::Sub, len, one);
         let distance = self.b.binary(Bin::Mul, before, step);
         let last = self.b.binary(Bin::Add, range.vals[0], distance);
-        let stop = self.b.binary(Bin::Sub, range.vals[0], step);
-        let mut vals: Vals = smallvec![last, stop];
+        let Kind::Range(_, constant) = *range.ty.kind() else { return Err(self.bug("not a range")) };
+        let end = if is_counted(constant) { len } else { self.b.binary(Bin::Sub, range.vals[0], step) };
+        let mut vals: Vals = smallvec![last, end];
         if range.vals.len() == 3 {
             let zero = self.b.i64(0);
             vals.push(self.b.binary(Bin::Sub, zero, step));
@@ -269,30 +287,42 @@ impl Body<'_, '_, '_> {
 
     /// Number of items of a range.
     pub(super) fn range_len(&mut self, range: &Typed) -> Result<Value> {
+        let Kind::Range(item, _) = *range.ty.kind() else { return Err(self.bug("not a range")) };
         let step = self.range_step(range)?;
-        self.count_steps(range.vals[0], range.vals[1], step)
+        Ok(self.count_steps(item, range.vals[0], range.vals[1], step))
     }
 
-    /// `max(0, ceil((stop - start) / step))`.
-    pub(super) fn count_steps(&mut self, start: Value, stop: Value, step: Value) -> Result<Value> {
+    /// `max(0, ceil((stop - start) / step))`, without a sign: the distance may exceed what the type of
+    /// the items can hold.
+    pub(super) fn count_steps(&mut self, item: Ty, start: Value, stop: Value, step: Value) -> Value {
         let zero = self.b.i64(0);
-        let span = self.b.binary(Bin::Sub, stop, start);
-        if self.b.as_int(step) == Some(1) {
-            return Ok(self.b.binary(Bin::SMax, span, zero));
-        }
         let one = self.b.i64(1);
-        let minus_one = self.b.i64(-1);
-        let up = self.b.cmp(Cmp::SGt, step, zero);
-        let (rising, falling) = (self.b.cmp(Cmp::SGt, span, zero), self.b.cmp(Cmp::SLt, span, zero));
-        let any = self.b.select(up, rising, falling);
-        // Items after the first: (span -/+ 1) / step. What is divided is 0 where there are none, so that
-        // no division traps.
-        let bias = self.b.select(up, minus_one, one);
-        let last = self.b.binary(Bin::Add, span, bias);
-        let last = self.b.select(any, last, zero);
-        let more = self.b.binary(Bin::SDiv, last, step);
+        let (lt, gt) = order(item);
+        let distance = self.b.binary(Bin::Sub, stop, start);
+        if self.b.as_int(step) == Some(1) && item.is_signed() {
+            return self.b.binary(Bin::SMax, distance, zero);
+        }
+        let rising = self.b.cmp(lt, start, stop);
+        let falling = self.b.cmp(gt, start, stop);
+        let back = self.b.binary(Bin::Sub, start, stop);
+        let less = self.b.binary(Bin::Sub, zero, step);
+        let (any, distance, step) = match self.b.as_int(step) {
+            Some(s) if s > 0 => (rising, distance, step),
+            Some(_) => (falling, back, less),
+            None => {
+                let up = self.b.cmp(Cmp::SGt, step, zero);
+                (
+                    self.b.select(up, rising, falling),
+                    self.b.select(up, distance, back),
+                    self.b.select(up, step, less),
+                )
+            }
+        };
+        // Items after the first.
+        let last = self.b.binary(Bin::Sub, distance, one);
+        let more = self.b.binary(Bin::UDiv, last, step);
         let count = self.b.binary(Bin::Add, more, one);
-        Ok(self.b.select(any, count, zero))
+        self.b.select(any, count, zero)
     }
 
     /// `value in range`.
@@ -312,8 +342,13 @@ impl Body<'_, '_, '_> {
         let rising = inside(self, CompareOp::Ge, CompareOp::Lt);
         let falling = inside(self, CompareOp::Le, CompareOp::Gt);
         let between = self.b.select(up, rising, falling);
+        // Without a sign: the distance may exceed what the type of the items can hold.
         let distance = self.b.binary(Bin::Sub, value.vals[0], range.vals[0]);
-        let rest = self.b.binary(Bin::SRem, distance, step);
+        let back = self.b.binary(Bin::Sub, range.vals[0], value.vals[0]);
+        let less = self.b.binary(Bin::Sub, zero, step);
+        let distance = self.b.select(up, distance, back);
+        let size = self.b.select(up, step, less);
+        let rest = self.b.binary(Bin::URem, distance, size);
         let on_step = self.b.cmp(Cmp::Eq, rest, zero);
         Ok(self.b.binary(Bin::And, between, on_step))
     }

@@ -74,6 +74,9 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn binary(&mut self, op: BinaryOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
+        if op == BinaryOp::MatMul {
+            return self.array_product(&[a, b], ty);
+        }
         if a.ty.as_array().is_some() || b.ty.as_array().is_some() {
             return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }

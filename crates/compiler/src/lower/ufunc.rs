@@ -80,6 +80,27 @@ impl Body<'_, '_, '_> {
         Ok(results)
     }
 
+    /// `np.<row>.outer(a, b)`: each element of `a` with all of `b`.
+    pub(super) fn ufunc_outer(&mut self, call: &UfuncCall, args: &[Typed], ty: Ty) -> Result<Vals> {
+        let (a, b) = (self.unwrap(&args[0])?, self.unwrap(&args[1])?);
+        let (Kind::Array(x), Kind::Array(y)) = (a.ty.kind(), b.ty.kind()) else { return self.ufunc(call, &[a, b], ty) };
+        // More dimensions of length 1 on the right.
+        let array = a.vals[0];
+        let data = self.b.part(array, Part::Data);
+        let (mut shape, mut strides) = (Vals::new(), Vals::new());
+        for dim in 0..x.ndim {
+            shape.push(self.b.part(array, Part::Shape(dim)));
+            strides.push(self.stride(array, *x, usize::from(dim)));
+        }
+        for _ in 0..y.ndim {
+            shape.push(self.b.i64(1));
+            strides.push(self.b.i64(0));
+        }
+        let view = self.b.view(array, data, &shape, &strides);
+        let ty_of_view = ArrayTy { ndim: x.ndim + y.ndim, layout: Layout::A, ..*x }.ty();
+        self.ufunc(call, &[Typed::one(ty_of_view, view), b], ty)
+    }
+
     /// An operator on operands of which at least one is an array.
     pub(super) fn array_operator(&mut self, row: Option<&'static Row>, operands: &[Typed], ty: Ty) -> Result<Vals> {
         let (row, types) = self.operator_loop(row, operands)?;
@@ -257,6 +278,7 @@ impl Body<'_, '_, '_> {
             Scalar::Reciprocal => smallvec![self.reciprocal(&x[0])?],
             Scalar::Conjugate if ty.is_complex() => smallvec![smallvec![v, self.b.unary(Un::FNeg, x[0].vals[1])]],
             Scalar::Conjugate => one(v),
+            Scalar::Identity => smallvec![x[0].vals.clone()],
             Scalar::Fmod => one(self.c_remainder(ty, v, x[1].vals[0])),
             Scalar::DivMod => {
                 let (q, r) = self.numpy_divmod(ty, v, x[1].vals[0])?;

@@ -162,7 +162,8 @@ pub static TABLE: &[Row] = {
         "frexp", &["e->ei f->fi d->di"], S::Frexp;
         "ldexp", &["ei->e fi->f el->e fl->f di->d dl->d"], S::Ldexp;
         // ---- functions that NumPy has no ufunc for, or none of that name ----
-        "where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ff->f ?dd->d ?FF->F ?DD->D"], S::Select;
+        "where" "_where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ff->f ?dd->d ?FF->F ?DD->D"], S::Select;
+        "_copy", &[BOOL1, INT1, "f->f d->d", COMPLEX1], S::Identity;
         "_clip", &["???->? bbb->b BBB->B hhh->h HHH->H iii->i III->I lll->l LLL->L fff->f ddd->d FFF->F DDD->D"], S::Clip;
         "_round", &["bl->b Bl->B hl->h Hl->H il->i Il->I ll->l Ll->L fl->f dl->d Fl->F Dl->D"], S::Round;
     }

@@ -2,10 +2,11 @@
 //!
 //! `<stem>.<code>.<key>.fdi` is the index of a key, `<stem>.<code>.<key>.<variant>.fdo` a variant's
 //! code; `stem` is for people, the rest are hashes. Files are written under another name and renamed,
-//! so that readers see whole files, without locks. When two processes write an index at once, one may
-//! lose the other's variant: that costs a compile, and is never wrong.
+//! so that readers see whole files, without locks. Who adds to an index locks the folder meanwhile
+//! ([`lock`]); where that is not possible, one process may lose another's variant, which costs a compile
+//! and is never wrong.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -164,6 +165,7 @@ impl Store {
         fs::create_dir_all(folder)?;
         // The code first: an index never names what is not there.
         write_whole(&self.code_path(folder, key, variant.id), code)?;
+        let locked = lock(folder);
         let mut variants = self
             .index(folder, key)
             .map_or_else(Vec::new, |index| index.variants);
@@ -175,6 +177,7 @@ impl Store {
         variants.push(variant.clone());
         let index = frame::wrap(Kind::Index, &index_contents(key, &variants));
         write_whole(&self.index_path(folder, key), &index)?;
+        drop(locked);
         sweep::after_writing(self, folder, key, (code.len() + index.len()) as u64);
         Ok(())
     }
@@ -226,6 +229,22 @@ fn code_contents(
     nodes.iter().for_each(|node| out.u32(node.0));
     out.raw(&stored.bytes);
     Ok(out.bytes)
+}
+
+/// Keeps others that ask for it, in this process or not, from writing an index in this folder. `None` if
+/// the file system has no locks, or a process does not give its lock back (it was stopped, say).
+fn lock(folder: &Path) -> Option<File> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    const ATTEMPTS: u32 = 1000;
+    let file = File::open(folder).ok()?;
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 /// Writes a file so that others see all of it or nothing.

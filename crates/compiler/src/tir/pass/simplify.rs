@@ -6,8 +6,8 @@
 //! * index corrections of values known not to be negative go;
 //! * instructions whose results are not used go.
 //!
-//! A parameter that catches an error stays, even if it always gets the same one: parameters own
-//! errors, results of calls do not ([`count`](super::count)).
+//! A parameter that catches an error stays, even if it always gets the same one or nobody reads it:
+//! parameters own errors, results of calls do not ([`count`](super::count)).
 
 use smallvec::SmallVec;
 
@@ -387,8 +387,10 @@ fn remove_unused(f: &mut Function) -> bool {
             predecessors[target.block.index()].push((b as u32, t as u32));
         }
     }
-    for &p in &f.blocks[0].params {
-        mark(p, &mut used, &mut work);
+    for (b, block) in f.blocks.iter().enumerate() {
+        for &p in block.params.iter().filter(|&&p| b == 0 || f.ty(p) == Type::Err) {
+            mark(p, &mut used, &mut work);
+        }
     }
     while let Some(v) = work.pop() {
         match defs[v.index()] {

@@ -149,6 +149,42 @@ fn what_is_saved_is_found() {
 }
 
 #[test]
+fn writers_at_once_keep_all_variants() {
+    let folder = Folder::new("at-once");
+    let start = std::sync::Barrier::new(4);
+    // Locks belong to open files: threads exclude each other as processes do.
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (store, start) = (store(&[&folder]), &start);
+            scope.spawn(move || {
+                start.wait();
+                for roots in (0..60).filter(|roots| roots % 4 == writer) {
+                    store
+                        .save(key(1), &recorded(roots), &object(b"x"), Ty::none())
+                        .expect("it is saved");
+                }
+            });
+        }
+    });
+    let index = store(&[&folder]).index(&folder.0, key(1));
+    assert_eq!(index.map(|index| index.variants.len()), Some(60));
+    assert_eq!(folder.files().len(), 61);
+}
+
+#[test]
+fn a_lock_that_is_not_given_back_is_not_waited_for_long() {
+    let folder = Folder::new("stopped");
+    fs::create_dir_all(&folder.0).expect("a new folder");
+    let held = lock(&folder.0).expect("nobody else has it");
+    let store = store(&[&folder]);
+    store
+        .save(key(1), &recorded(1), &object(b"one"), Ty::none())
+        .expect("it is saved");
+    drop(held);
+    assert_eq!(bytes(&store, key(1)), Some(b"one".to_vec()));
+}
+
+#[test]
 fn variants_are_told_apart() {
     let folder = Folder::new("variants");
     let store = store(&[&folder]);
