@@ -349,8 +349,8 @@ fn worth_it(nest: &Nest, readers: usize) -> bool {
 fn weight(op: &Op) -> usize {
     match op {
         Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef => 0,
-        Op::Binary { op: Bin::FDiv | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
-        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Call { .. } => 20,
+        Op::Binary { op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
+        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Rare { .. } | Op::Call { .. } => 20,
         _ => 1,
     }
 }

@@ -61,6 +61,7 @@ enum Key {
     Part(u32, Part),
     Binary(Bin, u32, u32),
     Unary(Un, u32),
+    Fma(u32, u32, u32),
     Compare(Cmp, u32, u32),
     Select(u32, u32, u32),
     Cast(Cast, u32, Type),
@@ -230,6 +231,7 @@ impl Numbers {
                     _ => Key::Compare(*op, x, y),
                 }
             }
+            Op::Fma { a, b, c } => Key::Fma(self.operand(*a), self.operand(*b), self.operand(*c)),
             Op::Cast(op, a) => Key::Cast(*op, self.operand(*a), ty),
             Op::Select { cond, then, other } => {
                 let (cond, then, other) = (self.operand(*cond), self.operand(*then), self.operand(*other));
