@@ -27,6 +27,7 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+pub mod creation;
 mod dtypes;
 mod elementwise;
 pub mod index;
@@ -40,6 +41,7 @@ pub mod reduce;
 mod solve;
 mod ufunc;
 mod unroll;
+mod views;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};

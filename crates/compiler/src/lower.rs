@@ -26,6 +26,7 @@ mod array;
 mod call;
 mod compare;
 mod elementwise;
+mod index;
 mod iter;
 mod linalg;
 mod list;
@@ -36,6 +37,7 @@ mod text;
 mod ufunc;
 mod vector_math;
 pub mod value;
+mod views;
 
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};

@@ -128,6 +128,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Convert(to) => {
                 let value = self.unwrap(&args[0])?;
+                let value = self.item_of_zero_dim(&value);
                 self.cast_number(&value, *to)
             }
             Intrinsic::Bits(from) => {
@@ -161,6 +162,13 @@ impl Body<'_, '_, '_> {
                 Vals::new()
             }
             Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => self.iterable(what, args, ty)?,
+            Intrinsic::Slice => {
+                let mut vals = Vals::new();
+                for part in args.iter().filter(|a| !a.ty.is_none()) {
+                    vals.push(self.index_value(part)?);
+                }
+                vals
+            }
             Intrinsic::Iter => self.iter(&args[0])?,
             Intrinsic::Unary(op) => self.unary(*op, &args[0], ty)?,
             Intrinsic::Binary(op) => self.binary(*op, &args[0], &args[1], ty)?,
@@ -235,13 +243,35 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::NewArray { fill, shape, .. } => self.new_array(*fill, *shape, args, ty)?,
             Intrinsic::Arange { .. } => self.arange(args, ty)?,
+            Intrinsic::NewFrom
+            | Intrinsic::AsArray
+            | Intrinsic::Contiguous
+            | Intrinsic::Axes(_)
+            | Intrinsic::Permute
+            | Intrinsic::Reshape { .. }
+            | Intrinsic::Flatten { .. }
+            | Intrinsic::BroadcastTo
+            | Intrinsic::Diagonal { .. }
+            | Intrinsic::Reinterpret
+            | Intrinsic::Nonzero => {
+                let args = with_receiver(callee, args);
+                match what {
+                    Intrinsic::NewFrom => self.new_from(&args[0], ty)?,
+                    Intrinsic::Contiguous => self.as_contiguous(&args[0], ty)?,
+                    Intrinsic::Axes(axes) => self.axes_view(&args[0], axes)?,
+                    Intrinsic::Permute => self.permute(&args)?,
+                    Intrinsic::Reshape { order } => self.reshape(*order, &args)?,
+                    Intrinsic::Flatten { order, copy } => self.flattened(*order, *copy, &args[0])?,
+                    Intrinsic::BroadcastTo => self.broadcast_to(&args)?,
+                    Intrinsic::Diagonal { dims } => self.diagonal(*dims, &args)?,
+                    Intrinsic::Reinterpret => self.reinterpret(&args[0], ty)?,
+                    Intrinsic::Nonzero => self.nonzero_indices(&args[0])?,
+                    _ => smallvec![self.as_array(&args[0])?.0],
+                }
+            }
             Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
-                let receiver = match *callee.ty.kind() {
-                    Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
-                    _ => None,
-                };
-                let all: Vec<Typed> = receiver.into_iter().chain(args.iter().cloned()).collect();
+                let all = with_receiver(callee, args);
                 self.reduce(reduce, &all, ty)?
             }
             Intrinsic::TupleIndex | Intrinsic::TupleCount => {
@@ -386,4 +416,13 @@ impl Body<'_, '_, '_> {
         }
         result.ok_or_else(|| self.bug("a number without parts"))
     }
+}
+
+/// The arguments of a method begin with the value that it is a method of.
+fn with_receiver(callee: &Typed, args: &[Typed]) -> Vec<Typed> {
+    let receiver = match *callee.ty.kind() {
+        Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
+        _ => None,
+    };
+    receiver.into_iter().chain(args.iter().cloned()).collect()
 }

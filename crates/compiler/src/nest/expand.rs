@@ -325,6 +325,10 @@ impl Expander {
                     written.push(Some(access.clone()));
                     continue;
                 }
+                OutputKind::Scatter(scatter) => {
+                    written.push(Some(Access { array: scatter.array, dims: smallvec![], item: scatter.item }));
+                    continue;
+                }
                 OutputKind::New(item) => (*item, (0..rank).collect()),
                 OutputKind::Reduce(Reduction { item: Some(item), over, .. }) => (*item, (0..rank).filter(|d| over >> d & 1 == 0).collect()),
                 OutputKind::Reduce(_) => {
@@ -374,27 +378,44 @@ impl Expander {
         let sums = self.run(nest, written, true);
         self.b.jump(done, &sums);
         self.b.switch_to(aside);
+        let mut reading = nest.clone();
         let mut kept: Vec<Option<Access>> = written.to_vec();
         let mut copies = vec![];
-        for (output, access) in nest.outputs.iter().zip(&mut kept) {
-            let (OutputKind::Store(_), Some(target)) = (&output.kind, &*access) else { continue };
-            let item = Item { layout: Layout::C, ..target.item };
-            let array = self.allocate(item, &nest.extents, failed);
-            let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
-            let own = Access { array, dims, item };
-            let elements: SmallVec<[Value; 2]> = output.values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
-            let copied = Output { values: elements.clone(), kind: OutputKind::Store(target.clone()) };
-            copies.push((Input { access: own.clone(), elements }, copied, target.clone()));
-            *access = Some(own);
+        for (o, output) in nest.outputs.iter().enumerate() {
+            let (Some(_), Some(target)) = (output.target(), &written[o]) else { continue };
+            let (own, input) = self.aside(nest, &output.values, target.item, failed);
+            let mut copied = Output { values: input.elements.clone(), kind: output.kind.clone() };
+            let mut inputs = vec![input];
+            reading.outputs[o].kind = OutputKind::Store(own.clone());
+            kept[o] = Some(own);
+            if let OutputKind::Scatter(scatter) = &mut copied.kind {
+                let item = Item { size: 8, align: 8, layout: Layout::C };
+                let (own, input) = self.aside(nest, &[scatter.at], item, failed);
+                reading.outputs.push(Output { values: smallvec![scatter.at], kind: OutputKind::Store(own.clone()) });
+                kept.push(Some(own));
+                scatter.at = input.elements[0];
+                inputs.push(input);
+            }
+            copies.push((inputs, copied, target.clone()));
         }
-        let sums_aside = self.run(nest, &kept, false);
-        for (input, output, target) in copies {
-            let copy = Nest { extents: nest.extents.clone(), inputs: vec![input], indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
+        let sums_aside = self.run(&reading, &kept, false);
+        for (inputs, output, target) in copies {
+            let copy = Nest { extents: nest.extents.clone(), inputs, indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
             self.run(&copy, &[Some(target)], false);
         }
         self.b.jump(done, &sums_aside);
         self.b.switch_to(done);
         sums.iter().map(|&v| self.b.add_param(done, self.b.ty(v))).collect()
+    }
+
+    /// A new array that keeps values of a nest aside, and how they are read from there.
+    fn aside(&mut self, nest: &Nest, values: &[Value], item: Item, failed: BlockId) -> (Access, Input) {
+        let item = Item { layout: Layout::C, ..item };
+        let array = self.allocate(item, &nest.extents, failed);
+        let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
+        let own = Access { array, dims, item };
+        let elements: SmallVec<[Value; 2]> = values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
+        (own.clone(), Input { access: own, elements })
     }
 
     /// Whether two arrays share memory other than item by item.
@@ -467,8 +488,9 @@ impl Expander {
         });
         let in_order = |a: &&Access| a.dims.len() == rank && a.dims.iter().enumerate().all(|(k, d)| usize::from(d.dim) == k);
         let all_are = |layout: Layout| present.iter().filter(|a| !a.dims.is_empty()).all(|a| in_order(a) && (a.item.layout == layout || rank == 1 && a.item.layout != Layout::A));
-        let flat = rank > 0 && partial.is_none() && (nest.indices.is_empty() || rank == 1) && (all_are(Layout::C) || all_are(Layout::F));
-        let backwards = present.iter().any(|a| a.item.layout == Layout::F) && !present.iter().any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
+        let in_sequence = nest.outputs.iter().any(|o| matches!(o.kind, OutputKind::Scatter(_)));
+        let flat = rank > 0 && partial.is_none() && (nest.indices.is_empty() || rank == 1) && (all_are(Layout::C) || !in_sequence && all_are(Layout::F));
+        let backwards = !in_sequence && present.iter().any(|a| a.item.layout == Layout::F) && !present.iter().any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
         let mut order: Vec<usize> = if backwards { (0..rank).rev().collect() } else { (0..rank).collect() };
         let (mut restart, mut in_memory) = (None, false);
         if let Some(r) = partial {
@@ -811,6 +833,10 @@ impl Expander {
         for (output, &ptr) in nest.outputs.iter().zip(outputs) {
             let values: Vals = output.values.iter().map(value).collect();
             match (&output.kind, ptr) {
+                (OutputKind::Scatter(scatter), Some(ptr)) => {
+                    let ptr = self.b.offset(ptr, value(&scatter.at));
+                    self.store(ptr, scatter.item, &values, Mem::Elements);
+                }
                 (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => self.store(ptr, *item, &values, loops.mem()),
                 (OutputKind::Reduce(Reduction { item: Some(item), .. }), Some(ptr)) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
                 _ => carried_out.extend(values),

@@ -349,6 +349,7 @@ impl Function {
             match &output.kind {
                 OutputKind::New(item) => write!(f, "new{item}")?,
                 OutputKind::Store(access) => write!(f, "store {access}")?,
+                OutputKind::Scatter(scatter) => write!(f, "scatter {}{} at {}", scatter.array, scatter.item, scatter.at)?,
                 OutputKind::Reduce(r) => {
                     f.write_str(if r.pairwise { "sum over [" } else { "carry over [" })?;
                     list(f, (0..nest.extents.len()).filter(|d| r.over >> d & 1 == 1).map(|d| format!("d{d}")))?;
