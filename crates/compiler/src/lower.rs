@@ -7,8 +7,9 @@
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
 //! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
-//!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed
-//!   for elements. * [`iter`]: iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
+//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration. * [`call`]: calls and
+//!   intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ mod reduce;
 mod scalar;
 mod text;
 mod ufunc;
+mod vector_math;
 pub mod value;
 mod views;
 
@@ -111,6 +113,7 @@ impl Lowering<'_, '_> {
             values: vec![None; f.values.len()],
             blocks: vec![None; f.blocks.len()],
             numpy_errors: info.options.numpy_errors,
+            in_nest: false,
             handler: None,
             result,
             cx: self,
@@ -134,6 +137,8 @@ struct Body<'c, 's, 'h> {
     blocks: Vec<Option<tir::BlockId>>,
     /// Division by zero gives inf, nan or 0 instead of raising.
     numpy_errors: bool,
+    /// What is written is the body of a nest.
+    in_nest: bool,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
     /// The type that is returned.

@@ -4,7 +4,7 @@ use ferdelance_abi::rtfn::RtFn;
 use smallvec::{SmallVec, smallvec};
 
 use super::value::c_signature;
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{self, CompareOp};
 use crate::infer::intrinsic::{Class, RealFn};
@@ -374,13 +374,24 @@ impl Body<'_, '_, '_> {
             RealFn::CopySign => self.b.binary(Bin::CopySign, x[0], x[1]),
             RealFn::Remainder => self.b.binary(Bin::FRem, x[0], x[1]),
             RealFn::Pow => self.b.rt1(if narrow { RtFn::fpowf } else { RtFn::fpow }, &x),
-            RealFn::Rt(_, Some(single)) if narrow => self.b.rt1(single, &x),
-            RealFn::Rt(double, _) => {
+            RealFn::Rt(double, Some(single)) => self.real_rt(double, single, &x),
+            RealFn::Rt(double, None) => {
                 let wide: Vals = x.iter().map(|&v| if narrow { self.b.cast(Cast::FPExt, v, Type::F64) } else { v }).collect();
                 let r = self.b.rt1(double, &wide);
                 if narrow { self.b.cast(Cast::FPTrunc, r, Type::F32) } else { r }
             }
         })
+    }
+
+    /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise
+    /// by the runtime.
+    pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
+        if self.in_nest {
+            if let Some(y) = vector_math::function(&mut self.b, double, x) {
+                return y;
+            }
+        }
+        self.b.rt1(if self.b.ty(x[0]) == Type::F32 { single } else { double }, x)
     }
 
     pub(super) fn classify(&mut self, class: Class, arg: &Typed) -> Result<Value> {

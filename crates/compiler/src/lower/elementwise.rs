@@ -142,7 +142,10 @@ impl Body<'_, '_, '_> {
         let outside = self.b.current();
         let inside = self.b.new_block();
         self.b.switch_to(inside);
-        let outputs = body(self)?;
+        let nested = std::mem::replace(&mut self.in_nest, true);
+        let outputs = body(self);
+        self.in_nest = nested;
+        let outputs = outputs?;
         if self.b.current() != inside {
             return self.branching_nest(shape, &inputs, (outside, inside), &outputs);
         }

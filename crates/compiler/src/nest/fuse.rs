@@ -29,6 +29,9 @@ pub fn fuse(program: &mut Program) {
             continue;
         }
         settle_shapes(f);
+        if f.options.unfused {
+            continue;
+        }
         let mut changed = false;
         while let Some(plan) = Analysis::new(f).plan() {
             apply(f, &plan);
@@ -359,8 +362,8 @@ fn worth_it(nest: &Nest, readers: usize) -> bool {
 fn weight(op: &Op) -> usize {
     match op {
         Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef => 0,
-        Op::Binary { op: Bin::FDiv | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
-        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Call { .. } => 20,
+        Op::Binary { op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
+        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Rare { .. } | Op::Call { .. } => 20,
         _ => 1,
     }
 }

@@ -386,6 +386,19 @@ impl<'a> Check<'a> {
                 self.is(*then, ty)?;
                 self.is(*other, ty)?;
             }
+            Op::Fma { a, b, c } => {
+                ensure!(ty.is_float(), "on {ty}");
+                [a, b, c].into_iter().try_for_each(|&v| self.is(v, ty))?;
+            }
+            Op::Rare { cond, fast, func, args } => {
+                self.is(*cond, Type::I1)?;
+                self.is(*fast, ty)?;
+                let row = func.info();
+                let types: Vec<Type> = row.params.iter().copied().map(type_of_rt).collect();
+                self.are(args, &types, "arguments")?;
+                let results: Vec<Type> = row.results.iter().copied().map(type_of_rt).collect();
+                ensure!(row.effect == Effect::Pure && results == [ty], "`{}` is no pure function that gives {ty}", row.name);
+            }
             Op::Offset {
                 base,
                 offset: index,
