@@ -99,7 +99,7 @@ struct Expander {
 /// What becomes of [`Op::Rare`] in a copy of a nest's body.
 #[derive(Clone, Copy, PartialEq)]
 enum Rare {
-    /// The function is called each time.
+    /// The function is called when it occurs.
     Called,
     /// The case is taken not to occur.
     Fast,
@@ -659,8 +659,8 @@ impl Expander {
         self.counted(zero, n, 1, Rounds::Unknown, carried_in, round)
     }
 
-    /// The innermost loop. Where there are rare cases it runs in chunks, at first as if they did not occur,
-    /// and again with the calls if one did.
+    /// The innermost loop. Where there are rare cases and it is to be vectorised, it runs in chunks, at first
+    /// as if they did not occur, and again with the calls if one did.
     fn innermost(
         &mut self,
         loops: &Loops<'_>,
@@ -669,7 +669,7 @@ impl Expander {
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
         let (nest, rounds) = (loops.nest, loops.rounds);
-        if !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
+        if rounds != Rounds::Independent || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
             return self.counted(from, to, 1, rounds, start, round);
         }
         self.counted(from, to, CHUNK, Rounds::Unknown, start, |e, i, before| {
@@ -716,6 +716,20 @@ impl Expander {
             e.b.switch_to(done);
             before.iter().map(|&v| e.b.add_param(done, e.b.ty(v))).collect()
         })
+    }
+
+    /// [`Op::Rare`] with its call on a way of its own: what follows is in another block.
+    fn branched(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
+        let (slow, next) = (self.b.new_block(), self.b.new_block());
+        let result = self.b.add_param(next, self.b.ty(fast));
+        let then = Target { block: slow, args: smallvec![] };
+        let other = Target { block: next, args: smallvec![fast] };
+        self.b.terminate(Term::Branch { cond, then, other, hint: Hint::Unlikely });
+        self.b.switch_to(slow);
+        let value = self.b.rt1(func, args);
+        self.b.jump(next, &[value]);
+        self.b.switch_to(next);
+        result
     }
 
     /// [`Op::Rare`] with its call.
@@ -810,7 +824,7 @@ impl Expander {
             op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
             if let Op::Rare { cond, fast, func, args } = op {
                 let value = match self.rare {
-                    Rare::Called => self.called(cond, fast, func, &args),
+                    Rare::Called => self.branched(cond, fast, func, &args),
                     Rare::Fast => fast,
                     Rare::Flagged(before) => {
                         self.rare = Rare::Flagged(self.b.binary(Bin::Or, before, cond));

@@ -137,17 +137,12 @@ impl Math<'_> {
     pub(super) fn simple_power(&mut self, x: Value, y: f64) -> Option<Value> {
         let one = self.c(1.0);
         if y.fract() == 0.0 {
-            if !(-4.0..=-2.0).contains(&y) {
+            if !(-3.0..=-2.0).contains(&y) {
                 return None;
             }
             let inverse = self.div(one, x);
-            let mut power = self.mul(inverse, inverse);
-            if y == -4.0 {
-                power = self.mul(power, power);
-            } else if y == -3.0 {
-                power = self.mul(power, inverse);
-            }
-            return Some(power);
+            let power = self.mul(inverse, inverse);
+            return Some(if y == -3.0 { self.mul(power, inverse) } else { power });
         }
         if ![0.5, 1.5, 2.5, -0.5, -1.5].contains(&y) {
             return None;
