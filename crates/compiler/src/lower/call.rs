@@ -108,10 +108,6 @@ impl Body<'_, '_, '_> {
             return Ok(self.b.call_c(pointer, &vals, signature).into_iter().collect());
         }
         let pointer = callee.vals[0];
-        // A variable that was not assigned on the way here.
-        let null = self.b.null(Type::Ptr);
-        let unset = self.b.cmp(Cmp::Eq, pointer, null);
-        self.raise_if(unset, "UnboundLocalError", "a function is called before it is assigned")?;
         let mut results = self.b.call_indirect(pointer, &vals, &machine(signature.result));
         let Some(err) = results.pop() else { return Err(self.bug("no error of a call")) };
         self.check_error(err, true)?;
