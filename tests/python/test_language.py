@@ -1004,6 +1004,17 @@ def unbound_and_shared(n, k):
     return g() if n else a
 
 
+@case((0.5,), (-0.5,))
+def made_again_with_another_kind_of_number(x):
+    y = x
+    for i in range(3):
+        f = lambda k: y * k  # noqa: B023, E731
+        x = np.float64(2.0) + i
+        g = lambda k: x + k  # noqa: B023, E731
+        y = f(1) + g(2)
+    return f(2) + y
+
+
 @case((0,), (5,))
 def bound_by_an_inner_function(n):
     def g():

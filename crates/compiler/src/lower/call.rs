@@ -37,7 +37,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Item `index` of a closure's value: captures come first, then defaults.
-    fn closure_item(&self, closure: &Typed, index: usize) -> Typed {
+    pub(super) fn closure_item(&self, closure: &Typed, index: usize) -> Typed {
         let Kind::Closure(c) = closure.ty.kind() else { return closure.clone() };
         let types: Vec<Ty> = c.captures.iter().chain(&c.defaults).copied().collect();
         let start: usize = types[..index].iter().map(|t| machine(*t).len()).sum();
