@@ -836,7 +836,7 @@ def unbound_array(n):
 
 @case((0,), (3,))
 def unbound_loop_variable(n):
-    for i in range(n):
+    for i in range(n):  # noqa: B007
         pass
     return i
 
@@ -944,7 +944,7 @@ def unbound_name_of_an_exception(n):
     try:
         if n:
             raise ValueError(n)
-    except ValueError as e:
+    except ValueError as e:  # noqa: F841
         pass
     return e
 
@@ -1023,7 +1023,7 @@ def bound_by_an_inner_function(n):
 
     if n:
         g()
-    return c
+    return c  # noqa: F821
     c = 0
 
 

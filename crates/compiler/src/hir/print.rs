@@ -15,8 +15,8 @@
 use std::fmt::{Display, Formatter, Result, Write as _};
 
 use super::{
-    Arg, BinaryOp, Block, BlockId, CaptureKind, CompareOp, FPart, FuncId, Function, Inst, Literal, Module, Op,
-    Param, ParamKind, Target, Terminator, UnaryOp, Value,
+    Arg, BinaryOp, Block, BlockId, CaptureKind, CompareOp, FPart, FuncId, Function, Inst, Literal,
+    Module, Op, Param, ParamKind, Target, Terminator, UnaryOp, Value,
 };
 
 impl Display for Module {

@@ -18,12 +18,12 @@ impl Graph {
         }
         for &block in order {
             for i in 0..self.nodes[block.index()].insts.len() {
-                if let Op::CheckBound(value, _) | Op::CheckFree(value, _) = self.nodes[block.index()].insts[i].op {
+                if let Op::CheckBound(value, _) | Op::CheckFree(value, _) =
+                    self.nodes[block.index()].insts[i].op
+                {
                     let result = self.value(None);
-                    let checked = std::mem::replace(
-                        &mut self.nodes[block.index()].insts[i].result,
-                        result,
-                    );
+                    let checked =
+                        std::mem::replace(&mut self.nodes[block.index()].insts[i].result, result);
                     self.values[checked.index()].same_as = value;
                 }
             }
@@ -59,7 +59,11 @@ impl Graph {
                     Op::CheckBound(value, ref name) => {
                         // Never: the message is for the user, at compile time.
                         let is_never = self.values[value.index()].bound == Bound::Never;
-                        let answer = if is_never { value } else { answers.of(self, value) };
+                        let answer = if is_never {
+                            value
+                        } else {
+                            answers.of(self, value)
+                        };
                         Op::CheckBound(answer, name.clone())
                     }
                     Op::CheckFree(value, ref name) => {
@@ -122,10 +126,16 @@ impl Graph {
         let [yes, no] = [true, false].map(|known| {
             let (result, op) = (self.value(None), Op::Literal(Literal::Bool(known)));
             let span = self.span;
-            self.nodes[ENTRY.index()].insts.insert(0, Inst { result, op, span });
+            self.nodes[ENTRY.index()]
+                .insts
+                .insert(0, Inst { result, op, span });
             result
         });
-        let mut answers = Answers { yes, no, phis: FxHashMap::default() };
+        let mut answers = Answers {
+            yes,
+            no,
+            phis: FxHashMap::default(),
+        };
         for &(value, ..) in phis {
             let answer = self.value(None);
             answers.phis.insert(value, answer);
@@ -134,7 +144,9 @@ impl Graph {
             let args = &self.nodes[block.index()].phis[i as usize].args;
             let args = args.iter().map(|arg| answers.of(self, *arg)).collect();
             let (value, var) = (answers.phis[&value], self.temp());
-            self.nodes[block.index()].phis.push(Phi { value, var, args });
+            self.nodes[block.index()]
+                .phis
+                .push(Phi { value, var, args });
         }
         answers
     }

@@ -84,13 +84,8 @@ impl<'a> Builder<'_, 'a> {
                 };
                 self.shared.made.insert(scope, made.clone());
                 let qualname = format!("{}.<locals>.{}", self.qualname, definition.name());
-                let built = Builder::function(
-                    self.shared,
-                    definition,
-                    scope,
-                    qualname.into(),
-                    &unsure,
-                )?;
+                let built =
+                    Builder::function(self.shared, definition, scope, qualname.into(), &unsure)?;
                 self.shared.functions[function.index()] = Some(built);
                 made
             }
