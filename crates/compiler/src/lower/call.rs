@@ -382,10 +382,9 @@ impl Body<'_, '_, '_> {
     /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise
     /// by the runtime.
     pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
-        if self.in_nest {
-            if let Some(y) = vector_math::function(&mut self.b, double, x) {
-                return y;
-            }
+        let written = if self.in_nest { vector_math::function(&mut self.b, double, x) } else { None };
+        if let Some(y) = written {
+            return y;
         }
         self.b.rt1(if self.b.ty(x[0]) == Type::F32 { single } else { double }, x)
     }
