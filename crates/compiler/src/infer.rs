@@ -39,6 +39,7 @@ mod op;
 pub mod reduce;
 mod solve;
 mod ufunc;
+mod time;
 mod unroll;
 
 pub use absval::AbsVal;

@@ -33,6 +33,7 @@ mod raise;
 mod reduce;
 mod scalar;
 mod text;
+mod time;
 mod ufunc;
 pub mod value;
 

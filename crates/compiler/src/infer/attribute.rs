@@ -17,6 +17,7 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
     "conj", "conjugate", "dot",
 ];
+const TIME_METHODS: &[&str] = &["astype", "view"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
 impl Session<'_> {
@@ -71,6 +72,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
             "real" | "imag" => Some(AbsVal::of(ty.part())),
             _ => scalar_attribute(ty, name),
         },
+        Kind::Time { .. } => scalar_attribute(ty, name),
         Kind::Array(a) => array_attribute(*a, name),
         Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
@@ -138,6 +140,7 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
 fn methods(ty: Ty) -> &'static [&'static str] {
     match ty.kind() {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } => NUMBER_METHODS,
+        Kind::Time { .. } => TIME_METHODS,
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,

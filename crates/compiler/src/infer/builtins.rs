@@ -46,7 +46,7 @@ impl Session<'_> {
             "builtins.divmod" => ufunc::by_name("divmod"),
             _ => None,
         };
-        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some())) {
+        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some() || a.ty().is_time())) {
             return self.call_ufunc(frame, row, &args, &keywords);
         }
         if keywords.is_empty() {
@@ -96,9 +96,12 @@ impl Session<'_> {
                     [t] => t.tuple_items().map(<[Ty]>::to_vec),
                     several => Some(several.to_vec()),
                 };
-                let Some(items) = items.filter(|i| !i.is_empty() && i.iter().all(|t| t.is_scalar() && !t.is_complex())) else {
+                let Some(items) = items.filter(|i| !i.is_empty() && (i.iter().all(|t| t.is_scalar() && !t.is_complex()) || i.iter().all(|t| t.is_time()))) else {
                     return Ok(None);
                 };
+                if items[1..].iter().any(|t| join::join(items[0], *t).is_none()) {
+                    return Ok(None);
+                }
                 let joined = items[1..].iter().try_fold(items[0], |t, u| join::join(t, *u));
                 (AbsVal { ty: joined, constant: None }, Intrinsic::MinMax { max: name.ends_with("max") })
             }
@@ -233,6 +236,15 @@ impl Session<'_> {
             (_, "astype", [_]) if receiver.is_scalar() => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 (!receiver.is_complex() || to.is_complex()).then(|| (AbsVal::of(to), Intrinsic::Receiver))
+            }
+            (Kind::Time { .. }, "astype" | "view", [_]) => {
+                let to = super::numpy::dtype(frame, args.first(), receiver)?;
+                match (name, promote::fit(receiver, to)) {
+                    ("view", _) if to.itemsize() == 8 && (to.is_int() || to.is_time()) => Some((AbsVal::of(to), Intrinsic::Bits(receiver))),
+                    ("astype", Some(_)) => Some((AbsVal::of(to), Intrinsic::Receiver)),
+                    ("astype", None) if to.is_scalar() && !to.is_complex() => Some((AbsVal::of(to), Intrinsic::Receiver)),
+                    _ => None,
+                }
             }
             (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
             (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() => {
@@ -407,6 +419,8 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "builtins.str" => x.is_str(),
             "builtins.tuple" => x.tuple_items().is_some(),
             "builtins.range" => matches!(x.kind(), Kind::Range(..)),
+            "numpy.datetime64" => x.as_time().is_some_and(|(delta, _)| !delta),
+            "numpy.timedelta64" => x.as_time().is_some_and(|(delta, _)| delta),
             "numpy.ndarray" => x.as_array().is_some(),
             "numpy.integer" => x.is_int(),
             "numpy.floating" => x.is_float(),

@@ -12,7 +12,7 @@ use crate::ufunc::{self, Operand, Row};
 pub(super) fn element(ty: Ty) -> Option<(Ty, u8)> {
     match *ty.kind() {
         Kind::Array(a) => Some((a.dtype, a.ndim)),
-        _ if ty.is_scalar() => Some((ty, 0)),
+        _ if ty.is_scalar() || ty.is_time() => Some((ty, 0)),
         _ => None,
     }
 }
@@ -32,10 +32,10 @@ fn has_array(types: &[Ty]) -> bool {
     types.iter().any(|t| t.as_array().is_some())
 }
 
-/// The result of a row for these values if one of them is an array and there is a loop.
+/// The result of a row for these values if one of them is an array, a date or a duration and there is a loop.
 fn apply(row: Option<&'static Row>, values: &[&AbsVal]) -> Option<AbsVal> {
     let types: SmallVec<[Ty; 2]> = values.iter().map(|v| plain(ty_of(v))).collect();
-    if !has_array(&types) {
+    if !has_array(&types) && !types.iter().any(|t| t.is_time()) {
         return None;
     }
     let operands: Option<SmallVec<[Operand; 2]>> =

@@ -422,6 +422,8 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Range(..) => {
             Ok(AbsVal::of(Ty::bool()))
         }
+        Kind::Time { delta: true, .. } => Ok(AbsVal::of(Ty::bool())),
+        Kind::Time { .. } => Ok(AbsVal::bool(true)),
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
         Kind::None => Ok(AbsVal::bool(false)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => Ok(AbsVal::bool(!items.is_empty())),
@@ -534,6 +536,7 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
     match (x.kind(), y.kind()) {
         _ if x.is_scalar() && y.is_scalar() => equality || !(x.is_complex() || y.is_complex()),
         (Kind::Str, Kind::Str) => true,
+        (Kind::Time { .. }, Kind::Time { .. }) => elementwise::compare(op, &AbsVal::of(x), &AbsVal::of(y)).is_some(),
         (Kind::Optional(a), Kind::Optional(b)) => comparable(op, *a, *b),
         (Kind::Optional(a), Kind::None) | (Kind::None, Kind::Optional(a)) => equality && comparable(op, *a, *a),
         (Kind::Optional(a), _) => comparable(op, *a, y),
@@ -567,6 +570,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
             (Some(p), Some(q)) => Some(p.same(q)),
             _ => None,
         },
+        (Kind::Time { .. }, Kind::Time { .. }) if x == y => None,
         _ if x.is_scalar() || y.is_scalar() => Some(false).filter(|_| x.strong() != y.strong()),
         _ => Some(x == y),
     }

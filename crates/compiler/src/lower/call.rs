@@ -128,7 +128,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Convert(to) => {
                 let value = self.unwrap(&args[0])?;
-                self.cast_number(&value, *to)
+                self.cast(&value, *to)?
             }
             Intrinsic::Bits(from) => {
                 let (v, to) = (callee.vals[0], machine(ty)[0]);
