@@ -138,12 +138,12 @@ OPTIONS = (
     Option("inline", "auto", _inline, True, "put the body into callers: 'always', 'never', 'auto'"),
     Option("forceinline", False, _flag, True, "have LLVM inline every call"),
     Option("debug", None, _debug, True, "emit debug information, optimise less"),
+    Option("no_rewrites", False, _flag, True, "evaluate array expressions step by step, unfused"),
     Option("locals", None, _locals, True, "types of local variables by name"),
     Option("source", None, _source, True, "the source, for functions whose file is not found"),
     Option("pipeline_class", None, _pipeline_class, False, "must be None"),
     # What Numba has and is taken without an effect.
     Option("looplift", True, _accepted, False, "accepted; has no effect"),
-    Option("no_rewrites", False, _accepted, False, "accepted; has no effect"),
     Option("no_cpython_wrapper", False, _accepted, False, "accepted; has no effect"),
     Option("no_cfunc_wrapper", False, _accepted, False, "accepted; has no effect"),
     Option("writable_args", (), _accepted, False, "accepted; has no effect"),

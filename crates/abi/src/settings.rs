@@ -47,4 +47,6 @@ pub struct Options {
     pub debug: bool,
     /// Run without the GIL.
     pub nogil: bool,
+    /// `no_rewrites=True`: operations on whole arrays are not fused.
+    pub unfused: bool,
 }

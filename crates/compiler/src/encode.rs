@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::host::{Const, Described};
 use crate::types::{
-    ArrayTy, Field, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+    ArrayTy, Facet, Field, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
 };
 
 /// What has no meaning outside of the compilation it belongs to.
@@ -106,6 +106,9 @@ impl Encoder {
                 self.types(items)?;
             }
             Kind::Reversed(inner) => self.around(14, *inner)?,
+            Kind::Facet(Facet::Flat, array) => self.around(32, *array)?,
+            Kind::Facet(Facet::Flags, array) => self.around(33, *array)?,
+            Kind::Facet(Facet::Ctypes, array) => self.around(34, *array)?,
             Kind::Slice(given) => {
                 self.u8(15);
                 given.iter().for_each(|&given| self.bool(given));
@@ -376,6 +379,9 @@ impl<'a> Decoder<'a> {
             26 => Kind::Exception(self.handle()?, self.str()?.into(), self.types()?),
             27 => Kind::Opaque(self.handle()?, self.str()?.into()),
             28 => Kind::Caught,
+            32 => Kind::Facet(Facet::Flat, self.ty()?),
+            33 => Kind::Facet(Facet::Flags, self.ty()?),
+            34 => Kind::Facet(Facet::Ctypes, self.ty()?),
             29 => Kind::List(self.ty()?),
             30 => Kind::Foreign(self.handle()?, self.ty()?),
             31 => Kind::Function(Box::new(Signature {

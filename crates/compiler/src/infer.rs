@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item.
 
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub mod absval;
 mod attribute;
 mod builtins;
 mod call;
+pub mod creation;
 mod dtypes;
 mod elementwise;
 pub mod index;
@@ -41,6 +42,7 @@ mod solve;
 mod ufunc;
 mod time;
 mod unroll;
+mod views;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};

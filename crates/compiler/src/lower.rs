@@ -6,8 +6,10 @@
 //! handler or leaves the function.
 //!
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
-//! * [`array`]: indexing and creation. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed
-//!   for elements. * [`iter`]: iteration. * [`call`]: calls and intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
+//!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
+//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration. * [`call`]: calls and
+//!   intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ mod array;
 mod call;
 mod compare;
 mod elementwise;
+mod index;
 mod iter;
 mod linalg;
 mod list;
@@ -35,7 +38,9 @@ mod scalar;
 mod text;
 mod time;
 mod ufunc;
+mod vector_math;
 pub mod value;
+mod views;
 
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};
@@ -109,6 +114,7 @@ impl Lowering<'_, '_> {
             values: vec![None; f.values.len()],
             blocks: vec![None; f.blocks.len()],
             numpy_errors: info.options.numpy_errors,
+            in_nest: false,
             handler: None,
             result,
             cx: self,
@@ -132,6 +138,8 @@ struct Body<'c, 's, 'h> {
     blocks: Vec<Option<tir::BlockId>>,
     /// Division by zero gives inf, nan or 0 instead of raising.
     numpy_errors: bool,
+    /// What is written is the body of a nest.
+    in_nest: bool,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
     /// The type that is returned.

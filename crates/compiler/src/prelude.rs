@@ -20,7 +20,7 @@ macro_rules! files {
 }
 
 /// Names and texts of the files.
-const FILES: &[(&str, &str)] = files!["prelude/core.py" "prelude/elementwise.py" "prelude/linalg.py" "prelude/lists.py" "prelude/math.py"
+const FILES: &[(&str, &str)] = files!["prelude/arrays.py" "prelude/core.py" "prelude/elementwise.py" "prelude/linalg.py" "prelude/lists.py" "prelude/math.py"
     "prelude/reductions.py"];
 
 /// A file: its functions, and which names they have.

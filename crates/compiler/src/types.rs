@@ -54,6 +54,14 @@ pub struct NamedTuple {
     pub fields: Box<[Box<str>]>,
 }
 
+/// See [`Kind::Facet`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Facet {
+    Flat,
+    Flags,
+    Ctypes,
+}
+
 /// What a type is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -99,6 +107,8 @@ pub enum Kind {
     Builtin(Box<str>),
     /// A bound method of a builtin type: receiver and name. The value is the receiver.
     Method(Ty, Box<str>),
+    /// What an array shows under a name: `a.flat`, `a.flags`, `a.ctypes`. The value is the array.
+    Facet(Facet, Ty),
     /// A class that makes values of a type: `int`, `np.float32`, `types.int64`.
     Class(Ty),
     /// A NumPy dtype, or a class used as one.
@@ -489,6 +499,9 @@ impl fmt::Display for Ty {
                 f.write_str(")")
             }
             Kind::Reversed(t) => write!(f, "reversed({t})"),
+            Kind::Facet(Facet::Flat, t) => write!(f, "flat({t})"),
+            Kind::Facet(Facet::Flags, t) => write!(f, "flags({t})"),
+            Kind::Facet(Facet::Ctypes, t) => write!(f, "ctypes({t})"),
             Kind::Slice(parts) => write!(f, "slice<{}>", if parts[2] { "a:b:c" } else { "a:b" }),
             Kind::Ellipsis => f.write_str("ellipsis"),
             Kind::Omitted(_) => f.write_str("omitted"),

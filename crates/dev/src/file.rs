@@ -260,6 +260,7 @@ fn read_options(arguments: &str) -> std::result::Result<Options, String> {
             "inline" => (options.always_inline, options.never_inline) = (is("always"), is("never")),
             "debug" => options.debug = yes,
             "nogil" => options.nogil = yes,
+            "no_rewrites" => options.unfused = yes,
             "parallel" => options.parallel = yes,
             _ => return Err(format!("no option `{name}` here")),
         }

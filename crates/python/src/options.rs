@@ -78,6 +78,7 @@ impl DispatcherOptions {
                 parallel: flag("parallel")?,
                 debug: flag("debug")?,
                 nogil: flag("nogil")?,
+                unfused: flag("no_rewrites")?,
             },
             cache: flag("cache")?,
             source: text("source")?,

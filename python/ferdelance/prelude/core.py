@@ -43,13 +43,3 @@ def builtins_round(number, ndigits):
     if rest > unit - rest or (rest == unit - rest and quotient % 2 == 1):
         quotient += 1
     return quotient * unit
-
-
-def array_fill(array, value):
-    """array.fill(value)"""
-    if array.ndim == 1:
-        for i in range(array.shape[0]):
-            array[i] = value
-    else:
-        for row in array:
-            array_fill(row, value)

@@ -6,15 +6,15 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::{Name, Value};
 use crate::host::Const;
-use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &[
     "conjugate", "item", "view", "astype", "conj", "round", "clip", "min", "max", "is_integer", "as_integer_ratio", "bit_count",
 ];
-const UFUNC_METHODS: &[&str] = &["outer"];
+const UFUNC_METHODS: &[&str] = &["at", "outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
-    "fill", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
+    "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
     "conj", "conjugate", "dot",
 ];
 const TIME_METHODS: &[&str] = &["astype", "view"];
@@ -95,8 +95,18 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
             "itemsize" => Some(AbsVal::literal(Const::Int(i128::from(t.itemsize())))),
             "type" => Some(AbsVal::of(Ty::new(Kind::Class(*t)))),
             "name" | "kind" | "char" | "str" => super::dtypes::text(*t, name),
-            _ => None,
+            _ => dtype_attribute(*t, name).map(AbsVal::literal),
         },
+        Kind::Slice(parts) => {
+            let index = ["start", "stop", "step"].iter().position(|n| *n == name)?;
+            let constant = match &value.constant {
+                Some(Const::Tuple(constants)) => constants.get(index).cloned(),
+                _ => None,
+            };
+            Some(AbsVal { ty: Some(if parts[index] { Ty::py_int() } else { Ty::none() }), constant })
+        }
+        Kind::Facet(Facet::Ctypes, _) => (name == "data").then(|| AbsVal::of(Ty::py_int())),
+        Kind::Facet(Facet::Flags, array) => flag(array.as_array()?, name),
         _ => None,
     }
 }
@@ -130,9 +140,47 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
             AbsVal::of(ArrayTy { layout, ..a }.ty())
         }
         "real" | "imag" if a.dtype.is_complex() => AbsVal::of(ArrayTy { dtype: a.dtype.part(), layout: Layout::A, ..a }.ty()),
+        "mT" if a.ndim >= 2 => {
+            let mut order: Vec<usize> = (0..usize::from(a.ndim)).collect();
+            let n = order.len();
+            order.swap(n - 1, n - 2);
+            let layout = super::views::layout_of(a, &super::views::permuted(order));
+            AbsVal::of(ArrayTy { layout, ..a }.ty())
+        }
+        "flat" => AbsVal::of(Ty::new(Kind::Facet(Facet::Flat, a.ty()))),
+        "flags" => AbsVal::of(Ty::new(Kind::Facet(Facet::Flags, a.ty()))),
+        "ctypes" => AbsVal::of(Ty::new(Kind::Facet(Facet::Ctypes, a.ty()))),
         "real" => AbsVal::of(a.ty()),
         // Nothing but zeros.
         "imag" => AbsVal::of(ArrayTy { layout: Layout::C, readonly: true, aligned: true, ..a }.ty()),
+        _ => return None,
+    })
+}
+
+/// Numbers that describe a dtype.
+fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
+    let number = match name {
+        "num" => match (t.kind(), t.bits()) {
+            (Kind::Bool, _) => 0,
+            (Kind::Int { signed, .. }, bits) => 2 * i128::from(bits.trailing_zeros() - 3) + if *signed { 1 } else { 2 },
+            (Kind::Float { .. }, bits) => if bits == 32 { 11 } else { 12 },
+            (Kind::Complex { .. }, bits) => if bits == 64 { 14 } else { 15 },
+            _ => return None,
+        },
+        "alignment" => i128::from(if t.is_complex() { t.itemsize() / 2 } else { t.itemsize() }),
+        _ => return None,
+    };
+    Some(Const::Int(number))
+}
+
+/// What is known of a flag by the array's type.
+fn flag(a: ArrayTy, name: &str) -> Option<AbsVal> {
+    Some(match name {
+        "contiguous" | "c_contiguous" if a.layout == Layout::C => AbsVal::bool(true),
+        "f_contiguous" if a.layout == Layout::F || a.layout == Layout::C && a.ndim <= 1 => AbsVal::bool(true),
+        "contiguous" | "c_contiguous" | "f_contiguous" => AbsVal::of(Ty::bool()),
+        "writeable" => AbsVal::bool(!a.readonly),
+        "aligned" => AbsVal::bool(a.aligned),
         _ => return None,
     })
 }
@@ -150,7 +198,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
 }
 
 fn has_method(ty: Ty, name: &str) -> bool {
-    methods(ty).contains(&name)
+    methods(ty).contains(&name) || ty.as_array().is_some() && super::views::METHODS.contains(&name)
 }
 
 fn known_attributes(ty: Ty) -> Vec<String> {

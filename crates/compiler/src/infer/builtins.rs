@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{BinaryOp, Name};
 use crate::host::Const;
 use crate::tir::Un;
-use crate::types::{Kind, Ty, join, promote};
+use crate::types::{Facet, Kind, Ty, join, promote};
 use crate::ufunc;
 
 type Resolved = (AbsVal, Resolution);
@@ -87,7 +87,7 @@ impl Session<'_> {
                     (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
                 }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
-                Kind::Str | Kind::List(_) | Kind::Range(..) => (AbsVal::of(weak_int), Intrinsic::Len),
+                Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
             },
             ("builtins.abs", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
@@ -135,6 +135,11 @@ impl Session<'_> {
                 let item = if unsigned { Ty::int(64, false).weak() } else { weak_int };
                 let step = if types.len() == 3 { args[2].abs.as_int().filter(|s| *s != 0) } else { Some(1) };
                 (AbsVal::of(Ty::new(Kind::Range(item, step))), Intrinsic::Range)
+            }
+            ("builtins.slice", [_] | [_, _] | [_, _, _]) => {
+                let part = |i: usize| args.get(i).map(|a| &a.abs);
+                let parts = if args.len() == 1 { [None, part(0), None] } else { [part(0), part(1), part(2)] };
+                (super::op::slice_of(frame, parts)?, Intrinsic::Slice)
             }
             ("builtins.enumerate", [t] | [t, _]) => {
                 self.check_iterable(frame, *t)?;
@@ -275,9 +280,13 @@ impl Session<'_> {
             if let Some(found) = self.reduction(frame, name, &AbsVal::of(receiver), None, &args, &keywords)? {
                 return Ok(found);
             }
+            if let Some(found) = self.view_function(frame, name, Some(receiver), &args, &keywords)? {
+                return Ok(found);
+            }
         }
         let prefix = match receiver.kind() {
             Kind::Array(_) => Some("array"),
+            Kind::Builtin(_) => Some("ufunc"),
             _ if receiver.is_scalar() => Some("scalar"),
             _ => None,
         };

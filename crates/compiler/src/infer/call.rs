@@ -327,12 +327,18 @@ impl Session<'_> {
         }
         let (what, constant) = match (&args[..], target.kind()) {
             ([], _) if target.is_scalar() => (Intrinsic::Known, Some(zero(target))),
-            ([x], Kind::Bool) => {
+            ([x], Kind::Bool) if super::creation::nested(x.ty()).is_none_or(|(_, ndim)| ndim == 0) || target == Ty::bool() && x.ty().as_array().is_some() => {
                 let truth = super::op::truth(frame, &x.abs)?;
                 (Intrinsic::Truth, truth.constant)
             }
+            ([x], _) if !target.is_weak() && super::creation::nested(x.ty()).is_some_and(|(_, ndim)| ndim > 0) => {
+                let Some(a) = super::creation::as_array(x.ty()) else { return Err(bad(frame)) };
+                let made = super::creation::new_like(a, target, super::creation::kept_layout(a)).ty();
+                return Ok((AbsVal::of(made), Resolution::Intrinsic { what: Intrinsic::NewFrom, args, keywords }));
+            }
             ([x], _) if target.is_scalar() => {
                 let from = super::op::plain(x.ty());
+                let from = from.as_array().filter(|a| a.ndim == 0).map_or(from, |a| a.dtype);
                 if from.as_time().is_some_and(|(delta, _)| delta) && (target.is_int() || target.is_float()) {
                     return Ok((AbsVal::of(target), Resolution::Intrinsic { what: Intrinsic::Convert(target), args, keywords }));
                 }

@@ -6,12 +6,16 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::unroll::MOST_ITEMS;
 use crate::host::Const;
-use crate::types::{ArrayTy, Kind, Layout, Ty, join, promote};
+use crate::types::{ArrayTy, Facet, Kind, Layout, Ty, join, promote};
 
-/// A part of a basic index of an array.
+/// A part of an index of an array.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IndexItem {
     Int,
+    /// An array of integers with so many dimensions, or a list or a tuple that is one.
+    Array(u8),
+    /// An array of bools, which stands for as many dimensions as it has.
+    Mask(u8),
     /// Which of start, stop, step are there.
     Slice([bool; 3]),
     Ellipsis,
@@ -25,8 +29,18 @@ pub struct Indexing {
     pub items: Vec<IndexItem>,
     /// For each entry of `items`, the index of the item in the index expression that it stands for.
     pub source: Vec<Option<usize>>,
-    /// The element type, or a view.
+    /// The element type, a view, or with arrays among the items a new array.
     pub result: Ty,
+    pub picked: Option<Picked>,
+}
+
+/// The dimensions that index arrays give the result: those that the arrays broadcast to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Picked {
+    /// Where they lie among those of the result: where the arrays stand if they stand together, otherwise
+    /// in front. An integer counts as an array here.
+    pub at: u8,
+    pub count: u8,
 }
 
 /// The items of an index expression's type: a tuple's items, or itself.
@@ -37,8 +51,18 @@ pub fn index_items(index: Ty) -> Vec<Ty> {
     }
 }
 
-/// Resolves a basic index; `Err` says what is wrong with it.
-pub fn basic_indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, String> {
+/// An index that is an array, or stands for one: its element type and number of dimensions.
+fn index_array(ty: Ty) -> Option<(Ty, u8)> {
+    match ty.kind() {
+        Kind::Array(a) => Some((a.dtype, a.ndim)),
+        Kind::Bool => Some((ty, 0)),
+        Kind::List(_) | Kind::Tuple(_) => super::creation::nested(ty),
+        _ => None,
+    }
+}
+
+/// Resolves an index; `Err` says what is wrong with it.
+pub fn indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, String> {
     let types = index_items(index);
     let mut items = vec![];
     for ty in &types {
@@ -47,11 +71,19 @@ pub fn basic_indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing
             Kind::Slice(parts) => IndexItem::Slice(*parts),
             Kind::Ellipsis => IndexItem::Ellipsis,
             Kind::None => IndexItem::NewAxis,
-            Kind::Array(_) | Kind::Bool => return Err(format!("indexing an array by a value of type {ty} is not compiled yet")),
-            _ => return Err(format!("cannot index {} with a value of type {ty}", array.ty())),
+            _ => match index_array(plain(*ty)) {
+                Some((dtype, ndim)) if dtype.is_int() => IndexItem::Array(ndim),
+                Some((dtype, ndim)) if dtype.is_bool() => IndexItem::Mask(ndim),
+                _ => return Err(format!("cannot index {} with a value of type {ty}", array.ty())),
+            },
         });
     }
-    let used = items.iter().filter(|i| matches!(i, IndexItem::Int | IndexItem::Slice(_))).count();
+    let takes = |i: &IndexItem| match i {
+        IndexItem::Int | IndexItem::Slice(_) | IndexItem::Array(_) => 1,
+        IndexItem::Mask(ndim) => usize::from(*ndim),
+        IndexItem::Ellipsis | IndexItem::NewAxis => 0,
+    };
+    let used: usize = items.iter().map(takes).sum();
     let ndim = usize::from(array.ndim);
     if used > ndim {
         return Err(format!("too many indices for {}: {used} for {ndim} dimensions", array.ty()));
@@ -73,7 +105,15 @@ pub fn basic_indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing
     if !filled {
         expanded.extend(full);
     }
+    let picked = picked(&items, ndim - used);
     let (items, source): (Vec<_>, Vec<_>) = expanded.into_iter().unzip();
+    if let Some(picked) = picked {
+        let kept = items.iter().filter(|i| matches!(i, IndexItem::Slice(_) | IndexItem::NewAxis)).count();
+        let rank = kept as u8 + picked.count;
+        let whole = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
+        let result = if whole { array.dtype } else { Ty::array(array.dtype, rank, Layout::C) };
+        return Ok(Indexing { items, source, result, picked: Some(picked) });
+    }
     let rank = items.iter().filter(|i| **i != IndexItem::Int).count();
     let scalar = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
     let result = if scalar {
@@ -81,7 +121,23 @@ pub fn basic_indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing
     } else {
         ArrayTy { ndim: rank as u8, layout: view_layout(array, &items), ..array }.ty()
     };
-    Ok(Indexing { items, source, result })
+    Ok(Indexing { items, source, result, picked: None })
+}
+
+/// Where the dimensions of index arrays go; `None` if there are no such arrays. The ellipsis stands for
+/// `missing` dimensions.
+fn picked(items: &[IndexItem], missing: usize) -> Option<Picked> {
+    let ndims = items.iter().filter_map(|i| match i {
+        IndexItem::Array(ndim) => Some(*ndim),
+        IndexItem::Mask(_) => Some(1),
+        _ => None,
+    });
+    let count = ndims.max()?;
+    let picks = |i: &IndexItem| matches!(i, IndexItem::Int | IndexItem::Array(_) | IndexItem::Mask(_));
+    let first = items.iter().position(picks)?;
+    let together = items[first..].iter().skip_while(|i| picks(i)).all(|i| !picks(i));
+    let before = items[..first].iter().map(|i| if *i == IndexItem::Ellipsis { missing as u8 } else { 1 });
+    Some(Picked { at: if together { before.sum() } else { 0 }, count })
 }
 
 /// The layout of a view: C stays C while only leading dimensions are dropped or cut without a step.
@@ -121,10 +177,13 @@ impl Session<'_> {
         let (ty, index_ty) = (ty_of(value), ty_of(index));
         match ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => tuple_get(frame, value, ty, items, index),
-            Kind::Array(array) => match basic_indexing(*array, index_ty) {
+            Kind::Array(array) => match indexing(*array, index_ty) {
                 Ok(indexing) => Ok(AbsVal::of(indexing.result)),
                 Err(message) => Err(frame.error(Code::BadIndex, message)),
             },
+            Kind::Facet(Facet::Flat, array) if plain(index_ty).is_integral() => {
+                array.as_array().map(|a| AbsVal::of(a.dtype)).ok_or_else(|| frame.error(Code::Internal, "flat of no array"))
+            }
             Kind::List(_) => self.list_get(frame, ty, index_ty),
             Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => Ok(AbsVal::of(Ty::str())),
             Kind::Str => Err(frame.error(Code::BadIndex, format!("cannot index unicode_type with a value of type {index_ty}"))),
@@ -134,6 +193,11 @@ impl Session<'_> {
 
     pub(super) fn set_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal, new: &AbsVal) -> Result<AbsVal> {
         let (ty, index_ty, new_ty) = (ty_of(value), ty_of(index), ty_of(new));
+        if let (Kind::Facet(Facet::Flat, of), true) = (ty.kind(), plain(index_ty).is_integral()) {
+            // As an item of one dimension.
+            let of = of.as_array().map_or(ty, |a| ArrayTy { ndim: 1, layout: Layout::A, ..a }.ty());
+            return self.set_item(frame, &AbsVal::of(of), index, new);
+        }
         let Kind::Array(array) = *ty.kind() else {
             return Err(frame.error(Code::ReadOnly, format!("cannot assign to an item of {ty} (setitem)")));
         };
@@ -144,16 +208,22 @@ impl Session<'_> {
             }
             return Err(error.help("pass the array as an argument, or write to a copy"));
         }
-        let indexing = basic_indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
+        let indexing = indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
         // A part of the array takes an array that broadcasts to it, or a scalar.
-        let element = match (indexing.result.as_array(), new_ty.as_array()) {
-            (Some(part), Some(new)) if new.ndim <= part.ndim => new.dtype,
-            (Some(part), Some(new)) => {
+        let new = match new_ty.kind() {
+            Kind::Array(new) => Some((new.dtype, new.ndim)),
+            Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..) => super::creation::nested(new_ty),
+            _ => None,
+        };
+        let element = match (indexing.result.as_array(), new) {
+            (Some(part), Some((dtype, ndim))) if ndim <= part.ndim => dtype,
+            (Some(part), Some((_, ndim))) => {
                 return Err(frame.error(
                     Code::CannotConvert,
-                    format!("cannot assign a {}-dimensional array to a {}-dimensional part (setitem)", new.ndim, part.ndim),
+                    format!("cannot assign a {ndim}-dimensional array to a {}-dimensional part (setitem)", part.ndim),
                 ));
             }
+            (None, Some((dtype, 0))) => dtype,
             _ => new_ty,
         };
         if promote::fit(element, array.dtype).is_none() {
@@ -205,6 +275,7 @@ impl Session<'_> {
                 ty_of(&self.get_item(frame, &AbsVal::of(array.ty()), &index)?)
             }
             Kind::Str => Ty::str(),
+            Kind::Facet(Facet::Flat, array) => array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?,
             Kind::List(item) => *item,
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {

@@ -9,7 +9,7 @@ use super::list::ListOp;
 use super::reduce::Reduce;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::tir::Un;
-use crate::types::{NamedTuple, Ty};
+use crate::types::{Layout, NamedTuple, Ty};
 use crate::ufunc::{Loop, Row};
 
 /// A known operation on the arguments of a call.
@@ -45,6 +45,8 @@ pub enum Intrinsic {
     Enumerate,
     Zip,
     Reversed,
+    /// `slice(...)`
+    Slice,
     /// `iter(x)`.
     Iter,
     Unary(UnaryOp),
@@ -79,6 +81,28 @@ pub enum Intrinsic {
     /// np.empty, zeros, ones, full and their `_like` forms.
     NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
     Arange { dtype: Ty },
+    /// A new array of the elements of the argument, converted to the result's type: of a number, a tuple, a
+    /// list or an array.
+    NewFrom,
+    /// The argument as an array: itself if it is one.
+    AsArray,
+    /// The same, but of the result's layout: a copy if it must be.
+    Contiguous,
+    /// A view by axes.
+    Axes(Box<[AxisOf]>),
+    /// A view by axes that are the second argument, a tuple.
+    Permute,
+    /// The arguments after the array are the shape.
+    Reshape { order: Layout },
+    /// All elements one after the other.
+    Flatten { order: Layout, copy: bool },
+    BroadcastTo,
+    /// The argument after the array, if there is one, is the offset.
+    Diagonal { dims: (u8, u8) },
+    /// The same memory as elements of the result's type.
+    Reinterpret,
+    /// The indices of elements that are not zero: an array for each dimension.
+    Nonzero,
     /// `a @ b` of arrays; a third argument is written to.
     Product,
     /// A reduction of the first argument, or of the receiver, an array.
@@ -106,6 +130,14 @@ pub struct UfuncCall {
     pub outs: usize,
     /// Whether there is an argument `where`.
     pub masked: bool,
+}
+
+/// A dimension of a view in terms of those of the array. Those that do not occur have one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AxisOf {
+    New,
+    Whole(u8),
+    Flipped(u8),
 }
 
 /// What a new array is filled with.

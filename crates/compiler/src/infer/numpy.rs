@@ -47,6 +47,12 @@ impl Session<'_> {
         let resolved = |ty: Ty, what: Intrinsic, args: Vec<ArgRef>| {
             Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what, args, keywords: vec![] })))
         };
+        if let Some(found) = self.make_array(frame, name, args, keywords)? {
+            return Ok(Some(found));
+        }
+        if let Some(found) = self.view_function(frame, name, None, args, keywords)? {
+            return Ok(Some(found));
+        }
         match name {
             "empty" | "zeros" | "ones" => {
                 let a = Args { names: &["shape", "dtype", "order"], args, keywords };
@@ -73,8 +79,10 @@ impl Session<'_> {
                 let what = Intrinsic::Attribute(name.into());
                 Ok(Some((found, Resolution::Intrinsic { what, args: args.to_vec(), keywords: vec![] })))
             }
-            "ndim" if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() => {
-                Ok(Some((AbsVal::literal(Const::Int(0)), Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+            "dtype" if args.len() == 1 => resolved(Ty::new(Kind::Dtype(dtype(frame, args.first(), Ty::float(64))?)), Intrinsic::Known, vec![]),
+            "ndim" if args.len() == 1 && keywords.is_empty() && super::creation::nested(args[0].ty()).is_some() => {
+                let ndim = super::creation::nested(args[0].ty()).map_or(0, |(_, n)| n);
+                Ok(Some((AbsVal::literal(Const::Int(i128::from(ndim))), Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
             "shape" if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() => resolved(Ty::tuple(&[]), Intrinsic::Known, vec![]),
             "iscomplexobj" | "isrealobj" | "_typestr" => {
@@ -97,6 +105,11 @@ impl Session<'_> {
                 Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
             }
             // Without the two choices, it is about positions.
+            "nonzero" | "where" if args.len() == 1 && keywords.is_empty() => {
+                let Some(array) = super::creation::as_array(args[0].ty()).filter(|a| a.ndim > 0) else { return Ok(None) };
+                let indices = Ty::array(Ty::int(64, true), 1, Layout::C);
+                resolved(Ty::tuple(&vec![indices; usize::from(array.ndim)]), Intrinsic::Nonzero, args.to_vec())
+            }
             "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ => {
                 if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
@@ -114,24 +127,30 @@ impl Session<'_> {
     }
 
     fn like(&mut self, frame: &Frame, name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Resolved> {
-        let names: &'static [&'static str] = if name == "full_like" { &["a", "fill_value", "dtype"] } else { &["a", "dtype"] };
+        let names: &'static [&'static str] =
+            if name == "full_like" { &["a", "fill_value", "dtype", "order", "subok", "shape"] } else { &["a", "dtype", "order", "subok", "shape"] };
         let a = Args { names, args, keywords };
         if let Some(what) = a.unknown() {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
         }
         let Some(model) = a.get("a") else { return Err(missing(frame, name, "a")) };
-        let Kind::Array(array) = *model.ty().kind() else {
+        let Some(array) = super::creation::as_array(model.ty()) else {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes an array, not {}", model.ty())));
         };
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
         // A copy of a strided array is laid out in C order here, as NumPy does for arrays without an order.
-        let layout = if array.layout == Layout::A { Layout::C } else { array.layout };
-        let ty = ArrayTy { dtype, layout, readonly: false, aligned: true, ..array }.ty();
-        let mut list = vec![model.clone()];
+        let layout = order(frame, name, a.get("order"))?.unwrap_or_else(|| super::creation::kept_layout(array));
+        let shape = a.get("shape").filter(|s| !s.ty().is_none());
+        let (ndim, from, first) = match shape {
+            Some(shape) => (shape_rank(frame, shape.ty())?, ShapeFrom::Argument, shape),
+            None => (array.ndim, ShapeFrom::Like, model),
+        };
+        let ty = super::creation::new_like(ArrayTy { ndim, ..array }, dtype, layout).ty();
+        let mut list = vec![first.clone()];
         if let Some(value) = a.get("fill_value") {
             list.push(value.clone());
         }
-        let what = Intrinsic::NewArray { fill: fill_of(name), dtype, shape: ShapeFrom::Like };
+        let what = Intrinsic::NewArray { fill: fill_of(name), dtype, shape: from };
         Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: list, keywords: vec![] }))
     }
 }
@@ -152,28 +171,36 @@ fn missing(frame: &Frame, name: &str, param: &str) -> Box<crate::diag::Diagnosti
     frame.error(Code::ArgumentCount, format!("np.{name}() misses its argument `{param}`"))
 }
 
+/// The number of dimensions of a shape.
+fn shape_rank(frame: &Frame, ty: Ty) -> Result<u8> {
+    match ty.kind() {
+        Kind::Int { .. } => Ok(1),
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_int()) => Ok(items.len() as u8),
+        _ => Err(frame.error(Code::BadArguments, format!("a shape is an integer or a tuple of integers, not {ty}"))),
+    }
+}
+
 /// The array type of `np.zeros(shape, dtype, order)` and the shape argument.
 fn new_array(frame: &Frame, name: &str, a: &Args<'_>, dtype: Ty) -> Result<(Ty, ArgRef)> {
     if let Some(what) = a.unknown() {
         return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
     }
     let Some(shape) = a.get("shape") else { return Err(missing(frame, name, "shape")) };
-    let ty = shape.ty();
-    let ndim = match ty.kind() {
-        Kind::Int { .. } => 1,
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_int()) => items.len() as u8,
-        _ => {
-            return Err(frame.error(Code::BadArguments, format!("a shape is an integer or a tuple of integers, not {ty}")));
-        }
-    };
-    let layout = match a.get("order").map(|o| &o.abs.constant) {
-        None => Layout::C,
-        Some(Some(Const::Str(s))) if &**s == "C" => Layout::C,
-        Some(Some(Const::Str(s))) if &**s == "F" => Layout::F,
-        Some(_) => return Err(frame.error(Code::NotConstant, format!("the order of np.{name}() must be the constant 'C' or 'F'"))),
-    };
+    let ndim = shape_rank(frame, shape.ty())?;
+    let layout = order(frame, name, a.get("order"))?.unwrap_or(Layout::C);
     let array = ArrayTy { dtype, ndim, layout: if ndim <= 1 { Layout::C } else { layout }, readonly: false, aligned: true };
     Ok((array.ty(), shape.clone()))
+}
+
+/// The memory order that an `order` argument asks for; `None` where it leaves that open.
+pub(super) fn order(frame: &Frame, name: &str, arg: Option<&ArgRef>) -> Result<Option<Layout>> {
+    match arg.map(|o| &o.abs.constant) {
+        None | Some(Some(Const::None)) => Ok(None),
+        Some(Some(Const::Str(s))) if &**s == "C" => Ok(Some(Layout::C)),
+        Some(Some(Const::Str(s))) if &**s == "F" => Ok(Some(Layout::F)),
+        Some(Some(Const::Str(s))) if matches!(&**s, "A" | "K") => Ok(None),
+        Some(_) => Err(frame.error(Code::NotConstant, format!("the order of {name}() must be the constant 'C' or 'F'"))),
+    }
 }
 
 /// The element type that a `dtype` argument names.

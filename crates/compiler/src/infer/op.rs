@@ -211,6 +211,7 @@ impl Session<'_> {
                     Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|&t| comparable(CompareOp::Eq, x, t)),
                     Kind::Str => x.is_str(),
                     Kind::Range(..) => x.is_integral(),
+                    Kind::Array(_) => plain(x).is_scalar(),
                     _ => false,
                 };
                 if fits {
@@ -352,16 +353,21 @@ fn display(frame: &Frame, args: &[Arg]) -> Result<AbsVal> {
 }
 
 fn slice(frame: &Frame, parts: &[Option<Value>; 3]) -> Result<AbsVal> {
+    slice_of(frame, parts.map(|part| part.map(|v| frame.val(v))))
+}
+
+/// `start:stop:step`
+pub(super) fn slice_of(frame: &Frame, parts: [Option<&AbsVal>; 3]) -> Result<AbsVal> {
     let mut present = [false; 3];
     for (part, present) in parts.iter().zip(&mut present) {
         let Some(v) = part else { continue };
-        let ty = ty_of(frame.val(*v));
+        let ty = ty_of(v);
         if !ty.is_none() && !ty.is_integral() {
             return Err(frame.error(Code::BadIndex, format!("slice parts are integers or None, not {ty}")));
         }
         *present = !ty.is_none();
     }
-    let constant = |part: Option<Value>| match part.map(|v| frame.val(v)) {
+    let constant = |part: Option<&AbsVal>| match part {
         None => Some(Const::None),
         Some(v) => v.constant.clone(),
     };
@@ -419,6 +425,7 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Complex { .. }
         | Kind::Str
         | Kind::List(_)
+        | Kind::Array(_)
         | Kind::Range(..) => {
             Ok(AbsVal::of(Ty::bool()))
         }

@@ -1,18 +1,18 @@
 //! Indexing of arrays, tuples and strings; new arrays.
 
 use ferdelance_abi::rtfn::RtFn;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::{element_align, item};
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::host::Const;
-use crate::infer::index::{IndexItem, basic_indexing, index_items, slice_positions};
+use crate::infer::index::{IndexItem, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
 use crate::tir::nest::{Axis, Subview};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
-use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 
 /// Largest number of elements times their size that is tried to allocate.
 const MOST_BYTES: f64 = (1u64 << 60) as f64;
@@ -34,11 +34,21 @@ impl Body<'_, '_, '_> {
         match value.ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.tuple_item(value, items, index, ty),
             Kind::Array(array) => {
+                let indexing = indexing(*array, index.ty).map_err(|m| self.bug(m))?;
+                if indexing.picked.is_some() {
+                    let parts = self.index_parts(index);
+                    return self.gather(value.vals[0], *array, &indexing, &parts, ty);
+                }
                 if ty.as_array().is_some() {
                     return Ok(smallvec![self.subview(value.vals[0], *array, index, true)?]);
                 }
                 let address = self.element_address(value.vals[0], *array, index, true)?;
                 Ok(self.load(address, *array))
+            }
+            Kind::Facet(_, array) => {
+                let (array, a, at) = self.flat_index(value, *array, index)?;
+                let address = self.flat_address(array, a, at);
+                Ok(self.load(address, a))
             }
             Kind::Str => self.str_item(value, index),
             Kind::List(item) => self.list_get(value.vals[0], *item, index),
@@ -50,14 +60,30 @@ impl Body<'_, '_, '_> {
         if let Kind::List(item) = *value.ty.kind() {
             return self.list_set(value.vals[0], item, index, new);
         }
+        if let Kind::Facet(_, array) = *value.ty.kind() {
+            let (array, a, at) = self.flat_index(value, array, index)?;
+            let address = self.flat_address(array, a, at);
+            let new = self.unwrap(new)?;
+            let new = self.item_of_zero_dim(&new);
+            let vals = self.cast(&new, a.dtype)?;
+            self.store(address, a, &vals);
+            return Ok(());
+        }
         let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
-        let indexing = basic_indexing(array, index.ty).map_err(|m| self.bug(m))?;
+        let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
+        let sequence = matches!(new.ty.kind(), Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..));
+        let new = &if sequence { self.converted(new)? } else { self.unwrap(new)? };
+        if indexing.picked.is_some() {
+            let parts = self.index_parts(index);
+            return self.scatter(value.vals[0], array, &indexing, &parts, new);
+        }
         if let Kind::Array(part) = *indexing.result.kind() {
             let target = self.subview(value.vals[0], array, index, true)?;
             return self.assign_elements(target, part, new);
         }
         let address = self.element_address(value.vals[0], array, index, true)?;
-        let vals = self.cast(new, array.dtype)?;
+        let new = self.item_of_zero_dim(new);
+        let vals = self.cast(&new, array.dtype)?;
         self.store(address, array, &vals);
         Ok(())
     }
@@ -67,7 +93,7 @@ impl Body<'_, '_, '_> {
         let at = Typed::one(Ty::py_int(), index);
         match sequence.ty.kind() {
             Kind::Array(array) => {
-                let indexing = basic_indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
+                let indexing = indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
                 let vals = if indexing.result.as_array().is_some() {
                     smallvec![self.subview(sequence.vals[0], *array, &at, false)?]
                 } else {
@@ -75,6 +101,11 @@ impl Body<'_, '_, '_> {
                     self.load(address, *array)
                 };
                 Ok(Typed::new(indexing.result, vals))
+            }
+            Kind::Facet(_, array) => {
+                let Kind::Array(a) = *array.kind() else { return Err(self.bug("flat of no array")) };
+                let address = self.flat_address(sequence.vals[0], a, index);
+                Ok(Typed::new(a.dtype, self.load(address, a)))
             }
             Kind::List(item) => Ok(Typed::new(*item, self.load_item(sequence.vals[0], *item, index)?)),
             Kind::Str => Ok(Typed::one(Ty::str(), self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]))),
@@ -145,6 +176,41 @@ impl Body<'_, '_, '_> {
         Ok(smallvec![self.b.rt1(RtFn::str_char, &[s, at])])
     }
 
+    // ---- a.flat ----
+
+    /// The position that an index of `a.flat` names.
+    fn flat_index(&mut self, flat: &Typed, array: Ty, index: &Typed) -> Result<(Value, ArrayTy, Value)> {
+        let Kind::Array(a) = *array.kind() else { return Err(self.bug("flat of no array")) };
+        let size = self.size(flat.vals[0], a.ndim);
+        let index = self.unwrap(index)?;
+        let index = self.index_value(&index)?;
+        let at = self.wrap_index(index, size);
+        let outside = self.b.cmp(Cmp::UGe, at, size);
+        self.raise_if(outside, "IndexError", "index is out of bounds for the array's size")?;
+        Ok((flat.vals[0], a, at))
+    }
+
+    /// The address of the element at a position in C order.
+    fn flat_address(&mut self, array: Value, a: ArrayTy, position: Value) -> Value {
+        let mut address = self.b.part(array, Part::Data);
+        if a.layout == Layout::C || a.ndim == 0 {
+            return self.b.element(address, position, a.dtype.itemsize());
+        }
+        let mut rest = position;
+        for dim in (0..usize::from(a.ndim)).rev() {
+            let mut index = rest;
+            if dim > 0 {
+                let n = self.b.part(array, Part::Shape(dim as u8));
+                index = self.b.binary(Bin::URem, rest, n);
+                rest = self.b.binary(Bin::UDiv, rest, n);
+            }
+            let stride = self.stride(array, a, dim);
+            let offset = self.b.binary_nsw(Bin::Mul, index, stride);
+            address = self.b.offset(address, offset);
+        }
+        address
+    }
+
     // ---- arrays ----
 
     /// A negative index counts from the end.
@@ -197,7 +263,7 @@ impl Body<'_, '_, '_> {
 
     /// The view that a basic index takes.
     fn subview(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<Value> {
-        let indexing = basic_indexing(ty, index.ty).map_err(|m| self.bug(m))?;
+        let indexing = indexing(ty, index.ty).map_err(|m| self.bug(m))?;
         let parts = self.index_parts(index);
         let mut view = Subview { base: array, at: smallvec![], axes: smallvec![], item: item(ty) };
         let mut dim = 0;
@@ -220,7 +286,7 @@ impl Body<'_, '_, '_> {
                     let (start, count, step) = self.array_slice(&part.vals, present, len)?;
                     view.axes.push(Axis::Part { dim, start, count, step });
                 }
-                IndexItem::Ellipsis => return Err(self.bug("an ellipsis that was not spelled out")),
+                IndexItem::Ellipsis | IndexItem::Array(_) | IndexItem::Mask(_) => return Err(self.bug("a part of an index that a view does not have")),
             }
             dim += 1;
         }
@@ -228,14 +294,14 @@ impl Body<'_, '_, '_> {
     }
 
     /// The items of an index expression, each with its values.
-    fn index_parts(&mut self, index: &Typed) -> Vec<Typed> {
+    pub(super) fn index_parts(&mut self, index: &Typed) -> Vec<Typed> {
         match index.ty.kind() {
             Kind::Tuple(_) | Kind::NamedTuple(..) => (0..index_items(index.ty).len()).map(|i| self.item(index, i)).collect(),
             _ => vec![index.clone()],
         }
     }
 
-    fn bounded_index(&mut self, array: Value, part: &Typed, dim: usize, wrap: bool) -> Result<Value> {
+    pub(super) fn bounded_index(&mut self, array: Value, part: &Typed, dim: usize, wrap: bool) -> Result<Value> {
         let part = self.unwrap(part)?;
         let signed = part.ty.is_signed();
         let index = self.index_value(&part)?;
@@ -259,7 +325,7 @@ impl Body<'_, '_, '_> {
     /// The same for a dimension of an array. `[s:]` and `[s:-e]` with constants leave out s + e items; they
     /// are written so that `[1:-1]`, `[2:]` and `[:-2]` are seen to have the same length. (The start of an
     /// empty slice does not matter.)
-    fn array_slice(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
+    pub(super) fn array_slice(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
         let constant = |body: &Self, there: bool, at: usize| if there { body.b.as_int(vals[at]) } else { Some(0) };
         let first = constant(self, present[0], 0).filter(|s| (0..1 << 32).contains(s));
         let last = constant(self, present[1], usize::from(present[0])).filter(|e| (-1 << 32..i64::from(!present[1])).contains(e));
@@ -374,6 +440,19 @@ impl Body<'_, '_, '_> {
                 _ => Ok(smallvec![self.range_step(value)?]),
             },
             Kind::Array(a) => self.array_attribute(value.vals[0], *a, name),
+            Kind::Slice(parts) => {
+                let index = ["start", "stop", "step"].iter().position(|n| *n == name).unwrap_or(0);
+                let at = parts[..index].iter().filter(|p| **p).count();
+                Ok(if parts[index] { smallvec![value.vals[at]] } else { Vals::new() })
+            }
+            Kind::Facet(Facet::Ctypes, _) => {
+                let data = self.b.part(value.vals[0], Part::Data);
+                Ok(smallvec![self.b.cast(Cast::PtrToInt, data, Type::I64)])
+            }
+            Kind::Facet(Facet::Flags, array) => {
+                let Kind::Array(a) = *array.kind() else { return Err(self.bug("flags of no array")) };
+                Ok(smallvec![self.flag(value.vals[0], a, name)])
+            }
             _ => Ok(Vals::new()),
         }
     }
@@ -381,7 +460,7 @@ impl Body<'_, '_, '_> {
     fn array_attribute(&mut self, array: Value, a: ArrayTy, name: &str) -> Result<Vals> {
         Ok(match name {
             "shape" => (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect(),
-            "strides" => (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect(),
+            "strides" => (0..a.ndim).map(|d| self.b.part(array, Part::Stride(d))).collect(),
             "size" => smallvec![self.size(array, a.ndim)],
             "nbytes" => {
                 let size = self.size(array, a.ndim);
@@ -392,6 +471,13 @@ impl Body<'_, '_, '_> {
                 let axes = (0..a.ndim).rev().map(Axis::Whole).collect();
                 smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
             }
+            "mT" => {
+                let mut axes: SmallVec<[Axis; 4]> = (0..a.ndim).map(Axis::Whole).collect();
+                let n = axes.len();
+                axes.swap(n - 1, n - 2);
+                smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
+            }
+            "flat" | "flags" | "ctypes" => smallvec![array],
             "real" | "imag" if a.dtype.is_complex() => {
                 let mut data = self.b.part(array, Part::Data);
                 if name == "imag" {
@@ -418,7 +504,10 @@ impl Body<'_, '_, '_> {
     pub(super) fn new_array(&mut self, fill: Fill, shape: ShapeFrom, args: &[Typed], ty: Ty) -> Result<Vals> {
         let Kind::Array(a) = *ty.kind() else { return Err(self.bug(format!("a new array of type {ty}"))) };
         let dims: Vals = match shape {
-            ShapeFrom::Like => (0..a.ndim).map(|d| self.b.part(args[0].vals[0], Part::Shape(d))).collect(),
+            ShapeFrom::Like => {
+                let (like, _) = self.as_array(&args[0])?;
+                self.shape(like, a.ndim)
+            }
             ShapeFrom::Argument => {
                 let parts = self.index_parts(&args[0]);
                 let mut dims = Vals::new();

@@ -4,7 +4,7 @@ use ferdelance_abi::rtfn::RtFn;
 use smallvec::{SmallVec, smallvec};
 
 use super::value::c_signature;
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{self, CompareOp};
 use crate::infer::intrinsic::{Class, RealFn};
@@ -128,6 +128,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Convert(to) => {
                 let value = self.unwrap(&args[0])?;
+                let value = self.item_of_zero_dim(&value);
                 self.cast(&value, *to)?
             }
             Intrinsic::Bits(from) => {
@@ -161,6 +162,13 @@ impl Body<'_, '_, '_> {
                 Vals::new()
             }
             Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => self.iterable(what, args, ty)?,
+            Intrinsic::Slice => {
+                let mut vals = Vals::new();
+                for part in args.iter().filter(|a| !a.ty.is_none()) {
+                    vals.push(self.index_value(part)?);
+                }
+                vals
+            }
             Intrinsic::Iter => self.iter(&args[0])?,
             Intrinsic::Unary(op) => self.unary(*op, &args[0], ty)?,
             Intrinsic::Binary(op) => self.binary(*op, &args[0], &args[1], ty)?,
@@ -235,13 +243,35 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::NewArray { fill, shape, .. } => self.new_array(*fill, *shape, args, ty)?,
             Intrinsic::Arange { .. } => self.arange(args, ty)?,
+            Intrinsic::NewFrom
+            | Intrinsic::AsArray
+            | Intrinsic::Contiguous
+            | Intrinsic::Axes(_)
+            | Intrinsic::Permute
+            | Intrinsic::Reshape { .. }
+            | Intrinsic::Flatten { .. }
+            | Intrinsic::BroadcastTo
+            | Intrinsic::Diagonal { .. }
+            | Intrinsic::Reinterpret
+            | Intrinsic::Nonzero => {
+                let args = with_receiver(callee, args);
+                match what {
+                    Intrinsic::NewFrom => self.new_from(&args[0], ty)?,
+                    Intrinsic::Contiguous => self.as_contiguous(&args[0], ty)?,
+                    Intrinsic::Axes(axes) => self.axes_view(&args[0], axes)?,
+                    Intrinsic::Permute => self.permute(&args)?,
+                    Intrinsic::Reshape { order } => self.reshape(*order, &args)?,
+                    Intrinsic::Flatten { order, copy } => self.flattened(*order, *copy, &args[0])?,
+                    Intrinsic::BroadcastTo => self.broadcast_to(&args)?,
+                    Intrinsic::Diagonal { dims } => self.diagonal(*dims, &args)?,
+                    Intrinsic::Reinterpret => self.reinterpret(&args[0], ty)?,
+                    Intrinsic::Nonzero => self.nonzero_indices(&args[0])?,
+                    _ => smallvec![self.as_array(&args[0])?.0],
+                }
+            }
             Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
-                let receiver = match *callee.ty.kind() {
-                    Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
-                    _ => None,
-                };
-                let all: Vec<Typed> = receiver.into_iter().chain(args.iter().cloned()).collect();
+                let all = with_receiver(callee, args);
                 self.reduce(reduce, &all, ty)?
             }
             Intrinsic::TupleIndex | Intrinsic::TupleCount => {
@@ -344,13 +374,24 @@ impl Body<'_, '_, '_> {
             RealFn::CopySign => self.b.binary(Bin::CopySign, x[0], x[1]),
             RealFn::Remainder => self.b.binary(Bin::FRem, x[0], x[1]),
             RealFn::Pow => self.b.rt1(if narrow { RtFn::fpowf } else { RtFn::fpow }, &x),
-            RealFn::Rt(_, Some(single)) if narrow => self.b.rt1(single, &x),
-            RealFn::Rt(double, _) => {
+            RealFn::Rt(double, Some(single)) => self.real_rt(double, single, &x),
+            RealFn::Rt(double, None) => {
                 let wide: Vals = x.iter().map(|&v| if narrow { self.b.cast(Cast::FPExt, v, Type::F64) } else { v }).collect();
                 let r = self.b.rt1(double, &wide);
                 if narrow { self.b.cast(Cast::FPTrunc, r, Type::F32) } else { r }
             }
         })
+    }
+
+    /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise
+    /// by the runtime.
+    pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
+        if self.in_nest {
+            if let Some(y) = vector_math::function(&mut self.b, double, x) {
+                return y;
+            }
+        }
+        self.b.rt1(if self.b.ty(x[0]) == Type::F32 { single } else { double }, x)
     }
 
     pub(super) fn classify(&mut self, class: Class, arg: &Typed) -> Result<Value> {
@@ -375,4 +416,13 @@ impl Body<'_, '_, '_> {
         }
         result.ok_or_else(|| self.bug("a number without parts"))
     }
+}
+
+/// The arguments of a method begin with the value that it is a method of.
+fn with_receiver(callee: &Typed, args: &[Typed]) -> Vec<Typed> {
+    let receiver = match *callee.ty.kind() {
+        Kind::Method(receiver, _) => Some(Typed::new(receiver, callee.vals.clone())),
+        _ => None,
+    };
+    receiver.into_iter().chain(args.iter().cloned()).collect()
 }

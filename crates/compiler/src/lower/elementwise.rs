@@ -18,6 +18,12 @@ impl Body<'_, '_, '_> {
             let operands = [self.unwrap(a)?, self.unwrap(b)?];
             return self.array_operator(ufunc::of_compare(op), &operands, ty);
         }
+        if let (CompareOp::In | CompareOp::NotIn, Kind::Array(array)) = (op, b.ty.kind()) {
+            let wanted = self.unwrap(a)?;
+            let shape = self.shape(b.vals[0], array.ndim);
+            let found = self.any(&shape, b, |body, x| body.compare_numbers(CompareOp::Eq, x, &wanted))?;
+            return Ok(smallvec![if op == CompareOp::In { found } else { self.b.not(found) }]);
+        }
         let (a, b) = (self.item_of_zero_dim(a), self.item_of_zero_dim(b));
         Ok(smallvec![self.compare(op, &a, &b)?])
     }
@@ -107,19 +113,39 @@ impl Body<'_, '_, '_> {
         let mut inputs = vec![];
         let mut elements = vec![];
         for operand in operands {
-            let Kind::Array(a) = *operand.ty.kind() else {
-                elements.push(operand.clone());
-                continue;
-            };
-            let access = self.broadcast_access(operand.vals[0], a, shape);
-            let values: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
-            elements.push(Typed::new(a.dtype, values.as_slice()));
-            inputs.push(Input { access, elements: values });
+            self.operand(shape, operand, &mut inputs, &mut elements);
         }
+        self.nest_with(shape, inputs, indices, |b| body(b, &elements))
+    }
+
+    /// Makes an operand that is broadcast to a shape one of the inputs of a nest, and gives its element; a
+    /// scalar is its own element.
+    pub(super) fn operand(&mut self, shape: &[Value], operand: &Typed, inputs: &mut Vec<Input>, elements: &mut Vec<Typed>) {
+        let Kind::Array(a) = *operand.ty.kind() else {
+            elements.push(operand.clone());
+            return;
+        };
+        let access = self.broadcast_access(operand.vals[0], a, shape);
+        let values: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
+        elements.push(Typed::new(a.dtype, values.as_slice()));
+        inputs.push(Input { access, elements: values });
+    }
+
+    /// A nest with these inputs around what `body` writes.
+    pub(super) fn nest_with(
+        &mut self,
+        shape: &[Value],
+        inputs: Vec<Input>,
+        indices: &[Value],
+        body: impl FnOnce(&mut Self) -> Result<Vec<Output>>,
+    ) -> Result<Vals> {
         let outside = self.b.current();
         let inside = self.b.new_block();
         self.b.switch_to(inside);
-        let outputs = body(self, &elements)?;
+        let nested = std::mem::replace(&mut self.in_nest, true);
+        let outputs = body(self);
+        self.in_nest = nested;
+        let outputs = outputs?;
         if self.b.current() != inside {
             return self.branching_nest(shape, &inputs, (outside, inside), &outputs);
         }
@@ -144,6 +170,7 @@ impl Body<'_, '_, '_> {
                     Access { array, dims, item: *item }
                 }
                 OutputKind::Store(access) => access.clone(),
+                OutputKind::Scatter(scatter) => Access { array: scatter.array, dims: smallvec![], item: scatter.item },
                 OutputKind::Reduce(_) => return Err(self.bug("a reduction that branches")),
             };
             targets.push(access);
@@ -167,7 +194,10 @@ impl Body<'_, '_, '_> {
         self.b.jump(region.1, &elements);
         self.b.switch_to(exit);
         for (output, access) in outputs.iter().zip(&targets) {
-            let address = self.accessed_element(access, &indices);
+            let mut address = self.accessed_element(access, &indices);
+            if let OutputKind::Scatter(scatter) = &output.kind {
+                address = self.b.offset(address, scatter.at);
+            }
             self.store_parts(address, &output.values, access.item.align);
         }
         while let Some(loop_) = open.pop() {
@@ -201,7 +231,7 @@ impl Body<'_, '_, '_> {
         for output in &nest.outputs {
             match &output.kind {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
-                OutputKind::Store(_) => {}
+                OutputKind::Store(_) | OutputKind::Scatter(_) => {}
                 OutputKind::Reduce(r) if r.item.is_some() => types.push(Type::Array(r.kept(rank).count() as u8)),
                 OutputKind::Reduce(_) => types.extend(output.values.iter().map(|&v| self.b.ty(v))),
             }
@@ -224,7 +254,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Raises ValueError unless an array broadcasts to a shape.
-    fn check_assignable(&mut self, shape: &[Value], array: Value, ty: ArrayTy) -> Result<()> {
+    pub(super) fn check_assignable(&mut self, shape: &[Value], array: Value, ty: ArrayTy) -> Result<()> {
         let one = self.b.i64(1);
         let mut bad = self.b.bool(false);
         for dim in 0..usize::from(ty.ndim) {
@@ -240,6 +270,11 @@ impl Body<'_, '_, '_> {
 
     /// The shape that the operands broadcast to; raises ValueError when they do not.
     pub(super) fn broadcast_shape(&mut self, operands: &[Typed], ndim: u8) -> Result<Vals> {
+        self.broadcast_shape_or(operands, ndim, "ValueError", "operands could not be broadcast together")
+    }
+
+    /// The same with another error.
+    pub(super) fn broadcast_shape_or(&mut self, operands: &[Typed], ndim: u8, class: &str, message: &str) -> Result<Vals> {
         let one = self.b.i64(1);
         let mut shape: Vals = smallvec![one; usize::from(ndim)];
         let mut bad = self.b.bool(false);
@@ -264,7 +299,7 @@ impl Body<'_, '_, '_> {
                 shape[at] = self.b.select(stretches, n, before);
             }
         }
-        self.raise_if(bad, "ValueError", "operands could not be broadcast together")?;
+        self.raise_if(bad, class, message)?;
         Ok(shape)
     }
 }

@@ -30,7 +30,7 @@ impl Body<'_, '_, '_> {
             None => None,
         };
         if initial.is_none() {
-            self.check_reducible(reduce, &shape, &kept)?;
+            self.check_reducible(reduce, &shape)?;
         }
         let mut operands = vec![array];
         operands.extend(mask);
@@ -52,8 +52,8 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    /// The smallest of nothing is an error, unless there is no result that would be it.
-    fn check_reducible(&mut self, reduce: &Reduce, shape: &[Value], kept: &[Value]) -> Result<()> {
+    /// The smallest of nothing is an error.
+    fn check_reducible(&mut self, reduce: &Reduce, shape: &[Value]) -> Result<()> {
         let message = match reduce.op {
             ReduceOp::Min | ReduceOp::NanMin => "zero-size array to reduction operation minimum which has no identity",
             ReduceOp::Max | ReduceOp::NanMax => "zero-size array to reduction operation maximum which has no identity",
@@ -62,19 +62,12 @@ impl Body<'_, '_, '_> {
             _ => return Ok(()),
         };
         let zero = self.b.i64(0);
-        let any_zero = |body: &mut Self, sizes: &mut dyn Iterator<Item = Value>| {
-            let mut any = body.b.bool(false);
-            for n in sizes {
-                let is = body.b.cmp(Cmp::Eq, n, zero);
-                any = body.b.binary(Bin::Or, any, is);
-            }
-            any
-        };
-        let nothing = any_zero(self, &mut (0..shape.len()).filter(|d| reduce.over >> d & 1 == 1).map(|d| shape[d]));
-        let no_result = any_zero(self, &mut kept.iter().copied());
-        let some_result = self.b.not(no_result);
-        let bad = self.b.binary(Bin::And, nothing, some_result);
-        self.raise_if(bad, "ValueError", message)
+        let mut nothing = self.b.bool(false);
+        for d in (0..shape.len()).filter(|d| reduce.over >> d & 1 == 1) {
+            let is = self.b.cmp(Cmp::Eq, shape[d], zero);
+            nothing = self.b.binary(Bin::Or, nothing, is);
+        }
+        self.raise_if(nothing, "ValueError", message)
     }
 
     /// Reductions whose steps combine two values of one type.

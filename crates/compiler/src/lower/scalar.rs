@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, UnaryOp};
-use crate::tir::{Bin, Cast, Cmp, Hint, Target, Term, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Hint, Part, Target, Term, Type, Un, Value};
 use crate::types::{Kind, Ty};
 use crate::ufunc;
 
@@ -36,6 +36,15 @@ impl Body<'_, '_, '_> {
     /// `bool(x)`.
     pub(super) fn truth(&mut self, a: &Typed) -> Result<Value> {
         Ok(match a.ty.kind() {
+            Kind::Array(array) => {
+                let size = self.size(a.vals[0], array.ndim);
+                let one = self.b.i64(1);
+                let wrong = self.b.cmp(Cmp::Ne, size, one);
+                self.raise_if(wrong, "ValueError", "The truth value of an array with other than one element is ambiguous. Use a.any() or a.all()")?;
+                let data = self.b.part(a.vals[0], Part::Data);
+                let element = Typed::new(array.dtype, self.load(data, *array));
+                self.nonzero(&element)
+            }
             Kind::Str => {
                 let len = self.b.rt1(RtFn::str_len, &[a.vals[0]]);
                 let zero = self.b.i64(0);

@@ -9,7 +9,7 @@ use ferdelance_abi::rtfn::RtFn;
 use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::item;
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
@@ -136,7 +136,8 @@ impl Body<'_, '_, '_> {
                 out.push(operand);
                 continue;
             }
-            if operand.ty.is_weak() && operand.ty.is_int() && to.is_int() {
+            // (A choice casts what it gives, as NumPy has it.)
+            if operand.ty.is_weak() && operand.ty.is_int() && to.is_int() && row.scalar != Scalar::Select {
                 self.check_holds(&operand, to)?;
             }
             let vals = self.cast_element(&operand, to)?;
@@ -430,8 +431,14 @@ impl Body<'_, '_, '_> {
                 let result = self.b.rt1(if signed { RtFn::ipow } else { RtFn::upow }, &args);
                 self.cast(&Typed::one(wide, result), out)?
             }
-            Kind::Float { bits, .. } => {
-                smallvec![self.b.rt1(if bits == 32 { RtFn::powf } else { RtFn::pow }, &[x.vals[0], y.vals[0]])]
+            Kind::Float { .. } => {
+                let (base, exponent) = (x.vals[0], y.vals[0]);
+                let simple = match y.constant {
+                    Some(Const::Float(n)) if self.in_nest => vector_math::constant_power(&mut self.b, base, n),
+                    Some(Const::Int(n)) if self.in_nest => vector_math::constant_power(&mut self.b, base, n as f64),
+                    _ => None,
+                };
+                smallvec![simple.unwrap_or_else(|| self.real_rt(RtFn::pow, RtFn::powf, &[base, exponent]))]
             }
             _ => self.complex_call(RtFn::cpow_numpy, &[x.vals[0], x.vals[1], y.vals[0], y.vals[1]], out),
         })
@@ -675,21 +682,15 @@ impl Body<'_, '_, '_> {
 
     fn log_add_exp(&mut self, binary: bool, x: Value, y: Value) -> Value {
         let t = self.b.ty(x);
-        let single = t == Type::F32;
-        let (power_of, log_of) = match (binary, single) {
-            (false, false) => (RtFn::exp, RtFn::log1p),
-            (false, true) => (RtFn::expf, RtFn::log1pf),
-            (true, false) => (RtFn::exp2, RtFn::log1p),
-            (true, true) => (RtFn::exp2f, RtFn::log1pf),
-        };
+        let power_of = if binary { (RtFn::exp2, RtFn::exp2f) } else { (RtFn::exp, RtFn::expf) };
         let difference = self.b.binary(Bin::FSub, x, y);
         let zero = self.b.float(t, 0.0);
         let above = self.b.cmp(Cmp::FGt, difference, zero);
         let larger = self.b.select(above, x, y);
         let distance = self.b.unary(Un::FAbs, difference);
         let distance = self.b.unary(Un::FNeg, distance);
-        let power = self.b.rt1(power_of, &[distance]);
-        let mut rest = self.b.rt1(log_of, &[power]);
+        let power = self.real_rt(power_of.0, power_of.1, &[distance]);
+        let mut rest = self.real_rt(RtFn::log1p, RtFn::log1pf, &[power]);
         if binary {
             let log2_e = self.b.float(t, std::f64::consts::LOG2_E);
             rest = self.b.binary(Bin::FMul, rest, log2_e);

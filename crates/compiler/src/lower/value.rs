@@ -44,7 +44,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
             flatten(*t, out);
             out.push(Type::I64);
         }
-        Kind::Reversed(t) => flatten(*t, out),
+        Kind::Reversed(t) | Kind::Facet(_, t) => flatten(*t, out),
         Kind::Iter(t) => iterator(*t, out),
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
         Kind::Method(receiver, _) => flatten(*receiver, out),

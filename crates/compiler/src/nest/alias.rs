@@ -2,7 +2,6 @@
 
 use ferdelance_abi::rtfn::{Effect, RtFn};
 
-use crate::tir::nest::OutputKind;
 use crate::tir::{Function, Inst, Mem, Op, Part, Type, Value};
 
 /// Where an array's memory comes from.
@@ -94,7 +93,7 @@ impl Roots {
     pub fn may_write(&self, f: &Function, inst: &Inst, array: Value) -> bool {
         match &inst.op {
             Op::Store { ptr, mem: Mem::Elements | Mem::Any, .. } => !self.disjoint(*ptr, array),
-            Op::Nest(nest) => nest.outputs.iter().any(|o| matches!(&o.kind, OutputKind::Store(access) if !self.disjoint(access.array, array))),
+            Op::Nest(nest) => nest.outputs.iter().any(|o| o.target().is_some_and(|target| !self.disjoint(target, array))),
             Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => true,
             Op::Rt { func, args } if matches!(func.info().effect, Effect::Effect | Effect::Raises) => {
                 args.iter().any(|&a| matches!(f.ty(a), Type::Ptr | Type::Array(_)) && !self.disjoint(a, array))

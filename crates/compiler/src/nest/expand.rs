@@ -19,6 +19,8 @@ const MOST_BYTES: f64 = (1u64 << 60) as f64;
 /// Sums are made of partial sums of this many terms, and those again: the error grows as that of NumPy's
 /// pairwise summation does, up to a constant.
 const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
+/// Items that are computed before it is looked whether a rare case was among them.
+const CHUNK: i64 = 256;
 
 type Vals = SmallVec<[Value; 4]>;
 
@@ -28,7 +30,7 @@ pub fn expand(program: &mut Program) {
 }
 
 fn is_array_operation(inst: &Inst) -> bool {
-    matches!(inst.op, Op::Nest(_) | Op::Subview(_))
+    matches!(inst.op, Op::Nest(_) | Op::Subview(_) | Op::Rare { .. })
 }
 
 fn expand_function(f: &mut Function) {
@@ -42,7 +44,7 @@ fn expand_function(f: &mut Function) {
         _ => None,
     });
     let bases = bases.collect();
-    let mut e = Expander { b: Builder::resume(taken), descriptors, bases, renamed: vec![] };
+    let mut e = Expander { b: Builder::resume(taken), descriptors, bases, renamed: vec![], rare: Rare::Called, looking: false };
     let mut at = 0;
     while at < e.b.func.blocks.len() {
         match e.b.func.blocks[at].insts.iter().position(is_array_operation) {
@@ -89,6 +91,20 @@ struct Expander {
     bases: FxHashMap<Value, Value>,
     /// Results of expanded instructions, and what takes their place.
     renamed: Vec<(Value, Value)>,
+    rare: Rare,
+    /// Bodies are written for the flag alone.
+    looking: bool,
+}
+
+/// What becomes of [`Op::Rare`] in a copy of a nest's body.
+#[derive(Clone, Copy, PartialEq)]
+enum Rare {
+    /// The function is called when it occurs.
+    Called,
+    /// The case is taken not to occur.
+    Fast,
+    /// The same; whether it did occur is gathered in this value.
+    Flagged(Value),
 }
 
 /// An array as the loops walk through it.
@@ -134,6 +150,13 @@ impl Expander {
         match inst.op {
             Op::Subview(view) => {
                 let made = self.subview(&view);
+                self.replace(inst.results[0], made);
+                let body = &mut self.b.func.blocks[block.index()];
+                body.insts.append(&mut rest);
+                body.term = term;
+            }
+            Op::Rare { cond, fast, func, ref args } => {
+                let made = self.called(cond, fast, func, args);
                 self.replace(inst.results[0], made);
                 let body = &mut self.b.func.blocks[block.index()];
                 body.insts.append(&mut rest);
@@ -302,6 +325,10 @@ impl Expander {
                     written.push(Some(access.clone()));
                     continue;
                 }
+                OutputKind::Scatter(scatter) => {
+                    written.push(Some(Access { array: scatter.array, dims: smallvec![], item: scatter.item }));
+                    continue;
+                }
                 OutputKind::New(item) => (*item, (0..rank).collect()),
                 OutputKind::Reduce(Reduction { item: Some(item), over, .. }) => (*item, (0..rank).filter(|d| over >> d & 1 == 0).collect()),
                 OutputKind::Reduce(_) => {
@@ -351,27 +378,44 @@ impl Expander {
         let sums = self.run(nest, written, true);
         self.b.jump(done, &sums);
         self.b.switch_to(aside);
+        let mut reading = nest.clone();
         let mut kept: Vec<Option<Access>> = written.to_vec();
         let mut copies = vec![];
-        for (output, access) in nest.outputs.iter().zip(&mut kept) {
-            let (OutputKind::Store(_), Some(target)) = (&output.kind, &*access) else { continue };
-            let item = Item { layout: Layout::C, ..target.item };
-            let array = self.allocate(item, &nest.extents, failed);
-            let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
-            let own = Access { array, dims, item };
-            let elements: SmallVec<[Value; 2]> = output.values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
-            let copied = Output { values: elements.clone(), kind: OutputKind::Store(target.clone()) };
-            copies.push((Input { access: own.clone(), elements }, copied, target.clone()));
-            *access = Some(own);
+        for (o, output) in nest.outputs.iter().enumerate() {
+            let (Some(_), Some(target)) = (output.target(), &written[o]) else { continue };
+            let (own, input) = self.aside(nest, &output.values, target.item, failed);
+            let mut copied = Output { values: input.elements.clone(), kind: output.kind.clone() };
+            let mut inputs = vec![input];
+            reading.outputs[o].kind = OutputKind::Store(own.clone());
+            kept[o] = Some(own);
+            if let OutputKind::Scatter(scatter) = &mut copied.kind {
+                let item = Item { size: 8, align: 8, layout: Layout::C };
+                let (own, input) = self.aside(nest, &[scatter.at], item, failed);
+                reading.outputs.push(Output { values: smallvec![scatter.at], kind: OutputKind::Store(own.clone()) });
+                kept.push(Some(own));
+                scatter.at = input.elements[0];
+                inputs.push(input);
+            }
+            copies.push((inputs, copied, target.clone()));
         }
-        let sums_aside = self.run(nest, &kept, false);
-        for (input, output, target) in copies {
-            let copy = Nest { extents: nest.extents.clone(), inputs: vec![input], indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
+        let sums_aside = self.run(&reading, &kept, false);
+        for (inputs, output, target) in copies {
+            let copy = Nest { extents: nest.extents.clone(), inputs, indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
             self.run(&copy, &[Some(target)], false);
         }
         self.b.jump(done, &sums_aside);
         self.b.switch_to(done);
         sums.iter().map(|&v| self.b.add_param(done, self.b.ty(v))).collect()
+    }
+
+    /// A new array that keeps values of a nest aside, and how they are read from there.
+    fn aside(&mut self, nest: &Nest, values: &[Value], item: Item, failed: BlockId) -> (Access, Input) {
+        let item = Item { layout: Layout::C, ..item };
+        let array = self.allocate(item, &nest.extents, failed);
+        let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
+        let own = Access { array, dims, item };
+        let elements: SmallVec<[Value; 2]> = values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
+        (own.clone(), Input { access: own, elements })
     }
 
     /// Whether two arrays share memory other than item by item.
@@ -444,8 +488,9 @@ impl Expander {
         });
         let in_order = |a: &&Access| a.dims.len() == rank && a.dims.iter().enumerate().all(|(k, d)| usize::from(d.dim) == k);
         let all_are = |layout: Layout| present.iter().filter(|a| !a.dims.is_empty()).all(|a| in_order(a) && (a.item.layout == layout || rank == 1 && a.item.layout != Layout::A));
-        let flat = rank > 0 && partial.is_none() && (nest.indices.is_empty() || rank == 1) && (all_are(Layout::C) || all_are(Layout::F));
-        let backwards = present.iter().any(|a| a.item.layout == Layout::F) && !present.iter().any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
+        let in_sequence = nest.outputs.iter().any(|o| matches!(o.kind, OutputKind::Scatter(_)));
+        let flat = rank > 0 && partial.is_none() && (nest.indices.is_empty() || rank == 1) && (all_are(Layout::C) || !in_sequence && all_are(Layout::F));
+        let backwards = !in_sequence && present.iter().any(|a| a.item.layout == Layout::F) && !present.iter().any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
         let mut order: Vec<usize> = if backwards { (0..rank).rev().collect() } else { (0..rank).collect() };
         let (mut restart, mut in_memory) = (None, false);
         if let Some(r) = partial {
@@ -606,31 +651,112 @@ impl Expander {
         };
         let sums: Vec<bool> = carried(loops.nest, false).flat_map(|r| r.init.iter().map(|_| r.pairwise)).collect();
         if inner && !carried_in.is_empty() && sums.contains(&true) && self.b.as_int(n).is_none_or(|n| n > GROUPS[1]) {
-            return self.grouped((zero, n), &GROUPS, loops.rounds, &sums, carried_in, &mut round);
+            return self.grouped(loops, (zero, n), &GROUPS, &sums, carried_in, &mut round);
         }
-        let rounds = if inner { loops.rounds } else { Rounds::Unknown };
-        self.counted(zero, n, 1, rounds, carried_in, round)
+        if inner {
+            return self.innermost(loops, (zero, n), carried_in, &mut round);
+        }
+        self.counted(zero, n, 1, Rounds::Unknown, carried_in, round)
+    }
+
+    /// The innermost loop. Where there are rare cases and it is to be vectorised, it runs in chunks, at first
+    /// as if they did not occur, and again with the calls if one did.
+    fn innermost(
+        &mut self,
+        loops: &Loops<'_>,
+        (from, to): (Value, Value),
+        start: Vals,
+        round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
+        let (nest, rounds) = (loops.nest, loops.rounds);
+        if rounds != Rounds::Independent || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
+            return self.counted(from, to, 1, rounds, start, round);
+        }
+        self.counted(from, to, CHUNK, Rounds::Unknown, start, |e, i, before| {
+            let size = e.b.i64(CHUNK);
+            let end = e.b.binary_nsw(Bin::Add, i, size);
+            let end = e.b.binary(Bin::SMin, end, to);
+            let none = e.b.bool(false);
+            let mut with_flag: Vals = smallvec![none];
+            with_flag.extend(before.iter().copied());
+            // What is stored may take the place of what is read, or be added to what is there: then the cases are looked for first.
+            let look_first = nest.stores() || loops.in_memory;
+            let looked = if look_first { smallvec![none] } else { with_flag };
+            let found = e.counted(i, end, 1, rounds, looked, |e, i, carried| {
+                e.rare = Rare::Flagged(carried[0]);
+                let mut next = Vals::new();
+                if look_first {
+                    e.looking = true;
+                    round(e, i, before.clone());
+                    e.looking = false;
+                } else {
+                    next = round(e, i, carried[1..].into());
+                }
+                if let Rare::Flagged(flag) = e.rare {
+                    next.insert(0, flag);
+                }
+                e.rare = Rare::Called;
+                next
+            });
+            let (calls, fast, done) = (e.b.new_block(), e.b.new_block(), e.b.new_block());
+            e.b.branch(found[0], calls, fast, Hint::Unlikely);
+            e.b.switch_to(calls);
+            let sums = e.counted(i, end, 1, Rounds::Rare, before.clone(), &mut *round);
+            e.b.jump(done, &sums);
+            e.b.switch_to(fast);
+            let sums = if look_first {
+                e.rare = Rare::Fast;
+                let sums = e.counted(i, end, 1, rounds, before.clone(), &mut *round);
+                e.rare = Rare::Called;
+                sums
+            } else {
+                found[1..].into()
+            };
+            e.b.jump(done, &sums);
+            e.b.switch_to(done);
+            before.iter().map(|&v| e.b.add_param(done, e.b.ty(v))).collect()
+        })
+    }
+
+    /// [`Op::Rare`] with its call on a way of its own: what follows is in another block.
+    fn branched(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
+        let (slow, next) = (self.b.new_block(), self.b.new_block());
+        let result = self.b.add_param(next, self.b.ty(fast));
+        let then = Target { block: slow, args: smallvec![] };
+        let other = Target { block: next, args: smallvec![fast] };
+        self.b.terminate(Term::Branch { cond, then, other, hint: Hint::Unlikely });
+        self.b.switch_to(slow);
+        let value = self.b.rt1(func, args);
+        self.b.jump(next, &[value]);
+        self.b.switch_to(next);
+        result
+    }
+
+    /// [`Op::Rare`] with its call.
+    fn called(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
+        let slow = self.b.rt1(func, args);
+        self.b.select(cond, slow, fast)
     }
 
     /// A loop whose sums are made of partial sums.
     fn grouped(
         &mut self,
+        loops: &Loops<'_>,
         (from, to): (Value, Value),
         groups: &[i64],
-        rounds: Rounds,
         sums: &[bool],
         start: Vals,
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
         let Some((&size, smaller)) = groups.split_first() else {
-            return self.counted(from, to, 1, rounds, start, round);
+            return self.innermost(loops, (from, to), start, round);
         };
         self.counted(from, to, size, Rounds::Unknown, start, |e, i, before| {
             let size = e.b.i64(size);
             let end = e.b.binary_nsw(Bin::Add, i, size);
             let end = e.b.binary(Bin::SMin, end, to);
             let fresh = before.iter().zip(sums).map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v }).collect();
-            let part = e.grouped((i, end), smaller, rounds, sums, fresh, round);
+            let part = e.grouped(loops, (i, end), smaller, sums, fresh, round);
             before.iter().zip(&part).zip(sums).map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b }).collect()
         })
     }
@@ -696,16 +822,35 @@ impl Expander {
             self.b.set_loc_id(inst.loc);
             let mut op = inst.op.clone();
             op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
+            if let Op::Rare { cond, fast, func, args } = op {
+                let value = match self.rare {
+                    Rare::Called => self.branched(cond, fast, func, &args),
+                    Rare::Fast => fast,
+                    Rare::Flagged(before) => {
+                        self.rare = Rare::Flagged(self.b.binary(Bin::Or, before, cond));
+                        fast
+                    }
+                };
+                map.insert(inst.results[0], value);
+                continue;
+            }
             let types: SmallVec<[Type; 2]> = inst.results.iter().map(|&v| self.b.ty(v)).collect();
             let results = self.b.push(op, &types);
             map.extend(inst.results.iter().copied().zip(results));
         }
         self.b.set_loc_id(outer);
+        if self.looking {
+            return Vals::new();
+        }
         let value = |v: &Value| map.get(v).copied().unwrap_or(*v);
         let mut carried_out = Vals::new();
         for (output, &ptr) in nest.outputs.iter().zip(outputs) {
             let values: Vals = output.values.iter().map(value).collect();
             match (&output.kind, ptr) {
+                (OutputKind::Scatter(scatter), Some(ptr)) => {
+                    let ptr = self.b.offset(ptr, value(&scatter.at));
+                    self.store(ptr, scatter.item, &values, Mem::Elements);
+                }
                 (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => self.store(ptr, *item, &values, loops.mem()),
                 (OutputKind::Reduce(Reduction { item: Some(item), .. }), Some(ptr)) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
                 _ => carried_out.extend(values),

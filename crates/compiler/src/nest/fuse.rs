@@ -29,6 +29,9 @@ pub fn fuse(program: &mut Program) {
             continue;
         }
         settle_shapes(f);
+        if f.options.unfused {
+            continue;
+        }
         let mut changed = false;
         while let Some(plan) = Analysis::new(f).plan() {
             apply(f, &plan);
@@ -247,8 +250,9 @@ impl<'f> Analysis<'f> {
                     self.collect(inst.results[0], &seen, out)?;
                 }
                 Op::Nest(nest) => {
-                    let stored = nest.outputs.iter().any(|o| matches!(&o.kind, OutputKind::Store(access) if access.array == array));
-                    if stored {
+                    let mut needed = nest.outputs.iter().any(|o| o.target() == Some(array));
+                    nest.for_each_source(|source| needed |= source == array);
+                    if needed {
                         return None;
                     }
                     let inputs = nest.inputs.iter().enumerate().filter(|(_, i)| i.access.array == array);
@@ -270,8 +274,13 @@ impl<'f> Analysis<'f> {
                 return false;
             }
             let between = &self.f.blocks[block].insts[start..end];
-            let changed = |input: &Input| between.iter().any(|i| self.roots.may_write(self.f, i, input.access.array));
-            if nest.inputs.iter().any(changed) {
+            let changed = |read: Value| between.iter().any(|i| self.roots.may_write(self.f, i, read));
+            if nest.inputs.iter().any(|input| changed(input.access.array)) {
+                return false;
+            }
+            let mut source_changed = false;
+            nest.for_each_source(|source| source_changed |= changed(source));
+            if source_changed {
                 return false;
             }
             if block == from.block {
@@ -288,15 +297,22 @@ impl<'f> Analysis<'f> {
     fn hazards(&self, producer: &Nest, reader: &Nest, input: usize, seen: &[Seen]) -> Option<Vec<(usize, usize)>> {
         let mut guards = vec![];
         for (o, output) in reader.outputs.iter().enumerate() {
-            let OutputKind::Store(store) = &output.kind else { continue };
+            let Some(target) = output.target() else { continue };
+            let mut apart = true;
+            producer.for_each_source(|source| apart &= self.roots.disjoint(source, target));
+            if !apart {
+                return None;
+            }
             for (i, read) in producer.inputs.iter().enumerate() {
-                if self.roots.disjoint(read.access.array, store.array) {
+                if self.roots.disjoint(read.access.array, target) {
                     continue;
                 }
-                if self.same_items(producer, &read.access, store, &reader.inputs[input].access, seen) {
+                if let OutputKind::Store(store) = &output.kind
+                    && self.same_items(producer, &read.access, store, &reader.inputs[input].access, seen)
+                {
                     continue;
                 }
-                if self.roots.of(read.access.array) == self.roots.of(store.array) {
+                if self.roots.of(read.access.array) == self.roots.of(target) {
                     return None;
                 }
                 guards.push((i, o));
@@ -346,8 +362,8 @@ fn worth_it(nest: &Nest, readers: usize) -> bool {
 fn weight(op: &Op) -> usize {
     match op {
         Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef => 0,
-        Op::Binary { op: Bin::FDiv | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
-        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Call { .. } => 20,
+        Op::Binary { op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
+        Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Rare { .. } | Op::Call { .. } => 20,
         _ => 1,
     }
 }

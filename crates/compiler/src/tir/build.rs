@@ -338,6 +338,18 @@ impl Builder {
         self.one(Op::Select { cond, then, other }, ty)
     }
 
+    /// `a * b + c`, rounded once.
+    pub fn fma(&mut self, a: Value, b: Value, c: Value) -> Value {
+        let ty = self.ty(a);
+        self.one(Op::Fma { a, b, c }, ty)
+    }
+
+    /// `cond ? func(args) : fast`, rarely.
+    pub fn rare(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
+        let ty = self.ty(fast);
+        self.one(Op::Rare { cond, fast, func, args: args.into() }, ty)
+    }
+
     // ---- memory and arrays ----
 
     pub fn load(&mut self, ty: Type, ptr: Value, align: u8, mem: Mem) -> Value {

@@ -153,6 +153,11 @@ pub enum Bin {
     /// Addition and multiplication as steps of a reduction whose order is free.
     FAddAnyOrder,
     FMulAnyOrder,
+    /// As IEEE has them, whatever fastmath says.
+    FAddExact,
+    FSubExact,
+    FMulExact,
+    FDivExact,
     FSub,
     FMul,
     FDiv,
@@ -276,6 +281,12 @@ pub enum Op {
     Compare(Cmp, Value, Value),
     Cast(Cast, Value),
     Select { cond: Value, then: Value, other: Value },
+    /// `a * b + c` of floats, rounded once, whatever fastmath says.
+    Fma { a: Value, b: Value, c: Value },
+    /// `cond ? func(args) : fast`, where the condition rarely holds and the function, which is pure and
+    /// gives one value, takes long. Expansion keeps it out of the way of what vectorises; there is none
+    /// afterwards.
+    Rare { cond: Value, fast: Value, func: RtFn, args: SmallVec<[Value; 2]> },
     /// `base + offset` bytes, inside one object.
     Offset { base: Value, offset: Value },
     /// `base + index * size` bytes, inside one object.
@@ -561,10 +572,15 @@ impl Op {
                 f(ptr);
                 f(value);
             }
-            Op::Select { cond, then, other } => {
+            Op::Select { cond: a, then: b, other: c } | Op::Fma { a, b, c } => {
+                f(a);
+                f(b);
+                f(c);
+            }
+            Op::Rare { cond, fast, args, .. } => {
                 f(cond);
-                f(then);
-                f(other);
+                f(fast);
+                args.iter_mut().for_each(f);
             }
             Op::MakeArray { owner: base, data, shape, strides } | Op::View { base, data, shape, strides } => {
                 f(base);

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Inst, Value};
+use super::{Inst, Op, Part, Value};
 use crate::types::Layout;
 
 /// The items of an array as memory has them.
@@ -52,7 +52,19 @@ pub enum OutputKind {
     New(Item),
     /// They are written to an array that exists. No result.
     Store(Access),
+    /// They are written to items of an array that exists, which the body finds. No result.
+    Scatter(Scatter),
     Reduce(Reduction),
+}
+
+/// Items that are written in the order of the indices, the last dimension first: of several values for one
+/// item the last one stays.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Scatter {
+    pub array: Value,
+    /// The distance of the item from the array's first one, in bytes: a value of the body.
+    pub at: Value,
+    pub item: Item,
 }
 
 /// A value that is carried from one index to the next.
@@ -163,6 +175,10 @@ impl Nest {
             match &mut output.kind {
                 OutputKind::New(_) => {}
                 OutputKind::Store(access) => f(&mut access.array),
+                OutputKind::Scatter(scatter) => {
+                    f(&mut scatter.array);
+                    f(&mut scatter.at);
+                }
                 OutputKind::Reduce(r) => r.init.iter_mut().for_each(&mut f),
             }
         }
@@ -186,6 +202,10 @@ impl Nest {
             match &output.kind {
                 OutputKind::New(_) => {}
                 OutputKind::Store(access) => outside(access.array),
+                OutputKind::Scatter(scatter) => {
+                    outside(scatter.array);
+                    outside(scatter.at);
+                }
                 OutputKind::Reduce(r) => r.init.iter().for_each(|v| outside(*v)),
             }
         }
@@ -193,7 +213,22 @@ impl Nest {
 
     /// Writes memory that others see.
     pub fn stores(&self) -> bool {
-        self.outputs.iter().any(|o| matches!(o.kind, OutputKind::Store(_)))
+        self.outputs.iter().any(|o| o.target().is_some())
+    }
+
+    /// Calls `f` with each address or array from outside that the body reads memory through.
+    pub fn for_each_source(&self, mut f: impl FnMut(Value)) {
+        if !self.insts.iter().any(|i| matches!(i.op, Op::Load { .. })) {
+            return;
+        }
+        let locals = self.locals();
+        for inst in &self.insts {
+            if let Op::Offset { base, .. } | Op::Element { base, .. } | Op::Load { ptr: base, .. } | Op::ArrayPart(base, Part::Data) = inst.op
+                && !locals.contains(&base)
+            {
+                f(base);
+            }
+        }
     }
 
     /// Makes new arrays, or may have to keep results aside, and so may raise.
@@ -210,7 +245,7 @@ impl Nest {
                 let start = at;
                 at += match &o.kind {
                     OutputKind::New(_) => 1,
-                    OutputKind::Store(_) => 0,
+                    OutputKind::Store(_) | OutputKind::Scatter(_) => 0,
                     OutputKind::Reduce(r) if r.item.is_some() => 1,
                     OutputKind::Reduce(_) => o.values.len(),
                 };
@@ -224,8 +259,17 @@ impl Output {
     pub fn makes_array(&self) -> bool {
         match &self.kind {
             OutputKind::New(_) => true,
-            OutputKind::Store(_) => false,
+            OutputKind::Store(_) | OutputKind::Scatter(_) => false,
             OutputKind::Reduce(r) => r.item.is_some(),
+        }
+    }
+
+    /// The array that is written.
+    pub fn target(&self) -> Option<Value> {
+        match &self.kind {
+            OutputKind::Store(access) => Some(access.array),
+            OutputKind::Scatter(scatter) => Some(scatter.array),
+            OutputKind::New(_) | OutputKind::Reduce(_) => None,
         }
     }
 }

@@ -82,6 +82,11 @@ impl Display for Op {
             Op::Compare(op, a, b) => write!(f, "cmp.{op} {a}, {b}"),
             Op::Cast(op, a) => write!(f, "cast.{op} {a}"),
             Op::Select { cond, then, other } => write!(f, "select {cond}, {then}, {other}"),
+            Op::Fma { a, b, c } => write!(f, "fma {a}, {b}, {c}"),
+            Op::Rare { cond, fast, func, args } => {
+                write!(f, "rare {cond}, {fast}, {}", func.info().name)?;
+                args.iter().try_for_each(|v| write!(f, ", {v}"))
+            }
             Op::Offset { base, offset } => write!(f, "offset {base}, {offset}"),
             Op::Element { base, index, size } => write!(f, "element {base}, {index} * {size}"),
             Op::Load { ptr, align, mem } => write!(f, "load.{mem} {ptr}, align {align}"),
@@ -344,6 +349,7 @@ impl Function {
             match &output.kind {
                 OutputKind::New(item) => write!(f, "new{item}")?,
                 OutputKind::Store(access) => write!(f, "store {access}")?,
+                OutputKind::Scatter(scatter) => write!(f, "scatter {}{} at {}", scatter.array, scatter.item, scatter.at)?,
                 OutputKind::Reduce(r) => {
                     f.write_str(if r.pairwise { "sum over [" } else { "carry over [" })?;
                     list(f, (0..nest.extents.len()).filter(|d| r.over >> d & 1 == 1).map(|d| format!("d{d}")))?;
@@ -370,6 +376,7 @@ impl Function {
             (options.parallel, "parallel"),
             (options.debug, "debug"),
             (options.nogil, "nogil"),
+            (options.unfused, "unfused"),
         ];
         for (_, name) in flags.iter().filter(|(set, _)| *set) {
             write!(f, " {name}")?;

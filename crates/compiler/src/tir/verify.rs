@@ -386,6 +386,19 @@ impl<'a> Check<'a> {
                 self.is(*then, ty)?;
                 self.is(*other, ty)?;
             }
+            Op::Fma { a, b, c } => {
+                ensure!(ty.is_float(), "on {ty}");
+                [a, b, c].into_iter().try_for_each(|&v| self.is(v, ty))?;
+            }
+            Op::Rare { cond, fast, func, args } => {
+                self.is(*cond, Type::I1)?;
+                self.is(*fast, ty)?;
+                let row = func.info();
+                let types: Vec<Type> = row.params.iter().copied().map(type_of_rt).collect();
+                self.are(args, &types, "arguments")?;
+                let results: Vec<Type> = row.results.iter().copied().map(type_of_rt).collect();
+                ensure!(row.effect == Effect::Pure && results == [ty], "`{}` is no pure function that gives {ty}", row.name);
+            }
             Op::Offset {
                 base,
                 offset: index,
@@ -505,6 +518,10 @@ impl<'a> Check<'a> {
             match &output.kind {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
                 OutputKind::Store(access) => self.access(access, nest)?,
+                OutputKind::Scatter(scatter) => {
+                    ensure!(matches!(self.ty(scatter.array), Type::Array(_)), "{} is no array", scatter.array);
+                    self.is(scatter.at, Type::I64)?;
+                }
                 OutputKind::Reduce(r) => {
                     let carried: Vec<Type> = values.collect();
                     self.are(&r.accumulators, &carried, "accumulators")?;
@@ -542,7 +559,11 @@ impl<'a> Check<'a> {
             wrong?;
             known.extend(&inst.results);
         }
-        nest.outputs.iter().flat_map(|o| &o.values).try_for_each(|&v| check(v, &known))
+        let places = nest.outputs.iter().filter_map(|o| match &o.kind {
+            OutputKind::Scatter(scatter) => Some(&scatter.at),
+            _ => None,
+        });
+        nest.outputs.iter().flat_map(|o| &o.values).chain(places).try_for_each(|&v| check(v, &known))
     }
 
     fn descriptor(&self, ty: Type, data: Value, shape: &[Value], strides: &[Value]) -> Checked {

@@ -40,6 +40,7 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
             join(*x, *y).map(|t| Ty::new(Kind::Range(t, step)))
         }
         (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
+        (Kind::Facet(f, x), Kind::Facet(g, y)) if f == g => join(*x, *y).map(|t| Ty::new(Kind::Facet(*f, t))),
         (Kind::Slice(x), Kind::Slice(y)) if x == y => Some(a),
         (Kind::Function(_), _) => b.function_types().contains(&a).then_some(a),
         (_, Kind::Function(_)) => a.function_types().contains(&b).then_some(b),

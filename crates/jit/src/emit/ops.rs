@@ -104,6 +104,11 @@ impl<'c> Emitter<'_, '_, 'c> {
                 };
                 return then.into_iter().zip(other).map(select).collect();
             }
+            Op::Fma { a, b, c } => {
+                let (fma, fma_type) = self.shared.intrinsic("llvm.fma", &[llvm_type]);
+                let args = [a, b, c].map(|&v| self.get(v));
+                self.builder.call(fma_type, fma, &args)
+            }
             Op::Offset { base, offset } => {
                 self.builder
                     .element(self.shared.types.i8, self.get(*base), self.get(*offset))
@@ -193,7 +198,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                 )
             }
             // Expanded before emission: `Program::verify` accepts none.
-            Op::Subview(_) | Op::Nest(_) => return SmallVec::new(),
+            Op::Subview(_) | Op::Nest(_) | Op::Rare { .. } => return SmallVec::new(),
             // Without a result: see `inst`.
             Op::Store { .. }
             | Op::Call { .. }
@@ -250,10 +255,10 @@ impl<'c> Emitter<'_, '_, 'c> {
             Bin::Shl => O::LLVMShl,
             Bin::AShr => O::LLVMAShr,
             Bin::LShr => O::LLVMLShr,
-            Bin::FAdd | Bin::FAddAnyOrder => O::LLVMFAdd,
-            Bin::FSub => O::LLVMFSub,
-            Bin::FMul | Bin::FMulAnyOrder => O::LLVMFMul,
-            Bin::FDiv => O::LLVMFDiv,
+            Bin::FAdd | Bin::FAddAnyOrder | Bin::FAddExact => O::LLVMFAdd,
+            Bin::FSub | Bin::FSubExact => O::LLVMFSub,
+            Bin::FMul | Bin::FMulAnyOrder | Bin::FMulExact => O::LLVMFMul,
+            Bin::FDiv | Bin::FDivExact => O::LLVMFDiv,
             Bin::FRem => O::LLVMFRem,
             Bin::SMin => return self.call_intrinsic("llvm.smin", ty, &[a, b]),
             Bin::SMax => return self.call_intrinsic("llvm.smax", ty, &[a, b]),

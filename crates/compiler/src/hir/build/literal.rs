@@ -44,6 +44,7 @@ pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
     Some(match expr {
         ast::Expr::NoneLiteral(_) => Literal::None,
         ast::Expr::BooleanLiteral(node) => Literal::Bool(node.value),
+        ast::Expr::StringLiteral(node) => Literal::Str(node.value.to_str().into()),
         ast::Expr::NumberLiteral(node) => match &node.value {
             ast::Number::Int(int) => Literal::Int(i128::from(int.as_u64()?)),
             ast::Number::Float(value) => Literal::Float(*value),

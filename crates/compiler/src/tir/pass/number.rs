@@ -61,6 +61,7 @@ enum Key {
     Part(u32, Part),
     Binary(Bin, u32, u32),
     Unary(Un, u32),
+    Fma(u32, u32, u32),
     Compare(Cmp, u32, u32),
     Select(u32, u32, u32),
     Cast(Cast, u32, Type),
@@ -230,6 +231,7 @@ impl Numbers {
                     _ => Key::Compare(*op, x, y),
                 }
             }
+            Op::Fma { a, b, c } => Key::Fma(self.operand(*a), self.operand(*b), self.operand(*c)),
             Op::Cast(op, a) => Key::Cast(*op, self.operand(*a), ty),
             Op::Select { cond, then, other } => {
                 let (cond, then, other) = (self.operand(*cond), self.operand(*then), self.operand(*other));
@@ -250,6 +252,10 @@ impl Numbers {
             }
             Op::Subview(view) => {
                 let base = self.operand(view.base);
+                let whole = view.axes.iter().enumerate().all(|(i, axis)| *axis == Axis::Whole(i as u8));
+                if whole && view.at.is_empty() {
+                    return Some(base);
+                }
                 let mut at: Vec<(u8, u32)> = view.at.iter().map(|&(dim, index)| (dim, self.operand(index))).collect();
                 at.sort_unstable();
                 let mut shape = Shape::new();

@@ -187,6 +187,7 @@ impl Loop {
                 | Op::Compare(..)
                 | Op::Cast(..)
                 | Op::Select { .. }
+                | Op::Fma { .. }
                 | Op::Offset { .. }
                 | Op::Element { .. }
                 | Op::ArrayPart(..) => {}

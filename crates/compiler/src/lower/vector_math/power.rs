@@ -1,0 +1,170 @@
+//! `x ** y`.
+
+use super::coefficients::{EXP2, LOG, LOG_TAIL};
+use super::logarithm::{LOG2_E, Split};
+use super::{Math, Pair};
+use crate::tir::{Cast, Cmp, Type, Un, Value};
+
+impl Math<'_> {
+    pub(super) fn pow(&mut self, x: Value, y: Value) -> Value {
+        let size = self.abs(x);
+        let power = if self.is_single() {
+            let [x, y] = [size, y].map(|v| self.b.cast(Cast::FPExt, v, Type::F64));
+            let mut wide = Math::new(self.b, x);
+            let power = wide.power_of_singles(x, y);
+            self.b.cast(Cast::FPTrunc, power, Type::F32)
+        } else {
+            self.power_of_doubles(size, y)
+        };
+        self.power_special(x, size, y, power)
+    }
+
+    /// What logarithm and exponential do not give, in the order in which it takes precedence. Where y is a
+    /// constant most of it is, too.
+    fn power_special(&mut self, x: Value, size: Value, y: Value, power: Value) -> Value {
+        let (zero, one) = (self.c(0.0), self.c(1.0));
+        let falls = self.cmp(Cmp::FLt, y, zero);
+        let y_number = self.cmp(Cmp::FEq, y, y);
+        let null = self.cmp(Cmp::FEq, size, zero);
+        let infinite = self.cmp_c(Cmp::FEq, size, f64::INFINITY);
+        let unit = self.cmp(Cmp::FEq, size, one);
+        let unit = self.both(unit, y_number);
+        let r = self.select(unit, one, power);
+        let at_zero = self.select_c(falls, f64::INFINITY, zero);
+        let at_infinity = self.select_c(falls, 0.0, size);
+        let r = self.select(null, at_zero, r);
+        let r = self.select(infinite, at_infinity, r);
+        // Negative x: the sign of an odd power; none of one that is no integer.
+        let whole = self.b.unary(Un::Trunc, y);
+        let integral = self.cmp(Cmp::FEq, whole, y);
+        let half = self.mul_c(y, 0.5);
+        let half_whole = self.b.unary(Un::Trunc, half);
+        let even = self.cmp(Cmp::FEq, half_whole, half);
+        let even = self.b.not(even);
+        let odd = self.both(integral, even);
+        let signed = self.copysign(r, x);
+        let r = self.select(odd, signed, r);
+        let negative = self.cmp(Cmp::FLt, x, zero);
+        let fraction = self.b.not(integral);
+        let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
+        let undefined = self.both(negative, fraction);
+        let undefined = self.both(undefined, finite);
+        let r = self.select_c(undefined, f64::NAN, r);
+        // NaNs, but `x ** 0` and `1 ** y`.
+        let x_nan = self.cmp(Cmp::FNe, x, x);
+        let r = self.select(x_nan, x, r);
+        let r = self.select(y_number, r, y);
+        let flat = self.cmp(Cmp::FEq, y, zero);
+        let one_x = self.cmp(Cmp::FEq, x, one);
+        let trivial = self.either(flat, one_x);
+        self.select(trivial, one, r)
+    }
+
+    /// The logarithm to base 2 of a positive number, with a relative error below 2**-63.
+    ///
+    /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
+    fn log2_pair(&mut self, x: Value) -> Pair {
+        let Split { exponent, f } = self.split(x);
+        let two = self.c(2.0);
+        let d = self.fast_sum(two, f);
+        let zero = self.c(0.0);
+        let s = self.quotient(Pair { hi: f, lo: zero }, d);
+        let z = self.product(s.hi, s.hi);
+        let twice = self.add(s.hi, s.hi);
+        let z_low = self.fma(twice, s.lo, z.lo);
+        let tail = self.poly(&LOG_TAIL, z.hi);
+        let tail = self.mul(tail, z.hi);
+        let [third, third_low] = [1.0 / 3.0, 1.850371707708594e-17].map(|c| self.c(c));
+        let q = self.fast_sum(third, tail);
+        let q_low = self.add(q.lo, third_low);
+        let u = self.product(z.hi, q.hi);
+        let low = self.fma(z_low, q.hi, u.lo);
+        let u_low = self.fma(z.hi, q_low, low);
+        let v = self.product(s.hi, u.hi);
+        let low = self.fma(s.lo, u.hi, v.lo);
+        let v_low = self.fma(s.hi, u_low, low);
+        let sum = self.fast_sum(s.hi, v.hi);
+        let low = self.add(s.lo, v_low);
+        let low = self.add(sum.lo, low);
+        let [factor, factor_low] = LOG2_E.map(|c| self.c(2.0 * c));
+        let log = self.product(sum.hi, factor);
+        let rest = self.fma(sum.hi, factor_low, log.lo);
+        let log_low = self.fma(low, factor, rest);
+        let total = self.fast_sum(exponent, log.hi);
+        Pair { hi: total.hi, lo: self.add(total.lo, log_low) }
+    }
+
+    fn power_of_doubles(&mut self, x: Value, y: Value) -> Value {
+        let log = self.log2_pair(x);
+        let exact = self.mul(log.hi, y);
+        let high = self.clamp(exact, -1080.0, 1030.0);
+        let inside = self.cmp(Cmp::FEq, exact, high);
+        let low = self.fms(log.hi, y, exact);
+        let low = self.fma(log.lo, y, low);
+        let zero = self.c(0.0);
+        let low = self.select(inside, low, zero);
+        let k = self.nearest(high);
+        let r = self.sub(high, k.float);
+        let r = self.add(r, low);
+        self.exp2_reduced(r, k)
+    }
+
+    /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
+    fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
+        let Split { exponent, f } = self.split_scaled(x, None);
+        let double = self.add_c(f, 2.0);
+        let s = self.div(f, double);
+        let square = self.mul(s, s);
+        let tail = self.horner(LOG.single, square);
+        let two = self.c(2.0);
+        let log = self.fma(tail, square, two);
+        let log = self.mul(log, s);
+        let factor = self.c(std::f64::consts::LOG2_E);
+        let log = self.fma(log, factor, exponent);
+        let power = self.mul(log, y);
+        let power = self.clamp(power, -200.0, 200.0);
+        let k = self.nearest(power);
+        let r = self.sub(power, k.float);
+        let q = self.horner(EXP2.single, r);
+        let one = self.c(1.0);
+        let r = self.fma(r, q, one);
+        let biased = self.integer(k, self.bias());
+        let scale = self.power_of_two(biased);
+        self.mul(r, scale)
+    }
+
+    /// Halves by a square root, small negative integers by the reciprocal.
+    pub(super) fn simple_power(&mut self, x: Value, y: f64) -> Option<Value> {
+        let one = self.c(1.0);
+        if y.fract() == 0.0 {
+            if !(-3.0..=-2.0).contains(&y) {
+                return None;
+            }
+            let inverse = self.div(one, x);
+            let power = self.mul(inverse, inverse);
+            return Some(if y == -3.0 { self.mul(power, inverse) } else { power });
+        }
+        if ![0.5, 1.5, 2.5, -0.5, -1.5].contains(&y) {
+            return None;
+        }
+        let root = self.sqrt(x);
+        let size = self.abs(root);
+        let power = if y == 0.5 {
+            size
+        } else if y == 1.5 {
+            self.mul(x, root)
+        } else if y == 2.5 {
+            let square = self.mul(x, x);
+            self.mul(square, size)
+        } else if y == -0.5 {
+            self.div(one, size)
+        } else {
+            // In this order nothing overflows or vanishes early.
+            let inverse = self.div(one, x);
+            let power = self.div(inverse, root);
+            self.abs(power)
+        };
+        let infinite = self.cmp_c(Cmp::FEq, x, f64::NEG_INFINITY);
+        Some(self.select_c(infinite, if y > 0.0 { f64::INFINITY } else { 0.0 }, power))
+    }
+}

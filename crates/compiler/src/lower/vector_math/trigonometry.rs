@@ -1,0 +1,102 @@
+//! `sin`, `cos`, `tan`.
+
+use ferdelance_abi::rtfn::RtFn;
+
+use super::coefficients::{COS, SIN};
+use super::{Math, Pair};
+use crate::tir::{Bin, Cmp, Value};
+
+/// pi/2 in parts.
+pub(super) const HALF_PI: [f64; 3] = [std::f64::consts::FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591833e-33];
+
+/// Sine and cosine of an angle less a number of quarter turns.
+struct Quarter {
+    sin: Pair,
+    cos: Pair,
+    /// The number of quarter turns, in the lowest bits.
+    turns: Value,
+}
+
+impl Math<'_> {
+    /// `x - k * pi/2` is exact for the first part of pi/2: it is a multiple of that part's last place. The
+    /// parts together are good for angles up to [`Math::most_turned`], also where the difference is small.
+    fn quarter(&mut self, x: Value) -> Quarter {
+        let k = self.nearest_multiple(x, std::f64::consts::FRAC_2_PI);
+        let [p1, p2, p3] = self.parts(HALF_PI).map(|c| self.c(c));
+        let r1 = self.fnma(k.float, p1, x);
+        // Of the second part too, where much may cancel: r1 is a multiple of the last place of the product.
+        let second = self.product(k.float, p2);
+        let minus = self.neg(second.hi);
+        let Pair { hi: r, lo: low } = self.fast_sum(r1, minus);
+        let low = self.sub(low, second.lo);
+        let low = self.fnma(k.float, p3, low);
+        let square = self.mul(r, r);
+        // cos(r + low) = 1 - r**2 / 2 + r**4 * COS(r**2) - r * low
+        let one = self.c(1.0);
+        let half = self.mul_c(square, 0.5);
+        let main = self.sub(one, half);
+        let rest = self.sub(one, main);
+        let rest = self.sub(rest, half);
+        let rest = self.fnma(r, low, rest);
+        let fourth = self.mul(square, square);
+        let tail = self.poly(&COS, square);
+        let cos = Pair { hi: main, lo: self.fma(fourth, tail, rest) };
+        // sin(r + low) = r + r**3 * SIN(r**2) + low * cos(r)
+        let cube = self.mul(square, r);
+        let tail = self.poly(&SIN, square);
+        let small = self.mul(low, main);
+        let sin = Pair { hi: r, lo: self.fma(cube, tail, small) };
+        Quarter { sin, cos, turns: k.bits }
+    }
+
+    /// The angle beyond which libm has to help.
+    fn most_turned(&self) -> f64 {
+        self.pick(f64::from(1 << 30), f64::from(1 << 16))
+    }
+
+    fn unless_turned(&mut self, x: Value, y: Value, double: RtFn, single: RtFn) -> Value {
+        let size = self.abs(x);
+        let far = self.cmp_c(Cmp::FGt, size, self.most_turned());
+        let func = self.pick(double, single);
+        self.b.rare(far, y, func, &[x])
+    }
+
+    /// A pair as one number. The sum of a zero and an error loses the zero's sign.
+    fn sine(&mut self, sin: Pair) -> Value {
+        let y = self.add(sin.hi, sin.lo);
+        self.copysign(y, sin.hi)
+    }
+
+    pub(super) fn sin(&mut self, x: Value) -> Value {
+        let Quarter { sin, cos, turns } = self.quarter(x);
+        let (s, c) = (self.sine(sin), self.add(cos.hi, cos.lo));
+        let odd = self.bit(turns, 0);
+        let y = self.select(odd, c, s);
+        let y = self.negate_if_bit(y, turns, 1);
+        self.unless_turned(x, y, RtFn::sin, RtFn::sinf)
+    }
+
+    pub(super) fn cos(&mut self, x: Value) -> Value {
+        let Quarter { sin, cos, turns } = self.quarter(x);
+        let (s, c) = (self.sine(sin), self.add(cos.hi, cos.lo));
+        let odd = self.bit(turns, 0);
+        let y = self.select(odd, s, c);
+        let next = self.int_op(Bin::Add, turns, 1);
+        let y = self.negate_if_bit(y, next, 1);
+        self.unless_turned(x, y, RtFn::cos, RtFn::cosf)
+    }
+
+    pub(super) fn tan(&mut self, x: Value) -> Value {
+        let Quarter { sin, cos, turns } = self.quarter(x);
+        let s = self.fast_sum(sin.hi, sin.lo);
+        let c = self.fast_sum(cos.hi, cos.lo);
+        let odd = self.bit(turns, 0);
+        let n = Pair { hi: self.select(odd, c.hi, s.hi), lo: self.select(odd, c.lo, s.lo) };
+        let d = Pair { hi: self.select(odd, s.hi, c.hi), lo: self.select(odd, s.lo, c.lo) };
+        let q = self.quotient(n, d);
+        let y = self.add(q.hi, q.lo);
+        let y = self.copysign(y, sin.hi);
+        let y = self.negate_if_bit(y, turns, 0);
+        self.unless_turned(x, y, RtFn::tan, RtFn::tanf)
+    }
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Random programs of whole-array statements against NumPy.
+
+    python fuzz/arrays.py --seconds 60            from seed 1 on, for a minute
+    python fuzz/arrays.py --seed 123 --count 1    one program
+    python fuzz/arrays.py --seed 123 --show       only print it
+
+Every program is compiled twice, with array operations fused and apart, and run on arrays of several
+sizes (0 and 1 among them), layouts and overlaps. Results and what happened to the arguments must be
+NumPy's: bit for bit, sums within a few roundings. Work is done in processes that a crash may cost; a
+program that fails is printed with its arguments.
+"""
+
+import argparse
+import multiprocessing
+import random
+import sys
+import time
+import warnings
+
+import numpy as np
+
+DTYPES = ("f8", "f8", "f8", "f4", "i8", "i4", "u1", "c16")
+#: Slices of one dimension that leave out some items at the ends, written so that several fit together.
+CUTS = (":-2", "1:-1", "2:")
+INNER = ("::2", "1::2", "::-1", ":", ":3", "-3:", "1:-1", "2:", ":-1")
+
+
+class Program:
+    """The text of a function of the arrays a, b, c of one rank and a number x."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        pick = self.random
+        self.rank = pick.choice((1, 1, 2, 2, 3))
+        self.dtypes = [pick.choice(DTYPES) for _ in range(3)]
+        self.whole = ["a", "b", "c"]
+        #: Arrays that lack two items in each dimension.
+        self.cut = []
+        self.lines = []
+        self.results = []
+        for _ in range(pick.randint(1, 6)):
+            self.statement()
+        names = self.whole[3:] + self.cut + self.results
+        self.lines.append(f"return {', '.join(names) or 'None'}")
+        body = "\n    ".join(self.lines)
+        self.text = f"def f(a, b, c, x):\n    {body}\n"
+
+    def sliced(self, name):
+        """A view that lacks two items in each dimension."""
+        return f"{name}[{', '.join(self.random.choice(CUTS) for _ in range(self.rank))}]"
+
+    def atom(self, cut):
+        pick = self.random
+        if pick.random() < 0.15:
+            return pick.choice(("x", "2", "0.5", "-1"))
+        if not cut:
+            return pick.choice(self.whole)
+        if self.cut and pick.random() < 0.3:
+            return pick.choice(self.cut)
+        return self.sliced(pick.choice(self.whole))
+
+    def expression(self, depth, cut):
+        pick = self.random
+        if depth == 0 or pick.random() < 0.2:
+            return self.atom(cut)
+        kind = pick.random()
+        left = self.expression(depth - 1, cut)
+        if kind < 0.6:
+            return f"({left} {pick.choice('+-*')} {self.expression(depth - 1, cut)})"
+        if kind < 0.7:
+            return f"np.where({left} == {self.expression(depth - 1, cut)}, {self.atom(cut)}, {self.atom(cut)})"
+        if kind < 0.8:
+            return f"np.abs({left})"
+        if kind < 0.85:
+            return f"({left} * np.ones_like({self.sliced('a') if cut else 'a'}))"
+        return f"(-{left})"
+
+    def array(self, depth, cut):
+        """An expression that is an array of the full shape."""
+        return f"({self.sliced('a') if cut else 'a'} + {self.expression(depth, cut)})"
+
+    def reduction(self, cut):
+        pick = self.random
+        name = pick.choice(("sum", "sum", "max", "min", "any", "all", "prod", "argmax", "count_nonzero"))
+        axis = pick.choice(("", f", axis={pick.randrange(self.rank)}"))
+        return f"np.{name}({self.array(1, cut)}{axis})"
+
+    def statement(self):
+        pick = self.random
+        cut = pick.random() < 0.5
+        kind = pick.random()
+        target = pick.choice(self.whole[:3])
+        if kind < 0.3:
+            names = self.cut if cut else self.whole
+            name = f"{'u' if cut else 't'}{len(names)}"
+            self.lines.append(f"{name} = {self.array(2, cut)}")
+            names.append(name)
+        elif kind < 0.5:
+            place = self.sliced(target) if cut else f"{target}[...]"
+            self.lines.append(f"{place} = {self.expression(2, cut)}")
+        elif kind < 0.6:
+            place = self.sliced(target) if cut else target
+            self.lines.append(f"{place} {pick.choice('+-*')}= {self.atom(cut)}")
+        elif kind < 0.7:
+            rows = pick.choice(INNER)
+            self.lines.append(f"{target}[{rows}] = {pick.choice(self.whole[:3])}[{rows}]")
+        elif kind < 0.8:
+            name = f"t{len(self.whole)}"
+            view = pick.choice((f"{target}.T", f"{target}[::-1]", target))
+            if view.endswith(".T"):
+                self.results.append(f"({target}.T + 1)")
+            else:
+                self.lines.append(f"{name} = {view} * 1")
+                self.whole.append(name)
+        elif kind < 0.95:
+            name = f"r{len(self.results)}"
+            self.lines.append(f"{name} = {self.reduction(cut)}")
+            self.results.append(name)
+        else:
+            row = pick.choice(("0", "-1"))
+            self.lines.append(f"if {target}.shape[0] > 0:\n        {target}[{row}] = x")
+
+
+def make_arguments(program, rng):
+    """Arrays of one shape: separate, the same, or overlapping parts of one."""
+    size = rng.choice((0, 1, 2, 3, 5, 9))
+    shape = tuple(int(rng.choice((size, size, 4))) for _ in range(program.rank))
+    arrays = []
+    for dtype in program.dtypes:
+        kind = rng.integers(4)
+        full = tuple(2 * n + 1 for n in shape)
+        values = rng.integers(-4 if dtype[0] != "u" else 0, 5, full)
+        base = values.astype(dtype)
+        if dtype == "c16":
+            base = base + 1j * values[::-1]
+        if kind == 0:
+            arrays.append(np.ascontiguousarray(base[tuple(slice(n) for n in shape)]))
+        elif kind == 1:
+            arrays.append(np.asfortranarray(base[tuple(slice(n) for n in shape)]))
+        elif kind == 2:
+            arrays.append(base[tuple(slice(0, 2 * n, 2) for n in shape)])
+        else:
+            arrays.append(base[tuple(slice(n, 0, -1) for n in shape)])
+    overlap = rng.integers(4)
+    if overlap == 0 and program.dtypes[1] == program.dtypes[0]:
+        arrays[1] = arrays[0]
+    if overlap == 1 and program.dtypes[1] == program.dtypes[0] and shape[0] > 0:
+        long = np.concatenate([arrays[0], arrays[0][:1]])
+        arrays[0], arrays[1] = long[1:], long[:-1]
+    return arrays, rng.choice((1, -2, 3))
+
+
+def copies(arrays):
+    """Copies that overlap as the originals do, with their strides."""
+    made, out = {}, []
+    for a in arrays:
+        base = a
+        while base.base is not None:
+            base = base.base
+        if id(base) not in made:
+            made[id(base)] = (base, base.copy(order="K"))
+        base, copy = made[id(base)]
+        offset = a.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        flat = copy.reshape(-1, order="A") if copy.size else copy
+        out.append(np.lib.stride_tricks.as_strided(np.ndarray(a.shape, a.dtype, flat, offset, a.strides), a.shape, a.strides) if a.size else a.copy())
+    return out
+
+
+def same(got, wanted, loose):
+    if isinstance(wanted, str) or isinstance(got, str):
+        return got is wanted or isinstance(got, str) and got == wanted
+    if isinstance(wanted, tuple):
+        return isinstance(got, tuple) and len(got) == len(wanted) and all(same(g, w, loose) for g, w in zip(got, wanted, strict=True))
+    if wanted is None:
+        return got is None
+    g, w = np.asarray(got), np.asarray(wanted)
+    if g.shape != w.shape or np.ndim(wanted) and g.dtype != w.dtype:
+        return False
+    if w.dtype.kind in "fc":
+        return np.allclose(g, w, rtol=1e-5 if loose else 1e-12, atol=1e-5 if loose else 1e-9, equal_nan=True)
+    return np.array_equal(g.astype(w.dtype), w)
+
+
+def run(function, arrays, x):
+    arrays = copies(arrays)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            result = function(*arrays, x)
+    except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+        return type(error).__name__, arrays
+    return result, arrays
+
+
+def check(seed):
+    """`None`, or what is wrong with the program of a seed; `skip: ...` for what cannot be compiled."""
+    import ferdelance
+
+    program = Program(seed)
+    scope = {"np": np}
+    exec(compile(program.text, f"<seed {seed}>", "exec"), scope)
+    reference = scope["f"]
+    rng = np.random.default_rng(seed)
+    loose = "f4" in program.dtypes
+    fused = ferdelance.njit(source=program.text)(reference)
+    apart = ferdelance.njit(source=program.text, no_rewrites=True)(reference)
+    for _ in range(4):
+        arrays, x = make_arguments(program, rng)
+        try:
+            wanted, after = run(reference, arrays, x)
+        except TypeError as error:
+            return f"skip: not valid: {type(error).__name__}"
+        for name, function in (("apart", apart), ("fused", fused)):
+            try:
+                got, changed = run(function, arrays, x)
+            except ferdelance.errors.NumbaError as error:
+                return f"skip: {str(error).splitlines()[0]}"
+            if not same(got, wanted, loose) or not (isinstance(wanted, str) or same(tuple(changed), tuple(after), loose)):
+                shapes = [(a.dtype.str, a.shape, a.strides) for a in arrays]
+                return f"{name} differs\n{program.text}\narguments {shapes}, x = {x}\ngot    {got}\nwanted {wanted}\nargs   {changed}\nwanted {after}"
+    return None
+
+
+def worker(pipe):
+    while True:
+        pipe.send(check(pipe.recv()))
+
+
+def ask(process, pipe, seed, limit=60):
+    """What the worker says of a seed; that it has died or hangs."""
+    pipe.send(seed)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if pipe.poll(0.1):
+            return pipe.recv()
+        if not process.is_alive():
+            return f"the process died with exit code {process.exitcode}\n{Program(seed).text}"
+    return f"no answer for {limit} seconds\n{Program(seed).text}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--show", action="store_true")
+    options = parser.parse_args()
+    if options.show:
+        print(Program(options.seed).text)
+        return 0
+    context = multiprocessing.get_context("spawn")
+    process = None
+    started, done, failed, skipped = time.monotonic(), 0, 0, {}
+    seed = options.seed
+    while (options.count is None or done < options.count) and (
+        options.seconds is None or time.monotonic() - started < options.seconds
+    ):
+        if process is None:
+            pipe, end = context.Pipe()
+            process = context.Process(target=worker, args=(end,), daemon=True)
+            process.start()
+            end.close()
+        try:
+            answer = ask(process, pipe, seed)
+        except (EOFError, OSError):
+            process.join()
+            answer = f"the process died with exit code {process.exitcode}\n{Program(seed).text}"
+        if answer and answer.startswith(("the process", "no answer")):
+            process.kill()
+            process = None
+        if answer and answer.startswith("skip"):
+            skipped[answer] = skipped.get(answer, 0) + 1
+        elif answer:
+            failed += 1
+            print(f"--- seed {seed}: {answer}", flush=True)
+        done += 1
+        seed += 1
+    left_out = sum(skipped.values())
+    print(f"{done} programs from seed {options.seed} on: {failed} failed, {left_out} not compiled")
+    for reason, count in sorted(skipped.items(), key=lambda item: -item[1])[:5]:
+        print(f"    {count} {reason}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

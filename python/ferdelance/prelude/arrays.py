@@ -1,0 +1,321 @@
+"""NumPy's functions and methods that make arrays and describe them, made of simpler ones.
+
+What shows an array in another shape, and `np.array` itself, is the compiler's (`infer::views`,
+`infer::creation`).
+"""
+
+import numpy as np
+
+
+def numpy_shape(a):
+    """np.shape(a)"""
+    return np.asarray(a).shape
+
+
+def numpy_size(a):
+    """np.size(a)"""
+    return np.asarray(a).size
+
+
+def array_fill(array, value):
+    """array.fill(value)"""
+    array[...] = value
+
+
+def array_nonzero(array):
+    """array.nonzero()"""
+    return np.nonzero(array)
+
+
+def array_item(array, *index):
+    """array.item(*index)"""
+    if len(index) == 0:
+        if array.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        return array.flat[0]
+    if len(index) == 1:
+        return _item_at(array, index[0])
+    return array[index]
+
+
+def _item_at(array, index):
+    if isinstance(index, tuple):
+        return array[index]
+    return array.flat[index]
+
+
+def array_tolist(array):
+    """array.tolist()"""
+    if array.ndim == 0:
+        return array.flat[0]
+    if array.ndim == 1:
+        return [x for x in array]
+    return [array_tolist(row) for row in array]
+
+
+def array_byteswap(array):
+    """array.byteswap()"""
+    width = array.itemsize
+    if np.iscomplexobj(array):
+        width = width // 2
+    swapped = array.flatten().view(np.uint8).reshape(-1, width)[:, ::-1].copy()
+    return swapped.reshape(-1).view(array.dtype).reshape(array.shape)
+
+
+def numpy_flatnonzero(a):
+    """np.flatnonzero(a)"""
+    return np.nonzero(np.ravel(a))[0]
+
+
+def numpy_asarray_chkfinite(a, dtype: "literal" = None, order: "literal" = None):
+    """np.asarray_chkfinite(a, dtype=None, order=None)"""
+    result = np.asarray(a, dtype, order)
+    if not np.all(np.isfinite(result)):
+        raise ValueError("array must not contain infs or NaNs")
+    return result
+
+
+def numpy_frombuffer(buffer, dtype: "literal" = "f8"):
+    """np.frombuffer(buffer, dtype=float)"""
+    return buffer.reshape(-1).view(dtype)
+
+
+def numpy_linspace(
+    start,
+    stop,
+    num=50,
+    endpoint: "literal" = True,
+    retstep: "literal" = False,
+    dtype: "literal" = None,
+):
+    """np.linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None)"""
+    if num < 0:
+        raise ValueError("Number of samples must be non-negative.")
+    div = num - 1 if endpoint else num
+    delta = stop * 1.0 - start
+    steps = np.arange(0.0, num)
+    if div > 0:
+        step = delta / div
+        if step == 0:
+            values = steps / div * delta + start
+        else:
+            values = steps * step + start
+    else:
+        step = delta * np.nan
+        values = steps * delta + start
+    if endpoint and num > 1:
+        values[num - 1] = stop
+    if dtype is not None:
+        result = _to_dtype(values, dtype)
+    else:
+        result = values
+    if retstep:
+        return result, step
+    return result
+
+
+def _to_dtype(values, dtype: "literal"):
+    if np.dtype(dtype).kind == "i" or np.dtype(dtype).kind == "u":
+        return np.floor(values).astype(dtype)
+    return values.astype(dtype)
+
+
+def numpy_logspace(
+    start, stop, num=50, endpoint: "literal" = True, base=10.0, dtype: "literal" = None
+):
+    """np.logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None)"""
+    values = np.power(base, numpy_linspace(start, stop, num, endpoint))
+    if dtype is not None:
+        return values.astype(dtype)
+    return values
+
+
+def numpy_geomspace(start, stop, num=50, endpoint: "literal" = True, dtype: "literal" = None):
+    """np.geomspace(start, stop, num=50, endpoint=True, dtype=None)"""
+    if start == 0 or stop == 0:
+        raise ValueError("Geometric sequence cannot include zero")
+    first = start * 1.0
+    last = stop * 1.0
+    sign = first / abs(first)
+    first = first / sign
+    last = last / sign
+    values = np.power(10.0, numpy_linspace(np.log10(first), np.log10(last), num, endpoint))
+    if num > 0:
+        values[0] = first
+        if endpoint and num > 1:
+            values[num - 1] = last
+    values = values * sign
+    if dtype is not None:
+        return values.astype(dtype)
+    return values
+
+
+def numpy_eye(N, M=None, k=0, dtype: "literal" = "f8", order: "literal" = "C"):
+    """np.eye(N, M=None, k=0, dtype=float, order="C")"""
+    columns = N if M is None else M
+    result = np.zeros((N, columns), dtype, order)
+    for row in range(max(0, -k), min(N, columns - k)):
+        result[row, row + k] = 1
+    return result
+
+
+def numpy_identity(n, dtype: "literal" = None):
+    """np.identity(n, dtype=None)"""
+    return numpy_eye(n, None, 0, dtype)
+
+
+def numpy_tri(N, M=None, k=0, dtype: "literal" = "f8"):
+    """np.tri(N, M=None, k=0, dtype=float)"""
+    columns = N if M is None else M
+    result = np.zeros((N, columns), dtype)
+    for row in range(N):
+        for column in range(min(columns, max(0, row + k + 1))):
+            result[row, column] = 1
+    return result
+
+
+def numpy_diag(v, k=0):
+    """np.diag(v, k=0)"""
+    a = np.asarray(v)
+    if a.ndim == 1:
+        n = a.size + abs(k)
+        result = np.zeros((n, n), a.dtype)
+        for i in range(a.size):
+            result[i + max(0, -k), i + max(0, k)] = a[i]
+        return result
+    return np.diagonal(a, k)
+
+
+def numpy_diagflat(v, k=0):
+    """np.diagflat(v, k=0)"""
+    return numpy_diag(np.ravel(v), k)
+
+
+def numpy_fill_diagonal(a, val, wrap=False):
+    """np.fill_diagonal(a, val, wrap=False)"""
+    values = np.ravel(val)
+    if a.ndim == 2:
+        step = a.shape[1] + 1
+        end = a.size if wrap else min(a.size, a.shape[1] * a.shape[1])
+    else:
+        step = 1
+        count = 1
+        for n in a.shape:
+            if n != a.shape[0]:
+                raise ValueError("All dimensions of input must be of equal length")
+        for _ in range(a.ndim - 1):
+            count = count * a.shape[0]
+            step = step + count
+        end = a.size
+    at = 0
+    for i in range(0, end, step):
+        a.flat[i] = values[at]
+        at = at + 1
+        if at == values.size:
+            at = 0
+
+
+def numpy_vander(x, N=None, increasing=False):
+    """np.vander(x, N=None, increasing=False)"""
+    columns = x.size if N is None else N
+    result = (
+        np.ones((x.size, columns), x.dtype)
+        if x.itemsize == 8
+        else np.ones((x.size, columns), (x[:1] * 1).dtype)
+    )
+    for i in range(x.size):
+        for j in range(1, columns):
+            if increasing:
+                result[i, j] = result[i, j - 1] * x[i]
+            else:
+                result[i, columns - 1 - j] = result[i, columns - j] * x[i]
+    return result
+
+
+def numpy_meshgrid(*xi, indexing: "literal" = "xy"):
+    """np.meshgrid(*xi, indexing="xy") of one to three arrays"""
+    if len(xi) == 1:
+        return (np.copy(xi[0]),)
+    x = xi[0]
+    y = xi[1]
+    if len(xi) == 2:
+        if indexing == "xy":
+            shape = (y.size, x.size)
+            return np.broadcast_to(x[None, :], shape).copy(), np.broadcast_to(
+                y[:, None], shape
+            ).copy()
+        shape = (x.size, y.size)
+        return np.broadcast_to(x[:, None], shape).copy(), np.broadcast_to(y[None, :], shape).copy()
+    z = xi[2]
+    if indexing == "xy":
+        shape3 = (y.size, x.size, z.size)
+        first = x[None, :, None]
+        second = y[:, None, None]
+    else:
+        shape3 = (x.size, y.size, z.size)
+        first = x[:, None, None]
+        second = y[None, :, None]
+    return (
+        np.broadcast_to(first, shape3).copy(),
+        np.broadcast_to(second, shape3).copy(),
+        np.broadcast_to(z[None, None, :], shape3).copy(),
+    )
+
+
+def numpy_indices(dimensions):
+    """np.indices(dimensions) of one to three dimensions"""
+    if len(dimensions) == 1:
+        return np.arange(dimensions[0])[None, :].copy()
+    result = np.empty((len(dimensions), *dimensions), np.int64)
+    if len(dimensions) == 2:
+        result[0] = np.arange(dimensions[0])[:, None]
+        result[1] = np.arange(dimensions[1])[None, :]
+    else:
+        result[0] = np.arange(dimensions[0])[:, None, None]
+        result[1] = np.arange(dimensions[1])[None, :, None]
+        result[2] = np.arange(dimensions[2])[None, None, :]
+    return result
+
+
+def _positions(index):
+    a = np.asarray(index)
+    if np._typestr(a) == "b1":
+        return np.nonzero(a)[0]
+    return a
+
+
+def numpy_ix_(*args):
+    """np.ix_(*args) of one to three sequences"""
+    x = _positions(args[0])
+    if len(args) == 1:
+        return (x,)
+    y = _positions(args[1])
+    if len(args) == 2:
+        return x[:, None], y[None, :]
+    z = _positions(args[2])
+    return x[:, None, None], y[None, :, None], z[None, None, :]
+
+
+def numpy_broadcast_arrays(*args):
+    """np.broadcast_arrays(*args) of one to three arrays"""
+    if len(args) == 1:
+        return (args[0],)
+    if len(args) == 2:
+        shape = np.add(np.not_equal(args[0], args[0]), np.not_equal(args[1], args[1])).shape
+        return np.broadcast_to(args[0], shape), np.broadcast_to(args[1], shape)
+    both = np.add(np.not_equal(args[0], args[0]), np.not_equal(args[1], args[1]))
+    shape3 = np.add(both, np.not_equal(args[2], args[2])).shape
+    return (
+        np.broadcast_to(args[0], shape3),
+        np.broadcast_to(args[1], shape3),
+        np.broadcast_to(args[2], shape3),
+    )
+
+
+def ufunc_at(ufunc, a, indices, b):
+    """ufunc.at(a, indices, b): every index counts, those that are repeated, too"""
+    places = np.asarray(np.arange(a.size).reshape(a.shape)[indices])
+    values = np.broadcast_to(b, places.shape)
+    for k in range(places.size):
+        at = places.flat[k]
+        a.flat[at] = ufunc(a.flat[at], values.flat[k])
