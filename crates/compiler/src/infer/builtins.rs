@@ -86,6 +86,11 @@ impl Session<'_> {
                 Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                     (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
                 }
+                Kind::Record(record) => (AbsVal::literal(Const::Int(record.fields.len() as i128)), Intrinsic::Known),
+                Kind::Dtype(item) if item.as_record().is_some() => {
+                    let count = item.as_record().map_or(0, |r| r.fields.len());
+                    (AbsVal::literal(Const::Int(count as i128)), Intrinsic::Known)
+                }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
                 Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
@@ -162,6 +167,7 @@ impl Session<'_> {
             ("builtins.tuple", [t]) if t.tuple_items().is_some() => {
                 (AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())), Intrinsic::Identity)
             }
+            ("builtins.tuple", [t]) if t.as_record().is_some() => (AbsVal { ty: super::record::as_tuple(*t), constant: None }, Intrinsic::RecordItems),
             ("builtins.tuple", []) => (AbsVal::of(Ty::tuple(&[])), Intrinsic::Known),
             ("builtins.isinstance", [_, _]) => {
                 let is = is_instance(frame, args[0].ty(), ty_of(&args[1].abs))?;
@@ -242,6 +248,8 @@ impl Session<'_> {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 (!receiver.is_complex() || to.is_complex()).then(|| (AbsVal::of(to), Intrinsic::Receiver))
             }
+            (Kind::Record(_), "copy", []) => Some((AbsVal::of(super::record::item(receiver, false)), Intrinsic::RecordCopy)),
+            (Kind::Record(_), "item", []) => super::record::as_tuple(receiver).map(|t| (AbsVal::of(t), Intrinsic::RecordItems)),
             (Kind::Time { .. }, "astype" | "view", [_]) => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 match (name, promote::fit(receiver, to)) {

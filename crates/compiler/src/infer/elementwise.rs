@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::AbsVal;
+use super::{AbsVal, record};
 use super::op::{plain, ty_of};
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::{Kind, Layout, Ty};
@@ -67,6 +67,14 @@ pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<Ab
 /// A comparison if one operand is an array.
 pub(super) fn compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
     apply(ufunc::of_compare(op), &[a, b])
+}
+
+/// `==` or `!=` of arrays of the same records, or of one with a record.
+pub(super) fn compare_records(op: CompareOp, x: Ty, y: Ty) -> Option<AbsVal> {
+    let dtype = |t: Ty| t.as_array().map_or_else(|| record::item(t, false), |a| a.dtype);
+    let same = dtype(x) == dtype(y) && record::has_equality(dtype(x)) && matches!(op, CompareOp::Eq | CompareOp::Ne);
+    let ndim = [x, y].iter().filter_map(|t| t.as_array()).map(|a| a.ndim).max()?;
+    (same && ndim > 0).then(|| AbsVal::of(Ty::array(Ty::bool(), ndim, Layout::C)))
 }
 
 /// `op a` for an array.

@@ -59,6 +59,7 @@ impl Session<'_> {
                 let fill = fill_of(name);
                 let dtype = dtype(frame, a.get("dtype"), Ty::float(64))?;
                 let (ty, shape) = new_array(frame, name, &a, dtype)?;
+                check_fill(frame, name, fill, dtype)?;
                 resolved(ty, Intrinsic::NewArray { fill, dtype, shape: ShapeFrom::Argument }, vec![shape])
             }
             "full" => {
@@ -164,6 +165,14 @@ fn fill_of(name: &str) -> Fill {
         Fill::Value
     } else {
         Fill::Nothing
+    }
+}
+
+/// There is no record that is one.
+fn check_fill(frame: &Frame, name: &str, fill: Fill, dtype: Ty) -> Result<()> {
+    match (fill, dtype.as_record()) {
+        (Fill::One, Some(_)) => Err(frame.error(Code::BadArguments, format!("np.{name}() cannot fill items of type {dtype}"))),
+        _ => Ok(()),
     }
 }
 

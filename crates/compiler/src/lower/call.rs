@@ -279,6 +279,13 @@ impl Body<'_, '_, '_> {
                 let tuple = Typed::new(receiver, callee.vals.clone());
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
             }
+            Intrinsic::RecordItems | Intrinsic::RecordCopy => {
+                let record = match *callee.ty.kind() {
+                    Kind::Method(receiver, _) => Typed::new(receiver, callee.vals.clone()),
+                    _ => self.unwrap(&args[0])?,
+                };
+                if *what == Intrinsic::RecordItems { self.record_items(&record)? } else { self.record_copy(&record)? }
+            }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
             Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,

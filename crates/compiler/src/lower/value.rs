@@ -18,6 +18,20 @@ pub fn machine(ty: Ty) -> SmallVec<[Type; 4]> {
     out
 }
 
+/// The types of the parts of an array's item, as memory has them one after the other. Records are pieces of
+/// any kind.
+pub fn item_types(dtype: Ty) -> SmallVec<[Type; 4]> {
+    let Some(record) = dtype.as_record() else { return machine(dtype) };
+    let mut left = record.size;
+    let mut out = SmallVec::new();
+    for ty in [Type::I64, Type::I32, Type::I16, Type::I8] {
+        let count = left / ty.bytes();
+        out.extend(std::iter::repeat_n(ty, count as usize));
+        left -= count * ty.bytes();
+    }
+    out
+}
+
 fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
     match ty.kind() {
         Kind::Bool => out.push(Type::I1),
