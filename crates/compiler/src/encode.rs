@@ -7,7 +7,9 @@
 use std::fmt;
 
 use crate::host::{Const, Described};
-use crate::types::{ArrayTy, Facet, Kind, Layout, NamedTuple, PyRef, Signature, Ty};
+use crate::types::{
+    ArrayTy, Facet, Field, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+};
 
 /// What has no meaning outside of the compilation it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +154,11 @@ impl Encoder {
             }
             Kind::Caught => self.u8(28),
             Kind::List(item) => self.around(29, *item)?,
+            Kind::Time { delta, unit } => self.bytes.extend([40, u8::from(*delta), unit.code()]),
+            Kind::Record(record) => {
+                self.u8(41);
+                self.record(record)?;
+            }
             Kind::Unknown => return Err(Local("the type of what is in an empty list")),
             Kind::Closure(_) => return Err(Local("the type of an inner function")),
             Kind::Cell(_) => return Err(Local("the type of a variable of inner functions")),
@@ -177,6 +184,22 @@ impl Encoder {
         self.str(&class.name);
         self.length(class.fields.len());
         class.fields.iter().for_each(|field| self.str(field));
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), Local> {
+        self.u32(record.size);
+        self.bool(record.aligned);
+        self.bool(record.readonly);
+        self.length(record.fields.len());
+        for field in &record.fields {
+            self.str(&field.name);
+            self.option(field.title.as_deref(), Encoder::str);
+            self.length(field.shape.len());
+            field.shape.iter().for_each(|&n| self.u32(n));
+            self.u32(field.offset);
+            self.ty(field.ty)?;
+        }
+        Ok(())
     }
 
     fn array(&mut self, array: ArrayTy) -> Result<(), Local> {
@@ -365,8 +388,41 @@ impl<'a> Decoder<'a> {
                 result: self.ty()?,
                 args: self.types()?,
             })),
+            40 => Kind::Time {
+                delta: self.bool()?,
+                unit: Unit::of_code(self.u8()?)?,
+            },
+            41 => Kind::Record(Box::new(self.record()?)),
             _ => return None,
         }))
+    }
+
+    fn record(&mut self) -> Option<Record> {
+        let size = self.u32()?;
+        let (aligned, readonly) = (self.bool()?, self.bool()?);
+        let fields = (0..self.length()?)
+            .map(|_| {
+                let name = self.str()?.into();
+                let title = self.option(|this| this.str().map(Into::into))?;
+                let shape = (0..self.length()?)
+                    .map(|_| self.u32())
+                    .collect::<Option<_>>()?;
+                let offset = self.u32()?;
+                Some(Field {
+                    name,
+                    title,
+                    ty: self.ty()?,
+                    shape,
+                    offset,
+                })
+            })
+            .collect::<Option<_>>()?;
+        Some(Record {
+            fields,
+            size,
+            aligned,
+            readonly,
+        })
     }
 
     fn named_tuple(&mut self) -> Option<NamedTuple> {
@@ -444,6 +500,23 @@ mod tests {
                 readonly: true,
                 aligned: false,
             }),
+            Kind::Time {
+                delta: true,
+                unit: Unit::Nano,
+            },
+            Kind::Record(Box::new(Record {
+                fields: [Field {
+                    name: "x".into(),
+                    title: Some("y".into()),
+                    ty: f4,
+                    shape: [2, 3].into(),
+                    offset: 8,
+                }]
+                .into(),
+                size: 32,
+                aligned: true,
+                readonly: false,
+            })),
             Kind::Range(Ty::py_int(), Some(-2)),
             Kind::Range(Ty::py_int(), None),
             Kind::Slice([true, false, true]),

@@ -24,7 +24,7 @@ use crate::source::Span;
 use crate::types::{CellSite, PyRef, Ty};
 
 pub mod absval;
-mod attribute;
+pub mod attribute;
 mod builtins;
 mod call;
 pub mod creation;
@@ -37,9 +37,11 @@ mod linalg;
 pub mod list;
 mod numpy;
 mod op;
+pub mod record;
 pub mod reduce;
 mod solve;
 mod ufunc;
+mod time;
 mod unroll;
 mod views;
 

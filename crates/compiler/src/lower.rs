@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Inst, Op, Terminator};
 use crate::host::Const;
+use crate::infer::record::named_field;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::tir::{self, FuncId, Hint, Loc, Program, Term, build::Builder};
 use crate::types::{Kind, Ty};
@@ -33,9 +34,11 @@ mod iter;
 mod linalg;
 mod list;
 mod raise;
+mod record;
 mod reduce;
 mod scalar;
 mod text;
+mod time;
 mod ufunc;
 mod vector_math;
 pub mod value;
@@ -361,6 +364,12 @@ impl Body<'_, '_, '_> {
             Op::SetItem(a, i, v) => {
                 let (a, i, v) = (self.get(*a), self.get(*i), self.get(*v));
                 self.set_item(&a, &i, &v)?;
+                Vals::new()
+            }
+            Op::SetAttr(a, name, v) => {
+                let (a, v) = (self.get(*a), self.get(*v));
+                let Some(field) = named_field(a.ty, name) else { return Err(self.bug(format!("no field {name}"))) };
+                self.set_field(&a, field, &v)?;
                 Vals::new()
             }
             Op::Call { callee, .. } => {

@@ -13,6 +13,11 @@ use rustc_hash::FxHashSet;
 
 pub mod join;
 pub mod promote;
+pub mod record;
+pub mod time;
+
+pub use record::{Field, Record};
+pub use time::Unit;
 
 /// A type.
 #[derive(Clone, Copy)]
@@ -66,6 +71,10 @@ pub enum Kind {
     Float { bits: u8, weak: bool },
     /// `bits` of both parts together: 64 or 128.
     Complex { bits: u8, weak: bool },
+    /// A date, or (`delta`) a duration: an integer number of units.
+    Time { delta: bool, unit: Unit },
+    /// An item of a structured array: a reference to it.
+    Record(Box<Record>),
     Str,
     Tuple(Box<[Ty]>),
     NamedTuple(NamedTuple, Box<[Ty]>),
@@ -199,6 +208,9 @@ impl Ty {
     pub fn py_complex() -> Ty {
         Ty::new(Kind::Complex { bits: 128, weak: true })
     }
+    pub fn time(delta: bool, unit: Unit) -> Ty {
+        Ty::new(Kind::Time { delta, unit })
+    }
     pub fn str() -> Ty {
         Ty::new(Kind::Str)
     }
@@ -283,6 +295,27 @@ impl Ty {
     pub fn is_integral(self) -> bool {
         self.is_bool() || self.is_int()
     }
+    /// A date or a duration.
+    pub fn is_time(self) -> bool {
+        matches!(self.kind(), Kind::Time { .. })
+    }
+    /// Whether it is a duration, and its unit.
+    pub fn as_time(self) -> Option<(bool, Unit)> {
+        match *self.kind() {
+            Kind::Time { delta, unit } => Some((delta, unit)),
+            _ => None,
+        }
+    }
+    pub fn as_record(self) -> Option<&'static Record> {
+        match self.0 {
+            Kind::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+    /// What arrays can have as items.
+    pub fn is_item(self) -> bool {
+        self.is_scalar() || self.is_time() || self.as_record().is_some()
+    }
     pub fn is_signed(self) -> bool {
         matches!(self.kind(), Kind::Int { signed: true, .. })
     }
@@ -290,13 +323,14 @@ impl Ty {
     pub fn bits(self) -> u32 {
         match *self.kind() {
             Kind::Bool => 8,
+            Kind::Time { .. } => 64,
             Kind::Int { bits, .. } | Kind::Float { bits, .. } | Kind::Complex { bits, .. } => u32::from(bits),
             _ => 0,
         }
     }
     /// Bytes of an array element of this type.
     pub fn itemsize(self) -> u32 {
-        self.bits() / 8
+        self.as_record().map_or(self.bits() / 8, |r| r.size)
     }
     pub fn as_array(self) -> Option<ArrayTy> {
         match *self.kind() {
@@ -414,6 +448,21 @@ impl fmt::Display for Ty {
             Kind::Int { bits, signed, .. } => write!(f, "{}int{bits}", if *signed { "" } else { "u" }),
             Kind::Float { bits, .. } => write!(f, "float{bits}"),
             Kind::Complex { bits, .. } => write!(f, "complex{bits}"),
+            Kind::Time { delta, unit } => {
+                f.write_str(if *delta { "timedelta64" } else { "datetime64" })?;
+                if *unit == Unit::Generic { Ok(()) } else { write!(f, "[{unit}]") }
+            }
+            Kind::Record(record) => {
+                f.write_str("Record(")?;
+                for (i, field) in record.fields.iter().enumerate() {
+                    f.write_str(if i == 0 { "" } else { ", " })?;
+                    write!(f, "{}: {}", field.name, field.ty)?;
+                    if !field.shape.is_empty() {
+                        write!(f, "{:?}", field.shape)?;
+                    }
+                }
+                f.write_str(")")
+            }
             Kind::Str => f.write_str("unicode_type"),
             Kind::Tuple(items) => {
                 if items.len() > 1 && items.iter().all(|t| *t == items[0]) {

@@ -13,7 +13,7 @@ use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
 use crate::infer::intrinsic::{Class, RealFn};
 use crate::tir::Un;
-use crate::types::{Kind, Ty, promote};
+use crate::types::{Kind, Ty, Unit, promote, time};
 
 mod table;
 
@@ -61,6 +61,8 @@ pub enum Scalar {
     /// Times a factor.
     Scale(f64),
     Classify(Class),
+    /// Of dates and durations.
+    IsNat,
     SignBit,
     Spacing,
     Modf,
@@ -97,12 +99,12 @@ impl Operand {
     /// The operand that a value is: an array's elements, or a scalar. `None` for other types.
     pub fn of(ty: Ty, constant: Option<&Const>) -> Option<Operand> {
         let known = match constant {
-            Some(Const::Int(i)) => Some(*i),
+            Some(Const::Int(i)) if ty.is_int() => Some(*i),
             _ => None,
         };
         match *ty.kind() {
             Kind::Array(a) => Some(Operand { ty: a.dtype, known: None, is_array: true }),
-            _ => ty.is_scalar().then_some(Operand { ty, known, is_array: false }),
+            _ => (ty.is_scalar() || ty.is_time()).then_some(Operand { ty, known, is_array: false }),
         }
     }
 }
@@ -111,6 +113,8 @@ impl Operand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     NoLoop,
+    /// Durations whose units have nothing in common.
+    Units,
     /// There is one, which gives float16.
     Float16,
 }
@@ -148,6 +152,7 @@ pub fn by_name(name: &str) -> Option<&'static Row> {
 /// The loop for these operands: the first to which all can be cast safely, or, if a type of results is
 /// asked for, the first that gives it and to which they can be cast without a change of kind.
 pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Loop, Refusal> {
+    let unit = common_unit(operands)?;
     let types = adapted(row, operands);
     let scalar_only = !operands.iter().any(|o| o.is_array);
     let mut refusal = Refusal::NoLoop;
@@ -161,7 +166,7 @@ pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Lo
         if fits && outputs.is_empty() {
             break;
         }
-        if !fits || wanted.is_some_and(|w| w != dtype(outputs[0]) || outputs.contains(&b'e')) {
+        if !fits || unit.is_none() && inputs.iter().any(|l| b"mM".contains(l)) || wanted.is_some_and(|w| w != dtype(outputs[0]) || outputs.contains(&b'e')) {
             continue;
         }
         if outputs.contains(&b'e') {
@@ -172,9 +177,30 @@ pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Lo
             }
             continue;
         }
-        return Ok(Loop { inputs: inputs.iter().map(|&l| dtype(l)).collect(), outputs: outputs.iter().map(|&l| dtype(l)).collect() });
+        let types = |letters: &[u8]| letters.iter().map(|&l| of_unit(dtype(l), unit)).collect::<SmallVec<[Ty; 3]>>();
+        return Ok(Loop { inputs: types(inputs), outputs: types(outputs).into_iter().collect() });
     }
     Err(refusal)
+}
+
+/// The unit that the dates and durations among the operands meet in; none if there are none.
+fn common_unit(operands: &[Operand]) -> Result<Option<Unit>, Refusal> {
+    let mut times = operands.iter().filter_map(|o| o.ty.as_time());
+    let Some(first) = times.next() else { return Ok(None) };
+    let mut unit = first;
+    for other in times {
+        // What years and months of a duration have met does not become days later.
+        unit = (unit.0 || other.0, time::common(unit, other).ok_or(Refusal::Units)?);
+    }
+    Ok(Some(unit.1))
+}
+
+/// A date or duration of this unit; other types as they are.
+fn of_unit(ty: Ty, unit: Option<Unit>) -> Ty {
+    match (ty.as_time(), unit) {
+        (Some((delta, _)), Some(unit)) => Ty::time(delta, unit),
+        _ => ty,
+    }
 }
 
 /// What a loop has to take for an operand.
@@ -186,6 +212,9 @@ enum Input {
 
 fn adapted(row: &Row, operands: &[Operand]) -> SmallVec<[Input; 3]> {
     let skip = usize::from(row.scalar == Scalar::Select);
+    if operands.iter().any(|o| o.ty.is_time()) {
+        return operands.iter().map(|o| Input::Exactly(o.ty.strong())).collect();
+    }
     let others = &operands[skip.min(operands.len())..];
     let strong = others.iter().map(|o| o.ty).filter(|t| !t.is_weak()).reduce(promote::common_dtype);
     let is_comparison = matches!(row.scalar, Scalar::Compare(_));
@@ -226,6 +255,8 @@ fn dtype(letter: u8) -> Ty {
         b'I' => Ty::int(32, false),
         b'L' => Ty::int(64, false),
         b'e' | b'f' => Ty::float(32),
+        b'M' => Ty::time(false, Unit::Generic),
+        b'm' => Ty::time(true, Unit::Generic),
         b'F' => Ty::complex(64),
         b'D' => Ty::complex(128),
         _ => Ty::float(64),
@@ -243,11 +274,18 @@ fn rank(t: Ty) -> u8 {
 
 /// `np.can_cast(from, to, "safe")`.
 pub fn can_cast(from: Ty, to: Ty) -> bool {
+    if let (Some((a, x)), Some((b, y))) = (from.as_time(), to.as_time()) {
+        return a == b && x <= y && time::conversion(a, x, y).is_some();
+    }
     is_safe(from, letter(to))
 }
 
 /// The letter of a type.
 pub fn letter(ty: Ty) -> u8 {
+    match ty.as_time() {
+        Some((delta, _)) => return if delta { b'm' } else { b'M' },
+        None => {}
+    }
     *b"?bhilBHILfFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
 }
 
@@ -255,6 +293,9 @@ pub fn letter(ty: Ty) -> u8 {
 fn is_safe(from: Ty, letter: u8) -> bool {
     let to = dtype(letter);
     match (from.kind(), to.kind()) {
+        (Kind::Time { delta: a, .. }, Kind::Time { delta: b, .. }) => a == b,
+        (Kind::Time { .. }, _) => false,
+        (_, Kind::Time { delta, .. }) => *delta && from.is_integral(),
         (Kind::Bool, _) => true,
         (Kind::Int { .. }, _) if letter == b'e' => from.bits() == 8,
         (Kind::Int { signed: false, bits: a, .. }, Kind::Int { signed: true, bits: b, .. }) => a < b,
@@ -270,6 +311,12 @@ fn is_safe(from: Ty, letter: u8) -> bool {
 
 /// `np.can_cast(from, to, "same_kind")`.
 pub fn same_kind(from: Ty, to: Ty) -> bool {
+    if let (Some((a, x)), Some((b, y))) = (from.as_time(), to.as_time()) {
+        return a == b && time::conversion(a, x, y).is_some();
+    }
+    if from.is_time() || to.is_time() {
+        return is_safe(from, letter(to));
+    }
     let negative = |t: Ty| t.is_signed();
     rank(from) <= rank(to) && !(negative(from) && to.is_int() && !negative(to))
 }
@@ -313,6 +360,21 @@ mod tests {
     }
 
     #[test]
+    fn dates_and_durations_meet_in_the_finer_unit() {
+        let (day, seconds, months) = (Ty::time(false, Unit::Day), Ty::time(true, Unit::Second), Ty::time(true, Unit::Month));
+        assert_eq!(outputs("add", &[day, seconds]), "datetime64[s]");
+        assert_eq!(outputs("subtract", &[day, day]), "timedelta64[D]");
+        assert_eq!(outputs("add", &[day, day]), "NoLoop");
+        assert_eq!(outputs("add", &[day, Ty::py_int()]), "datetime64[D]");
+        assert_eq!(outputs("add", &[day, Ty::py_float()]), "NoLoop");
+        assert_eq!(outputs("add", &[day, months]), "Units");
+        assert_eq!(outputs("multiply", &[seconds, Ty::int(8, true)]), "timedelta64[s]");
+        assert_eq!(outputs("divide", &[seconds, seconds]), "float64");
+        assert_eq!(outputs("divmod", &[seconds, seconds]), "int64 timedelta64[s]");
+        assert_eq!(outputs("isnat", &[Ty::int(64, true)]), "NoLoop");
+    }
+
+    #[test]
     fn a_wanted_type_is_given() {
         let row = by_name("add").expect("a row");
         let operands = [Operand { ty: Ty::int(64, true), known: None, is_array: true }, Operand { ty: Ty::py_int(), known: Some(3), is_array: false }];
@@ -329,7 +391,7 @@ mod tests {
             for (inputs, outputs) in row.each_loop() {
                 assert_eq!(inputs.len(), row.operands(), "{}", row.name());
                 assert!(outputs.is_empty() || outputs.len() == row.results(), "{}", row.name());
-                assert!(inputs.iter().chain(outputs).all(|l| b"?bBhHiIlLefdFD".contains(l)), "{}", row.name());
+                assert!(inputs.iter().chain(outputs).all(|l| b"?bBhHiIlLefdFDmM".contains(l)), "{}", row.name());
             }
         }
         let count = names.len();

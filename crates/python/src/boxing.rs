@@ -13,11 +13,12 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
+use crate::dtypes::Item;
 use crate::handles::{self, Pins};
 use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{errors, functions, known, layouts, types};
+use crate::{dtypes, errors, functions, known, layouts, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
@@ -38,6 +39,10 @@ pub enum Plan {
     Optional(Box<Plan>, usize),
     Array(ArrayPlan),
     List(Box<ListPlan>),
+    /// A date or duration, with its dtype.
+    Time(*mut PyObject),
+    /// A record of this dtype, a copy.
+    Record(*mut PyObject),
     /// `range` or `slice`, called with start, stop and step.
     Parts {
         class: *mut PyObject,
@@ -59,7 +64,7 @@ pub enum Part {
 }
 
 pub struct ArrayPlan {
-    num: Num,
+    item: Item,
     ndim: usize,
     readonly: bool,
 }
@@ -139,9 +144,22 @@ impl Plan {
             Kind::Optional(inner) => {
                 Plan::Optional(Box::new(Plan::new(py, *inner, pins)?), slots(*inner))
             }
-            Kind::Array(array) => match Num::of(array.dtype) {
-                Some(num) => Plan::Array(ArrayPlan {
-                    num,
+            Kind::Time { .. } => {
+                let dtype = dtypes::make(py, ty)?;
+                pins.add(&dtype);
+                Plan::Time(dtype.as_ptr())
+            }
+            Kind::Record(_) => {
+                // Of the class that has its fields as attributes.
+                let class = py.import("numpy")?.getattr("record")?;
+                let parts = (class, dtypes::make(py, ty)?);
+                let dtype = py.import("numpy")?.call_method1("dtype", (parts,))?;
+                pins.add(&dtype);
+                Plan::Record(dtype.as_ptr())
+            }
+            Kind::Array(array) => match Item::of(py, array.dtype, pins) {
+                Some(item) => Plan::Array(ArrayPlan {
+                    item,
                     ndim: usize::from(array.ndim),
                     readonly: array.readonly,
                 }),
@@ -280,6 +298,17 @@ impl Plan {
                     plan.make(slots, cx)
                 }
                 Plan::Array(plan) => plan.make(slots, cx),
+                Plan::Time(descr) => {
+                    let mut value = take(slots);
+                    numpy().make_scalar((&raw mut value).cast(), *descr)
+                }
+                Plan::Record(descr) => {
+                    let owner = take(slots) as usize;
+                    let data = core::ptr::with_exposed_provenance_mut(take(slots) as usize);
+                    let object = numpy().make_scalar(data, *descr);
+                    memory::owner_release(core::ptr::with_exposed_provenance_mut(owner));
+                    object
+                }
                 Plan::List(plan) => plan.make(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
@@ -301,7 +330,19 @@ impl Plan {
         unsafe {
             match self {
                 Plan::None | Plan::Object(_) => {}
-                Plan::Bool | Plan::Int | Plan::Uint(_) | Plan::F32 | Plan::F64 | Plan::Function => {
+                Plan::Bool
+                | Plan::Int
+                | Plan::Uint(_)
+                | Plan::F32
+                | Plan::F64
+                | Plan::Function
+                | Plan::Time(_) => {
+                    take(slots);
+                }
+                Plan::Record(_) => {
+                    memory::owner_release(core::ptr::with_exposed_provenance_mut(
+                        take(slots) as usize
+                    ));
                     take(slots);
                 }
                 Plan::C64 | Plan::C128 => {
@@ -363,6 +404,7 @@ fn class_object(py: Python<'_>, ty: Ty) -> PyResult<Bound<'_, PyAny>> {
             };
             py.import("builtins")?.getattr(name)
         }
+        Kind::Dtype(inner) if Num::of(inner).is_none() => dtypes::make(py, inner),
         Kind::Class(inner) | Kind::Dtype(inner) => match Num::of(inner) {
             Some(num) => {
                 // SAFETY: kept alive for good.
@@ -505,12 +547,19 @@ impl ArrayPlan {
                     && (!readonly || array.flags & numpy::WRITEABLE == 0)
                     && core::slice::from_raw_parts(array.shape, self.ndim) == shape
                     && core::slice::from_raw_parts(array.strides, self.ndim) == strides
-                    && numpy().descr_num(array.descr) == Some(self.num);
+                    && self.item.is(array.descr);
                 if same {
                     return new_ref(object);
                 }
             }
-            numpy().view(self.num, data, shape, strides, !readonly, new_ref(object))
+            numpy().view(
+                self.item.descr,
+                data,
+                shape,
+                strides,
+                !readonly,
+                new_ref(object),
+            )
         }
     }
 
@@ -533,7 +582,14 @@ impl ArrayPlan {
                 memory::owner_release(buffer);
                 return base;
             }
-            numpy().view(self.num, data, shape, strides, !self.readonly, base)
+            numpy().view(
+                self.item.descr,
+                data,
+                shape,
+                strides,
+                !self.readonly,
+                base,
+            )
         }
     }
 
@@ -542,7 +598,7 @@ impl ArrayPlan {
         // SAFETY: the view does not outlive this function.
         unsafe {
             let view = numpy().view(
-                self.num,
+                self.item.descr,
                 data,
                 shape,
                 strides,

@@ -18,7 +18,7 @@ use pyo3::types::{
 use rustc_hash::FxHashMap;
 
 use crate::handles::{self, Pins};
-use crate::numpy::numpy;
+use crate::numpy::{self, numpy};
 use crate::{dispatcher, functions, layouts, typeof_};
 
 pub struct PyHost<'py> {
@@ -114,7 +114,7 @@ impl<'py> PyHost<'py> {
             typeof_::type_of(object, &mut pins)
         };
         // A list of the outside could change after it was frozen.
-        let found = found.and_then(|ty| match ty.filter(|&ty| !has_list(ty)) {
+        let found = found.and_then(|ty| match ty.filter(|&ty| !is_changeable(ty)) {
             Some(ty) => frozen(object, ty, &mut pins).map(Some),
             None => Ok(None),
         });
@@ -151,6 +151,11 @@ impl<'py> PyHost<'py> {
 
     /// The constant that an object of a type is.
     fn constant(&self, object: &Bound<'py, PyAny>, ty: Ty) -> PyResult<Option<Const>> {
+        if ty.is_time() {
+            // SAFETY: of one of these classes, as its type says.
+            let (value, _) = unsafe { numpy::time_value(object.as_ptr()) };
+            return Ok(Some(Const::Int(value.into())));
+        }
         // NumPy scalars, as the Python numbers that they are equal to.
         // SAFETY: alive.
         let class = unsafe { layouts::class(object.as_ptr()) };
@@ -222,10 +227,11 @@ impl<'py> PyHost<'py> {
     }
 }
 
-fn has_list(ty: Ty) -> bool {
+/// Whether a value of the type has parts that may change: lists and records.
+fn is_changeable(ty: Ty) -> bool {
     match ty.kind() {
-        Kind::List(_) => true,
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| has_list(item)),
+        Kind::List(_) | Kind::Record(_) => true,
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| is_changeable(item)),
         _ => false,
     }
 }

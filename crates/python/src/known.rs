@@ -10,7 +10,7 @@ use pyo3::types::{PyModule, PyString, PyType};
 
 use crate::handles::Pins;
 use crate::numpy::numpy;
-use crate::{dispatcher, functions, types};
+use crate::{dispatcher, dtypes, functions, types};
 
 /// The type of a module, function, class, dtype or jitted function; `None` for other objects and for
 /// those that the compiler has no name for. Objects that the type refers to are pinned.
@@ -30,9 +30,7 @@ pub fn type_of(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty
     }
     // SAFETY: alive.
     if unsafe { pyo3::ffi::PyObject_TypeCheck(object.as_ptr(), numpy().dtype) } != 0 {
-        // SAFETY: a dtype.
-        let num = unsafe { numpy().descr_num(object.as_ptr()) };
-        return Ok(num.map(|num| Ty::new(Kind::Dtype(num.ty()))));
+        return Ok(dtypes::type_of(object)?.map(|item| Ty::new(Kind::Dtype(item))));
     }
     if let Some(encode) = type_encoder(object)? {
         return Ok(match types::decode(&encode.call1((object,))?, pins) {

@@ -21,6 +21,7 @@ mod cache;
 mod capture;
 mod dispatch;
 mod dispatcher;
+mod dtypes;
 mod engine;
 mod errors;
 mod functions;

@@ -201,6 +201,7 @@ pub fn rank(from: Ty, to: Ty) -> Option<Rank> {
                 && (a.aligned || !b.aligned);
             fits.then_some(Rank::Safe)
         }
+        (Kind::Record(a), Kind::Record(b)) => a.has_fields_of(b).then_some(Rank::Safe),
         (Kind::Tuple(a), Kind::Tuple(b)) => items(a, b),
         (Kind::NamedTuple(c, a), Kind::NamedTuple(d, b)) if c.class == d.class => items(a, b),
         // A function without explicit signatures is compiled for the one that is asked for.
@@ -224,7 +225,8 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 /// Number of slots that a value of a type takes; see `abi::layout`.
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
-        Kind::Str | Kind::List(_) | Kind::Function(_) => 1,
+        Kind::Str | Kind::List(_) | Kind::Function(_) | Kind::Time { .. } => 1,
+        Kind::Record(_) => ferdelance_abi::layout::array_slots(0),
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()

@@ -7,15 +7,17 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
-use ferdelance_compiler::types::{ArrayTy, Layout, Ty};
+use ferdelance_compiler::types::{ArrayTy, Layout};
 use ferdelance_runtime::linalg::{Loop, Matmul, set_matmul};
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use crate::dtypes;
 use crate::layouts::{HEADER, class, field};
 use crate::num::Num;
+
 
 pub const C_CONTIGUOUS: c_int = 0x1;
 pub const F_CONTIGUOUS: c_int = 0x2;
@@ -63,6 +65,7 @@ pub struct NumPy {
     pub ndarray: *mut PyTypeObject,
     pub generic: *mut PyTypeObject,
     pub dtype: *mut PyTypeObject,
+    scalar: unsafe extern "C" fn(*mut c_void, *mut PyObject, *mut PyObject) -> *mut PyObject,
     new_from_descr: NewFromDescr,
     set_base: unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> c_int,
     /// The dtype of each machine scalar, in native byte order.
@@ -131,10 +134,14 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         )));
     }
     // SAFETY: the table of ABI version 2 has these entries, by NumPy's published header.
-    let (ndarray, dtype, new_from_descr, set_base) = unsafe {
+    let (ndarray, dtype, scalar, new_from_descr, set_base) = unsafe {
         (
             (*table.add(2)).cast::<PyTypeObject>(),
             (*table.add(3)).cast::<PyTypeObject>(),
+            core::mem::transmute::<
+                *mut c_void,
+                unsafe extern "C" fn(*mut c_void, *mut PyObject, *mut PyObject) -> *mut PyObject,
+            >(*table.add(60)),
             core::mem::transmute::<*mut c_void, NewFromDescr>(*table.add(94)),
             core::mem::transmute::<
                 *mut c_void,
@@ -186,6 +193,7 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         ndarray,
         generic,
         dtype,
+        scalar,
         new_from_descr,
         set_base,
         descrs,
@@ -280,6 +288,9 @@ fn test(py: Python<'_>, module: &Bound<'_, PyModule>, numpy: &NumPy) -> PyResult
         if numpy.descr_num(swapped.as_ptr()).is_some() {
             return Err(wrong());
         }
+        if !others_are_known(module)? {
+            return Err(wrong());
+        }
         for &(class, num) in &numpy.scalars {
             let one = Bound::from_borrowed_ptr(py, class.cast()).call1((1,))?;
             let bytes: Vec<u8> = one.call_method0("tobytes")?.extract()?;
@@ -320,6 +331,15 @@ impl NumPy {
         self.descrs[num as usize]
     }
 
+    /// A scalar with a dtype, a copy of what lies in memory; null with an exception on failure.
+    ///
+    /// # Safety
+    /// There is an item of the dtype; the GIL is held.
+    pub unsafe fn make_scalar(&self, data: *mut u8, descr: *mut PyObject) -> *mut PyObject {
+        // SAFETY: as promised.
+        unsafe { (self.scalar)(data.cast(), descr, core::ptr::null_mut()) }
+    }
+
     /// The machine scalar that the instances of a scalar class hold.
     pub fn scalar_num(&self, class: *mut PyTypeObject) -> Option<Num> {
         self.scalars
@@ -345,41 +365,47 @@ impl NumPy {
     ///
     /// # Safety
     /// `object` is an array.
-    pub unsafe fn array_type(&self, object: *mut PyObject) -> Option<ArrayTy> {
+    pub unsafe fn array_type(
+        &self,
+        py: Python<'_>,
+        object: *mut PyObject,
+    ) -> PyResult<Option<ArrayTy>> {
         // SAFETY: tested.
         let array = unsafe { &*object.cast::<Array>() };
         // SAFETY: an array's dtype.
-        let dtype = unsafe { self.descr_num(array.descr) }?.ty();
+        let descr = unsafe { Bound::from_borrowed_ptr(py, array.descr) };
+        let (Some(dtype), Ok(ndim)) = (dtypes::type_of(&descr)?, u8::try_from(array.nd)) else {
+            return Ok(None);
+        };
         let layout = match array.flags {
             flags if flags & C_CONTIGUOUS != 0 => Layout::C,
             flags if flags & F_CONTIGUOUS != 0 => Layout::F,
             _ => Layout::A,
         };
-        let ndim = u8::try_from(array.nd).ok()?;
-        Some(ArrayTy {
+        Ok(Some(ArrayTy {
             dtype,
             ndim,
             layout,
             readonly: array.flags & WRITEABLE == 0,
             aligned: array.flags & ALIGNED != 0,
-        })
+        }))
     }
 
     /// A new array over existing memory; takes over a reference to `base`, which keeps the memory. Null
     /// with an exception on failure.
     ///
     /// # Safety
-    /// The memory is valid for shape and strides as long as `base` lives; the GIL is held.
+    /// The memory is valid for shape and strides as long as `base` lives; the GIL is held; `descr` is a
+    /// dtype.
     pub unsafe fn view(
         &self,
-        num: Num,
+        descr: *mut PyObject,
         data: *mut u8,
         shape: &[isize],
         strides: &[isize],
         writeable: bool,
         base: *mut PyObject,
     ) -> *mut PyObject {
-        let descr = self.descr(num);
         // SAFETY: the call takes over a reference to the dtype; `base` is given to the array or released.
         unsafe {
             ffi::Py_IncRef(descr);
@@ -407,9 +433,56 @@ impl NumPy {
     }
 }
 
-/// The type of the elements, as a machine scalar.
-pub fn dtype_num(dtype: Ty) -> Option<Num> {
-    Num::of(dtype)
+/// Where a date or duration has its unit: the number of NumPy's unit, and how many of it are one.
+const TIME_UNIT: usize = HEADER + 8;
+/// Where a `np.void` has its data, its dtype and its flags, behind a size.
+const VOID_DATA: usize = HEADER + 8;
+const VOID_DESCR: usize = HEADER + 16;
+const VOID_FLAGS: usize = HEADER + 24;
+
+/// A NumPy date or duration: the number, and what says its unit.
+///
+/// # Safety
+/// `object` is a `np.datetime64` or `np.timedelta64`.
+pub unsafe fn time_value(object: *mut PyObject) -> (i64, u64) {
+    // SAFETY: tested.
+    unsafe { (field(object, HEADER), field(object, TIME_UNIT)) }
+}
+
+/// The data of a `np.void`, its dtype, and whether it can be written to.
+///
+/// # Safety
+/// `object` is a `np.void`.
+pub unsafe fn void_value(object: *mut PyObject) -> (*mut u8, *mut PyObject, bool) {
+    // SAFETY: tested.
+    unsafe {
+        let flags: c_int = field(object, VOID_FLAGS);
+        (
+            field(object, VOID_DATA),
+            field(object, VOID_DESCR),
+            flags & WRITEABLE != 0,
+        )
+    }
+}
+
+/// Whether dates and records lie as the functions above have it.
+fn others_are_known(module: &Bound<'_, PyModule>) -> PyResult<bool> {
+    let span = module.getattr("timedelta64")?.call1((5, "ms"))?;
+    let other = module.getattr("timedelta64")?.call1((5, "s"))?;
+    let records = module.getattr("zeros")?.call1((2, "i4,i8"))?;
+    let record = records.get_item(1)?;
+    let array = records.as_ptr().cast::<Array>();
+    // SAFETY: objects of these classes, just made; all are larger than what is read.
+    unsafe {
+        let (value, unit) = time_value(span.as_ptr());
+        let (data, descr, writeable) = void_value(record.as_ptr());
+        Ok(value == 5
+            && unit >> 32 == 1
+            && unit != time_value(other.as_ptr()).1
+            && data == (*array).data.add(12)
+            && descr == (*array).descr
+            && writeable)
+    }
 }
 
 /// The start of a NumPy scalar's value.

@@ -1,6 +1,6 @@
 //! The types of Python objects: what a value is to compiled code.
 
-use ferdelance_compiler::types::{Kind, Ty};
+use ferdelance_compiler::types::{Kind, Record, Ty};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -9,8 +9,8 @@ use pyo3::types::{
 };
 
 use crate::handles::Pins;
-use crate::numpy::numpy;
-use crate::{functions, known, layouts, types};
+use crate::numpy::{self, numpy};
+use crate::{dtypes, functions, known, layouts, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -34,7 +34,10 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     // SAFETY: both are classes.
     if unsafe { ffi::PyType_IsSubtype(class, numpy().generic) } != 0 {
         // Before float and complex, which np.float64 and np.complex128 derive from.
-        return Ok(numpy().scalar_num(class).map(|num| num.ty()));
+        return match numpy().scalar_num(class) {
+            Some(num) => Ok(Some(num.ty())),
+            None => scalar_type(object),
+        };
     }
     if object.is_exact_instance_of::<PyInt>() || is_plain_subclass::<PyInt>(object) {
         return Ok(int_type(object));
@@ -60,7 +63,8 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
             return Ok(None);
         }
         // SAFETY: an array.
-        return Ok(unsafe { numpy().array_type(object.as_ptr()) }.map(|array| array.ty()));
+        let array = unsafe { numpy().array_type(object.py(), object.as_ptr()) }?;
+        return Ok(array.map(|array| array.ty()));
     }
     if object.is_instance_of::<PyEllipsis>() {
         return Ok(Some(Ty::new(Kind::Ellipsis)));
@@ -73,6 +77,26 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
         return Ok(parts(object)?.map(|given| Ty::new(Kind::Slice(given))));
     }
     Ok(None)
+}
+
+/// The type of a NumPy scalar that is no machine scalar: a date, a duration, a record.
+fn scalar_type(object: &Bound<'_, PyAny>) -> PyResult<Option<Ty>> {
+    let Ok(dtype) = object.getattr("dtype") else {
+        return Ok(None);
+    };
+    let Some(ty) = dtypes::type_of(&dtype)? else {
+        return Ok(None);
+    };
+    let Some(record) = ty.as_record() else {
+        return Ok(Some(ty));
+    };
+    // SAFETY: what has fields is a `np.void`.
+    let (_, _, writeable) = unsafe { numpy::void_value(object.as_ptr()) };
+    let record = Record {
+        readonly: !writeable,
+        ..record.clone()
+    };
+    Ok(Some(Ty::new(Kind::Record(Box::new(record)))))
 }
 
 /// Which of start, stop and step of a range or slice are not None; `None` if one is no int64.

@@ -1,14 +1,14 @@
 //! Types as nested tuples: how they cross between Python and the compiler.
 //! `python/ferdelance/types/_encoding.py` is the other side and lists the forms.
 
-use ferdelance_compiler::types::{ArrayTy, Kind, Layout, NamedTuple, PyRef, Ty};
+use ferdelance_compiler::types::{ArrayTy, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::handles::{self, Pins};
 use crate::typeof_;
-use crate::{dispatcher, known};
+use crate::{dispatcher, dtypes, known};
 
 /// The encoding of a type.
 pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
@@ -19,6 +19,11 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::Int { bits, signed, weak } => ("int", *bits, *signed, *weak).into_pyobject(py)?,
         Kind::Float { bits, weak } => ("float", *bits, *weak).into_pyobject(py)?,
         Kind::Complex { bits, weak } => ("complex", *bits, *weak).into_pyobject(py)?,
+        Kind::Time { delta, unit } => {
+            let tag = if *delta { "timedelta" } else { "datetime" };
+            (tag, unit.name()).into_pyobject(py)?
+        }
+        Kind::Record(_) => ("record", dtypes::make(py, ty)?).into_pyobject(py)?,
         Kind::Tuple(items) => ("tuple", encode_all(py, items)?).into_pyobject(py)?,
         Kind::NamedTuple(class, items) => (
             "namedtuple",
@@ -145,6 +150,14 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             }
             Ty::new(Kind::Complex { bits, weak })
         }
+        "datetime" | "timedelta" => match Unit::by_name(&part(1)?.extract::<String>()?) {
+            Some(unit) => Ty::time(&*tag.to_cow()? == "timedelta", unit),
+            None => return unsupported(encoding),
+        },
+        "record" => match dtypes::type_of(&part(1)?)? {
+            Some(ty) => ty,
+            None => return unsupported(&part(1)?),
+        },
         "tuple" => Ty::tuple(&decode_all(&part(1)?, pins)?),
         "namedtuple" => {
             let class = named_tuple_class(&part(1)?, pins).ok_or_else(malformed)?;
@@ -158,7 +171,7 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
                 _ => return Err(malformed()),
             };
             let dtype = decode(&part(1)?, pins)?.strong();
-            if !dtype.is_scalar() {
+            if !dtype.is_item() {
                 return unsupported(encoding);
             }
             ArrayTy {

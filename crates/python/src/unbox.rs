@@ -12,6 +12,7 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 
+use crate::dtypes::Item;
 use crate::handles::Pins;
 use crate::layouts::{self, class};
 use crate::lists::{Lending, unboxing::ListPlan};
@@ -81,6 +82,17 @@ pub enum Plan {
         class: *mut PyTypeObject,
     },
     List(Box<ListPlan>),
+    /// A date or duration of this class and unit.
+    Time {
+        class: *mut PyTypeObject,
+        unit: u64,
+    },
+    /// A record: a `np.void`, or of a class derived from it.
+    Record {
+        class: *mut PyTypeObject,
+        item: Item,
+        writeable: bool,
+    },
     /// A tuple, named or not.
     Items {
         class: *mut PyTypeObject,
@@ -114,9 +126,7 @@ pub enum Plan {
 
 pub struct ArrayPlan {
     class: *mut PyTypeObject,
-    /// The usual dtype object; others may mean the same.
-    descr: *mut PyObject,
-    num: Num,
+    item: Item,
     nd: i32,
     /// Flags that matter, and what they are.
     mask: i32,
@@ -214,8 +224,24 @@ impl Plan {
                         items: items.into(),
                     })
                 }
+                Kind::Time { .. } if actual == param => {
+                    keep_class(pins);
+                    let (_, unit) = numpy::time_value(object);
+                    Some(Plan::Time { class, unit })
+                }
+                Kind::Record(record) if matches!(param.kind(), Kind::Record(_)) => {
+                    keep_class(pins);
+                    let mut item = record.clone();
+                    item.readonly = false;
+                    Some(Plan::Record {
+                        class,
+                        item: Item::of(py, Ty::new(Kind::Record(item)), pins)?,
+                        writeable: !record.readonly,
+                    })
+                }
+                Kind::Time { .. } | Kind::Record(_) => None,
                 Kind::Array(array) => {
-                    let num = numpy::dtype_num(array.dtype)?;
+                    let item = Item::of(py, array.dtype, pins)?;
                     let contiguous = match array.layout {
                         Layout::C => (numpy::C_CONTIGUOUS, numpy::C_CONTIGUOUS),
                         Layout::F => (
@@ -229,8 +255,7 @@ impl Plan {
                     keep_class(pins);
                     Some(Plan::Array(ArrayPlan {
                         class,
-                        descr: numpy().descr(num),
-                        num,
+                        item,
                         nd: i32::from(array.ndim),
                         mask: contiguous.0 | numpy::WRITEABLE | numpy::ALIGNED,
                         flags: contiguous.1 | writeable | aligned,
@@ -393,6 +418,34 @@ impl Plan {
                     Outcome::Done
                 }
                 Plan::List(plan) => plan.unbox(object, out, made),
+                Plan::Time {
+                    class: expected,
+                    unit,
+                } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    let (value, is) = numpy::time_value(object);
+                    if is != *unit {
+                        return Outcome::Miss;
+                    }
+                    put(out, value.cast_unsigned())
+                }
+                Plan::Record {
+                    class: expected,
+                    item,
+                    writeable,
+                } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    let (data, descr, can_write) = numpy::void_value(object);
+                    if can_write != *writeable || !item.is(descr) {
+                        return Outcome::Miss;
+                    }
+                    put(out, (object.addr() | OWNER_BORROWED) as u64);
+                    put(out, data.addr() as u64)
+                }
                 Plan::Present(plan) => {
                     put(out, 1);
                     plan.unbox(object, out, made)
@@ -440,7 +493,7 @@ impl ArrayPlan {
             if array.flags & self.mask != self.flags || array.nd != self.nd {
                 return Outcome::Miss;
             }
-            if array.descr != self.descr && numpy().descr_num(array.descr) != Some(self.num) {
+            if !self.item.is(array.descr) {
                 return Outcome::Miss;
             }
             let nd = self.nd as usize;

@@ -6,7 +6,7 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::{Name, Value};
 use crate::host::Const;
-use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
+use crate::types::{ArrayTy, Field, Facet, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &[
@@ -17,6 +17,8 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
     "conj", "conjugate", "dot", "cumsum", "cumprod",
 ];
+const RECORD_METHODS: &[&str] = &["copy", "item"];
+const TIME_METHODS: &[&str] = &["astype", "view"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
 
 impl Session<'_> {
@@ -71,7 +73,15 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
             "real" | "imag" => Some(AbsVal::of(ty.part())),
             _ => scalar_attribute(ty, name),
         },
-        Kind::Array(a) => array_attribute(*a, name),
+        Kind::Time { .. } => scalar_attribute(ty, name),
+        Kind::Record(record) => match record.field(name) {
+            Some(field) => Some(AbsVal::of(super::record::field_type(ty, field))),
+            None => scalar_attribute(ty, name),
+        },
+        Kind::Array(a) => match field_attribute(*a, name) {
+            Some(field) => Some(AbsVal::of(super::record::field_type(ty, field))),
+            None => array_attribute(*a, name),
+        },
         Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
             let i = class.fields.iter().position(|f| **f == *name)?;
@@ -92,6 +102,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
         Kind::Dtype(t) => match name {
             "itemsize" => Some(AbsVal::literal(Const::Int(i128::from(t.itemsize())))),
             "type" => Some(AbsVal::of(Ty::new(Kind::Class(*t)))),
+            "names" => super::record::names(*t),
             "name" | "kind" | "char" | "str" => super::dtypes::text(*t, name),
             _ => dtype_attribute(*t, name).map(AbsVal::literal),
         },
@@ -120,6 +131,12 @@ fn scalar_attribute(ty: Ty, name: &str) -> Option<AbsVal> {
         "dtype" => Some(AbsVal::of(Ty::new(Kind::Dtype(ty.strong())))),
         _ => None,
     }
+}
+
+/// The field of an array of records that an attribute is: what all arrays have goes first.
+pub fn field_attribute(a: ArrayTy, name: &str) -> Option<&'static Field> {
+    let field = a.dtype.as_record()?.field(name)?;
+    (array_attribute(a, name).is_none() && !ARRAY_METHODS.contains(&name)).then_some(field)
 }
 
 fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
@@ -186,6 +203,8 @@ fn flag(a: ArrayTy, name: &str) -> Option<AbsVal> {
 fn methods(ty: Ty) -> &'static [&'static str] {
     match ty.kind() {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } => NUMBER_METHODS,
+        Kind::Time { .. } => TIME_METHODS,
+        Kind::Record(_) => RECORD_METHODS,
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,
@@ -203,6 +222,9 @@ fn known_attributes(ty: Ty) -> Vec<String> {
         ["real", "imag", "shape", "strides", "size", "nbytes", "ndim", "itemsize", "dtype", "T", "start", "stop"];
     let mut out: Vec<String> =
         ALL.iter().filter(|n| plain_attribute(&AbsVal::of(ty), ty, n).is_some()).map(ToString::to_string).collect();
+    if let Some(record) = ty.as_array().map_or(ty, |a| a.dtype).as_record() {
+        out.extend(record.fields.iter().map(|f| f.name.to_string()));
+    }
     if let Kind::NamedTuple(class, _) = ty.kind() {
         out.extend(class.fields.iter().map(ToString::to_string));
     }

@@ -46,7 +46,7 @@ impl Session<'_> {
             "builtins.divmod" => ufunc::by_name("divmod"),
             _ => None,
         };
-        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some())) {
+        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some() || a.ty().is_time())) {
             return self.call_ufunc(frame, row, &args, &keywords);
         }
         if keywords.is_empty() {
@@ -86,6 +86,11 @@ impl Session<'_> {
                 Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                     (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
                 }
+                Kind::Record(record) => (AbsVal::literal(Const::Int(record.fields.len() as i128)), Intrinsic::Known),
+                Kind::Dtype(item) if item.as_record().is_some() => {
+                    let count = item.as_record().map_or(0, |r| r.fields.len());
+                    (AbsVal::literal(Const::Int(count as i128)), Intrinsic::Known)
+                }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
                 Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
@@ -96,9 +101,12 @@ impl Session<'_> {
                     [t] => t.tuple_items().map(<[Ty]>::to_vec),
                     several => Some(several.to_vec()),
                 };
-                let Some(items) = items.filter(|i| !i.is_empty() && i.iter().all(|t| t.is_scalar() && !t.is_complex())) else {
+                let Some(items) = items.filter(|i| !i.is_empty() && (i.iter().all(|t| t.is_scalar() && !t.is_complex()) || i.iter().all(|t| t.is_time()))) else {
                     return Ok(None);
                 };
+                if items[1..].iter().any(|t| join::join(items[0], *t).is_none()) {
+                    return Ok(None);
+                }
                 let joined = items[1..].iter().try_fold(items[0], |t, u| join::join(t, *u));
                 (AbsVal { ty: joined, constant: None }, Intrinsic::MinMax { max: name.ends_with("max") })
             }
@@ -159,6 +167,7 @@ impl Session<'_> {
             ("builtins.tuple", [t]) if t.tuple_items().is_some() => {
                 (AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())), Intrinsic::Identity)
             }
+            ("builtins.tuple", [t]) if t.as_record().is_some() => (AbsVal { ty: super::record::as_tuple(*t), constant: None }, Intrinsic::RecordItems),
             ("builtins.tuple", []) => (AbsVal::of(Ty::tuple(&[])), Intrinsic::Known),
             ("builtins.isinstance", [_, _]) => {
                 let is = is_instance(frame, args[0].ty(), ty_of(&args[1].abs))?;
@@ -238,6 +247,17 @@ impl Session<'_> {
             (_, "astype", [_]) if receiver.is_scalar() => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 (!receiver.is_complex() || to.is_complex()).then(|| (AbsVal::of(to), Intrinsic::Receiver))
+            }
+            (Kind::Record(_), "copy", []) => Some((AbsVal::of(super::record::item(receiver, false)), Intrinsic::RecordCopy)),
+            (Kind::Record(_), "item", []) => super::record::as_tuple(receiver).map(|t| (AbsVal::of(t), Intrinsic::RecordItems)),
+            (Kind::Time { .. }, "astype" | "view", [_]) => {
+                let to = super::numpy::dtype(frame, args.first(), receiver)?;
+                match (name, promote::fit(receiver, to)) {
+                    ("view", _) if to.itemsize() == 8 && (to.is_int() || to.is_time()) => Some((AbsVal::of(to), Intrinsic::Bits(receiver))),
+                    ("astype", Some(_)) => Some((AbsVal::of(to), Intrinsic::Receiver)),
+                    ("astype", None) if to.is_scalar() && !to.is_complex() => Some((AbsVal::of(to), Intrinsic::Receiver)),
+                    _ => None,
+                }
             }
             (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
             (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() => {
@@ -416,6 +436,8 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "builtins.str" => x.is_str(),
             "builtins.tuple" => x.tuple_items().is_some(),
             "builtins.range" => matches!(x.kind(), Kind::Range(..)),
+            "numpy.datetime64" => x.as_time().is_some_and(|(delta, _)| !delta),
+            "numpy.timedelta64" => x.as_time().is_some_and(|(delta, _)| delta),
             "numpy.ndarray" => x.as_array().is_some(),
             "numpy.integer" => x.is_int(),
             "numpy.floating" => x.is_float(),

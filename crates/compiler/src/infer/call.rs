@@ -339,6 +339,9 @@ impl Session<'_> {
             ([x], _) if target.is_scalar() => {
                 let from = super::op::plain(x.ty());
                 let from = from.as_array().filter(|a| a.ndim == 0).map_or(from, |a| a.dtype);
+                if from.as_time().is_some_and(|(delta, _)| delta) && (target.is_int() || target.is_float()) {
+                    return Ok((AbsVal::of(target), Resolution::Intrinsic { what: Intrinsic::Convert(target), args, keywords }));
+                }
                 let lossy = from.is_complex() && !target.is_complex();
                 if !from.is_scalar() || lossy {
                     return Err(bad(frame));
@@ -349,6 +352,15 @@ impl Session<'_> {
                     return Ok((value, Resolution::Intrinsic { what: Intrinsic::Convert(from.weak()), args, keywords }));
                 }
                 (Intrinsic::Convert(target), convert_constant(&x.abs, target))
+            }
+            (_, Kind::Time { delta, unit }) => {
+                let unit = AbsVal::literal(Const::Str(unit.name().into()));
+                let mut args = args.clone();
+                if let ([x], false) = (&args[..], unit.constant == Some(Const::Str("".into()))) {
+                    let unit = ArgRef { value: x.value, item: None, abs: unit };
+                    args.push(unit);
+                }
+                return super::time::construct(frame, *delta, &args, &[]);
             }
             ([x, y], Kind::Complex { .. }) if x.ty().is_scalar() && y.ty().is_scalar() => (Intrinsic::ComplexParts(target), None),
             _ => return Err(bad(frame)),

@@ -25,7 +25,8 @@ pub fn nested(ty: Ty) -> Option<(Ty, u8)> {
             Some((dtype, ndim + 1))
         }
         Kind::Optional(inner) => nested(*inner),
-        _ => ty.is_scalar().then(|| (ty.strong(), 0)),
+        Kind::Record(_) => Some((super::record::item(ty, false), 0)),
+        _ => (ty.is_scalar() || ty.is_time()).then(|| (ty.strong(), 0)),
     }
 }
 
@@ -68,6 +69,11 @@ impl Session<'_> {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() cannot make an array of {}", object.ty())));
         };
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
+        if dtype != array.dtype && (dtype.as_record().is_some() || array.dtype.as_record().is_some()) {
+            return Err(frame
+                .error(Code::BadArguments, format!("np.{name}() cannot make items of type {dtype} of {}", object.ty()))
+                .help("make the array with np.zeros() and assign to its items"));
+        }
         let is_array = plain(object.ty()).as_array().is_some();
         let exact = array.dtype == dtype && is_array;
         let wanted = match name {

@@ -61,7 +61,7 @@ fn element(frame: &Frame, arg: &ArgRef) -> Result<Ty> {
     let ty = plain(ty_of(&arg.abs));
     match ty.as_array() {
         Some(a) => Ok(a.dtype),
-        None if ty.is_scalar() => Ok(ty),
+        None if ty.is_scalar() || ty.is_time() => Ok(ty),
         None => dtype(frame, Some(arg), Ty::float(64)),
     }
 }
@@ -78,6 +78,8 @@ fn is_sub(frame: &Frame, ty: Ty, class: &ArgRef) -> Result<bool> {
             "numpy.inexact" => ty.is_float() || ty.is_complex(),
             "numpy.floating" => ty.is_float(),
             "numpy.complexfloating" => ty.is_complex(),
+            "numpy.datetime64" => ty.as_time().is_some_and(|(delta, _)| !delta),
+            "numpy.timedelta64" => ty.as_time().is_some_and(|(delta, _)| delta),
             "numpy.flexible" | "numpy.character" | "numpy.bytes_" | "numpy.str_" | "numpy.void" | "numpy.object_" => false,
             _ => return Err(frame.error(Code::BadArguments, format!("np.issubdtype() with {name} cannot be compiled"))),
         },

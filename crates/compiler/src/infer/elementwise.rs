@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::AbsVal;
+use super::{AbsVal, record};
 use super::op::{plain, ty_of};
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::{Kind, Layout, Ty};
@@ -12,7 +12,7 @@ use crate::ufunc::{self, Operand, Row};
 pub(super) fn element(ty: Ty) -> Option<(Ty, u8)> {
     match *ty.kind() {
         Kind::Array(a) => Some((a.dtype, a.ndim)),
-        _ if ty.is_scalar() => Some((ty, 0)),
+        _ if ty.is_scalar() || ty.is_time() => Some((ty, 0)),
         _ => None,
     }
 }
@@ -32,10 +32,10 @@ fn has_array(types: &[Ty]) -> bool {
     types.iter().any(|t| t.as_array().is_some())
 }
 
-/// The result of a row for these values if one of them is an array and there is a loop.
+/// The result of a row for these values if one of them is an array, a date or a duration and there is a loop.
 fn apply(row: Option<&'static Row>, values: &[&AbsVal]) -> Option<AbsVal> {
     let types: SmallVec<[Ty; 2]> = values.iter().map(|v| plain(ty_of(v))).collect();
-    if !has_array(&types) {
+    if !has_array(&types) && !types.iter().any(|t| t.is_time()) {
         return None;
     }
     let operands: Option<SmallVec<[Operand; 2]>> =
@@ -67,6 +67,14 @@ pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<Ab
 /// A comparison if one operand is an array.
 pub(super) fn compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
     apply(ufunc::of_compare(op), &[a, b])
+}
+
+/// `==` or `!=` of arrays of the same records, or of one with a record.
+pub(super) fn compare_records(op: CompareOp, x: Ty, y: Ty) -> Option<AbsVal> {
+    let dtype = |t: Ty| t.as_array().map_or_else(|| record::item(t, false), |a| a.dtype);
+    let same = dtype(x) == dtype(y) && record::has_equality(dtype(x)) && matches!(op, CompareOp::Eq | CompareOp::Ne);
+    let ndim = [x, y].iter().filter_map(|t| t.as_array()).map(|a| a.ndim).max()?;
+    (same && ndim > 0).then(|| AbsVal::of(Ty::array(Ty::bool(), ndim, Layout::C)))
 }
 
 /// `op a` for an array.

@@ -2,11 +2,11 @@
 
 use super::op::{plain, ty_of};
 use super::solve::Frame;
-use super::{AbsVal, Session};
+use super::{AbsVal, Session, record};
 use crate::diag::{Code, Result};
 use crate::hir::unroll::MOST_ITEMS;
 use crate::host::Const;
-use crate::types::{ArrayTy, Facet, Kind, Layout, Ty, join, promote};
+use crate::types::{ArrayTy, Facet, Kind, Layout, Ty, join};
 
 /// A part of an index of an array.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +117,7 @@ pub fn indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, Stri
     let rank = items.iter().filter(|i| **i != IndexItem::Int).count();
     let scalar = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
     let result = if scalar {
-        array.dtype
+        record::item(array.dtype, array.readonly)
     } else {
         ArrayTy { ndim: rank as u8, layout: view_layout(array, &items), ..array }.ty()
     };
@@ -175,6 +175,9 @@ pub fn tuple_item(items: &[Ty]) -> Option<Ty> {
 impl Session<'_> {
     pub(super) fn get_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal) -> Result<AbsVal> {
         let (ty, index_ty) = (ty_of(value), ty_of(index));
+        if let Some(field) = record::get_field(frame, value, index) {
+            return field;
+        }
         match ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => tuple_get(frame, value, ty, items, index),
             Kind::Array(array) => match indexing(*array, index_ty) {
@@ -198,6 +201,9 @@ impl Session<'_> {
             let of = of.as_array().map_or(ty, |a| ArrayTy { ndim: 1, layout: Layout::A, ..a }.ty());
             return self.set_item(frame, &AbsVal::of(of), index, new);
         }
+        if let Some(done) = record::set_field(frame, value, index, new) {
+            return done;
+        }
         let Kind::Array(array) = *ty.kind() else {
             return Err(frame.error(Code::ReadOnly, format!("cannot assign to an item of {ty} (setitem)")));
         };
@@ -211,6 +217,7 @@ impl Session<'_> {
         let indexing = indexing(array, index_ty).map_err(|m| frame.error(Code::BadIndex, m))?;
         // A part of the array takes an array that broadcasts to it, or a scalar.
         let new = match new_ty.kind() {
+            Kind::Tuple(_) | Kind::NamedTuple(..) if array.dtype.as_record().is_some() => None,
             Kind::Array(new) => Some((new.dtype, new.ndim)),
             Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..) => super::creation::nested(new_ty),
             _ => None,
@@ -226,7 +233,7 @@ impl Session<'_> {
             (None, Some((dtype, 0))) => dtype,
             _ => new_ty,
         };
-        if promote::fit(element, array.dtype).is_none() {
+        if !record::fits_item(element, array.dtype) {
             return Err(frame.error(
                 Code::CannotConvert,
                 format!("cannot convert {new_ty} to {}, the type of the array's elements (setitem)", array.dtype),

@@ -110,6 +110,10 @@ pub enum Intrinsic {
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
     TupleIndex,
     TupleCount,
+    /// The fields of the receiver, or of the first argument, a record.
+    RecordItems,
+    /// The receiver, a record, in memory of its own.
+    RecordCopy,
     /// An operation on the receiver, or on the first argument, a list.
     List(ListOp),
     /// An element-wise function of NumPy.

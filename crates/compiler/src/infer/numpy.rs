@@ -8,7 +8,7 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::Name;
 use crate::host::Const;
-use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::types::{ArrayTy, Kind, Layout, Ty, Unit};
 use crate::ufunc;
 
 type Resolved = (AbsVal, Resolution);
@@ -59,6 +59,7 @@ impl Session<'_> {
                 let fill = fill_of(name);
                 let dtype = dtype(frame, a.get("dtype"), Ty::float(64))?;
                 let (ty, shape) = new_array(frame, name, &a, dtype)?;
+                check_fill(frame, name, fill, dtype)?;
                 resolved(ty, Intrinsic::NewArray { fill, dtype, shape: ShapeFrom::Argument }, vec![shape])
             }
             "full" => {
@@ -69,6 +70,7 @@ impl Session<'_> {
                 resolved(ty, Intrinsic::NewArray { fill: Fill::Value, dtype, shape: ShapeFrom::Argument }, vec![shape, value.clone()])
             }
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
+            "datetime64" | "timedelta64" => super::time::construct(frame, name == "timedelta64", args, keywords).map(Some),
             "dot" | "matmul" => self.call_product(frame, name, args, keywords),
             "arange" => arange(frame, args, keywords).map(Some),
             "shape" | "size" | "ndim" if keywords.is_empty() => {
@@ -166,6 +168,14 @@ fn fill_of(name: &str) -> Fill {
     }
 }
 
+/// There is no record that is one.
+fn check_fill(frame: &Frame, name: &str, fill: Fill, dtype: Ty) -> Result<()> {
+    match (fill, dtype.as_record()) {
+        (Fill::One, Some(_)) => Err(frame.error(Code::BadArguments, format!("np.{name}() cannot fill items of type {dtype}"))),
+        _ => Ok(()),
+    }
+}
+
 fn missing(frame: &Frame, name: &str, param: &str) -> Box<crate::diag::Diagnostic> {
     frame.error(Code::ArgumentCount, format!("np.{name}() misses its argument `{param}`"))
 }
@@ -207,7 +217,10 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
     let Some(arg) = arg else { return Ok(default.strong()) };
     let ty = ty_of(&arg.abs);
     match (ty.kind(), &arg.abs.constant) {
-        (Kind::Class(t) | Kind::Dtype(t), _) if t.is_scalar() => Ok(t.strong()),
+        (Kind::Class(t) | Kind::Dtype(t), _) if t.is_item() => Ok(t.strong()),
+        (Kind::Builtin(name), _) if super::time::by_name(name.trim_start_matches("numpy.")).is_some() => {
+            Ok(Ty::time(name.ends_with("timedelta64"), Unit::Generic))
+        }
         (Kind::None, _) => Ok(default.strong()),
         (Kind::Str, Some(Const::Str(name))) => {
             dtype_by_name(name).ok_or_else(|| frame.error(Code::BadArguments, format!("`{name}` is no supported dtype")))
@@ -224,8 +237,14 @@ pub(super) fn typestr(ty: Ty) -> String {
         Kind::Int { .. } => 'u',
         Kind::Float { .. } => 'f',
         Kind::Complex { .. } => 'c',
+        Kind::Time { delta: false, .. } => 'M',
+        Kind::Time { .. } => 'm',
+        Kind::Record(_) => 'V',
         _ => 'O',
     };
+    if let Some((_, unit)) = ty.as_time().filter(|(_, unit)| *unit != Unit::Generic) {
+        return format!("{kind}8[{unit}]");
+    }
     format!("{kind}{}", ty.itemsize())
 }
 
@@ -245,7 +264,7 @@ pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
         "float64" | "f8" | "d" | "double" | "float" => Ty::float(64),
         "complex64" | "c8" | "F" | "csingle" => Ty::complex(64),
         "complex128" | "c16" | "D" | "complex" | "cdouble" => Ty::complex(128),
-        _ => return None,
+        name => return super::time::by_name(name),
     })
 }
 

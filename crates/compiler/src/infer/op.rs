@@ -84,7 +84,10 @@ impl Session<'_> {
             Op::List(_) | Op::Append(..) => Err(frame.error(Code::Internal, "a list that is none")),
             Op::Set(_) | Op::SetAdd(..) => Err(unsupported(frame, "sets", "use a sorted array")),
             Op::Dict(_) | Op::DictSet(..) => Err(unsupported(frame, "dicts", "use arrays indexed by small integers")),
-            Op::SetAttr(a, name, _) => {
+            Op::SetAttr(a, name, v) => {
+                if let Some(done) = super::record::set_attribute(frame, frame.val(*a), name, frame.val(*v)) {
+                    return done;
+                }
                 let ty = ty_of(frame.val(*a));
                 Err(frame
                     .error(Code::ReadOnly, format!("cannot assign to attribute `{name}` of {ty}"))
@@ -201,7 +204,7 @@ impl Session<'_> {
 
     pub(super) fn compare(&self, frame: &Frame, op: CompareOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
         let (x, y) = (ty_of(a), ty_of(b));
-        if let Some(found) = elementwise::compare(op, a, b) {
+        if let Some(found) = elementwise::compare(op, a, b).or_else(|| elementwise::compare_records(op, x, y)) {
             return Ok(found);
         }
         match op {
@@ -216,7 +219,7 @@ impl Session<'_> {
                     Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|&t| comparable(CompareOp::Eq, x, t)),
                     Kind::Str => x.is_str(),
                     Kind::Range(..) => x.is_integral(),
-                    Kind::Array(_) => plain(x).is_scalar(),
+                    Kind::Array(a) => plain(x).is_scalar() && a.dtype.is_scalar() || plain(x).is_time() && comparable(CompareOp::Eq, plain(x), a.dtype),
                     _ => false,
                 };
                 if fits {
@@ -434,6 +437,8 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Range(..) => {
             Ok(AbsVal::of(Ty::bool()))
         }
+        Kind::Time { delta: true, .. } => Ok(AbsVal::of(Ty::bool())),
+        Kind::Time { .. } => Ok(AbsVal::bool(true)),
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
         Kind::None => Ok(AbsVal::bool(false)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => Ok(AbsVal::bool(!items.is_empty())),
@@ -546,6 +551,8 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
     match (x.kind(), y.kind()) {
         _ if x.is_scalar() && y.is_scalar() => equality || !(x.is_complex() || y.is_complex()),
         (Kind::Str, Kind::Str) => true,
+        (Kind::Record(_), Kind::Record(_)) => equality && super::record::item(x, true) == super::record::item(y, true) && super::record::has_equality(x),
+        (Kind::Time { .. }, Kind::Time { .. }) => elementwise::compare(op, &AbsVal::of(x), &AbsVal::of(y)).is_some(),
         (Kind::Optional(a), Kind::Optional(b)) => comparable(op, *a, *b),
         (Kind::Optional(a), Kind::None) | (Kind::None, Kind::Optional(a)) => equality && comparable(op, *a, *a),
         (Kind::Optional(a), _) => comparable(op, *a, y),
@@ -579,6 +586,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
             (Some(p), Some(q)) => Some(p.same(q)),
             _ => None,
         },
+        (Kind::Time { .. }, Kind::Time { .. }) if x == y => None,
         _ if x.is_scalar() || y.is_scalar() => Some(false).filter(|_| x.strong() != y.strong()),
         _ => Some(x == y),
     }
@@ -602,6 +610,7 @@ fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) ->
             Code::NotIterable,
             format!("cannot unpack a tuple of {} items ({ty}) into {wanted} targets", items.len()),
         )),
+        Kind::Record(record) if record.fields.len() == wanted => Ok(value.clone()),
         Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(value.clone()),
         Kind::Array(_) | Kind::List(_) => Ok(value.clone()),
         _ => Err(frame.error(Code::NotIterable, format!("cannot unpack (iterate over) a value of type {ty}"))),

@@ -189,11 +189,13 @@ fn default_dtype(op: ReduceOp, element: Ty) -> Option<Ty> {
             Kind::Bool => Ty::int(64, true),
             Kind::Int { signed, .. } => Ty::int(64, signed),
             _ if element.is_number() => element,
+            Kind::Time { delta: true, .. } if op == ReduceOp::Sum => element,
             _ => return None,
         },
         ReduceOp::Any | ReduceOp::All => Ty::bool(),
         ReduceOp::ArgMin | ReduceOp::ArgMax | ReduceOp::CountNonzero => Ty::int(64, true),
+        ReduceOp::NanMin | ReduceOp::NanMax if element.is_time() => return None,
         _ => element,
     })
-    .filter(|_| element.is_scalar())
+    .filter(|_| element.is_scalar() || element.is_time())
 }

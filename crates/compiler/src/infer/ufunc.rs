@@ -18,7 +18,7 @@ impl Session<'_> {
     pub(super) fn call_where(&self, frame: &Frame, row: &'static Row, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
         let (value, resolution) = self.call_ufunc(frame, row, args, keywords)?;
         Ok(match value.ty {
-            Some(ty) if ty.is_scalar() => (AbsVal::of(Ty::array(ty, 0, Layout::C)), resolution),
+            Some(ty) if ty.is_scalar() || ty.is_time() => (AbsVal::of(Ty::array(ty, 0, Layout::C)), resolution),
             _ => (value, resolution),
         })
     }
@@ -141,6 +141,9 @@ fn refused(frame: &Frame, row: &Row, types: &[Ty], dtype: Option<Ty>, refusal: R
         (Refusal::Float16, _) => frame
             .error(Code::BadArguments, format!("np.{name}() of {} gives float16, which cannot be compiled yet", signature(types)))
             .help("convert the operand to a wider type, such as `np.float32`"),
+        (Refusal::Units, _) => frame
+            .error(Code::BadArguments, format!("np.{name}() of {}: the units have nothing in common", signature(types)))
+            .note("years and months of a duration are of no fixed length"),
         (Refusal::NoLoop, Some(dtype)) => {
             frame.error(Code::BadArguments, format!("np.{name}() of {} does not give {dtype}", signature(types)))
         }

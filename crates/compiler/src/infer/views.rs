@@ -350,6 +350,9 @@ impl Call<'_> {
 }
 
 fn alignment(dtype: Ty) -> u32 {
+    if let Some(record) = dtype.as_record() {
+        return if record.aligned { 8 } else { 1 };
+    }
     if dtype.is_complex() { dtype.itemsize() / 2 } else { dtype.itemsize() }
 }
 

@@ -4,10 +4,12 @@ use ferdelance_abi::rtfn::RtFn;
 use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::{element_align, item};
-use super::{Body, Typed, Vals, machine};
+use super::value::item_types;
+use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::host::Const;
+use crate::infer::attribute::field_attribute;
 use crate::infer::index::{IndexItem, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
 use crate::tir::nest::{Axis, Subview};
@@ -31,6 +33,9 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn get_item(&mut self, value: &Typed, index: &Typed, ty: Ty) -> Result<Vals> {
+        if let Some(field) = self.field_by(value, index) {
+            return self.field(value, field);
+        }
         match value.ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.tuple_item(value, items, index, ty),
             Kind::Array(array) => {
@@ -43,12 +48,12 @@ impl Body<'_, '_, '_> {
                     return Ok(smallvec![self.subview(value.vals[0], *array, index, true)?]);
                 }
                 let address = self.element_address(value.vals[0], *array, index, true)?;
-                Ok(self.load(address, *array))
+                Ok(self.item_at(value.vals[0], address, *array))
             }
             Kind::Facet(_, array) => {
                 let (array, a, at) = self.flat_index(value, *array, index)?;
                 let address = self.flat_address(array, a, at);
-                Ok(self.load(address, a))
+                Ok(self.item_at(array, address, a))
             }
             Kind::Str => self.str_item(value, index),
             Kind::List(item) => self.list_get(value.vals[0], *item, index),
@@ -57,6 +62,9 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn set_item(&mut self, value: &Typed, index: &Typed, new: &Typed) -> Result<()> {
+        if let Some(field) = self.field_by(value, index) {
+            return self.set_field(value, field, new);
+        }
         if let Kind::List(item) = *value.ty.kind() {
             return self.list_set(value.vals[0], item, index, new);
         }
@@ -72,6 +80,8 @@ impl Body<'_, '_, '_> {
         let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
         let sequence = matches!(new.ty.kind(), Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..));
+        let made = self.as_record(new, array.dtype)?;
+        let (sequence, new) = (sequence && array.dtype.as_record().is_none(), &made);
         let new = &if sequence { self.converted(new)? } else { self.unwrap(new)? };
         if indexing.picked.is_some() {
             let parts = self.index_parts(index);
@@ -98,14 +108,14 @@ impl Body<'_, '_, '_> {
                     smallvec![self.subview(sequence.vals[0], *array, &at, false)?]
                 } else {
                     let address = self.element_address(sequence.vals[0], *array, &at, false)?;
-                    self.load(address, *array)
+                    self.item_at(sequence.vals[0], address, *array)
                 };
                 Ok(Typed::new(indexing.result, vals))
             }
             Kind::Facet(_, array) => {
                 let Kind::Array(a) = *array.kind() else { return Err(self.bug("flat of no array")) };
                 let address = self.flat_address(sequence.vals[0], a, index);
-                Ok(Typed::new(a.dtype, self.load(address, a)))
+                Ok(Typed::new(a.dtype, self.item_at(sequence.vals[0], address, a)))
             }
             Kind::List(item) => Ok(Typed::new(*item, self.load_item(sequence.vals[0], *item, index)?)),
             Kind::Str => Ok(Typed::one(Ty::str(), self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]))),
@@ -373,11 +383,12 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
-        self.load_parts(address, &machine(ty.dtype), element_align(ty))
+        self.load_parts(address, &item_types(ty.dtype), element_align(ty))
     }
 
     pub(super) fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
-        self.store_parts(address, vals, element_align(ty));
+        let element = self.as_element(&Typed::new(ty.dtype, vals));
+        self.store_parts(address, &element.vals, element_align(ty));
     }
 
     /// The parts of an item of an array, one after the other in memory.
@@ -417,6 +428,14 @@ impl Body<'_, '_, '_> {
     pub(super) fn attribute(&mut self, value: &Typed, name: &str, ty: Ty) -> Result<Vals> {
         if matches!(ty.kind(), Kind::Method(..)) {
             return Ok(value.vals.clone());
+        }
+        let field = match value.ty.kind() {
+            Kind::Record(record) => record.field(name),
+            Kind::Array(a) => field_attribute(*a, name),
+            _ => None,
+        };
+        if let Some(field) = field {
+            return self.field(value, field);
         }
         match value.ty.kind() {
             // Known by type.

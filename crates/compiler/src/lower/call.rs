@@ -125,7 +125,7 @@ impl Body<'_, '_, '_> {
             Intrinsic::Convert(to) => {
                 let value = self.unwrap(&args[0])?;
                 let value = self.item_of_zero_dim(&value);
-                self.cast_number(&value, *to)
+                self.cast(&value, *to)?
             }
             Intrinsic::Bits(from) => {
                 let (v, to) = (callee.vals[0], machine(ty)[0]);
@@ -274,6 +274,13 @@ impl Body<'_, '_, '_> {
                 let Kind::Method(receiver, _) = *callee.ty.kind() else { return Err(self.bug("no receiver")) };
                 let tuple = Typed::new(receiver, callee.vals.clone());
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
+            }
+            Intrinsic::RecordItems | Intrinsic::RecordCopy => {
+                let record = match *callee.ty.kind() {
+                    Kind::Method(receiver, _) => Typed::new(receiver, callee.vals.clone()),
+                    _ => self.unwrap(&args[0])?,
+                };
+                if *what == Intrinsic::RecordItems { self.record_items(&record)? } else { self.record_copy(&record)? }
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,

@@ -7,6 +7,7 @@ use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::tir::{Bin, Cmp, Value};
 use crate::types::{Kind, Ty, join};
+use crate::ufunc;
 
 impl Body<'_, '_, '_> {
     pub(super) fn compare(&mut self, op: CompareOp, a: &Typed, b: &Typed) -> Result<Value> {
@@ -24,6 +25,11 @@ impl Body<'_, '_, '_> {
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Tuple(_) | Kind::NamedTuple(..), Kind::Tuple(_) | Kind::NamedTuple(..)) => self.compare_tuples(op, a, b),
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(op, a, b)),
+            (Kind::Record(_), Kind::Record(_)) => Ok(self.compare_records(op, a, b, Ty::bool())?[0]),
+            (Kind::Time { .. }, _) | (_, Kind::Time { .. }) => {
+                let result = self.array_operator(ufunc::of_compare(op), &[a.clone(), b.clone()], Ty::bool())?;
+                Ok(result[0])
+            }
             (Kind::Optional(_) | Kind::None, Kind::Optional(_) | Kind::None) => self.compare_optionals(op, a, b),
             (Kind::None, _) | (_, Kind::None) => Ok(self.b.bool(op == CompareOp::Ne)),
             (Kind::Optional(_), _) | (_, Kind::Optional(_)) if matches!(op, CompareOp::Eq | CompareOp::Ne) => {
@@ -45,6 +51,7 @@ impl Body<'_, '_, '_> {
             (Kind::Optional(_), Kind::None) => Ok(self.b.not(a.vals[0])),
             (Kind::None, Kind::Optional(_)) => Ok(self.b.not(b.vals[0])),
             _ if a.ty.is_scalar() && b.ty.is_scalar() => Ok(self.compare_numbers(CompareOp::Eq, a, b)),
+            (Kind::Time { .. }, Kind::Time { .. }) if a.ty == b.ty => Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0])),
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
             (Kind::List(_), Kind::List(_)) if a.ty.strong() == b.ty.strong() => Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0])),
             _ => Ok(self.b.bool(a.ty == b.ty)),

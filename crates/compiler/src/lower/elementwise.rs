@@ -3,9 +3,11 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{Body, Typed, Vals, machine};
+use super::value::item_types;
+use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::hir::CompareOp;
+use crate::infer::record;
 use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind};
 use crate::tir::{Bin, BlockId, Cmp, Nest, Op, Part, Term, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
@@ -16,12 +18,21 @@ impl Body<'_, '_, '_> {
     pub(super) fn comparison(&mut self, op: CompareOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         if ty.as_array().is_some() {
             let operands = [self.unwrap(a)?, self.unwrap(b)?];
+            if operands[0].ty.as_array().map_or(operands[0].ty, |a| a.dtype).as_record().is_some() {
+                return self.compare_records(op, &operands[0], &operands[1], ty);
+            }
             return self.array_operator(ufunc::of_compare(op), &operands, ty);
         }
         if let (CompareOp::In | CompareOp::NotIn, Kind::Array(array)) = (op, b.ty.kind()) {
             let wanted = self.unwrap(a)?;
             let shape = self.shape(b.vals[0], array.ndim);
-            let found = self.any(&shape, b, |body, x| body.compare_numbers(CompareOp::Eq, x, &wanted))?;
+            let found = if wanted.ty.is_time() {
+                let ty = Ty::array(Ty::bool(), array.ndim, Layout::C);
+                let same = self.array_operator(ufunc::of_compare(CompareOp::Eq), &[b.clone(), wanted], ty)?;
+                self.any(&shape, &Typed::new(ty, same), |_, x| x.vals[0])?
+            } else {
+                self.any(&shape, b, |body, x| body.compare_numbers(CompareOp::Eq, x, &wanted))?
+            };
             return Ok(smallvec![if op == CompareOp::In { found } else { self.b.not(found) }]);
         }
         let (a, b) = (self.item_of_zero_dim(a), self.item_of_zero_dim(b));
@@ -33,7 +44,7 @@ impl Body<'_, '_, '_> {
         match *value.ty.kind() {
             Kind::Array(a) if a.ndim == 0 => {
                 let address = self.b.part(value.vals[0], Part::Data);
-                Typed::new(a.dtype, self.load(address, a))
+                Typed::new(record::item(a.dtype, a.readonly), self.item_at(value.vals[0], address, a))
             }
             _ => value.clone(),
         }
@@ -70,6 +81,7 @@ impl Body<'_, '_, '_> {
     /// A new array of this shape, with one value everywhere.
     pub(super) fn filled(&mut self, shape: &[Value], ty: Ty, value: &Typed) -> Result<Vals> {
         let Kind::Array(a) = *ty.kind() else { return Err(self.bug("filling no array")) };
+        let value = &self.as_element(value);
         self.nest(shape, &[], |body, _| {
             let values = body.cast(value, a.dtype)?;
             Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(a)) }])
@@ -122,11 +134,12 @@ impl Body<'_, '_, '_> {
     /// scalar is its own element.
     pub(super) fn operand(&mut self, shape: &[Value], operand: &Typed, inputs: &mut Vec<Input>, elements: &mut Vec<Typed>) {
         let Kind::Array(a) = *operand.ty.kind() else {
-            elements.push(operand.clone());
+            let element = self.as_element(operand);
+            elements.push(element);
             return;
         };
         let access = self.broadcast_access(operand.vals[0], a, shape);
-        let values: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
+        let values: SmallVec<[Value; 2]> = item_types(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
         elements.push(Typed::new(a.dtype, values.as_slice()));
         inputs.push(Input { access, elements: values });
     }
@@ -314,6 +327,8 @@ pub(super) fn element_align(ty: ArrayTy) -> u8 {
     match ty.dtype.kind() {
         _ if !ty.aligned => 1,
         Kind::Complex { bits, .. } => bits / 16,
+        // Of records, nothing is known.
+        Kind::Record(_) => 1,
         _ => ty.dtype.itemsize() as u8,
     }
 }

@@ -5,6 +5,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::{element_align, item};
+use super::value::item_types;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::infer::creation::as_array;
@@ -48,14 +49,14 @@ impl Body<'_, '_, '_> {
         let data = self.b.part(chosen.view, Part::Data);
         let made = self.at_chosen(&chosen, &[], |body, at, _| {
             let address = body.address(data, at);
-            let values = body.load_parts(address, &machine(a.dtype), element_align(a));
+            let values = body.load_parts(address, &item_types(a.dtype), element_align(a));
             Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(result)) }])
         })?;
         if ty.as_array().is_some() {
             return Ok(made);
         }
         let data = self.b.part(made[0], Part::Data);
-        Ok(self.load(data, result))
+        Ok(self.item_at(made[0], data, result))
     }
 
     /// Assigns to the elements that an index with arrays chooses, one after the other.
@@ -63,7 +64,7 @@ impl Body<'_, '_, '_> {
         if let ([IndexItem::Mask(ndim)], [mask]) = (&indexing.items[..], parts)
             && *ndim == a.ndim
             && a.ndim > 0
-            && new.ty.is_scalar()
+            && (new.ty.is_scalar() || new.ty.is_time())
         {
             return self.assign_masked(array, a, mask, new);
         }

@@ -8,6 +8,7 @@ use crate::diag::Result;
 use crate::infer::reduce::{Reduce, ReduceOp};
 use crate::tir::nest::{Axis, Output, OutputKind, Reduction, Subview};
 use crate::tir::{Bin, Cmp, Part, Type, Value};
+use crate::types::time::NAT;
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 impl Body<'_, '_, '_> {
@@ -168,6 +169,9 @@ impl Body<'_, '_, '_> {
                 let least = if *signed { i64::MIN >> (64 - bits) } else { 0 };
                 smallvec![self.b.int(Type::int(u32::from(*bits)), least)]
             }
+            (ReduceOp::Min, Kind::Time { .. }) => smallvec![self.b.i64(i64::MAX)],
+            // Above NaT.
+            (ReduceOp::Max, Kind::Time { .. }) => smallvec![self.b.i64(NAT + 1)],
             (ReduceOp::NanMin | ReduceOp::NanMax, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::NAN)).collect(),
             (ReduceOp::Min, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::INFINITY)).collect(),
             (ReduceOp::Max, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::NEG_INFINITY)).collect(),
@@ -182,6 +186,8 @@ impl Body<'_, '_, '_> {
             (ReduceOp::Any, _) | (ReduceOp::Max | ReduceOp::NanMax | ReduceOp::Sum, Kind::Bool) => one(self, Bin::Or),
             (ReduceOp::All, _) | (ReduceOp::Min | ReduceOp::NanMin | ReduceOp::Prod, Kind::Bool) => one(self, Bin::And),
             (ReduceOp::Sum | ReduceOp::CountNonzero, Kind::Int { .. }) => one(self, Bin::Add),
+            (ReduceOp::Sum, Kind::Time { .. }) => smallvec![self.time_sum(Bin::Add, acc[0], x[0])],
+            (ReduceOp::Min | ReduceOp::Max, Kind::Time { .. }) => smallvec![self.time_extreme(op == ReduceOp::Max, acc[0], x[0])],
             (ReduceOp::Sum, _) => acc.iter().zip(x).map(|(&a, &x)| self.b.binary(Bin::FAddAnyOrder, a, x)).collect(),
             (ReduceOp::Prod, Kind::Int { .. }) => one(self, Bin::Mul),
             (ReduceOp::Prod, Kind::Float { .. }) => one(self, Bin::FMulAnyOrder),
@@ -280,7 +286,11 @@ impl Body<'_, '_, '_> {
                 self.b.binary(Bin::Or, better, turns)
             }
             _ => {
-                let less = match (dtype.is_signed(), min) {
+                let (x, best) = match dtype.kind() {
+                    Kind::Time { .. } if !min => ([self.nat_last(x[0])], [self.nat_last(best[0])]),
+                    _ => ([x[0]], [best[0]]),
+                };
+                let less = match (dtype.is_signed() || dtype.is_time(), min) {
                     (true, true) => Cmp::SLt,
                     (true, false) => Cmp::SGt,
                     (false, true) => Cmp::ULt,

@@ -20,7 +20,7 @@ impl Body<'_, '_, '_> {
             return Ok(smallvec![self.b.not(truth)]);
         }
         let a = self.unwrap(a)?;
-        if ty.as_array().is_some() {
+        if ty.as_array().is_some() || ty.is_time() {
             return self.array_operator(ufunc::of_unary(op), &[a], ty);
         }
         let a = self.item_of_zero_dim(&a);
@@ -69,6 +69,7 @@ impl Body<'_, '_, '_> {
                     result
                 }
             }
+            Kind::Time { delta: true, .. } => self.nonzero(a),
             Kind::Range(..) | Kind::List(_) => {
                 let len = self.sequence_len(a)?;
                 let zero = self.b.i64(0);
@@ -86,7 +87,7 @@ impl Body<'_, '_, '_> {
         if op == BinaryOp::MatMul {
             return self.array_product(&[a, b], ty);
         }
-        if a.ty.as_array().is_some() || b.ty.as_array().is_some() {
+        if [&a, &b].iter().any(|x| x.ty.as_array().is_some() || x.ty.is_time()) {
             return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }
         match (a.ty.kind(), b.ty.kind()) {

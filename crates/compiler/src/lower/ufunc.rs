@@ -245,6 +245,11 @@ impl Body<'_, '_, '_> {
             typed.push(Typed { ty: to, vals, constant: value.constant.clone() });
         }
         let x = typed;
+        if types.inputs.iter().chain(&types.outputs).any(|t| t.is_time()) {
+            if let Some(results) = self.time_element(row, types, &x)? {
+                return Ok(results);
+            }
+        }
         let (ty, out) = (types.inputs[0], types.outputs[0]);
         let v = x[0].vals[0];
         let one = |v: Value| -> Results { smallvec![smallvec![v]] };
@@ -296,6 +301,7 @@ impl Body<'_, '_, '_> {
                 one(self.b.binary(Bin::FMul, v, factor))
             }
             Scalar::Classify(class) => one(self.classify(class, &x[0])?),
+            Scalar::IsNat => one(self.is_nat(v)),
             Scalar::SignBit => one(self.sign_bit(v)),
             Scalar::Spacing => one(self.spacing(v)),
             Scalar::Modf => self.modf(v),

@@ -18,12 +18,29 @@ pub fn machine(ty: Ty) -> SmallVec<[Type; 4]> {
     out
 }
 
+/// The types of the parts of an array's item, as memory has them one after the other. Records are pieces of
+/// any kind.
+pub fn item_types(dtype: Ty) -> SmallVec<[Type; 4]> {
+    let Some(record) = dtype.as_record() else { return machine(dtype) };
+    let mut left = record.size;
+    let mut out = SmallVec::new();
+    for ty in [Type::I64, Type::I32, Type::I16, Type::I8] {
+        let count = left / ty.bytes();
+        out.extend(std::iter::repeat_n(ty, count as usize));
+        left -= count * ty.bytes();
+    }
+    out
+}
+
 fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
     match ty.kind() {
         Kind::Bool => out.push(Type::I1),
         Kind::Int { bits, .. } => out.push(Type::int(u32::from(*bits))),
         Kind::Float { bits, .. } => out.push(float(u32::from(*bits))),
         Kind::Complex { bits, .. } => out.extend([float(u32::from(*bits) / 2); 2]),
+        Kind::Time { .. } => out.push(Type::I64),
+        // An array without dimensions: an address, and what keeps the memory.
+        Kind::Record(_) => out.push(Type::Array(0)),
         Kind::Str | Kind::List(_) => out.push(Type::Obj),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
@@ -133,6 +150,7 @@ impl Body<'_, '_, '_> {
             }
             (Kind::Bool, Const::Bool(b)) => smallvec![self.b.bool(*b)],
             (Kind::Int { bits, .. }, Const::Int(i)) => smallvec![self.b.int(Type::int(u32::from(*bits)), *i as i64)],
+            (Kind::Time { .. }, Const::Int(i)) => smallvec![self.b.i64(*i as i64)],
             (Kind::Int { bits, .. }, Const::Bool(b)) => smallvec![self.b.int(Type::int(u32::from(*bits)), i64::from(*b))],
             (Kind::Float { bits, .. }, Const::Float(x)) => smallvec![self.b.float(float(u32::from(*bits)), *x)],
             (Kind::Float { bits, .. }, Const::Int(i)) => smallvec![self.b.float(float(u32::from(*bits)), *i as f64)],
@@ -191,7 +209,12 @@ impl Body<'_, '_, '_> {
         if value.ty.is_scalar() && to.is_scalar() {
             return Ok(self.cast_number(value, to));
         }
+        let plain = |t: Ty| t.is_scalar() || t.is_time();
+        if plain(value.ty) && plain(to) {
+            return self.cast_time(value, to);
+        }
         match (value.ty.kind(), to.kind()) {
+            (Kind::Record(_), Kind::Record(_)) => Ok(value.vals.clone()),
             // The result of a procedure whose value is dropped.
             (_, Kind::None) => Ok(Vals::new()),
             (Kind::None, Kind::Optional(_)) => Ok(self.constant(to, &Const::None)),

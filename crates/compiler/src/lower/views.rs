@@ -40,7 +40,7 @@ impl Body<'_, '_, '_> {
         match value.ty.kind() {
             Kind::Array(a) if a.ndim == result.ndim => return self.map(&[value], ty, |body, x, to| body.cast(&x[0], to)),
             Kind::Array(_) => return self.filled_from(&value, ty),
-            _ if value.ty.is_scalar() => {
+            _ if value.ty.is_item() => {
                 let one = self.b.i64(1);
                 return self.filled(&smallvec![one; usize::from(result.ndim)] as &Vals, ty, &value);
             }
@@ -79,7 +79,7 @@ impl Body<'_, '_, '_> {
                 let mut found: Option<(Vals, Option<Value>)> = None;
                 for i in 0..items.len() {
                     let item = self.item(value, i);
-                    if item.ty.is_scalar() {
+                    if item.ty.is_item() {
                         continue;
                     }
                     let (shape, bad) = self.nested_shape(&item)?;

@@ -3,7 +3,7 @@
 //! The join is commutative and idempotent. Numbers join to the smallest type that NumPy promotes both
 //! to; None joins with T to Optional(T); tuples, and what one inner function captured, join item by item.
 
-use super::{ArrayTy, Closure, Kind, Layout, Ty};
+use super::{ArrayTy, Closure, Kind, Layout, Record, Ty, time};
 
 /// The join, or `None` when the types have nothing in common.
 pub fn join(a: Ty, b: Ty) -> Option<Ty> {
@@ -23,6 +23,14 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Optional(x), _) => join(*x, b).map(Ty::optional),
         (_, Kind::Optional(y)) => join(a, *y).map(Ty::optional),
         (Kind::Array(x), Kind::Array(y)) => join_arrays(*x, *y),
+        (Kind::Time { delta, unit: x }, Kind::Time { delta: other, unit: y }) if delta == other => {
+            time::common((*delta, *x), (*delta, *y)).map(|unit| Ty::time(*delta, unit))
+        }
+        (Kind::Record(x), Kind::Record(y)) => {
+            // They may differ in whether they can be written to.
+            let frozen = |r: &Record| Ty::new(Kind::Record(Box::new(Record { readonly: true, ..r.clone() })));
+            (frozen(x) == frozen(y)).then(|| frozen(x))
+        }
         (Kind::Tuple(x), Kind::Tuple(y)) => join_items(x, y).map(|items| Ty::tuple(&items)),
         (Kind::NamedTuple(c, x), Kind::NamedTuple(d, y)) if c.class == d.class => {
             join_items(x, y).map(|items| Ty::new(Kind::NamedTuple(c.clone(), items.into())))
@@ -90,6 +98,8 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Int { .. }
             | Kind::Float { .. }
             | Kind::Complex { .. }
+            | Kind::Time { .. }
+            | Kind::Record(_)
             | Kind::Str
             | Kind::Tuple(_)
             | Kind::NamedTuple(..)

@@ -4,7 +4,7 @@
 //! Also which conversions are possible without asking (assignment, arguments of explicit signatures).
 
 use super::join::{float_bits_for, join};
-use super::{Kind, Ty};
+use super::{Kind, Ty, time};
 use crate::hir::BinaryOp;
 
 /// The type that both operands of an arithmetic or bitwise operator are converted to and the type of
@@ -47,6 +47,9 @@ fn inexact(a: Ty, b: Ty) -> Option<Ty> {
 
 /// NumPy's result type of two operands, either of which may be a weak Python scalar.
 pub fn common_dtype(a: Ty, b: Ty) -> Ty {
+    if a.is_time() || b.is_time() {
+        return join(a, b).unwrap_or(if a.is_time() { a } else { b });
+    }
     let rank = |t: Ty| match t.kind() {
         Kind::Bool => 0,
         Kind::Int { .. } => 1,
@@ -99,11 +102,16 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
     if from.is_scalar() && to.is_scalar() {
         return fit_numbers(from, to);
     }
+    let plain = |t: Ty| t.is_scalar() || t.is_time();
+    if plain(from) && plain(to) {
+        return fit_times(from, to);
+    }
     match (from.kind(), to.kind()) {
         (Kind::None, Kind::Optional(_)) => Some(Fit::Safe),
         (Kind::Optional(a), Kind::Optional(b)) => fit(*a, *b),
         (_, Kind::Optional(b)) => fit(from, *b).map(|f| f.max(Fit::Safe)),
         (Kind::Optional(a), _) => fit(*a, to).map(|_| Fit::Unsafe),
+        (Kind::Record(a), Kind::Record(b)) => a.has_fields_of(b).then_some(Fit::Promote),
         (Kind::Array(a), Kind::Array(b)) => {
             let general = join(from, to) == Some(to);
             (general && a.dtype == b.dtype).then_some(Fit::Promote)
@@ -116,6 +124,17 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
         }
         (Kind::Foreign(_, ty), Kind::Function(_)) => (*ty == to).then_some(Fit::Promote),
         (Kind::Range(..) | Kind::Iter(_), _) => (join(from, to) == Some(to)).then_some(Fit::Promote),
+        _ => None,
+    }
+}
+
+/// Dates and durations convert to other units, integers to durations.
+fn fit_times(from: Ty, to: Ty) -> Option<Fit> {
+    match (from.as_time(), to.as_time()) {
+        (Some((a, x)), Some((b, y))) => {
+            (a == b && time::conversion(a, x, y).is_some()).then_some(if x <= y { Fit::Safe } else { Fit::Unsafe })
+        }
+        (None, Some((true, _))) if from.is_integral() => Some(Fit::Unsafe),
         _ => None,
     }
 }

@@ -33,13 +33,17 @@ const INEXACT1: &[&str] = &[FLOAT1, COMPLEX1];
 const REAL2: &[&str] = &[FLOAT2];
 const ROUNDING: &[&str] = &[BOOL1, INT1, FLOAT1];
 const NUMBER1: &[&str] = &[INT1, FLOAT1, COMPLEX1];
-const SIGNED1: &[&str] = &[NO_BOOL1, INT1, FLOAT1, COMPLEX1];
 const NUMBER2: &[&str] = &[INT2, FLOAT2, COMPLEX2];
 const DIVISION2: &[&str] = &[INT2, FLOAT2];
-const ANY2: &[&str] = &[BOOL2, INT2, FLOAT2, COMPLEX2];
+/// Dates and durations.
+const TIMES2: &str = "MM->M mm->m";
+const TIMES_TO_BOOL2: &str = "MM->? mm->?";
+const TIMES_TO_BOOL1: &str = "M->? m->?";
+const DURATION1: &str = "m->m";
+const EXTREME2: &[&str] = &[BOOL2, INT2, FLOAT2, COMPLEX2, TIMES2];
 const BITS2: &[&str] = &[BOOL2, INT2];
 /// Integers of any size make a double.
-const QUOTIENT: &[&str] = &["bb->d BB->d hh->d HH->d ii->d II->d ll->d LL->d", FLOAT2, COMPLEX2];
+const QUOTIENT: &[&str] = &["bb->d BB->d hh->d HH->d ii->d II->d ll->d LL->d", FLOAT2, COMPLEX2, "ml->m md->m mm->d"];
 
 macro_rules! rows {
     ($($($name:literal)+, $loops:expr, $scalar:expr;)*) => {
@@ -69,21 +73,21 @@ pub static TABLE: &[Row] = {
     use Scalar as S;
     rows! {
         // ---- arithmetic ----
-        "add", ANY2, S::Binary(BinaryOp::Add);
-        "subtract", &[NO_BOOL2, INT2, FLOAT2, COMPLEX2], S::Binary(BinaryOp::Sub);
-        "multiply", ANY2, S::Binary(BinaryOp::Mul);
+        "add", &[BOOL2, INT2, FLOAT2, COMPLEX2, "Mm->M mm->m mM->M"], S::Binary(BinaryOp::Add);
+        "subtract", &[NO_BOOL2, INT2, FLOAT2, COMPLEX2, "Mm->M mm->m MM->m"], S::Binary(BinaryOp::Sub);
+        "multiply", &[BOOL2, INT2, FLOAT2, COMPLEX2, "ml->m lm->m md->m dm->m"], S::Binary(BinaryOp::Mul);
         "divide" "true_divide", QUOTIENT, S::Binary(BinaryOp::TrueDiv);
-        "floor_divide", DIVISION2, S::Binary(BinaryOp::FloorDiv);
-        "remainder" "mod", DIVISION2, S::Binary(BinaryOp::Mod);
+        "floor_divide", &[INT2, FLOAT2, "ml->m md->m mm->l"], S::Binary(BinaryOp::FloorDiv);
+        "remainder" "mod", &[INT2, FLOAT2, "mm->m"], S::Binary(BinaryOp::Mod);
         "power" "pow", NUMBER2, S::Binary(BinaryOp::Pow);
         "float_power", &["dd->d DD->D"], S::Binary(BinaryOp::Pow);
         "fmod", DIVISION2, S::Fmod;
-        "divmod", &["bb->bb BB->BB hh->hh HH->HH ii->ii II->II ll->ll LL->LL ee->ee ff->ff dd->dd"], S::DivMod;
-        "negative", SIGNED1, S::Unary(UnaryOp::Neg);
-        "positive", SIGNED1, S::Unary(UnaryOp::Pos);
-        "absolute" "abs", &[BOOL1, INT1, FLOAT1, "F->f D->d"], S::Absolute;
+        "divmod", &["bb->bb BB->BB hh->hh HH->HH ii->ii II->II ll->ll LL->LL ee->ee ff->ff dd->dd mm->lm"], S::DivMod;
+        "negative", &[NO_BOOL1, INT1, FLOAT1, COMPLEX1, DURATION1], S::Unary(UnaryOp::Neg);
+        "positive", &[NO_BOOL1, INT1, FLOAT1, COMPLEX1, DURATION1], S::Unary(UnaryOp::Pos);
+        "absolute" "abs", &[BOOL1, INT1, FLOAT1, "F->f D->d", DURATION1], S::Absolute;
         "fabs", REAL1, S::Function(RealFn::Un(Un::FAbs), None);
-        "sign", SIGNED1, S::Sign;
+        "sign", &[NO_BOOL1, INT1, FLOAT1, COMPLEX1, DURATION1], S::Sign;
         "square", NUMBER1, S::Square;
         "reciprocal", NUMBER1, S::Reciprocal;
         "conjugate" "conj", NUMBER1, S::Conjugate;
@@ -93,20 +97,20 @@ pub static TABLE: &[Row] = {
         "lcm", &[NO_BOOL2, INT2], S::Lcm;
         "heaviside", REAL2, S::Heaviside;
         // ---- comparisons and logic ----
-        "equal", &[TO_BOOL2], S::Compare(CompareOp::Eq);
-        "not_equal", &[TO_BOOL2], S::Compare(CompareOp::Ne);
-        "less", &[TO_BOOL2], S::Compare(CompareOp::Lt);
-        "less_equal", &[TO_BOOL2], S::Compare(CompareOp::Le);
-        "greater", &[TO_BOOL2], S::Compare(CompareOp::Gt);
-        "greater_equal", &[TO_BOOL2], S::Compare(CompareOp::Ge);
+        "equal", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Eq);
+        "not_equal", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Ne);
+        "less", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Lt);
+        "less_equal", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Le);
+        "greater", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Gt);
+        "greater_equal", &[TO_BOOL2, TIMES_TO_BOOL2], S::Compare(CompareOp::Ge);
         "logical_and", &[LOGICAL2], S::Logical(BinaryOp::And);
         "logical_or", &[LOGICAL2], S::Logical(BinaryOp::Or);
         "logical_xor", &[LOGICAL2], S::Logical(BinaryOp::Xor);
         "logical_not", &[TO_BOOL1], S::LogicalNot;
-        "maximum", ANY2, extremum(true, true);
-        "minimum", ANY2, extremum(false, true);
-        "fmax", ANY2, extremum(true, false);
-        "fmin", ANY2, extremum(false, false);
+        "maximum", EXTREME2, extremum(true, true);
+        "minimum", EXTREME2, extremum(false, true);
+        "fmax", EXTREME2, extremum(true, false);
+        "fmin", EXTREME2, extremum(false, false);
         // ---- bits ----
         "bitwise_and", BITS2, S::Binary(BinaryOp::And);
         "bitwise_or", BITS2, S::Binary(BinaryOp::Or);
@@ -151,9 +155,10 @@ pub static TABLE: &[Row] = {
         "trunc" "fix", ROUNDING, S::Rounding(Un::Trunc);
         "rint", INEXACT1, S::Rounding(Un::RoundEven);
         // ---- floating point ----
-        "isfinite", &[TO_BOOL1], S::Classify(Class::Finite);
-        "isinf", &[TO_BOOL1], S::Classify(Class::Inf);
-        "isnan", &[TO_BOOL1], S::Classify(Class::Nan);
+        "isfinite", &[TO_BOOL1, TIMES_TO_BOOL1], S::Classify(Class::Finite);
+        "isinf", &[TO_BOOL1, TIMES_TO_BOOL1], S::Classify(Class::Inf);
+        "isnan", &[TO_BOOL1, TIMES_TO_BOOL1], S::Classify(Class::Nan);
+        "isnat", &[TIMES_TO_BOOL1], S::IsNat;
         "signbit", &["e->? f->? d->?"], S::SignBit;
         "copysign", REAL2, S::Function(RealFn::CopySign, None);
         "nextafter", REAL2, real(F::nextafter, F::nextafterf);
@@ -162,9 +167,9 @@ pub static TABLE: &[Row] = {
         "frexp", &["e->ei f->fi d->di"], S::Frexp;
         "ldexp", &["ei->e fi->f el->e fl->f di->d dl->d"], S::Ldexp;
         // ---- functions that NumPy has no ufunc for, or none of that name ----
-        "where" "_where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ff->f ?dd->d ?FF->F ?DD->D"], S::Select;
-        "_copy", &[BOOL1, INT1, "f->f d->d", COMPLEX1], S::Identity;
-        "_clip", &["???->? bbb->b BBB->B hhh->h HHH->H iii->i III->I lll->l LLL->L fff->f ddd->d FFF->F DDD->D"], S::Clip;
+        "where" "_where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ff->f ?dd->d ?FF->F ?DD->D ?MM->M ?mm->m"], S::Select;
+        "_copy", &[BOOL1, INT1, "f->f d->d", COMPLEX1, "M->M", DURATION1], S::Identity;
+        "_clip", &["???->? bbb->b BBB->B hhh->h HHH->H iii->i III->I lll->l LLL->L fff->f ddd->d FFF->F DDD->D MMM->M mmm->m"], S::Clip;
         "_round", &["bl->b Bl->B hl->h Hl->H il->i Il->I ll->l Ll->L fl->f dl->d Fl->F Dl->D"], S::Round;
     }
 };
