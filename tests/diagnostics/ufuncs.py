@@ -11,11 +11,6 @@ def out_of_a_lower_kind(a, out):
     return np.add(a, 1, out=out)
 
 
-# error: i1[:]
-def a_result_in_half_precision(a):
-    return np.sin(a)
-
-
 # error: f8[:]
 def too_many_operands(a):
     return np.sin(a, a, a)

@@ -12,7 +12,7 @@ import pytest
 from ferdelance import njit
 
 INTS = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
-TYPES = ["?", *INTS, "f4", "f8", "c8", "c16"]
+TYPES = ["?", *INTS, "f2", "f4", "f8", "c8", "c16"]
 nan, inf = np.nan, np.inf
 
 UNARY = """
@@ -144,7 +144,9 @@ def compile_all(names, parameters):
 def differences(names, *args):
     """What compiled code makes of a call of each, where it differs from NumPy."""
     wanted = {name: outcome(getattr(np, name), *args) for name in names}
-    legal = [n for n in names if wanted[n] is not None and not is_half(wanted[n])]
+    # The neighbours of a float16 are none of the float32 that is computed in.
+    refused = [n for n in ("spacing", "nextafter") if n in wanted and is_half(wanted[n])]
+    legal = [n for n in names if wanted[n] is not None and n not in refused]
     got = compile_all(legal, ", ".join("ab"[: len(args)]))(*args)
     found = []
     for name, g in zip(legal, got, strict=True):
@@ -168,7 +170,7 @@ def differences(names, *args):
 
 def is_half(value):
     parts = value if isinstance(value, tuple) else (value,)
-    return any(p.dtype == np.float16 for p in parts)
+    return value is not None and any(p.dtype == np.float16 for p in parts)
 
 
 @pytest.mark.parametrize("t", TYPES)
@@ -198,9 +200,6 @@ def test_python_scalars_adapt_to_arrays(t):
         return a + i, i * a, a + x, a + z, a == i, np.maximum(a, i), np.heaviside(np.abs(a), x)
 
     a = np.array([1, 0, 1]).astype(t)
-    if t in ("?", "i1", "u1"):
-        with pytest.raises(ferdelance.errors.TypingError, match="float16|does not take"):
-            njit(lambda a: np.sin(a))(a)
     want = outcome(f, a, 3, 2.5, 1j)
     got = njit(f)(a, 3, 2.5, 1j)
     assert [g.dtype for g in got] == [w.dtype for w in want]

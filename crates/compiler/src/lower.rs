@@ -117,6 +117,7 @@ impl Lowering<'_, '_> {
             blocks: vec![None; f.blocks.len()],
             numpy_errors: info.options.numpy_errors,
             in_nest: false,
+            halves: vec![],
             handler: None,
             result,
             cx: self,
@@ -142,6 +143,8 @@ struct Body<'c, 's, 'h> {
     numpy_errors: bool,
     /// What is written is the body of a nest.
     in_nest: bool,
+    /// Elements of the next nest as they lie in memory, and the values that they are.
+    halves: Vec<(tir::Value, tir::Value)>,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
     /// The type that is returned.

@@ -278,6 +278,10 @@ impl Ty {
     pub fn is_float(self) -> bool {
         matches!(self.kind(), Kind::Float { .. })
     }
+    /// A float16: a float32 that is rounded to half the size after each operation.
+    pub fn is_half(self) -> bool {
+        matches!(self.kind(), Kind::Float { bits: 16, .. })
+    }
     pub fn is_complex(self) -> bool {
         matches!(self.kind(), Kind::Complex { .. })
     }

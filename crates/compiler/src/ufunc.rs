@@ -115,8 +115,6 @@ pub enum Refusal {
     NoLoop,
     /// Durations whose units have nothing in common.
     Units,
-    /// There is one, which gives float16.
-    Float16,
 }
 
 impl Row {
@@ -154,8 +152,8 @@ pub fn by_name(name: &str) -> Option<&'static Row> {
 pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Loop, Refusal> {
     let unit = common_unit(operands)?;
     let types = adapted(row, operands);
-    let scalar_only = !operands.iter().any(|o| o.is_array);
-    let mut refusal = Refusal::NoLoop;
+    // Scalars that are none themselves are computed in the next type.
+    let halves = operands.iter().any(|o| o.is_array || o.ty.is_half());
     for (inputs, outputs) in row.each_loop() {
         let fits = types.iter().zip(inputs).enumerate().all(|(i, (t, &letter))| match t {
             _ if i == 0 && row.scalar == Scalar::Select => true,
@@ -163,24 +161,19 @@ pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Lo
             Input::Exactly(ty) => is_safe(*ty, letter),
             Input::AnyOf(kind) => *kind <= rank(dtype(letter)),
         });
+        if inputs.contains(&b'e') && !halves && (outputs.is_empty() || outputs.contains(&b'e')) {
+            continue;
+        }
         if fits && outputs.is_empty() {
             break;
         }
-        if !fits || unit.is_none() && inputs.iter().any(|l| b"mM".contains(l)) || wanted.is_some_and(|w| w != dtype(outputs[0]) || outputs.contains(&b'e')) {
-            continue;
-        }
-        if outputs.contains(&b'e') {
-            // Scalars are computed in the next type.
-            if !scalar_only {
-                refusal = Refusal::Float16;
-                break;
-            }
+        if !fits || unit.is_none() && inputs.iter().any(|l| b"mM".contains(l)) || wanted.is_some_and(|w| w != dtype(outputs[0])) {
             continue;
         }
         let types = |letters: &[u8]| letters.iter().map(|&l| of_unit(dtype(l), unit)).collect::<SmallVec<[Ty; 3]>>();
         return Ok(Loop { inputs: types(inputs), outputs: types(outputs).into_iter().collect() });
     }
-    Err(refusal)
+    Err(Refusal::NoLoop)
 }
 
 /// The unit that the dates and durations among the operands meet in; none if there are none.
@@ -242,7 +235,7 @@ pub fn holds(ty: Ty, value: i128) -> bool {
     }
 }
 
-/// The type of a letter. Values of a float16 (`e`), where it is only an operand, are computed in float32.
+/// The type of a letter.
 fn dtype(letter: u8) -> Ty {
     match letter {
         b'?' => Ty::bool(),
@@ -254,7 +247,8 @@ fn dtype(letter: u8) -> Ty {
         b'H' => Ty::int(16, false),
         b'I' => Ty::int(32, false),
         b'L' => Ty::int(64, false),
-        b'e' | b'f' => Ty::float(32),
+        b'e' => Ty::float(16),
+        b'f' => Ty::float(32),
         b'M' => Ty::time(false, Unit::Generic),
         b'm' => Ty::time(true, Unit::Generic),
         b'F' => Ty::complex(64),
@@ -286,7 +280,7 @@ pub fn letter(ty: Ty) -> u8 {
         Some((delta, _)) => return if delta { b'm' } else { b'M' },
         None => {}
     }
-    *b"?bhilBHILfFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
+    *b"?bhilBHILefFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
 }
 
 /// `np.can_cast(from, letter, "safe")`.
@@ -302,7 +296,7 @@ fn is_safe(from: Ty, letter: u8) -> bool {
         (Kind::Int { signed: true, .. }, Kind::Int { signed: false, .. }) => false,
         (Kind::Int { bits: a, .. }, Kind::Int { bits: b, .. }) => a <= b,
         (Kind::Int { bits, .. }, Kind::Float { .. } | Kind::Complex { .. }) => *bits <= 16 || to.part().bits() == 64,
-        (Kind::Float { bits: a, .. }, Kind::Float { bits: b, .. }) => letter != b'e' && a <= b,
+        (Kind::Float { bits: a, .. }, Kind::Float { bits: b, .. }) => a <= b,
         (Kind::Float { bits, .. }, Kind::Complex { .. }) => u32::from(*bits) <= to.part().bits(),
         (Kind::Complex { bits: a, .. }, Kind::Complex { bits: b, .. }) => a <= b,
         _ => false,
@@ -349,7 +343,9 @@ mod tests {
         assert_eq!(outputs("add", &[Ty::bool(), Ty::py_int()]), "int64");
         assert_eq!(outputs("subtract", &[Ty::bool(), Ty::bool()]), "NoLoop");
         assert_eq!(outputs("divide", &[i1, i1]), "float64");
-        assert_eq!(outputs("sin", &[i1]), "Float16");
+        assert_eq!(outputs("sin", &[i1]), "float16");
+        assert_eq!(outputs("add", &[Ty::float(16), Ty::py_float()]), "float16");
+        assert_eq!(outputs("add", &[Ty::float(16), Ty::int(16, true)]), "float32");
         assert_eq!(outputs("sin", &[Ty::int(16, true)]), "float32");
         assert_eq!(outputs("sin", &[Ty::py_int()]), "float64");
         assert_eq!(outputs("signbit", &[i1]), "bool");

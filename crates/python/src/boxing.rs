@@ -131,7 +131,7 @@ impl Plan {
             Kind::Bool => Plan::Bool,
             Kind::Int { signed: true, .. } => Plan::Int,
             Kind::Int { bits, .. } => Plan::Uint(u64::MAX >> (64 - u32::from(*bits))),
-            Kind::Float { bits: 32, .. } => Plan::F32,
+            Kind::Float { bits: 16 | 32, .. } => Plan::F32,
             Kind::Float { .. } => Plan::F64,
             Kind::Complex { bits: 64, .. } => Plan::C64,
             Kind::Complex { .. } => Plan::C128,

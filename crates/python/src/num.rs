@@ -20,6 +20,8 @@ pub enum Num {
     U16,
     U32,
     U64,
+    /// As a float32 in slots.
+    F16,
     F32,
     F64,
     C64,
@@ -38,7 +40,7 @@ pub enum Rank {
 }
 
 impl Num {
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
     pub const ALL: [Num; Num::COUNT] = [
         Num::Bool,
         Num::I8,
@@ -49,6 +51,7 @@ impl Num {
         Num::U16,
         Num::U32,
         Num::U64,
+        Num::F16,
         Num::F32,
         Num::F64,
         Num::C64,
@@ -60,6 +63,7 @@ impl Num {
         match *ty.kind() {
             Kind::Bool => Some(Num::Bool),
             Kind::Int { bits, signed, .. } => Num::int(u32::from(bits), signed),
+            Kind::Float { bits: 16, .. } => Some(Num::F16),
             Kind::Float { bits: 32, .. } => Some(Num::F32),
             Kind::Float { bits: 64, .. } => Some(Num::F64),
             Kind::Complex { bits: 64, .. } => Some(Num::C64),
@@ -94,6 +98,7 @@ impl Num {
             Num::U16 => Ty::int(16, false),
             Num::U32 => Ty::int(32, false),
             Num::U64 => Ty::int(64, false),
+            Num::F16 => Ty::float(16),
             Num::F32 => Ty::float(32),
             Num::F64 => Ty::float(64),
             Num::C64 => Ty::complex(64),
@@ -105,7 +110,7 @@ impl Num {
     pub fn bytes(self) -> usize {
         match self {
             Num::Bool | Num::I8 | Num::U8 => 1,
-            Num::I16 | Num::U16 => 2,
+            Num::I16 | Num::U16 | Num::F16 => 2,
             Num::I32 | Num::U32 | Num::F32 => 4,
             Num::I64 | Num::U64 | Num::F64 | Num::C64 => 8,
             Num::C128 => 16,
@@ -133,7 +138,7 @@ fn rank_table() -> [[Option<Rank>; Num::COUNT]; Num::COUNT] {
     use Num::*;
     use Rank::*;
     // From, to, how well; and back, if at all.
-    const STEPS: [(Num, Num, Rank, bool); 19] = [
+    const STEPS: [(Num, Num, Rank, bool); 22] = [
         (Bool, I8, Safe, true),
         (Bool, U8, Safe, true),
         (I8, I16, Promote, true),
@@ -145,6 +150,9 @@ fn rank_table() -> [[Option<Rank>; Num::COUNT]; Num::COUNT] {
         (U8, I16, Safe, true),
         (U16, I32, Safe, true),
         (U32, I64, Safe, true),
+        (I8, F16, Safe, true),
+        (U8, F16, Safe, true),
+        (F16, F32, Promote, true),
         (I16, F32, Safe, true),
         (I32, F64, Safe, true),
         (I32, F32, Unsafe, true),

@@ -102,6 +102,7 @@ const NAMES: [(Num, &str); Num::COUNT] = [
     (Num::U16, "uint16"),
     (Num::U32, "uint32"),
     (Num::U64, "uint64"),
+    (Num::F16, "float16"),
     (Num::F32, "float32"),
     (Num::F64, "float64"),
     (Num::C64, "complex64"),

@@ -138,7 +138,7 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
         }
         "float" => {
             let (bits, weak): (u8, bool) = (part(1)?.extract()?, part(2)?.extract()?);
-            if ![32, 64].contains(&bits) {
+            if ![16, 32, 64].contains(&bits) {
                 return unsupported(&PyString::new(encoding.py(), &format!("float{bits}")));
             }
             Ty::new(Kind::Float { bits, weak })

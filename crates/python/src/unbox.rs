@@ -7,6 +7,7 @@
 
 use ferdelance_abi::layout::{OWNER_BORROWED, Str};
 use ferdelance_compiler::types::{Kind, Layout, Ty};
+use ferdelance_runtime::number;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -604,7 +605,7 @@ impl Source {
         match num {
             Num::Bool => Source::Bool,
             Num::U64 => Source::LongPast,
-            Num::F32 | Num::F64 => Source::Float,
+            Num::F16 | Num::F32 | Num::F64 => Source::Float,
             Num::C64 | Num::C128 => Source::Complex,
             _ => Source::Long,
         }
@@ -640,6 +641,7 @@ impl Source {
                     Num::U16 => Value::Int(scalar::<u16>(object).into()),
                     Num::U32 => Value::Int(scalar::<u32>(object).into()),
                     Num::U64 => Value::Uint(scalar::<u64>(object)),
+                    Num::F16 => Value::Float(number::half_to_single(scalar::<u16>(object)).into()),
                     Num::F32 => Value::Float(scalar::<f32>(object).into()),
                     Num::F64 => Value::Float(scalar::<f64>(object)),
                     Num::C64 => {
@@ -715,6 +717,10 @@ impl Value {
         unsafe {
             match to {
                 Num::Bool => put(out, u64::from(re != 0.0 || im != 0.0)),
+                Num::F16 => {
+                    let half = number::half_to_single(number::single_to_half(single()));
+                    put(out, half.to_bits().into())
+                }
                 Num::F32 => put(out, single().to_bits().into()),
                 Num::C64 => {
                     put(out, single().to_bits().into());

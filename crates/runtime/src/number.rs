@@ -3,6 +3,41 @@
 use crate::format::exact_digits;
 use crate::libm;
 
+// ---- float16 -------------------------------------------------------------------------------------
+
+/// The value of a float16, given by its bits.
+pub fn half_to_single(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let (exponent, mantissa) = (u32::from(bits >> 10 & 31), u32::from(bits & 1023));
+    let size = match exponent {
+        // 2**-24 is the smallest.
+        0 => (mantissa as f32 * 2f32.powi(-24)).to_bits(),
+        31 => 255 << 23 | mantissa << 13,
+        _ => (exponent + 112) << 23 | mantissa << 13,
+    };
+    f32::from_bits(sign | size)
+}
+
+/// The bits of the nearest float16, of two equally near ones the even one.
+pub fn single_to_half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let (sign, size) = ((bits >> 16 & 0x8000) as u16, bits & 0x7fff_ffff);
+    // 65520 is halfway between the largest number and the next.
+    let half = if size > 255 << 23 {
+        0x7e00 | (size >> 13 & 1023) as u16
+    } else if size >= 65520f32.to_bits() {
+        0x7c00
+    } else if size >= 113 << 23 {
+        let odd = size >> 13 & 1;
+        ((size - (112 << 23) + 0xfff + odd) >> 13) as u16
+    } else {
+        // Adding a number whose last place is 2**-24 rounds to multiples of that.
+        let aligned = f32::from_bits(size) + 0.5;
+        (aligned.to_bits() - 0.5f32.to_bits()) as u16
+    };
+    sign | half
+}
+
 // ---- integers ------------------------------------------------------------------------------------
 
 /// `a ** b` modulo 2**64. For a negative exponent 1 / a**-b truncated: 1 for a = 1, ±1 for a = -1, 0
@@ -314,6 +349,24 @@ pub extern "C" fn ldexp(x: f64, n: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_float16_goes_through_float32() {
+        for bits in 0..=u16::MAX {
+            let value = half_to_single(bits);
+            let back = single_to_half(value);
+            if value.is_nan() {
+                assert!(half_to_single(back).is_nan());
+            } else {
+                assert_eq!(back, bits);
+            }
+        }
+        assert_eq!(half_to_single(0x3c01), 1.000_976_6);
+        assert_eq!(single_to_half(65519.0), 0x7bff);
+        assert_eq!(single_to_half(65520.0), 0x7c00);
+        assert_eq!(single_to_half(2f32.powi(-25)), 0);
+        assert_eq!(single_to_half(1.000_488_3), 0x3c00);
+    }
 
     #[test]
     fn negative_exponents_of_integers() {

@@ -30,6 +30,12 @@ def _float(dtype):
 def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None):
     """np.mean: the sum over the number of elements, in floating point."""
     a = np.asarray(a)
+    if dtype is None and a.dtype == np.float16:
+        mean = numpy_mean(a, axis, np.float32, None, keepdims, where).astype(np.float16)
+        if out is None:
+            return mean
+        out[...] = mean
+        return out
     if dtype is None:
         total = np.sum(a, axis, _float(a.dtype), None, keepdims, where=where)
     else:

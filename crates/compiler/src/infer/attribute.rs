@@ -178,7 +178,7 @@ fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
         "num" => match (t.kind(), t.bits()) {
             (Kind::Bool, _) => 0,
             (Kind::Int { signed, .. }, bits) => 2 * i128::from(bits.trailing_zeros() - 3) + if *signed { 1 } else { 2 },
-            (Kind::Float { .. }, bits) => if bits == 32 { 11 } else { 12 },
+            (Kind::Float { .. }, bits) => match bits { 16 => 23, 32 => 11, _ => 12 },
             (Kind::Complex { .. }, bits) => if bits == 64 { 14 } else { 15 },
             _ => return None,
         },

@@ -122,9 +122,9 @@ impl Session<'_> {
                 (self.binary(frame, BinaryOp::Pow, &args[0].abs, &args[1].abs)?, Intrinsic::Binary(BinaryOp::Pow))
             }
             ("builtins.hash", [t]) if hashable(*t) => (AbsVal::of(weak_int), Intrinsic::Hash),
-            ("builtins.str", [t]) if t.is_scalar() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Str),
+            ("builtins.str", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Str),
             ("builtins.str", []) => (AbsVal::literal(Const::Str("".into())), Intrinsic::Known),
-            ("builtins.repr", [t]) if t.is_scalar() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Repr),
+            ("builtins.repr", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Repr),
             ("builtins.bool", [_]) => (truth(frame, &args[0].abs)?, Intrinsic::Truth),
             ("builtins.print", _) => {
                 if let Some(bad) = types.iter().find(|t| !printable(**t)) {
@@ -260,7 +260,7 @@ impl Session<'_> {
                 }
             }
             (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
-            (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() => {
+            (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() && !receiver.is_half() => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 if to.bits() != receiver.bits() || to.is_complex() || to.is_bool() {
                     return Err(frame.error(
@@ -361,7 +361,7 @@ fn real_or_complex(name: &str, args: &[ArgRef]) -> Option<(AbsVal, Intrinsic)> {
 fn complex_of(t: Ty) -> Ty {
     match *t.kind() {
         Kind::Complex { .. } => t,
-        Kind::Float { bits: 32, weak } => Ty::new(Kind::Complex { bits: 64, weak }),
+        Kind::Float { bits: 16 | 32, weak } => Ty::new(Kind::Complex { bits: 64, weak }),
         _ => Ty::new(Kind::Complex { bits: 128, weak: t.is_weak() || t.is_bool() }),
     }
 }
@@ -410,7 +410,7 @@ fn printable(t: Ty) -> bool {
         Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
         Kind::Str | Kind::None => true,
         Kind::Optional(inner) | Kind::List(inner) => printable(*inner),
-        _ => t.is_scalar(),
+        _ => t.is_scalar() && !t.is_half(),
     }
 }
 

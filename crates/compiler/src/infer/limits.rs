@@ -52,20 +52,32 @@ pub(super) fn attribute(object: &str, name: &str) -> Option<AbsVal> {
 }
 
 fn float_attribute(ty: Ty, name: &str) -> Option<AbsVal> {
-    let single = ty.bits() == 32;
-    let (mantissa, exponent, precision) = if single { (23, 8, 6) } else { (52, 11, 15) };
+    let (mantissa, exponent, precision) = match ty.bits() {
+        16 => (10, 5, 3),
+        32 => (23, 8, 6),
+        _ => (52, 11, 15),
+    };
     let bias = (1i32 << (exponent - 1)) - 1;
     let float = |x: f64| Some(AbsVal::constant(ty, Const::Float(x)));
     let int = |i: i32| Some(AbsVal::literal(Const::Int(i128::from(i))));
-    let largest = if single { f64::from(f32::MAX) } else { f64::MAX };
+    let largest = match ty.bits() {
+        16 => 65504.0,
+        32 => f64::from(f32::MAX),
+        _ => f64::MAX,
+    };
     match name {
         "eps" => float(2f64.powi(-mantissa)),
         "epsneg" => float(2f64.powi(-mantissa - 1)),
         "max" => float(largest),
         "min" => float(-largest),
         "tiny" | "smallest_normal" => float(2f64.powi(1 - bias)),
-        "smallest_subnormal" => float(if single { f64::from(f32::from_bits(1)) } else { f64::from_bits(1) }),
-        "resolution" => float(if single { f64::from(1e-6f32) } else { 1e-15 }),
+        "smallest_subnormal" => float(if ty.bits() == 64 { f64::from_bits(1) } else { 2f64.powi(1 - bias - mantissa) }),
+        "resolution" => float(match ty.bits() {
+            // As a float16 has it.
+            16 => 0.001_000_404_357_910_156_2,
+            32 => f64::from(1e-6f32),
+            _ => 1e-15,
+        }),
         "precision" => int(precision),
         "nmant" => int(mantissa),
         "nexp" | "iexp" => int(exponent),

@@ -18,7 +18,7 @@ pub(super) fn product(a: Ty, b: Ty) -> Option<Ty> {
         return None;
     }
     let dtype = common_dtype(x.dtype, y.dtype);
-    if !dtype.is_scalar() {
+    if !dtype.is_scalar() || dtype.is_half() {
         return None;
     }
     Some(match x.ndim + y.ndim - 2 {

@@ -260,6 +260,7 @@ pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
         "uint16" | "u2" | "H" => Ty::int(16, false),
         "uint32" | "u4" | "I" => Ty::int(32, false),
         "uint64" | "u8" | "L" | "Q" | "uint" | "uintp" => Ty::int(64, false),
+        "float16" | "f2" | "e" | "half" => Ty::float(16),
         "float32" | "f4" | "f" | "single" => Ty::float(32),
         "float64" | "f8" | "d" | "double" | "float" => Ty::float(64),
         "complex64" | "c8" | "F" | "csingle" => Ty::complex(64),

@@ -138,9 +138,6 @@ fn check_out(frame: &Frame, row: &Row, out: Ty, computed: Ty, unsafe_casting: bo
 fn refused(frame: &Frame, row: &Row, types: &[Ty], dtype: Option<Ty>, refusal: Refusal) -> Box<Diagnostic> {
     let name = row.name();
     match (refusal, dtype) {
-        (Refusal::Float16, _) => frame
-            .error(Code::BadArguments, format!("np.{name}() of {} gives float16, which cannot be compiled yet", signature(types)))
-            .help("convert the operand to a wider type, such as `np.float32`"),
         (Refusal::Units, _) => frame
             .error(Code::BadArguments, format!("np.{name}() of {}: the units have nothing in common", signature(types)))
             .note("years and months of a duration are of no fixed length"),

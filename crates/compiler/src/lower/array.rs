@@ -383,11 +383,18 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn load(&mut self, address: Value, ty: ArrayTy) -> Vals {
-        self.load_parts(address, &item_types(ty.dtype), element_align(ty))
+        let mut vals = self.load_parts(address, &item_types(ty.dtype), element_align(ty));
+        if ty.dtype.is_half() {
+            vals[0] = self.b.cast(Cast::FPExt, vals[0], Type::F32);
+        }
+        vals
     }
 
     pub(super) fn store(&mut self, address: Value, ty: ArrayTy, vals: &[Value]) {
-        let element = self.as_element(&Typed::new(ty.dtype, vals));
+        let mut element = self.as_element(&Typed::new(ty.dtype, vals));
+        if ty.dtype.is_half() {
+            element.vals[0] = self.b.cast(Cast::FPTrunc, element.vals[0], Type::F16);
+        }
         self.store_parts(address, &element.vals, element_align(ty));
     }
 

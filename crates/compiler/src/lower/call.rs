@@ -202,7 +202,8 @@ impl Body<'_, '_, '_> {
             Intrinsic::Scale(factor) => {
                 let x = self.cast(&args[0], ty)?;
                 let factor = self.b.float(machine(ty)[0], *factor);
-                smallvec![self.b.binary(Bin::FMul, x[0], factor)]
+                let scaled = self.b.binary(Bin::FMul, x[0], factor);
+                smallvec![self.rounded(ty, scaled)]
             }
             Intrinsic::Complex(func) => {
                 let z = self.cast(&args[0], ty)?;
@@ -371,8 +372,8 @@ impl Body<'_, '_, '_> {
             let a = self.unwrap(a)?;
             x.push(self.cast_number(&a, ty)[0]);
         }
-        let narrow = ty.bits() == 32;
-        Ok(match func {
+        let narrow = ty.bits() <= 32;
+        let result = match func {
             RealFn::Un(un) => self.b.unary(un, x[0]),
             RealFn::CopySign => self.b.binary(Bin::CopySign, x[0], x[1]),
             RealFn::Remainder => self.b.binary(Bin::FRem, x[0], x[1]),
@@ -383,7 +384,8 @@ impl Body<'_, '_, '_> {
                 let r = self.b.rt1(double, &wide);
                 if narrow { self.b.cast(Cast::FPTrunc, r, Type::F32) } else { r }
             }
-        })
+        };
+        Ok(self.rounded(ty, result))
     }
 
     /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise

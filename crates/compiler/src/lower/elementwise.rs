@@ -9,7 +9,7 @@ use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::infer::record;
 use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind};
-use crate::tir::{Bin, BlockId, Cmp, Nest, Op, Part, Term, Type, Value};
+use crate::tir::{Bin, BlockId, Cast, Cmp, Nest, Op, Part, Term, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 use crate::ufunc;
 
@@ -139,9 +139,38 @@ impl Body<'_, '_, '_> {
             return;
         };
         let access = self.broadcast_access(operand.vals[0], a, shape);
-        let values: SmallVec<[Value; 2]> = item_types(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
-        elements.push(Typed::new(a.dtype, values.as_slice()));
+        let (values, element) = self.element_of(a.dtype);
+        elements.push(element);
         inputs.push(Input { access, elements: values });
+    }
+
+    /// An element of the next nest: what is read, and its value.
+    pub(super) fn element_of(&mut self, dtype: Ty) -> (SmallVec<[Value; 2]>, Typed) {
+        let read: SmallVec<[Value; 2]> = item_types(dtype).into_iter().map(|t| self.b.value(t)).collect();
+        if !dtype.is_half() {
+            let value = Typed::new(dtype, read.as_slice());
+            return (read, value);
+        }
+        let wide = self.b.value(Type::F32);
+        self.halves.push((read[0], wide));
+        (read, Typed::one(dtype, wide))
+    }
+
+    /// Values of float16 as their items have them.
+    fn narrow(&mut self, outputs: &mut [Output]) {
+        for output in outputs {
+            let size = match &output.kind {
+                OutputKind::New(item) => item.size,
+                OutputKind::Store(access) => access.item.size,
+                OutputKind::Scatter(scatter) => scatter.item.size,
+                OutputKind::Reduce(_) => continue,
+            };
+            for v in &mut output.values {
+                if size == Type::F16.bytes() && self.b.ty(*v) == Type::F32 {
+                    *v = self.b.cast(Cast::FPTrunc, *v, Type::F16);
+                }
+            }
+        }
     }
 
     /// A nest with these inputs around what `body` writes.
@@ -155,10 +184,14 @@ impl Body<'_, '_, '_> {
         let outside = self.b.current();
         let inside = self.b.new_block();
         self.b.switch_to(inside);
+        for (read, wide) in std::mem::take(&mut self.halves) {
+            self.b.define(wide, Op::Cast(Cast::FPExt, read));
+        }
         let nested = std::mem::replace(&mut self.in_nest, true);
         let outputs = body(self);
         self.in_nest = nested;
-        let outputs = outputs?;
+        let mut outputs = outputs?;
+        self.narrow(&mut outputs);
         if self.b.current() != inside {
             return self.branching_nest(shape, &inputs, (outside, inside), &outputs);
         }

@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::{element_align, item};
 use super::value::item_types;
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::creation::as_array;
 use crate::infer::index::{IndexItem, Indexing};
@@ -178,8 +178,8 @@ impl Body<'_, '_, '_> {
             let skip = chosen.picked.end - usize::from(a.ndim);
             let dims = (0..usize::from(a.ndim)).map(|d| Along { dim: (skip + d) as u8, stretch: true }).collect();
             let access = Access { array: pick.index.vals[0], dims, item: item(a) };
-            let elements: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
-            picked.push(Typed::new(a.dtype, elements.as_slice()));
+            let (elements, element) = self.element_of(a.dtype);
+            picked.push(element);
             inputs.push(Input { access, elements });
         }
         let strides: Vals = (0..usize::from(chosen.ty.ndim)).map(|d| self.stride(chosen.view, chosen.ty, d)).collect();
@@ -373,12 +373,12 @@ impl Body<'_, '_, '_> {
         let dims = (0..a.ndim).map(|dim| Along { dim, stretch: false }).collect();
         let target = Access { array, dims, item: item(a) };
         let access = target.clone();
-        let elements: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| self.b.value(t)).collect();
-        let mut inputs = vec![Input { access, elements: elements.clone() }];
+        let (read, old) = self.element_of(a.dtype);
+        let mut inputs = vec![Input { access, elements: read }];
         let mut masks = vec![];
         self.operand(&shape, &mask, &mut inputs, &mut masks);
         self.nest_with(&shape, inputs, &[], |body| {
-            let values = new.iter().zip(&elements).map(|(&v, &old)| body.b.select(masks[0].vals[0], v, old)).collect();
+            let values = new.iter().zip(&old.vals).map(|(&v, &old)| body.b.select(masks[0].vals[0], v, old)).collect();
             Ok(vec![Output { values, kind: OutputKind::Store(target) }])
         })?;
         Ok(())

@@ -14,6 +14,9 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 impl Body<'_, '_, '_> {
     /// A reduction of the first argument; the others are those that `reduce` names, in its order.
     pub(super) fn reduce(&mut self, reduce: &Reduce, args: &[Typed], ty: Ty) -> Result<Vals> {
+        if reduce.dtype.is_half() {
+            return self.reduce_halves(reduce, args, ty);
+        }
         let mut array = self.unwrap(&args[0])?;
         let mut rest = args[1..].iter().cloned();
         if reduce.axis_at_run_time
@@ -85,6 +88,21 @@ impl Body<'_, '_, '_> {
         let data = self.b.part(array.vals[0], Part::Data);
         let view = self.b.view(array.vals[0], data, &shape, &strides);
         Ok(Typed::one(ArrayTy { layout: Layout::A, ..a }.ty(), view))
+    }
+
+    /// The same in float32, rounded at the end.
+    fn reduce_halves(&mut self, reduce: &Reduce, args: &[Typed], ty: Ty) -> Result<Vals> {
+        let single = Ty::float(32);
+        let wide = Reduce { dtype: single, ..reduce.clone() };
+        if reduce.out {
+            return self.reduce(&wide, args, ty);
+        }
+        let made = ty.as_array().map_or(single, |a| ArrayTy { dtype: single, ..a }.ty());
+        let vals = Typed::new(made, self.reduce(&wide, args, made)?);
+        if ty.as_array().is_none() {
+            return self.cast(&vals, ty);
+        }
+        self.map(&[vals], ty, |body, x, to| body.cast(&x[0], to))
     }
 
     /// The smallest of nothing is an error.
@@ -256,8 +274,8 @@ impl Body<'_, '_, '_> {
             let better = body.better(extreme, a.dtype, &best, &x.vals, before);
             let taken: SmallVec<[Value; 2]> = best.iter().zip(&x.vals).map(|(&b, &x)| body.b.select(better, x, b)).collect();
             let taken_at = body.b.select(better, at, best_at);
-            let carry = |values: SmallVec<[Value; 2]>, accumulators, init, dtype| {
-                let part = ArrayTy { dtype, ..result };
+            let carry = |values: SmallVec<[Value; 2]>, accumulators, init, dtype: Ty| {
+                let part = ArrayTy { dtype: if dtype.is_half() { Ty::float(32) } else { dtype }, ..result };
                 let item = (result.ndim > 0).then(|| item(part));
                 Output { values, kind: OutputKind::Reduce(Reduction { over: reduce.over, accumulators, init, pairwise: false, item }) }
             };

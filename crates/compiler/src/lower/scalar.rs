@@ -114,7 +114,8 @@ impl Body<'_, '_, '_> {
             }
             Kind::Float { .. } => {
                 let y = self.cast(&b, ty)?;
-                Ok(smallvec![self.float_binary(op, x[0], y[0])?])
+                let result = self.float_binary(op, x[0], y[0])?;
+                Ok(smallvec![self.rounded(ty, result)])
             }
             Kind::Bool => {
                 let y = self.cast(&b, ty)?;
@@ -339,7 +340,8 @@ impl Body<'_, '_, '_> {
     fn power(&mut self, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let x = self.cast(a, ty)?;
         if let Some(n) = b.as_int().filter(|n| n.abs() <= MOST_MULTIPLIED && !b.ty.is_float()) {
-            return self.constant_power(&x, n, ty);
+            let result = self.constant_power(&x, n, ty)?;
+            return Ok(result.into_iter().map(|v| self.rounded(ty, v)).collect());
         }
         match ty.kind() {
             Kind::Int { signed, .. } => {
@@ -350,7 +352,8 @@ impl Body<'_, '_, '_> {
             }
             Kind::Float { bits, .. } => {
                 let y = self.cast(b, ty)?;
-                Ok(smallvec![self.b.rt1(if *bits == 32 { RtFn::fpowf } else { RtFn::fpow }, &[x[0], y[0]])])
+                let result = self.b.rt1(if *bits <= 32 { RtFn::fpowf } else { RtFn::fpow }, &[x[0], y[0]]);
+                Ok(smallvec![self.rounded(ty, result)])
             }
             _ => {
                 let y = self.cast(b, ty)?;

@@ -239,6 +239,9 @@ impl Body<'_, '_, '_> {
 
     /// The results of a row for one element of each operand.
     fn element(&mut self, row: &Row, types: &Loop, x: &[Typed]) -> Result<Results> {
+        if types.inputs.iter().chain(&types.outputs).any(|t| t.is_half()) {
+            return self.half_element(row, types, x);
+        }
         let mut typed: SmallVec<[Typed; 3]> = SmallVec::new();
         for (value, &to) in x.iter().zip(&types.inputs) {
             let vals = self.cast_element(value, to)?;
@@ -329,6 +332,23 @@ impl Body<'_, '_, '_> {
             }
             Scalar::Round => smallvec![self.round(&x[0], x[1].vals[0])?],
         })
+    }
+
+    /// The same with float16: computed in float32, and rounded at the end.
+    fn half_element(&mut self, row: &Row, types: &Loop, x: &[Typed]) -> Result<Results> {
+        let single = |t: &Ty| if t.is_half() { Ty::float(32) } else { *t };
+        let wide = Loop { inputs: types.inputs.iter().map(single).collect(), outputs: types.outputs.iter().map(single).collect() };
+        let mut operands = vec![];
+        for (value, &to) in x.iter().zip(&types.inputs) {
+            operands.push(Typed { ty: to, vals: self.cast_element(value, to)?, constant: value.constant.clone() });
+        }
+        let mut results = self.element(row, &wide, &operands)?;
+        for (result, &ty) in results.iter_mut().zip(&types.outputs) {
+            for v in result.iter_mut() {
+                *v = self.rounded(ty, *v);
+            }
+        }
+        Ok(results)
     }
 
     // ---- operators ----

@@ -21,6 +21,9 @@ pub fn machine(ty: Ty) -> SmallVec<[Type; 4]> {
 /// The types of the parts of an array's item, as memory has them one after the other. Records are pieces of
 /// any kind.
 pub fn item_types(dtype: Ty) -> SmallVec<[Type; 4]> {
+    if dtype.is_half() {
+        return smallvec![Type::F16];
+    }
     let Some(record) = dtype.as_record() else { return machine(dtype) };
     let mut left = record.size;
     let mut out = SmallVec::new();
@@ -86,6 +89,7 @@ fn c_type(ty: Ty) -> Option<CType> {
     Some(match *ty.kind() {
         Kind::Bool => CType::Bool,
         Kind::Int { bits, signed, .. } => CType::Int { bits, signed },
+        Kind::Float { bits: 16, .. } => return None,
         Kind::Float { bits: 32, .. } => CType::F32,
         Kind::Float { .. } => CType::F64,
         Kind::Complex { bits: 64, .. } => CType::Complex64,
@@ -121,7 +125,7 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
 }
 
 pub(super) fn float(bits: u32) -> Type {
-    if bits == 32 { Type::F32 } else { Type::F64 }
+    if bits <= 32 { Type::F32 } else { Type::F64 }
 }
 
 impl Body<'_, '_, '_> {
@@ -337,6 +341,10 @@ impl Body<'_, '_, '_> {
         let have = self.b.ty(v);
         match (from.kind(), to.kind()) {
             _ if from.strong() == to.strong() => v,
+            _ if to.is_half() => {
+                let single = self.cast_real(from, v, Ty::float(32));
+                self.rounded(to, single)
+            }
             (_, Kind::Bool) => self.nonzero(&Typed::one(from, v)),
             (Kind::Bool, Kind::Int { .. }) => self.b.cast(Cast::ZExt, v, to_machine),
             (Kind::Bool, _) => self.b.cast(Cast::UIToFP, v, to_machine),
@@ -361,6 +369,15 @@ impl Body<'_, '_, '_> {
             _ if have == to_machine => v,
             _ => self.b.cast(if have == Type::F32 { Cast::FPExt } else { Cast::FPTrunc }, v, to_machine),
         }
+    }
+
+    /// A result of a float type, a float16 rounded to what it can be.
+    pub(super) fn rounded(&mut self, ty: Ty, v: Value) -> Value {
+        if !ty.is_half() {
+            return v;
+        }
+        let half = self.b.cast(Cast::FPTrunc, v, Type::F16);
+        self.b.cast(Cast::FPExt, half, Type::F32)
     }
 
     /// Negative values wrap around, values from 2**63 on are kept.

@@ -138,6 +138,12 @@ impl Builder {
         self.func.new_value(ty)
     }
 
+    /// Appends an instruction that defines a value that is there already.
+    pub fn define(&mut self, value: Value, op: Op) {
+        let inst = Inst { op, results: smallvec::smallvec![value], loc: self.loc };
+        self.func.blocks[self.block.index()].insts.push(inst);
+    }
+
     pub fn ty(&self, v: Value) -> Type {
         self.func.ty(v)
     }

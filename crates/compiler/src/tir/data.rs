@@ -76,6 +76,8 @@ pub enum Type {
     I16,
     I32,
     I64,
+    /// Only in memory: loaded, stored, and converted from and to F32.
+    F16,
     F32,
     F64,
     /// An address that is not managed.
@@ -107,7 +109,7 @@ impl Type {
         match self {
             Type::I1 => 1,
             Type::I8 => 8,
-            Type::I16 => 16,
+            Type::I16 | Type::F16 => 16,
             Type::I32 | Type::F32 => 32,
             _ => 64,
         }

@@ -671,8 +671,8 @@ fn cast_fits(op: Cast, from: Type, to: Type) -> bool {
         Cast::ZExt | Cast::SExt => from.is_int() && to.is_int() && to.bits() > from.bits(),
         Cast::SIToFP | Cast::UIToFP => from.is_int() && to.is_float(),
         Cast::FPToSI | Cast::FPToUI => from.is_float() && to.is_int(),
-        Cast::FPTrunc => from == Type::F64 && to == Type::F32,
-        Cast::FPExt => from == Type::F32 && to == Type::F64,
+        Cast::FPTrunc => matches!((from, to), (Type::F64, Type::F32) | (Type::F32, Type::F16)),
+        Cast::FPExt => matches!((from, to), (Type::F32, Type::F64) | (Type::F16, Type::F32)),
         Cast::Bits => {
             let number = |t: Type| t.is_int() || t.is_float();
             (number(from) && number(to) && from.bits() == to.bits())

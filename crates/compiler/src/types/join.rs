@@ -171,6 +171,7 @@ fn rank(t: Ty) -> u8 {
 pub(super) fn float_bits_for(t: Ty) -> u8 {
     match *t.kind() {
         Kind::Int { bits, .. } if bits > 16 => 64,
+        Kind::Bool | Kind::Int { bits: 8, .. } => 16,
         Kind::Float { bits, .. } => bits,
         Kind::Complex { bits, .. } => bits / 2,
         _ => 32,
@@ -186,7 +187,7 @@ mod tests {
         for bits in [8, 16, 32, 64] {
             all.extend([Ty::int(bits, true), Ty::int(bits, false)]);
         }
-        all.extend([Ty::float(32), Ty::float(64), Ty::complex(64), Ty::complex(128)]);
+        all.extend([Ty::float(16), Ty::float(32), Ty::float(64), Ty::complex(64), Ty::complex(128)]);
         all.push(Ty::tuple(&[Ty::py_int(), Ty::float(32)]));
         all.push(Ty::optional(Ty::float(64)));
         all.extend([Ty::list(Ty::py_int()), Ty::list(Ty::float(32)), Ty::list(Ty::new(Kind::Unknown))]);

@@ -38,7 +38,7 @@ fn inexact(a: Ty, b: Ty) -> Option<Ty> {
     let weak = a.is_weak() && b.is_weak();
     let bits = float_bits_for(a).max(float_bits_for(b));
     let kind = if a.is_complex() || b.is_complex() {
-        Kind::Complex { bits: bits * 2, weak }
+        Kind::Complex { bits: bits.max(32) * 2, weak }
     } else {
         Kind::Float { bits, weak }
     };
@@ -61,7 +61,7 @@ pub fn common_dtype(a: Ty, b: Ty) -> Ty {
             return strong;
         }
         match weak.kind() {
-            Kind::Complex { .. } if strong.is_float() && strong.bits() == 32 => Ty::complex(64),
+            Kind::Complex { .. } if strong.is_float() && strong.bits() <= 32 => Ty::complex(64),
             _ => weak.strong(),
         }
     };
@@ -172,7 +172,7 @@ fn fit_numbers(from: Ty, to: Ty) -> Option<Fit> {
         std::cmp::Ordering::Less => {
             let holds = from.is_bool()
                 || match *to.kind() {
-                    Kind::Float { bits, .. } => bits == 64 || from.bits() <= 16,
+                    Kind::Float { bits, .. } => bits == 64 || from.bits() <= u32::from(bits) / 2,
                     Kind::Complex { bits, .. } => bits == 128 || from.bits() <= 16 || from.is_float() && from.bits() == 32,
                     _ => true,
                 };

@@ -27,6 +27,10 @@ const LOGICAL2: &str = "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? ee
 const NO_BOOL1: &str = "?->";
 const NO_BOOL2: &str = "??->";
 
+/// Neighbours of float16 are others than those of the float32 that is computed in.
+const NO_HALF1: &str = "e->";
+const NO_HALF2: &str = "ee->";
+
 /// Functions of real numbers, and of real and complex numbers.
 const REAL1: &[&str] = &[FLOAT1];
 const INEXACT1: &[&str] = &[FLOAT1, COMPLEX1];
@@ -161,16 +165,16 @@ pub static TABLE: &[Row] = {
         "isnat", &[TIMES_TO_BOOL1], S::IsNat;
         "signbit", &["e->? f->? d->?"], S::SignBit;
         "copysign", REAL2, S::Function(RealFn::CopySign, None);
-        "nextafter", REAL2, real(F::nextafter, F::nextafterf);
-        "spacing", REAL1, S::Spacing;
+        "nextafter", &[NO_HALF2, "ff->f dd->d"], real(F::nextafter, F::nextafterf);
+        "spacing", &[NO_HALF1, "f->f d->d"], S::Spacing;
         "modf", &["e->ee f->ff d->dd"], S::Modf;
         "frexp", &["e->ei f->fi d->di"], S::Frexp;
         "ldexp", &["ei->e fi->f el->e fl->f di->d dl->d"], S::Ldexp;
         // ---- functions that NumPy has no ufunc for, or none of that name ----
-        "where" "_where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ff->f ?dd->d ?FF->F ?DD->D ?MM->M ?mm->m"], S::Select;
-        "_copy", &[BOOL1, INT1, "f->f d->d", COMPLEX1, "M->M", DURATION1], S::Identity;
-        "_clip", &["???->? bbb->b BBB->B hhh->h HHH->H iii->i III->I lll->l LLL->L fff->f ddd->d FFF->F DDD->D MMM->M mmm->m"], S::Clip;
-        "_round", &["bl->b Bl->B hl->h Hl->H il->i Il->I ll->l Ll->L fl->f dl->d Fl->F Dl->D"], S::Round;
+        "where" "_where", &["???->? ?bb->b ?BB->B ?hh->h ?HH->H ?ii->i ?II->I ?ll->l ?LL->L ?ee->e ?ff->f ?dd->d ?FF->F ?DD->D ?MM->M ?mm->m"], S::Select;
+        "_copy", &[BOOL1, INT1, "e->e f->f d->d", COMPLEX1, "M->M", DURATION1], S::Identity;
+        "_clip", &["???->? bbb->b BBB->B hhh->h HHH->H iii->i III->I lll->l LLL->L eee->e fff->f ddd->d FFF->F DDD->D MMM->M mmm->m"], S::Clip;
+        "_round", &["bl->b Bl->B hl->h Hl->H il->i Il->I ll->l Ll->L el->e fl->f dl->d Fl->F Dl->D"], S::Round;
     }
 };
 

@@ -133,6 +133,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             Type::I16 => self.types.i16,
             Type::I32 => self.types.i32,
             Type::I64 => self.types.i64,
+            Type::F16 => self.types.f16,
             Type::F32 => self.types.f32,
             Type::F64 => self.types.f64,
             Type::Ptr | Type::Obj | Type::Owner | Type::Err | Type::Array(_) => self.types.ptr,
