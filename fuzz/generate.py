@@ -6,6 +6,8 @@ The reference text differs where compiled code means something else by design: i
 64 bits (`_w`), true division of integers goes through floats, `math` is the C library's and gives
 nan or inf instead of raising (`oracle.py` has these helpers).
 
+A variable that a block assigns may be read behind it, where it has a value on some paths only.
+
 Programs always end: loops count to small numbers or carry fuel. They may raise; then both texts
 have to raise the same.
 """
@@ -116,6 +118,10 @@ class Generator:
         self.random = random.Random(seed)
         self.without = frozenset(without)
         self.scalars = [t for t in SCALARS if t not in self.without]
+        # A variable that an inner function shares cannot be deleted.
+        self.deletes = "unbound" not in self.without and self.chance(0.2)
+        if self.deletes:
+            self.without |= {"closures"}
         self.helpers = []
         self.globals = {kind: [] for kind in SCALARS}
 
@@ -216,9 +222,15 @@ class Generator:
         self.depth += 1
         visible = {kind: list(names) for kind, names in self.vars.items()}
         block = [self.statement() for _ in range(count)]
+        for kind, names in visible.items():
+            names += [name for name in self.vars[kind] if name not in names and self.leaks(name)]
         self.vars = visible
         self.depth -= 1
         return block
+
+    def leaks(self, name):
+        """Whether a variable is read behind the block that it was assigned in."""
+        return "unbound" not in self.without and name[0] in "iv" and self.chance(0.12)
 
     def statement(self):
         choices = [
@@ -230,6 +242,8 @@ class Generator:
         ]
         if "closures" not in self.without:
             choices.append((1, self.closure))
+        if self.deletes:
+            choices.append((1, self.delete))
         if self.arrays:
             choices.append((5, self.element_assignment))
         if self.depth < 3:
@@ -296,6 +310,10 @@ class Generator:
             return Stmt(f"{names[0]} = {names[1]} = {{0}}", [value])
         return Stmt(f"{names[0]} = ({names[1]} := {{0}})", [value])
 
+    def delete(self):
+        variable, _ = self.target()
+        return Stmt(f"del {variable}") if variable else self.assignment()
+
     def closure(self):
         """A lambda over the variables so far, and a call of it."""
         kind, result = self.random.choice(self.scalars), self.random.choice(self.scalars)
@@ -305,6 +323,11 @@ class Generator:
         body = self.expr(result, 2)
         self.vars[kind].remove(parameter)
         self.vars[result].append(name)
+        if "unbound" not in self.without and self.chance(0.3):
+            # A call of what was perhaps not made.
+            inner = [Stmt(f"{function} = lambda {parameter}: {{0}}", [body])]
+            call = Stmt(f"{name} = {function}({{0}})", [argument])
+            return Stmt("if {0}:", [self.condition(1)], [[*inner], [call]], ["if True:"])
         text = f"{function} = lambda {parameter}: {{0}}\n{name} = {function}({{1}})"
         return Stmt(text, [body, argument])
 
@@ -366,6 +389,8 @@ class Generator:
         if variable:
             self.vars[kind].append(variable)
         body = self.block(self.below(1, 3))
+        if variable and self.leaks(variable):
+            visible.append(variable)
         self.vars[kind] = visible
         self.loops -= 1
         other = self.block(1) if self.chance(0.15) else []

@@ -32,6 +32,7 @@ FEATURES = (
     "recursion",
     "reversed",
     "try",
+    "unbound",
     *MATH,
     *MATH_TWO,
 )

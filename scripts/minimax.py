@@ -1,12 +1,13 @@
 """Computes the polynomials of `crates/compiler/src/lower/vector_math/coefficients.rs`.
 
     pip install mpmath
-    python scripts/minimax.py > crates/compiler/src/lower/vector_math/coefficients.rs
+    cd crates/compiler/src/lower/vector_math
+    python ../../../../../scripts/minimax.py > coefficients.rs
 
-Each approximates a function whose leading terms have been taken off, weighted by what it is multiplied
-with: by least squares at Chebyshev's points, which loses less than a bit to the best approximation.
-Coefficients are rounded one by one, lowest first, and the others fitted again around what has been
-rounded. What is left as error goes to stderr.
+Each approximates a function whose leading terms have been taken off, weighted by what it is
+multiplied with: by least squares at Chebyshev's points, which loses less than a bit to the best
+approximation. Coefficients are rounded one by one, lowest first, and the others fitted again around
+what has been rounded. What is left as error goes to stderr.
 """
 
 import struct
@@ -24,7 +25,7 @@ def approximate(points, values, weights, count):
     matrix = mp.matrix(count, count)
     right = mp.matrix(count, 1)
     sums = [mpf(0)] * (2 * count - 1)
-    for x, y, w in zip(points, values, weights):
+    for x, y, w in zip(points, values, weights, strict=True):
         term = w * w
         for k in range(2 * count - 1):
             sums[k] += term
@@ -53,9 +54,12 @@ def fit(function, low, high, weight, count, single):
     while len(out) < count:
         best = approximate(points, rest, scale, count - len(out))
         out.append(rounded(best[0], single))
-        rest = [(y - out[-1]) / x for x, y in zip(points, rest)]
-        scale = [w * abs(x) for w, x in zip(scale, points)]
-    errors = (abs((mp.polyval([mpf(c) for c in out[::-1]], x) - y) * w) for x, y, w in zip(points, values, weights))
+        rest = [(y - out[-1]) / x for x, y in zip(points, rest, strict=True)]
+        scale = [w * abs(x) for w, x in zip(scale, points, strict=True)]
+    errors = (
+        abs((mp.polyval([mpf(c) for c in out[::-1]], x) - y) * w)
+        for x, y, w in zip(points, values, weights, strict=True)
+    )
     return out, max(errors)
 
 
@@ -71,53 +75,161 @@ s2 = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.0001")
 eighth = mp.tan(mp.pi / 8) ** 2 * mpf("1.0001")
 TABLE = [
     # name, meaning, function, interval, weight, coefficients for doubles and singles
-    ("EXP", "`(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`",
-     lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3, -half_ln2, half_ln2, lambda r: r**3, 10, 5),
-    ("EXPM1", "`(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`, relative to r",
-     lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3, -half_ln2, half_ln2, lambda r: r**2, 10, 5),
-    ("EXP2", "`(2**r - 1) / r` for `|r| <= 1/2`",
-     lambda r: (2**r - 1) / r, mpf("-0.50001"), mpf("0.50001"), lambda r: r, 12, 7),
-    ("LOG", "`(log((1 + s) / (1 - s)) - 2*s) / s**3` in `s*s`, for `(1 + s) / (1 - s)` between `sqrt(1/2)` and `sqrt(2)`",
-     even(lambda s: (2 * mp.atanh(s) - 2 * s) / s**3), mpf(0), s2, lambda z: z, 7, 4),
-    ("LOG_DIRECT", "`(log(1 + f) - f + f*f/2) / f**3` for `1 + f` between `sqrt(1/2)` and `sqrt(2)`",
-     lambda f: (mp.log(1 + f) - f + f * f / 2) / f**3, mp.sqrt(mpf(1) / 2) - 1, mp.sqrt(2) - 1, lambda f: f**2, 1, 9),
-    ("LOG_TAIL", "`(atanh(s) / s - 1 - s*s/3) / s**4` in `s*s`, as above",
-     even(lambda s: (mp.atanh(s) / s - 1 - s * s / 3) / s**4), mpf(0), s2, lambda z: z**2, 7, 1),
-    ("SIN", "`(sin(r) - r) / r**3` in `r*r`, for `|r| <= pi/4`",
-     even(lambda r: (mp.sin(r) - r) / r**3), mpf(0), quarter, lambda z: z, 6, 3),
-    ("COS", "`(cos(r) - 1 + r*r/2) / r**4` in `r*r`, for `|r| <= pi/4`",
-     even(lambda r: (mp.cos(r) - 1 + r * r / 2) / r**4), mpf(0), quarter, lambda z: z**2, 6, 3),
-    ("SINH", "`(sinh(r) - r) / r**3` in `r*r`, for `|r| <= log(2)/2`",
-     even(lambda r: (mp.sinh(r) - r) / r**3), mpf(0), half_ln2**2, lambda z: z, 5, 3),
-    ("COSH", "`(cosh(r) - 1 - r*r/2) / r**4` in `r*r`, for `|r| <= log(2)/2`",
-     even(lambda r: (mp.cosh(r) - 1 - r * r / 2) / r**4), mpf(0), half_ln2**2, lambda z: z**2, 4, 2),
-    ("ASIN", "`(arcsin(y) / y - 1) / y**2` in `y*y`, for `|y| <= 1/2`",
-     even(lambda y: (mp.asin(y) / y - 1) / y**2), mpf(0), mpf("0.25001"), lambda z: z, 12, 5),
-    ("ATAN", "`(arctan(t) / t - 1) / t**2` in `t*t`, for `|t| <= tan(pi/8)`",
-     even(lambda t: (mp.atan(t) / t - 1) / t**2), mpf(0), eighth, lambda z: z, 11, 5),
-    ("CBRT", "`m ** (-1/3)` for m from 1 to 2",
-     lambda m: m ** (-mpf(1) / 3), mpf(1), mpf(2), lambda m: m ** (mpf(1) / 3), 5, 3),
+    (
+        "EXP",
+        "`(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`",
+        lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3,
+        -half_ln2,
+        half_ln2,
+        lambda r: r**3,
+        10,
+        5,
+    ),
+    (
+        "EXPM1",
+        "`(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`, relative to r",
+        lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3,
+        -half_ln2,
+        half_ln2,
+        lambda r: r**2,
+        10,
+        5,
+    ),
+    (
+        "EXP2",
+        "`(2**r - 1) / r` for `|r| <= 1/2`",
+        lambda r: (2**r - 1) / r,
+        mpf("-0.50001"),
+        mpf("0.50001"),
+        lambda r: r,
+        12,
+        7,
+    ),
+    (
+        "LOG",
+        "`(2 * atanh(s) - 2*s) / s**3` in `s*s`, for logarithms of `sqrt(1/2)` to `sqrt(2)`",
+        even(lambda s: (2 * mp.atanh(s) - 2 * s) / s**3),
+        mpf(0),
+        s2,
+        lambda z: z,
+        7,
+        4,
+    ),
+    (
+        "LOG_DIRECT",
+        "`(log(1 + f) - f + f*f/2) / f**3`, as above",
+        lambda f: (mp.log(1 + f) - f + f * f / 2) / f**3,
+        mp.sqrt(mpf(1) / 2) - 1,
+        mp.sqrt(2) - 1,
+        lambda f: f**2,
+        1,
+        9,
+    ),
+    (
+        "LOG_TAIL",
+        "`(atanh(s) / s - 1 - s*s/3) / s**4` in `s*s`, as above",
+        even(lambda s: (mp.atanh(s) / s - 1 - s * s / 3) / s**4),
+        mpf(0),
+        s2,
+        lambda z: z**2,
+        7,
+        1,
+    ),
+    (
+        "SIN",
+        "`(sin(r) - r) / r**3` in `r*r`, for `|r| <= pi/4`",
+        even(lambda r: (mp.sin(r) - r) / r**3),
+        mpf(0),
+        quarter,
+        lambda z: z,
+        6,
+        3,
+    ),
+    (
+        "COS",
+        "`(cos(r) - 1 + r*r/2) / r**4` in `r*r`, for `|r| <= pi/4`",
+        even(lambda r: (mp.cos(r) - 1 + r * r / 2) / r**4),
+        mpf(0),
+        quarter,
+        lambda z: z**2,
+        6,
+        3,
+    ),
+    (
+        "SINH",
+        "`(sinh(r) - r) / r**3` in `r*r`, for `|r| <= log(2)/2`",
+        even(lambda r: (mp.sinh(r) - r) / r**3),
+        mpf(0),
+        half_ln2**2,
+        lambda z: z,
+        5,
+        3,
+    ),
+    (
+        "COSH",
+        "`(cosh(r) - 1 - r*r/2) / r**4` in `r*r`, for `|r| <= log(2)/2`",
+        even(lambda r: (mp.cosh(r) - 1 - r * r / 2) / r**4),
+        mpf(0),
+        half_ln2**2,
+        lambda z: z**2,
+        4,
+        2,
+    ),
+    (
+        "ASIN",
+        "`(arcsin(y) / y - 1) / y**2` in `y*y`, for `|y| <= 1/2`",
+        even(lambda y: (mp.asin(y) / y - 1) / y**2),
+        mpf(0),
+        mpf("0.25001"),
+        lambda z: z,
+        12,
+        5,
+    ),
+    (
+        "ATAN",
+        "`(arctan(t) / t - 1) / t**2` in `t*t`, for `|t| <= tan(pi/8)`",
+        even(lambda t: (mp.atan(t) / t - 1) / t**2),
+        mpf(0),
+        eighth,
+        lambda z: z,
+        11,
+        5,
+    ),
+    (
+        "CBRT",
+        "`m ** (-1/3)` for m from 1 to 2",
+        lambda m: m ** (-mpf(1) / 3),
+        mpf(1),
+        mpf(2),
+        lambda m: m ** (mpf(1) / 3),
+        5,
+        3,
+    ),
 ]
 
 
 def main():
-    print("//! Polynomials, lowest coefficient first, for doubles and for singles. Made by `scripts/minimax.py`.")
+    print("//! Polynomials, lowest coefficient first, for doubles and for singles.")
+    print("//! Made by `scripts/minimax.py`.")
     print()
     print("use super::Poly;")
     for name, meaning, function, low, high, weight, *counts in TABLE:
         sets = []
-        for count, single in zip(counts, [False, True]):
+        for count, single in zip(counts, [False, True], strict=True):
             found, error = fit(function, low, high, weight, count, single)
-            print(f"{name} {'single' if single else 'double'}: 2**{float(mp.log(error, 2)):.1f}", file=sys.stderr)
+            print(
+                f"{name} {'single' if single else 'double'}: 2**{float(mp.log(error, 2)):.1f}",
+                file=sys.stderr,
+            )
             sets.append(found)
         print()
         print(f"/// {meaning}.")
+        print("#[rustfmt::skip]")
         print(f"pub(super) const {name}: Poly = Poly {{")
-        for field, found in zip(["double", "single"], sets):
+        for field, found in zip(["double", "single"], sets, strict=True):
             print(f"    {field}: &[")
             for c in found:
-                text = repr(c) if "e" not in repr(c) else repr(c)
-                print(f"        {text},")
+                print(f"        {c!r},")
             print("    ],")
         print("};")
 

@@ -51,3 +51,19 @@ def returned_and_used(a):
 # expand: f8[::1], f8
 def loop_over_all_items(a, x):
     return a + x
+
+
+# fuse: f8[::1]
+# fuse: f4[::1]
+def elementary_function(a):
+    return np.exp(a)
+
+
+# fuse: f8[::1]
+def rare_case(a):
+    return np.sin(a)
+
+
+# fuse: f8[::1]
+def power_by_roots(a):
+    return a**1.5

@@ -146,7 +146,7 @@ def test_functions_come_back(inc, dbl):
         return f
 
     assert same(inc) is inc
-    with pytest.raises(RuntimeError, match="before it was assigned"):
+    with pytest.raises(UnboundLocalError):
         _unassigned(dbl)(0)
 
 

@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE: the assertions in the functions have to be Python's.
 """
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +35,10 @@ def run(function, args):
             value = function(*copies)
     except ZeroDivisionError as error:  # whose texts depend on Python's version
         return ("raised", type(error)), copies
+    except NameError as error:
+        if sys.version_info < (3, 11):  # that has other texts
+            return ("raised", type(error)), copies
+        return ("raised", type(error), error.args), copies
     except Exception as error:
         return ("raised", type(error), error.args), copies
     return ("returned", value), copies
@@ -810,6 +815,216 @@ def element_types(a):
     x = a[0]
     a[1] = a[0]
     return x, a
+
+
+# ---- variables without a value ------------------------------------------------------------------
+
+
+@case((0,), (1,))
+def unbound_text(n):
+    if n:
+        a = "abc" + str(n)
+    return a + "x"
+
+
+@case((0,), (3,))
+def unbound_array(n):
+    for i in range(n):
+        a = np.ones(n) * i
+    return a
+
+
+@case((0,), (3,))
+def unbound_loop_variable(n):
+    for i in range(n):  # noqa: B007
+        pass
+    return i
+
+
+@case((0,), (3,))
+def unbound_in_else(n):
+    while n > 0:
+        y = n
+        n -= 1
+    else:
+        z = 4
+    return y + z
+
+
+@case((0,), (1,), (7,))
+def unbound_on_some_iterations(n):
+    s = 0
+    for i in range(n):
+        if i % 3 == 1:
+            t = i
+        if i > 1:
+            s += t
+            s += t
+    return s + t
+
+
+@case((0,), (1,), (5,), (7,))
+def deleted_in_a_loop(n):
+    s, x = 0, 1
+    for i in range(n):
+        s += x
+        del x
+        if i != 3:
+            x = i
+    return s + x
+
+
+@case((0,), (3,))
+def deleted_twice(n):
+    x = n
+    if n:
+        del x
+    del x
+    return 1
+
+
+@case((0,), (3,))
+def unbound_and_augmented(n):
+    if n:
+        x = 1
+    x += 2
+    return x
+
+
+@case((0,), (3,))
+def unbound_and_copied(n):
+    if n:
+        x = str(n)
+    y = x if n < 5 else "y"
+    z = y + x
+    return z
+
+
+@case((0,), (3,))
+def unbound_and_caught(n):
+    if n:
+        a = "q" + str(n)
+    try:
+        return a + "x"
+    except UnboundLocalError:
+        return "none"
+
+
+@case((0,), (3,))
+def unbound_and_finally(n):
+    if n:
+        a = np.ones(n)
+    c = 0
+    try:
+        try:
+            b = a.sum()
+        finally:
+            c += 5
+        return b + c
+    except NameError:
+        return -1.0 * c
+
+
+@case((0,), (3,))
+def unbound_behind_a_handler(n):
+    try:
+        if n:
+            raise ValueError("x")
+        y = "v" + str(n)
+    except ValueError:
+        pass
+    finally:
+        z = 1
+    return y + str(z)
+
+
+@case((0,), (2,))
+def unbound_name_of_an_exception(n):
+    e = "text"
+    try:
+        if n:
+            raise ValueError(n)
+    except ValueError as e:  # noqa: F841
+        pass
+    return e
+
+
+@case((0,), (5,), (6,))
+def unbound_in_match(n):
+    match n:
+        case 5:
+            r = "five"
+        case 6:
+            q = 3  # noqa: F841
+    return r
+
+
+@case((0,), (3,))
+def unbound_unpacked(n):
+    if n:
+        a, b = "x" + str(n), np.ones(n)
+    return a, len(b)
+
+
+@case((0,), (3,))
+def unbound_list(n):
+    if n:
+        a = [n, 2]
+    a.append(3)
+    return len(a)
+
+
+@case((0,), (3,))
+def unbound_in_a_loop_over_a_tuple(n):
+    for x in (1, 2.5):
+        if n:
+            z = 3
+        w = z + x
+    return w
+
+
+@case((0, 0), (0, 1), (1, 1))
+def unbound_and_captured(n, k):
+    if n:
+        a = n * 2
+
+    def g():
+        return (lambda: a + 1)()
+
+    return g() if k else -1
+
+
+@case((0, 0), (0, 1), (1, 1), (1, 0))
+def unbound_and_shared(n, k):
+    def g():
+        return a + 1
+
+    if k:
+        a = 5
+    return g() if n else a
+
+
+@case((0.5,), (-0.5,))
+def made_again_with_another_kind_of_number(x):
+    y = x
+    for i in range(3):
+        f = lambda k: y * k  # noqa: B023, E731
+        x = np.float64(2.0) + i
+        g = lambda k: x + k  # noqa: B023, E731
+        y = f(1) + g(2)
+    return f(2) + y
+
+
+@case((0,), (5,))
+def bound_by_an_inner_function(n):
+    def g():
+        nonlocal c
+        c = 7
+
+    if n:
+        g()
+    return c  # noqa: F821
+    c = 0
 
 
 # ---- odds and ends ------------------------------------------------------------------------------

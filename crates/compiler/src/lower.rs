@@ -311,6 +311,18 @@ impl Body<'_, '_, '_> {
                 let a = self.get(*a);
                 self.unary(*op, &a, ty)?
             }
+            Op::CheckBound(bound, name) => {
+                let bound = self.get(*bound);
+                let message = format!("cannot access local variable '{name}' where it is not associated with a value");
+                self.check_bound(&bound, "UnboundLocalError", &message)?;
+                Vals::new()
+            }
+            Op::CheckFree(bound, name) => {
+                let bound = self.get(*bound);
+                let message = format!("cannot access free variable '{name}' where it is not associated with a value in enclosing scope");
+                self.check_bound(&bound, "NameError", &message)?;
+                Vals::new()
+            }
             _ if known && is_foldable(&inst.op) => return Ok(None),
             Op::InPlace(op, a, b) if self.ty(*a).as_array().is_some() => {
                 let (a, b) = (self.get(*a), self.get(*b));
@@ -395,6 +407,11 @@ impl Body<'_, '_, '_> {
             }
             Op::Closure { captures, defaults, .. } => captures.iter().chain(defaults).flat_map(|v| self.get(*v).vals).collect(),
             Op::NewCell(_) => smallvec::smallvec![self.new_cell(ty)],
+            Op::CellBound(cell) => {
+                let cell = self.get(*cell);
+                let bound = self.cell_bound(&cell);
+                smallvec::smallvec![self.b.load(tir::Type::I1, bound, 1, tir::Mem::Stack)]
+            }
             Op::CellGet(cell, _) => {
                 let cell = self.get(*cell);
                 self.cell_get(&cell)?
@@ -425,11 +442,21 @@ impl Body<'_, '_, '_> {
         }
     }
 
-    /// A variable shared with inner functions lives in a stack slot, one word a machine value: inner
-    /// functions do not outlive the call.
+    /// A variable shared with inner functions lives in a stack slot, one word a machine value and one that
+    /// says whether it has a value: inner functions do not outlive the call.
     fn new_cell(&mut self, ty: Ty) -> tir::Value {
         let types = machine(self.cell_type(ty));
-        self.b.stack_slot((types.len().max(1) * 8) as u32, 8)
+        let cell = self.b.stack_slot((types.len() * 8 + 8) as u32, 8);
+        let (bound, no) = (self.cell_bound(&Typed::one(ty, cell)), self.b.bool(false));
+        self.b.store(bound, no, 1, tir::Mem::Stack);
+        cell
+    }
+
+    /// The address of the word behind a cell's content.
+    fn cell_bound(&mut self, cell: &Typed) -> tir::Value {
+        let words = machine(self.cell_type(cell.ty)).len();
+        let offset = self.b.i64(words as i64 * 8);
+        self.b.offset(cell.vals[0], offset)
     }
 
     fn cell_get(&mut self, cell: &Typed) -> Result<Vals> {
@@ -453,6 +480,8 @@ impl Body<'_, '_, '_> {
             let ptr = self.b.offset(cell.vals[0], offset);
             self.b.store(ptr, v, 8, tir::Mem::Stack);
         }
+        let (bound, yes) = (self.cell_bound(cell), self.b.bool(true));
+        self.b.store(bound, yes, 1, tir::Mem::Stack);
         Ok(())
     }
 

@@ -40,3 +40,18 @@ fn parse(name: &str, text: &str) -> Result<File> {
     let (module, names) = crate::syntax::parse_prelude(Arc::new(Source::new(name, text, 1, 0)))?;
     Ok(File { module: Arc::new(module), names: Arc::new(names.into_iter().collect()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::hir::Op;
+
+    #[test]
+    fn no_variable_has_to_be_checked_for_a_value() {
+        for file in super::load().expect("the prelude is well-formed") {
+            for f in &file.module.functions {
+                let checks = f.blocks.iter().flat_map(|b| &b.insts).find(|i| matches!(i.op, Op::CheckBound(..)));
+                assert!(checks.is_none(), "in {}:\n{f}", f.qualname);
+            }
+        }
+    }
+}

@@ -704,7 +704,7 @@ unsafe fn item_chars(data: *const u8, count: i64, width: i64) -> Vec<u32> {
 ///
 /// # Safety
 /// `data` points to `count` units of `width` bytes (1 or 4).
-pub unsafe extern "C" fn chars_len(data: *mut core::ffi::c_void, count: i64, width: i64) -> i64 {
+pub unsafe extern "C" fn chars_len(data: *mut c_void, count: i64, width: i64) -> i64 {
     // SAFETY: passed on.
     unsafe { item_chars(data.cast(), count, width) }.len() as i64
 }
@@ -713,7 +713,7 @@ pub unsafe extern "C" fn chars_len(data: *mut core::ffi::c_void, count: i64, wid
 ///
 /// # Safety
 /// `data` points to `count` units of `width` bytes (1 or 4).
-pub unsafe extern "C" fn str_from_chars(data: *mut core::ffi::c_void, count: i64, width: i64) -> *mut Str {
+pub unsafe extern "C" fn str_from_chars(data: *mut c_void, count: i64, width: i64) -> *mut Str {
     // SAFETY: passed on.
     or_die(make(Chars::Four(&unsafe {
         item_chars(data.cast(), count, width)
@@ -724,7 +724,7 @@ pub unsafe extern "C" fn str_from_chars(data: *mut core::ffi::c_void, count: i64
 ///
 /// # Safety
 /// `data` points to room for `count` units of `width` bytes (1 or 4); `s` is a live string.
-pub unsafe extern "C" fn chars_from_str(data: *mut core::ffi::c_void, count: i64, width: i64, s: *mut Str) {
+pub unsafe extern "C" fn chars_from_str(data: *mut c_void, count: i64, width: i64, s: *mut Str) {
     // SAFETY: as promised.
     unsafe {
         let data = data.cast::<u8>();

@@ -29,6 +29,7 @@ def _float(dtype):
 
 def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None):
     """np.mean: the sum over the number of elements, in floating point."""
+    a = np.asarray(a)
     if dtype is None and a.dtype == np.float16:
         mean = numpy_mean(a, axis, np.float32, None, keepdims, where).astype(np.float16)
         if out is None:
@@ -52,6 +53,7 @@ def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "liter
 
 def numpy_var(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
     """np.var: the mean of the squared distances from the mean; divided by N - ddof."""
+    a = np.asarray(a)
     mean = numpy_mean(a, axis, dtype, None, True, where)
     if where is None:
         distance = a - mean
@@ -109,3 +111,174 @@ def array_std(array, axis: "literal" = None, dtype=None, out=None, ddof=0, keepd
 def array_ptp(array, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """array.ptp()"""
     return numpy_ptp(array, axis, out, keepdims)
+
+
+def numpy_average(a, axis: "literal" = None, weights=None, returned: "literal" = False, keepdims: "literal" = False):
+    """np.average: the mean, with weights of the shape of the array."""
+    a = np.asarray(a)
+    if weights is None:
+        mean = numpy_mean(a, axis, None, None, keepdims)
+        total = _count(a, axis, None) + 0.0
+    else:
+        if a.shape != weights.shape:
+            raise TypeError("Axis must be specified when shapes of a and weights differ.")
+        total = np.sum(weights + np.zeros(1), axis, None, None, keepdims)
+        if np.any(total == 0):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        mean = np.sum(a * weights, axis, None, None, keepdims) / total
+    if returned:
+        return mean, total
+    return mean
+
+
+def numpy_nansum(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+    """np.nansum: NaN counts as zero."""
+    return np.sum(np.where(np.isnan(a), 0, a), axis, dtype, out, keepdims)
+
+
+def numpy_nanprod(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+    """np.nanprod: NaN counts as one."""
+    return np.prod(np.where(np.isnan(a), 1, a), axis, dtype, out, keepdims)
+
+
+def numpy_nanmean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+    """np.nanmean: the mean of what is not NaN."""
+    count = np.sum(~np.isnan(a), axis, None, None, keepdims)
+    mean = np.divide(numpy_nansum(a, axis, _float(a.dtype), None, keepdims), count)
+    if out is None:
+        return mean
+    out[...] = mean
+    return out
+
+
+def numpy_nanvar(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False):
+    """np.nanvar: the variance of what is not NaN."""
+    known = ~np.isnan(a)
+    distance = np.where(known, a - numpy_nanmean(a, axis, None, None, True), 0)
+    count = np.sum(known, axis, None, None, keepdims) - ddof
+    total = np.sum(np.real(distance * np.conj(distance)), axis, None, None, keepdims)
+    var = np.divide(total, np.where(count > 0, count + 0.0, np.nan))
+    if out is None:
+        return var
+    out[...] = var
+    return out
+
+
+def numpy_nanstd(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False):
+    """np.nanstd: the square root of the variance of what is not NaN."""
+    std = np.sqrt(numpy_nanvar(a, axis, dtype, None, ddof, keepdims))
+    if out is None:
+        return std
+    out[...] = std
+    return out
+
+
+def numpy_cumsum(a, axis: "literal" = None, dtype=None, out=None):
+    """np.cumsum: the sums of all elements up to each, along an axis or of the flattened array."""
+    if axis is None:
+        source = np.ravel(a)
+        sums = np.empty(source.size, np.sum(source[:0], dtype=dtype).dtype)
+        total = sums.dtype.type(0)
+        for i in range(source.size):
+            total = sums.dtype.type(total + source[i])
+            sums[i] = total
+    else:
+        sums = np.empty(a.shape, np.sum(a, dtype=dtype).dtype)
+        rows = np.moveaxis(sums, axis, 0)
+        source = np.moveaxis(a, axis, 0)
+        for i in range(source.shape[0]):
+            rows[i] = source[i]
+            if i > 0:
+                rows[i] += rows[i - 1]
+    if out is None:
+        return sums
+    out[...] = sums
+    return out
+
+
+def numpy_cumprod(a, axis: "literal" = None, dtype=None, out=None):
+    """np.cumprod: the products of all elements up to each, along an axis or of the flattened array."""
+    if axis is None:
+        source = np.ravel(a)
+        products = np.empty(source.size, np.prod(source[:0], dtype=dtype).dtype)
+        total = products.dtype.type(1)
+        for i in range(source.size):
+            total = products.dtype.type(total * source[i])
+            products[i] = total
+    else:
+        products = np.empty(a.shape, np.prod(a, dtype=dtype).dtype)
+        rows = np.moveaxis(products, axis, 0)
+        source = np.moveaxis(a, axis, 0)
+        for i in range(source.shape[0]):
+            rows[i] = source[i]
+            if i > 0:
+                rows[i] *= rows[i - 1]
+    if out is None:
+        return products
+    out[...] = products
+    return out
+
+
+def numpy_nancumsum(a, axis: "literal" = None, dtype=None, out=None):
+    """np.nancumsum: NaN counts as zero."""
+    return numpy_cumsum(np.where(np.isnan(a), 0, a), axis, dtype, out)
+
+
+def numpy_nancumprod(a, axis: "literal" = None, dtype=None, out=None):
+    """np.nancumprod: NaN counts as one."""
+    return numpy_cumprod(np.where(np.isnan(a), 1, a), axis, dtype, out)
+
+
+def array_cumsum(array, axis: "literal" = None, dtype=None, out=None):
+    """array.cumsum()"""
+    return numpy_cumsum(array, axis, dtype, out)
+
+
+def array_cumprod(array, axis: "literal" = None, dtype=None, out=None):
+    """array.cumprod()"""
+    return numpy_cumprod(array, axis, dtype, out)
+
+
+def numpy_sum(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+    """np.sum of a sequence or a number."""
+    return np.sum(np.asarray(a), axis, dtype, out, keepdims)
+
+
+def numpy_prod(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+    """np.prod of a sequence or a number."""
+    return np.prod(np.asarray(a), axis, dtype, out, keepdims)
+
+
+def numpy_min(a, axis: "literal" = None):
+    """np.min of a sequence or a number."""
+    return np.min(np.asarray(a), axis)
+
+
+def numpy_max(a, axis: "literal" = None):
+    """np.max of a sequence or a number."""
+    return np.max(np.asarray(a), axis)
+
+
+def numpy_any(a, axis: "literal" = None):
+    """np.any of a sequence or a number."""
+    return np.any(np.asarray(a), axis)
+
+
+def numpy_all(a, axis: "literal" = None):
+    """np.all of a sequence or a number."""
+    return np.all(np.asarray(a), axis)
+
+
+def numpy_argmin(a, axis: "literal" = None):
+    """np.argmin of a sequence or a number."""
+    return np.argmin(np.asarray(a), axis)
+
+
+def numpy_argmax(a, axis: "literal" = None):
+    """np.argmax of a sequence or a number."""
+    return np.argmax(np.asarray(a), axis)
+
+
+def numpy_count_nonzero(a, axis: "literal" = None):
+    """np.count_nonzero of a sequence or a number."""
+    return np.count_nonzero(np.asarray(a), axis)

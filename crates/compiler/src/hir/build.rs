@@ -1,7 +1,7 @@
 //! AST → HIR: names bound, sugar gone, a CFG in SSA form.
 //!
 //! * [`scopes`]: which variable a name means.
-//! * [`ssa`], [`finish`]: the graph.
+//! * [`ssa`], [`bound`], [`finish`]: the graph.
 //! * [`stmt`], [`assign`], [`exception`], [`pattern`], [`expr`], [`literal`], [`inner`]: Python's
 //!   syntax, by kind.
 //!
@@ -10,6 +10,7 @@
 //! is one that nothing leads to; statements in it are skipped.
 
 mod assign;
+mod bound;
 mod exception;
 mod expr;
 mod finish;
@@ -22,14 +23,15 @@ mod stmt;
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use self::scopes::{Meaning, ScopeId, Scopes, Sym, Var};
 use self::ssa::{ENTRY, Graph};
 use super::{
-    BlockId, Capture, FuncId, Function, Literal, Module, Name, Op, Param, ParamKind, Scope,
+    BlockId, Capture, CaptureKind, FuncId, Function, Literal, Module, Name, Op, Param, ParamKind, Scope,
     Terminator, Value,
 };
 use crate::diag::{Code, Diagnostic, Result};
@@ -111,7 +113,7 @@ pub(crate) fn module(origin: &Origin<'_>, top: &[(Definition<'_>, &str)]) -> Res
             made: FxHashMap::default(),
             depth: 0,
         };
-        let function = Builder::function(&mut shared, definition, Scopes::ROOT, qualname.into())?;
+        let function = Builder::function(&mut shared, definition, Scopes::ROOT, qualname.into(), &[])?;
         functions = shared.functions;
         functions[i] = Some(function);
     }
@@ -132,9 +134,16 @@ struct Shared<'a> {
     /// `None`: begun, or not begun yet.
     functions: Vec<Option<Function>>,
     /// Inner functions by scope: a `finally` block is built more than once, what it defines is not.
-    made: FxHashMap<ScopeId, FuncId>,
+    made: FxHashMap<ScopeId, Made>,
     /// How deeply the current expression or statement is nested.
     depth: u32,
+}
+
+/// An inner function, and which of the variables whose values it captures may have none.
+#[derive(Clone)]
+struct Made {
+    function: FuncId,
+    unsure: Rc<[Var]>,
 }
 
 /// A construct around the current place that jumps out of it have to mind.
@@ -169,8 +178,6 @@ struct Builder<'s, 'a> {
     handled: Vec<Value>,
     /// The cells of shared variables, own and captured.
     cells: FxHashMap<Var, Value>,
-    /// Where locals are read.
-    reads: Vec<(Var, Span)>,
 }
 
 /// Nested expressions and statements beyond this are refused: recursion must not exhaust the stack.
@@ -182,6 +189,7 @@ impl<'s, 'a> Builder<'s, 'a> {
         definition: Definition<'a>,
         scope: ScopeId,
         qualname: Name,
+        unsure: &[Var],
     ) -> Result<Function> {
         let base = shared.origin.base;
         let text = &*shared.origin.source.text;
@@ -202,11 +210,10 @@ impl<'s, 'a> Builder<'s, 'a> {
             frames: Vec::new(),
             handled: Vec::new(),
             cells: FxHashMap::default(),
-            reads: Vec::new(),
         };
         builder.refuse_generators()?;
         let params = builder.parameters(definition)?;
-        let captures = builder.captures();
+        let captures = builder.captures(unsure);
         builder.enter_scope(scope, head);
         for (param, value) in &params {
             builder.bind_parameter(param, *value)?;
@@ -227,24 +234,9 @@ impl<'s, 'a> Builder<'s, 'a> {
             graph,
             qualname,
             shared,
-            reads,
             ..
         } = builder;
         let (blocks, values) = graph.finish();
-        let unbound: FxHashSet<&Name> = blocks
-            .iter()
-            .flat_map(|b| &b.insts)
-            .filter_map(|inst| match &inst.op {
-                Op::Unbound(name) => Some(name),
-                _ => None,
-            })
-            .collect();
-        let unbound_reads = reads
-            .into_iter()
-            .map(|(var, span)| (shared.scopes.text(shared.scopes.vars[var.0 as usize].sym), span))
-            .filter(|(name, _)| unbound.contains(name))
-            .map(|(name, span)| (name.clone(), span))
-            .collect();
         let function = Function {
             name: shared.scopes.name(definition.name()),
             qualname,
@@ -253,7 +245,6 @@ impl<'s, 'a> Builder<'s, 'a> {
             captures,
             blocks,
             values,
-            unbound_reads,
             is_generator: false,
         };
         #[cfg(debug_assertions)]
@@ -339,13 +330,13 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     /// Makes the entry block's parameters for captured variables. The free variables of a top-level
     /// function are constants and need none.
-    fn captures(&mut self) -> Vec<Capture> {
+    fn captures(&mut self, unsure: &[Var]) -> Vec<Capture> {
         if self.function == Scopes::ROOT {
             let free = self.shared.origin.free_vars.iter();
             return free
                 .map(|name| Capture {
                     name: name.clone(),
-                    by_cell: false,
+                    kind: CaptureKind::Value,
                 })
                 .collect();
         }
@@ -354,14 +345,26 @@ impl<'s, 'a> Builder<'s, 'a> {
             let data = &self.shared.scopes.vars[var.0 as usize];
             let (name, by_cell) = (self.shared.scopes.text(data.sym).clone(), data.cell);
             let value = self.graph.param(ENTRY, Some(name.clone()));
-            if by_cell {
+            let kind = if by_cell {
                 self.cells.insert(var, value);
+                CaptureKind::Cell
             } else {
                 self.graph.write(ENTRY, var, value);
-            }
-            Capture { name, by_cell }
+                CaptureKind::Value
+            };
+            Capture { name, kind }
         };
-        vars.into_iter().map(capture).collect()
+        let mut captures: Vec<Capture> = vars.into_iter().map(capture).collect();
+        for &var in unsure {
+            let value = self.graph.read(ENTRY, var);
+            let known = self.graph.param(ENTRY, None);
+            self.graph.bound_if(value, known);
+            captures.push(Capture {
+                name: self.var_name(var),
+                kind: CaptureKind::Bound,
+            });
+        }
+        captures
     }
 
     /// Makes the cells of a scope's shared variables.
@@ -371,6 +374,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             let name = self.shared.scopes.text(sym).clone();
             let cell = self.emit_at(Op::NewCell(name), span);
             self.cells.insert(var, cell);
+            // That of the last iteration, if this is a comprehension in a loop, had a value.
+            self.unbind(var, span);
         }
         self.scope = scope;
     }
@@ -504,14 +509,41 @@ impl<'s, 'a> Builder<'s, 'a> {
 
     fn read_var(&mut self, var: Var, range: TextRange) -> Value {
         let Some(&cell) = self.cells.get(&var) else {
-            self.reads.push((var, self.span(range)));
-            return self.graph.read(self.current, var);
+            return self.read_local(var, range);
         };
-        let sym = self.shared.scopes.vars[var.0 as usize].sym;
-        let name = self.shared.scopes.text(sym).clone();
-        let value = self.emit(Op::CellGet(cell, name.clone()), range);
-        self.graph.name(value, name);
+        let assigned = self.graph.read(self.current, var);
+        if self.graph.may_be_unbound(assigned, true) {
+            let bound = self.emit(Op::CellBound(cell), range);
+            self.graph.bound_if(bound, bound);
+            self.check(var, bound, range);
+        }
+        let value = self.emit(Op::CellGet(cell, self.var_name(var)), range);
+        self.graph.write(self.current, var, value);
         value
+    }
+
+    /// The value of a local that is no cell, which is checked to be there.
+    fn read_local(&mut self, var: Var, range: TextRange) -> Value {
+        let value = self.graph.read(self.current, var);
+        let data = &self.shared.scopes.vars[var.0 as usize];
+        if !self.graph.may_be_unbound(value, data.deleted) {
+            return value;
+        }
+        let checked = self.check(var, value, range);
+        self.graph.write(self.current, var, checked);
+        checked
+    }
+
+    fn check(&mut self, var: Var, value: Value, range: TextRange) -> Value {
+        let scope = self.shared.scopes.vars[var.0 as usize].scope;
+        let is_local = self.shared.scopes.function_of(scope) == self.function;
+        let op = if is_local { Op::CheckBound } else { Op::CheckFree };
+        self.emit(op(value, self.var_name(var)), range)
+    }
+
+    fn var_name(&self, var: Var) -> Name {
+        let sym = self.shared.scopes.vars[var.0 as usize].sym;
+        self.shared.scopes.text(sym).clone()
     }
 
     fn write_name(&mut self, name: &'a str, value: Value, range: TextRange) -> Result<()> {
@@ -551,12 +583,11 @@ impl<'s, 'a> Builder<'s, 'a> {
             }
             self.graph.name(value, name);
         }
-        match cell {
-            Some(cell) => {
-                self.emit_at(Op::CellSet(cell, value), span);
-            }
-            None => self.graph.write(self.current, var, value),
+        if let Some(cell) = cell {
+            self.emit_at(Op::CellSet(cell, value), span);
         }
+        // Of a cell, this is only whether it has a value.
+        self.graph.write(self.current, var, value);
     }
 
     /// A local without a value from here on.

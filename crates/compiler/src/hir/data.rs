@@ -11,8 +11,8 @@
 //! * A value is defined once and its definition dominates its uses.
 //! * In a block with a `handler`, only the last instruction may raise; the handler's first parameter
 //!   is the exception, the others are passed from [`Block::handler`].
-//! * A local that may be unbound at a use reads as [`Op::Unbound`] on the paths where it is; joined
-//!   with other definitions it does not count for the type.
+//! * A local without a value is [`Op::Unbound`]; joined with other definitions it does not count for the
+//!   type. Where a local may be unbound, an [`Op::CheckBound`] dominates its use.
 
 use std::sync::Arc;
 
@@ -114,8 +114,6 @@ pub struct Function {
     pub captures: Vec<Capture>,
     pub blocks: Vec<Block>,
     pub values: Vec<ValueData>,
-    /// Where locals are read that have no value on some path: name and place.
-    pub unbound_reads: Vec<(Name, Span)>,
     pub is_generator: bool,
 }
 
@@ -123,8 +121,16 @@ pub struct Function {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
     pub name: Name,
-    /// Captured as a mutable cell: someone assigns it after the inner function was made.
-    pub by_cell: bool,
+    pub kind: CaptureKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureKind {
+    Value,
+    /// A mutable cell: someone assigns the variable after the inner function was made.
+    Cell,
+    /// Whether the variable has a value; after all others.
+    Bound,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -250,6 +256,14 @@ pub enum Op {
     Literal(Literal),
     /// A local variable without a value on this path.
     Unbound(Name),
+    /// Raises `UnboundLocalError` unless the local has a value. The operand says so: `true` or `false`, or
+    /// a parameter that goes through the same blocks as the local's; an [`Op::Unbound`] itself where the
+    /// local has no value on any path, which is no matter for the run time.
+    CheckBound(Value, Name),
+    /// The same for a variable of an enclosing function, with `NameError`.
+    CheckFree(Value, Name),
+    /// Whether a local has a value; only while a function is being built.
+    IsBound(Value),
     /// A global or builtin name; a constant of the compile.
     Global(Name),
     /// A free variable of function 0 (a closure cell of the Python function); a constant of the compile.
@@ -298,7 +312,9 @@ pub enum Op {
     Closure { function: FuncId, captures: Vec<Value>, defaults: Vec<Value> },
     /// A mutable variable shared with inner functions, empty at first.
     NewCell(Name),
-    /// Its content; an error when empty.
+    /// Whether something was assigned to it.
+    CellBound(Value),
+    /// Its content, which is there.
     CellGet(Value, Name),
     CellSet(Value, Value),
 
@@ -420,12 +436,14 @@ impl Op {
             self,
             Op::Literal(_)
                 | Op::Unbound(_)
+                | Op::IsBound(_)
                 | Op::Global(_)
                 | Op::Free(_)
                 | Op::Truth(_)
                 | Op::Slice(_)
                 | Op::Closure { .. }
                 | Op::NewCell(_)
+                | Op::CellBound(_)
                 | Op::CellSet(..)
                 | Op::ExceptMatch(..)
         )
@@ -440,6 +458,10 @@ impl Op {
             Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
             Op::Unary(_, a)
             | Op::Truth(a)
+            | Op::CheckBound(a, _)
+            | Op::CheckFree(a, _)
+            | Op::CellBound(a)
+            | Op::IsBound(a)
             | Op::GetAttr(a, _)
             | Op::Iter(a)
             | Op::IterMore(a)
@@ -498,6 +520,10 @@ impl Op {
             Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
             Op::Unary(_, a)
             | Op::Truth(a)
+            | Op::CheckBound(a, _)
+            | Op::CheckFree(a, _)
+            | Op::CellBound(a)
+            | Op::IsBound(a)
             | Op::GetAttr(a, _)
             | Op::Iter(a)
             | Op::IterMore(a)

@@ -15,8 +15,8 @@
 use std::fmt::{Display, Formatter, Result, Write as _};
 
 use super::{
-    Arg, BinaryOp, Block, BlockId, CompareOp, FPart, FuncId, Function, Inst, Literal, Module, Op,
-    Param, ParamKind, Target, Terminator, UnaryOp, Value,
+    Arg, BinaryOp, Block, BlockId, CaptureKind, CompareOp, FPart, FuncId, Function, Inst, Literal,
+    Module, Op, Param, ParamKind, Target, Terminator, UnaryOp, Value,
 };
 
 impl Display for Module {
@@ -49,12 +49,12 @@ fn write_function(f: &mut Formatter<'_>, function: &Function) -> Result {
     })?;
     f.write_str(") captures(")?;
     separated(f, &function.captures, |f, capture| {
-        write!(
-            f,
-            "{}{}",
-            if capture.by_cell { "cell " } else { "" },
-            capture.name
-        )
+        let kind = match capture.kind {
+            CaptureKind::Value => "",
+            CaptureKind::Cell => "cell ",
+            CaptureKind::Bound => "bound ",
+        };
+        write!(f, "{kind}{}", capture.name)
     })?;
     f.write_str(")\n")?;
     for (i, block) in function.blocks.iter().enumerate() {
@@ -149,6 +149,9 @@ impl Display for Op {
         match self {
             Op::Literal(literal) => write!(f, "literal {literal}"),
             Op::Unbound(name) => write!(f, "unbound {name}"),
+            Op::CheckBound(a, name) => write!(f, "checkbound {a} {name}"),
+            Op::CheckFree(a, name) => write!(f, "checkfree {a} {name}"),
+            Op::IsBound(a) => write!(f, "isbound {a}"),
             Op::Global(name) => write!(f, "global {name}"),
             Op::Free(name) => write!(f, "free {name}"),
             Op::Unary(op, a) => write!(f, "unary {} {a}", op.name()),
@@ -231,6 +234,7 @@ impl Display for Op {
                 f.write_char(')')
             }
             Op::NewCell(name) => write!(f, "newcell {name}"),
+            Op::CellBound(a) => write!(f, "cellbound {a}"),
             Op::CellGet(a, name) => write!(f, "cellget {a} {name}"),
             Op::CellSet(a, b) => write!(f, "cellset {a}, {b}"),
             Op::Coerce(a, name) => write!(f, "coerce {a} {name}"),

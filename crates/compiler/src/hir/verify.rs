@@ -301,7 +301,6 @@ mod tests {
             captures: Vec::new(),
             blocks,
             values: vec![ValueData::default(); values],
-            unbound_reads: Vec::new(),
             is_generator: false,
         }
     }

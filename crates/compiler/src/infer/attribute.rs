@@ -15,7 +15,7 @@ pub(super) const NUMBER_METHODS: &[&str] = &[
 const UFUNC_METHODS: &[&str] = &["at", "outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
-    "conj", "conjugate", "dot",
+    "conj", "conjugate", "dot", "cumsum", "cumprod",
 ];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];

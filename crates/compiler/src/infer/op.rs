@@ -27,6 +27,10 @@ impl Session<'_> {
         match &inst.op {
             Op::Literal(literal) => literal_value(frame, literal),
             Op::Unbound(_) => Ok(AbsVal::BOTTOM),
+            // Nothing comes after a check that always fails.
+            Op::CheckBound(bound, _) | Op::CheckFree(bound, _) if frame.val(*bound).as_bool() == Some(false) => Ok(AbsVal::BOTTOM),
+            Op::CheckBound(..) | Op::CheckFree(..) => Ok(AbsVal::of(Ty::none())),
+            Op::IsBound(_) => Err(frame.error(Code::Internal, "a question that was not answered")),
             Op::Global(name) => self.global(frame, name),
             Op::Free(name) => self.free(frame, name),
             Op::Unary(op, a) => unary(frame, *op, frame.val(*a)),
@@ -69,6 +73,7 @@ impl Session<'_> {
                 let number = self.get(frame.id).cells_from + inst.result.0;
                 Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: number }))))
             }
+            Op::CellBound(_) => Ok(AbsVal::of(Ty::bool())),
             Op::CellGet(cell, _) => {
                 let content = cell_site(frame.val(*cell)).and_then(|site| self.cells.get(&site)).cloned();
                 Ok(AbsVal { constant: None, ..content.unwrap_or_default() })

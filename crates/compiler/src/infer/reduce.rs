@@ -34,8 +34,10 @@ pub enum ReduceOp {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reduce {
     pub op: ReduceOp,
-    /// The axes that are reduced, as bits.
+    /// The axes that are reduced, as bits; of one that is known at run time only, the last.
     pub over: u32,
+    /// The axis is an argument, after the array.
+    pub axis_at_run_time: bool,
     pub keepdims: bool,
     /// The type that is computed in, and of the result's elements.
     pub dtype: Ty,
@@ -94,7 +96,9 @@ impl Session<'_> {
         if let Some(what) = given.unknown() {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
         }
-        let Some(over) = axes(frame, name, given.get("axis"), a.ndim)? else { return Ok(None) };
+        let axis = given.get("axis");
+        let axis_at_run_time = axis.is_some_and(|g| g.ty().is_integral() && g.abs.constant.is_none());
+        let over = if axis_at_run_time { 1 << (a.ndim.max(1) - 1) } else { axes(frame, name, axis, a.ndim)? };
         let one_axis = over.count_ones() == 1 || a.ndim == 0 || given.get("axis").is_none_or(|g| g.ty().is_none());
         if matches!(op, ReduceOp::ArgMin | ReduceOp::ArgMax) && !one_axis {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes one axis")));
@@ -109,6 +113,11 @@ impl Session<'_> {
                     .help("it decides how many dimensions the result has: write True or False"));
             }
         };
+        if axis_at_run_time && (keepdims || a.ndim == 0) {
+            return Err(frame
+                .error(Code::NotConstant, format!("the axis of np.{name}() must be a constant here"))
+                .help("write the axis as a literal, or leave out keepdims"));
+        }
         let Some(default) = default_dtype(op, a.dtype) else {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() of elements of type {} cannot be compiled", a.dtype)));
         };
@@ -121,7 +130,10 @@ impl Session<'_> {
                 return Err(frame.error(Code::BadArguments, format!("np.{name}() does not take a value of type {} here", v.ty())));
             }
         }
-        let reduce = Reduce { op, over, keepdims, dtype, initial: initial.is_some(), mask: mask.is_some(), out: out.is_some() };
+        if axis_at_run_time {
+            list.extend(axis.cloned());
+        }
+        let reduce = Reduce { op, over, axis_at_run_time, keepdims, dtype, initial: initial.is_some(), mask: mask.is_some(), out: out.is_some() };
         list.extend([initial, mask, out].into_iter().flatten().cloned());
         let ndim = if keepdims { a.ndim } else { a.ndim - over.count_ones() as u8 };
         let ty = if ndim == 0 { dtype } else { Ty::array(dtype, ndim, Layout::C) };
@@ -139,18 +151,16 @@ fn is_mask(ty: Ty, ndim: u8) -> bool {
     ty.is_bool() || ty.as_array().is_some_and(|m| m.dtype.is_bool() && m.ndim <= ndim)
 }
 
-/// The axes that an argument names, as bits. `None` where it is not known here.
-fn axes(frame: &Frame, name: &str, axis: Option<&ArgRef>, ndim: u8) -> Result<Option<u32>> {
+/// The axes that an argument names, as bits.
+fn axes(frame: &Frame, name: &str, axis: Option<&ArgRef>, ndim: u8) -> Result<u32> {
     let all = (1u64 << ndim) as u32 - 1;
-    let Some(axis) = axis else { return Ok(Some(all)) };
+    let Some(axis) = axis else { return Ok(all) };
     let listed: Vec<i128> = match &axis.abs.constant {
-        _ if axis.ty().is_none() => return Ok(Some(all)),
+        _ if axis.ty().is_none() => return Ok(all),
         Some(Const::Int(i)) => vec![*i],
         Some(Const::Tuple(items)) if items.iter().all(|i| matches!(i, Const::Int(_))) => {
             items.iter().map(|i| if let Const::Int(i) = i { *i } else { 0 }).collect()
         }
-        // There is only one.
-        None if ndim == 1 && axis.ty().is_integral() => return Ok(Some(1)),
         _ => {
             return Err(frame
                 .error(Code::NotConstant, format!("the axis of np.{name}() must be a constant"))
@@ -169,7 +179,7 @@ fn axes(frame: &Frame, name: &str, axis: Option<&ArgRef>, ndim: u8) -> Result<Op
         }
         over |= 1 << at;
     }
-    Ok(Some(over))
+    Ok(over)
 }
 
 /// The element type of the result, as NumPy has it.

@@ -216,7 +216,7 @@ impl Session<'_> {
             };
             let old = &mut frame.typing.values[inst.result.index()];
             // Nothing comes after a call that never returns (or, in a recursion, has not returned yet).
-            returns = !(new.is_bottom() && matches!(inst.op, Op::Call { .. }));
+            returns = !(new.is_bottom() && matches!(inst.op, Op::Call { .. } | Op::CheckBound(..) | Op::CheckFree(..)));
             if !old.same(&new) {
                 *old = new;
                 changed = true;
@@ -259,9 +259,6 @@ impl Session<'_> {
 
     fn returned(&mut self, frame: &mut Frame, value: Value) -> bool {
         let new = frame.val(value).clone();
-        if new.is_bottom() {
-            check_bound(frame, value);
-        }
         if let Some(Kind::Opaque(_, class)) = new.ty.map(Ty::kind) {
             let what = global_name(frame.hir(), value).map_or_else(|| "the value".to_owned(), |name| format!("`{name}`"));
             let error = frame.error(Code::UnsupportedValue, format!("{what}, an object of class `{class}`, cannot be returned by compiled code"));
@@ -356,11 +353,9 @@ pub(super) fn check_bound(frame: &mut Frame, value: Value) {
         f.values[value.index()].name.clone().filter(|_| is_param)
     };
     if let Some(name) = unbound.or_else(joined) {
-        let inside = |span: &Span| frame.span.start <= span.start && span.end <= frame.span.end;
-        let read = f.unbound_reads.iter().find(|(read, span)| *read == name && inside(span));
-        let span = read.map_or(frame.span, |(_, span)| *span);
         let message = format!("local variable `{name}` is used before a value is assigned to it");
-        let error = super::error_at(&frame.module, span, Code::Unbound, message)
+        let error = frame
+            .error(Code::Unbound, message)
             .help(format!("assign `{name}` on every path that leads here"));
         frame.errors.push(error);
     }

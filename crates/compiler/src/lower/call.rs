@@ -37,7 +37,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Item `index` of a closure's value: captures come first, then defaults.
-    fn closure_item(&self, closure: &Typed, index: usize) -> Typed {
+    pub(super) fn closure_item(&self, closure: &Typed, index: usize) -> Typed {
         let Kind::Closure(c) = closure.ty.kind() else { return closure.clone() };
         let types: Vec<Ty> = c.captures.iter().chain(&c.defaults).copied().collect();
         let start: usize = types[..index].iter().map(|t| machine(*t).len()).sum();
@@ -108,10 +108,6 @@ impl Body<'_, '_, '_> {
             return Ok(self.b.call_c(pointer, &vals, signature).into_iter().collect());
         }
         let pointer = callee.vals[0];
-        // A variable that was not assigned on the way here.
-        let null = self.b.null(Type::Ptr);
-        let unset = self.b.cmp(Cmp::Eq, pointer, null);
-        self.raise_if(unset, "UnboundLocalError", "a function is called before it is assigned")?;
         let mut results = self.b.call_indirect(pointer, &vals, &machine(signature.result));
         let Some(err) = results.pop() else { return Err(self.bug("no error of a call")) };
         self.check_error(err, true)?;
@@ -395,10 +391,9 @@ impl Body<'_, '_, '_> {
     /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise
     /// by the runtime.
     pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
-        if self.in_nest {
-            if let Some(y) = vector_math::function(&mut self.b, double, x) {
-                return y;
-            }
+        let written = if self.in_nest { vector_math::function(&mut self.b, double, x) } else { None };
+        if let Some(y) = written {
+            return y;
         }
         self.b.rt1(if self.b.ty(x[0]) == Type::F32 { single } else { double }, x)
     }

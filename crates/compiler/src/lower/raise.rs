@@ -4,6 +4,7 @@ use ferdelance_abi::rtfn::RtFn;
 
 use super::{Body, Typed};
 use crate::diag::Result;
+use crate::host::Const;
 use crate::tir::{Cmp, PoolEntry, Term, Type, Value};
 use crate::types::{Kind, PyRef, Ty};
 
@@ -33,6 +34,18 @@ impl Body<'_, '_, '_> {
         self.raise(class, message)?;
         self.b.switch_to(next);
         Ok(())
+    }
+
+    /// Raises unless a variable has a value.
+    pub(super) fn check_bound(&mut self, bound: &Typed, class: &str, message: &str) -> Result<()> {
+        match bound.constant {
+            Some(Const::Bool(true)) => Ok(()),
+            Some(Const::Bool(false)) => self.raise(class, message),
+            _ => {
+                let unbound = self.b.not(bound.vals[0]);
+                self.raise_if(unbound, class, message)
+            }
+        }
     }
 
     /// Raises a builtin exception with a message; ends the block.

@@ -17,9 +17,14 @@ impl Body<'_, '_, '_> {
         if reduce.dtype.is_half() {
             return self.reduce_halves(reduce, args, ty);
         }
-        let array = self.unwrap(&args[0])?;
-        let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("a reduction of no array")) };
+        let mut array = self.unwrap(&args[0])?;
         let mut rest = args[1..].iter().cloned();
+        if reduce.axis_at_run_time
+            && let Some(axis) = rest.next()
+        {
+            array = self.axis_to_the_end(&array, &axis)?;
+        }
+        let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("a reduction of no array")) };
         let initial = if reduce.initial { rest.next() } else { None };
         let mask = if reduce.mask { rest.next() } else { None };
         let out = if reduce.out { rest.next() } else { None };
@@ -68,6 +73,36 @@ impl Body<'_, '_, '_> {
             return self.cast(&vals, ty);
         }
         self.map(&[vals], ty, |body, x, to| body.cast(&x[0], to))
+    }
+
+    /// A view whose last axis is one that is known at run time.
+    fn axis_to_the_end(&mut self, array: &Typed, axis: &Typed) -> Result<Typed> {
+        let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("an axis of no array")) };
+        let axis = self.index_value(axis)?;
+        let rank = self.b.i64(i64::from(a.ndim));
+        let axis = self.wrap_index(axis, rank);
+        let outside = self.b.cmp(Cmp::UGe, axis, rank);
+        self.raise_if(outside, "ValueError", &format!("axis is out of bounds for array of dimension {}", a.ndim))?;
+        let sizes: Vals = (0..a.ndim).map(|d| self.b.part(array.vals[0], Part::Shape(d))).collect();
+        let steps: Vals = (0..a.ndim).map(|d| self.b.part(array.vals[0], Part::Stride(d))).collect();
+        let moved = |body: &mut Self, all: &[Value]| {
+            let mut out = Vals::new();
+            let mut last = all[0];
+            for (d, &value) in all.iter().enumerate().skip(1) {
+                let k = body.b.i64(d as i64);
+                // Those from the axis on move up by one.
+                let before = body.b.cmp(Cmp::SLt, axis, k);
+                out.push(body.b.select(before, value, all[d - 1]));
+                let here = body.b.cmp(Cmp::Eq, axis, k);
+                last = body.b.select(here, value, last);
+            }
+            out.push(last);
+            out
+        };
+        let (shape, strides) = (moved(self, &sizes), moved(self, &steps));
+        let data = self.b.part(array.vals[0], Part::Data);
+        let view = self.b.view(array.vals[0], data, &shape, &strides);
+        Ok(Typed::one(ArrayTy { layout: Layout::A, ..a }.ty(), view))
     }
 
     /// The smallest of nothing is an error.

@@ -250,6 +250,14 @@ impl Body<'_, '_, '_> {
                 Ok(vals)
             }
             (Kind::Array(_), Kind::Array(_)) => Ok(value.vals.clone()),
+            (Kind::Closure(_), Kind::Closure(c)) => {
+                let mut vals = Vals::new();
+                for (i, &t) in c.captures.iter().chain(&c.defaults).enumerate() {
+                    let item = self.closure_item(value, i);
+                    vals.extend(self.cast(&item, t)?);
+                }
+                Ok(vals)
+            }
             (Kind::Dispatcher(function, _) | Kind::Foreign(function, _), Kind::Function(_)) => {
                 let id = self.cx.program.pool_id(PoolEntry::Function { function: *function, ty: to });
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])

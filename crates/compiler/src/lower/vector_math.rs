@@ -23,6 +23,7 @@ use ferdelance_abi::rtfn::RtFn;
 use crate::tir::build::Builder;
 use crate::tir::{Bin, Cast, Cmp, Type, Un, Value};
 
+#[allow(clippy::approx_constant, reason = "coefficients are what they are")]
 mod coefficients;
 mod exponential;
 mod hyperbolic;
@@ -102,7 +103,11 @@ struct Integral {
 impl<'b> Math<'b> {
     fn new(b: &'b mut Builder, like: Value) -> Math<'b> {
         let ty = b.ty(like);
-        Math { b, ty, floats: vec![] }
+        Math {
+            b,
+            ty,
+            floats: vec![],
+        }
     }
 
     // ---- the format ----
@@ -130,7 +135,11 @@ impl<'b> Math<'b> {
     }
     /// The bits of a number in this format.
     fn pattern(&self, x: f64) -> i64 {
-        if self.is_single() { i64::from((x as f32).to_bits() as i32) } else { x.to_bits() as i64 }
+        if self.is_single() {
+            i64::from((x as f32).to_bits() as i32)
+        } else {
+            x.to_bits() as i64
+        }
     }
     /// A constant, the sum of the parts given, as a sum of parts in this format, all but the last rounded
     /// towards zero.
@@ -143,8 +152,17 @@ impl<'b> Math<'b> {
         for (i, part) in out.iter_mut().enumerate() {
             let nearest = rest as f32;
             let over = i + 1 < N && f64::from(nearest).abs() > rest.abs();
-            *part = f64::from(if over { f32::from_bits(nearest.to_bits() - 1) } else { nearest });
-            rest = rest - *part + if i == 0 { exact.get(1).copied().unwrap_or(0.0) } else { 0.0 };
+            *part = f64::from(if over {
+                f32::from_bits(nearest.to_bits() - 1)
+            } else {
+                nearest
+            });
+            rest = rest - *part
+                + if i == 0 {
+                    exact.get(1).copied().unwrap_or(0.0)
+                } else {
+                    0.0
+                };
         }
         out
     }
@@ -232,7 +250,7 @@ impl<'b> Math<'b> {
     fn bits(&mut self, x: Value) -> Value {
         self.b.cast(Cast::Bits, x, self.int_type())
     }
-    fn from_bits(&mut self, x: Value) -> Value {
+    fn of_bits(&mut self, x: Value) -> Value {
         self.b.cast(Cast::Bits, x, self.ty)
     }
     fn int_op(&mut self, op: Bin, x: Value, y: i64) -> Value {
@@ -247,7 +265,14 @@ impl<'b> Math<'b> {
         if coefficients.len() < LONG {
             return self.horner(coefficients, x);
         }
-        let [even, odd] = [1, 2].map(|first| coefficients.iter().skip(first).step_by(2).copied().collect::<Vec<f64>>());
+        let [even, odd] = [1, 2].map(|first| {
+            coefficients
+                .iter()
+                .skip(first)
+                .step_by(2)
+                .copied()
+                .collect::<Vec<f64>>()
+        });
         let square = self.mul(x, x);
         let (even, odd) = (self.horner(&even, square), self.horner(&odd, square));
         let rest = self.fma(odd, x, even);
@@ -256,7 +281,9 @@ impl<'b> Math<'b> {
     }
 
     fn horner(&mut self, coefficients: &[f64], x: Value) -> Value {
-        let Some((&last, lower)) = coefficients.split_last() else { return self.c(0.0) };
+        let Some((&last, lower)) = coefficients.split_last() else {
+            return self.c(0.0);
+        };
         let mut sum = self.c(last);
         for &c in lower.iter().rev() {
             let c = self.c(c);
@@ -292,7 +319,10 @@ impl<'b> Math<'b> {
     fn unmoved(&mut self, moved: Value) -> Integral {
         let magic = self.c(self.magic());
         let float = self.sub(moved, magic);
-        Integral { float, bits: self.bits(moved) }
+        Integral {
+            float,
+            bits: self.bits(moved),
+        }
     }
 
     /// The integer itself, plus an offset.
@@ -304,7 +334,7 @@ impl<'b> Math<'b> {
     /// The power of two with a biased exponent, which must be one of a normal number.
     fn power_of_two(&mut self, biased: Value) -> Value {
         let bits = self.int_op(Bin::Shl, biased, self.fraction());
-        self.from_bits(bits)
+        self.of_bits(bits)
     }
 
     /// `x * 2**k`, rounded once, for k within twice the range of exponents.
@@ -321,10 +351,18 @@ impl<'b> Math<'b> {
     fn negate_if_bit(&mut self, x: Value, bits: Value, bit: i64) -> Value {
         let top = i64::from(self.ty.bits()) - 1;
         let moved = self.int_op(Bin::Shl, bits, top - bit);
-        let sign = self.int_op(Bin::And, moved, if self.is_single() { i64::from(i32::MIN) } else { i64::MIN });
+        let sign = self.int_op(
+            Bin::And,
+            moved,
+            if self.is_single() {
+                i64::from(i32::MIN)
+            } else {
+                i64::MIN
+            },
+        );
         let x = self.bits(x);
         let x = self.b.binary(Bin::Xor, x, sign);
-        self.from_bits(x)
+        self.of_bits(x)
     }
 
     /// Whether a bit of an integer is set.
@@ -340,7 +378,10 @@ impl<'b> Math<'b> {
     fn fast_sum(&mut self, x: Value, y: Value) -> Pair {
         let hi = self.add(x, y);
         let rest = self.sub(x, hi);
-        Pair { hi, lo: self.add(rest, y) }
+        Pair {
+            hi,
+            lo: self.add(rest, y),
+        }
     }
 
     /// `x + y` and its error.
@@ -349,13 +390,19 @@ impl<'b> Math<'b> {
         let of_y = self.sub(hi, x);
         let of_x = self.sub(hi, of_y);
         let (x, y) = (self.sub(x, of_x), self.sub(y, of_y));
-        Pair { hi, lo: self.add(x, y) }
+        Pair {
+            hi,
+            lo: self.add(x, y),
+        }
     }
 
     /// `x * y` and its error.
     fn product(&mut self, x: Value, y: Value) -> Pair {
         let hi = self.mul(x, y);
-        Pair { hi, lo: self.fms(x, y, hi) }
+        Pair {
+            hi,
+            lo: self.fms(x, y, hi),
+        }
     }
 
     /// A quotient of sums of two numbers.
@@ -366,6 +413,9 @@ impl<'b> Math<'b> {
         let rest = self.fnma(hi, d.hi, n.hi);
         let low = self.fnma(hi, d.lo, n.lo);
         let rest = self.add(rest, low);
-        Pair { hi, lo: self.mul(rest, inverse) }
+        Pair {
+            hi,
+            lo: self.mul(rest, inverse),
+        }
     }
 }

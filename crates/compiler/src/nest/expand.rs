@@ -21,6 +21,8 @@ const MOST_BYTES: f64 = (1u64 << 60) as f64;
 const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
+/// Number of operations from which a body keeps a processor waiting for their results.
+const LONG: usize = 50;
 
 type Vals = SmallVec<[Value; 4]>;
 
@@ -668,8 +670,11 @@ impl Expander {
         start: Vals,
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
-        let (nest, rounds) = (loops.nest, loops.rounds);
-        if rounds != Rounds::Independent || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
+        let nest = loops.nest;
+        let is_constant = |i: &Inst| matches!(i.op, Op::Int(_) | Op::Float(_));
+        let long = nest.insts.iter().filter(|i| !is_constant(i)).count() >= LONG;
+        let rounds = if long && loops.rounds == Rounds::Independent { Rounds::Chained } else { loops.rounds };
+        if rounds == Rounds::Rare || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
             return self.counted(from, to, 1, rounds, start, round);
         }
         self.counted(from, to, CHUNK, Rounds::Unknown, start, |e, i, before| {

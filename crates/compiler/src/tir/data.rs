@@ -372,6 +372,9 @@ pub enum Rounds {
     Unknown,
     /// Accesses of [`Mem::Independent`] in one round have nothing to do with those in another.
     Independent,
+    /// The same, and one round is a long chain of operations that wait for each other: it pays to run two
+    /// at a time.
+    Chained,
     /// Not worth much code.
     Rare,
 }

@@ -418,6 +418,7 @@ impl Display for Function {
             match block.rounds {
                 Rounds::Unknown => {}
                 Rounds::Independent => f.write_str(", rounds independent")?,
+                Rounds::Chained => f.write_str(", rounds chained")?,
                 Rounds::Rare => f.write_str(", rounds rare")?,
             }
             self.write_location(f, block.term_loc)?;

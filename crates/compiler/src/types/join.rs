@@ -1,9 +1,9 @@
 //! The join of two types: what a variable has that is one or the other, depending on the path.
 //!
 //! The join is commutative and idempotent. Numbers join to the smallest type that NumPy promotes both
-//! to; None joins with T to Optional(T); tuples join item by item.
+//! to; None joins with T to Optional(T); tuples, and what one inner function captured, join item by item.
 
-use super::{ArrayTy, Kind, Layout, Record, Ty, time};
+use super::{ArrayTy, Closure, Kind, Layout, Record, Ty, time};
 
 /// The join, or `None` when the types have nothing in common.
 pub fn join(a: Ty, b: Ty) -> Option<Ty> {
@@ -38,6 +38,10 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Range(x, s), Kind::Range(y, t)) => {
             let step = if s == t { *s } else { None };
             join(*x, *y).map(|t| Ty::new(Kind::Range(t, step)))
+        }
+        (Kind::Closure(x), Kind::Closure(y)) if (x.module, x.function) == (y.module, y.function) => {
+            let (captures, defaults) = (join_items(&x.captures, &y.captures)?, join_items(&x.defaults, &y.defaults)?);
+            Some(Ty::new(Kind::Closure(Closure { captures: captures.into(), defaults: defaults.into(), ..x.clone() })))
         }
         (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
         (Kind::Facet(f, x), Kind::Facet(g, y)) if f == g => join(*x, *y).map(|t| Ty::new(Kind::Facet(*f, t))),

@@ -300,7 +300,7 @@ impl<'a, 'c> Shared<'a, 'c> {
         let nodes = &self.nodes;
         let property = match rounds {
             Rounds::Unknown => return,
-            Rounds::Independent => {
+            Rounds::Independent | Rounds::Chained => {
                 let Some((_, group)) = self.independent() else { return };
                 [nodes.string("llvm.loop.parallel_accesses"), group]
             }
@@ -309,7 +309,12 @@ impl<'a, 'c> Shared<'a, 'c> {
                 [nodes.string("llvm.loop.vectorize.enable"), no]
             }
         };
-        let id = nodes.loop_id(&[nodes.node(&property)]);
+        let mut properties = vec![nodes.node(&property)];
+        if rounds == Rounds::Chained {
+            let two = nodes.constant(self.types.i32.int(2));
+            properties.push(nodes.node(&[nodes.string("llvm.loop.interleave.count"), two]));
+        }
+        let id = nodes.loop_id(&properties);
         back.set_metadata(nodes.kind("llvm.loop"), nodes.value(id));
     }
 

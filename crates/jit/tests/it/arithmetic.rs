@@ -1,6 +1,7 @@
 //! Every operation on every type that it takes.
 
 use crate::common::*;
+use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::*;
 
 const INTS: [Type; 4] = [Type::I8, Type::I16, Type::I32, Type::I64];
@@ -476,4 +477,32 @@ fn select() {
     let args = |cond| [cond, 1, 2, 3, 4, 5, 6, 7, 8];
     assert_eq!(call(&code.entries[0], &args(1), 4).unwrap(), [1, 2, 3, 4]);
     assert_eq!(call(&code.entries[0], &args(0), 4).unwrap(), [5, 6, 7, 8]);
+}
+
+#[test]
+fn fused_multiplication_and_addition_rounds_once() {
+    let mut b = Build::new("fused", &[Type::F64; 3], &[Type::F64, Type::F64]);
+    let (x, y, z) = (b.arg(0), b.arg(1), b.arg(2));
+    let fused = b.op(Op::Fma { a: x, b: y, c: z }, Type::F64);
+    let product = b.bin(Bin::FMulExact, x, y);
+    let sum = b.bin(Bin::FAddExact, product, z);
+    b.ret(&[fused, sum]);
+    // The square of 1 + e is 1 + 2e + e * e, whose last term only the fused operation keeps.
+    let e = f64::EPSILON;
+    let args = [1.0 + e, 1.0 + e, -1.0 - 2.0 * e].map(f64::to_bits);
+    let got = run(&b.program(), &args, 2);
+    assert_eq!(got.into_iter().map(f64::from_bits).collect::<Vec<_>>(), [e * e, 0.0]);
+}
+
+#[test]
+fn exact_operations_ignore_fastmath() {
+    let mut b = Build::new("error_of_sum", &[Type::F64; 2], &[Type::F64]);
+    b.f.options.fastmath = FastMath(FastMath::REASSOC);
+    let (x, y) = (b.arg(0), b.arg(1));
+    let sum = b.bin(Bin::FAddExact, x, y);
+    let rest = b.bin(Bin::FSubExact, x, sum);
+    let error = b.bin(Bin::FAddExact, rest, y);
+    b.ret(&[error]);
+    let got = run(&b.program(), &[1.0, 1e-20].map(f64::to_bits), 1);
+    assert_eq!(f64::from_bits(got[0]), 1e-20);
 }

@@ -17,8 +17,10 @@ impl Graph {
         let prologue = std::mem::take(&mut self.prologue);
         self.nodes[ENTRY.index()].insts.splice(0..0, prologue);
         let order = self.reverse_postorder();
+        self.merge_checked(&order);
         self.remove_trivial_phis(&order);
         self.resolve_operands(&order);
+        self.answer_bound(&order);
         let used = self.used_values(&order);
         self.drop_unused(&order, &used);
         let order = self.merge_lines(order);

@@ -1,6 +1,6 @@
 //! Inner functions, lambdas and comprehensions.
 
-use super::{Builder, Definition};
+use super::{Builder, Definition, Made};
 use crate::diag::Result;
 use crate::hir::{Arg, FuncId, Op, Value};
 use crate::syntax::ast::{self, Expr};
@@ -57,27 +57,50 @@ impl<'a> Builder<'_, 'a> {
             defaults.push(self.expr(default)?);
         }
         let scope = self.shared.scopes.scope_of(definition.range());
-        let function = match self.shared.made.get(&scope) {
-            Some(&function) => function,
+        let vars = self.shared.scopes.captures(scope).to_vec();
+        let mut unsure = Vec::new();
+        let mut captures: Vec<Value> = Vec::with_capacity(vars.len());
+        for &var in &vars {
+            captures.push(match self.cells.get(&var) {
+                Some(&cell) => cell,
+                None => {
+                    let value = self.graph.read(self.current, var);
+                    let is_deleted = self.shared.scopes.vars[var.0 as usize].deleted;
+                    if self.graph.may_be_unbound(value, is_deleted) {
+                        unsure.push(var);
+                    }
+                    value
+                }
+            });
+        }
+        let made = match self.shared.made.get(&scope) {
+            Some(made) => made.clone(),
             None => {
                 let function = FuncId(self.shared.functions.len() as u32);
                 self.shared.functions.push(None);
-                self.shared.made.insert(scope, function);
+                let made = Made {
+                    function,
+                    unsure: unsure.as_slice().into(),
+                };
+                self.shared.made.insert(scope, made.clone());
                 let qualname = format!("{}.<locals>.{}", self.qualname, definition.name());
-                let built = Builder::function(self.shared, definition, scope, qualname.into())?;
+                let built =
+                    Builder::function(self.shared, definition, scope, qualname.into(), &unsure)?;
                 self.shared.functions[function.index()] = Some(built);
-                function
+                made
             }
         };
-        let vars = self.shared.scopes.captures(scope).to_vec();
-        let captures = vars.into_iter().map(|var| match self.cells.get(&var) {
-            Some(&cell) => cell,
-            None => self.graph.read(self.current, var),
-        });
-        let captures = captures.collect();
+        // In another copy of a `finally` block, a variable may have a value that has none in the first.
+        for var in unsure.iter().filter(|var| !made.unsure.contains(var)) {
+            self.read_local(*var, range);
+        }
+        for &var in &*made.unsure {
+            let value = self.graph.read(self.current, var);
+            captures.push(self.emit(Op::IsBound(value), range));
+        }
         Ok(self.emit(
             Op::Closure {
-                function,
+                function: made.function,
                 captures,
                 defaults,
             },

@@ -83,6 +83,8 @@ pub(super) struct VarData {
     pub(super) scope: ScopeId,
     /// Shared with inner functions as a mutable cell.
     pub(super) cell: bool,
+    /// Loses its value somewhere: `del x`, the end of `except ... as x`.
+    pub(super) deleted: bool,
     last_bound: u32,
     /// The outermost loops with a binding in them.
     bound_in: Vec<u32>,
@@ -323,6 +325,15 @@ impl<'a> Walk<'a> {
         self.bind_in(self.scope, name);
     }
 
+    /// A name that is bound, and loses its value.
+    fn unbind(&mut self, name: &'a str) {
+        self.bind(name);
+        let sym = self.scopes.sym(name);
+        if let Some(var) = self.entry(self.scope, sym).var {
+            self.scopes.vars[var.0 as usize].deleted = true;
+        }
+    }
+
     fn bind_in(&mut self, scope: ScopeId, name: &'a str) {
         let sym = self.scopes.sym(name);
         let Moment {
@@ -341,6 +352,7 @@ impl<'a> Walk<'a> {
                 sym,
                 scope,
                 cell: false,
+                deleted: false,
                 last_bound: position,
                 bound_in: Vec::new(),
             };
@@ -495,7 +507,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
             self.visit_expr(class);
         }
         if let Some(name) = &handler.name {
-            self.bind(name.as_str());
+            self.unbind(name.as_str());
         }
         self.visit_body(&handler.body);
     }
@@ -516,7 +528,8 @@ impl<'a> Visitor<'a> for Walk<'a> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Name(node) => match node.ctx {
-                ast::ExprContext::Store | ast::ExprContext::Del => self.bind(node.id.as_str()),
+                ast::ExprContext::Store => self.bind(node.id.as_str()),
+                ast::ExprContext::Del => self.unbind(node.id.as_str()),
                 _ => self.mention(node.id.as_str()),
             },
             Expr::Named(node) => {

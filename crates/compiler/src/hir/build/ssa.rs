@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::scopes::Var;
 use crate::hir::{BlockId, Inst, Name, Op, Target, Terminator, Value};
@@ -48,8 +48,20 @@ pub(super) struct Node {
     pub(super) raises: bool,
 }
 
+/// Whether a value stands for something, or for a variable that has none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Bound {
+    Always,
+    Never,
+    /// Where this truth value holds: a captured variable.
+    If(Value),
+    /// The parameter of this number; its arguments say.
+    Phi(BlockId, u32),
+}
+
 pub(super) struct GraphValue {
     pub(super) name: Option<Name>,
+    pub(super) bound: Bound,
     /// The value that stands for this one: itself, unless it is a superfluous parameter.
     pub(super) same_as: Value,
 }
@@ -65,8 +77,10 @@ pub(super) struct Graph {
     pending: Vec<(BlockId, u32)>,
     names: Rc<[Name]>,
     vars: u32,
+    /// Whether there is anything for [`bound`](super::bound) to do.
+    pub(super) asks_bound: bool,
     /// For what the graph makes itself: the function's head.
-    span: Span,
+    pub(super) span: Span,
 }
 
 pub(super) const ENTRY: BlockId = BlockId(0);
@@ -83,6 +97,7 @@ impl Graph {
             pending: Vec::new(),
             names,
             vars,
+            asks_bound: false,
             span,
         };
         let entry = graph.block();
@@ -105,6 +120,7 @@ impl Graph {
         let value = Value(self.values.len() as u32);
         self.values.push(GraphValue {
             name,
+            bound: Bound::Always,
             same_as: value,
         });
         value
@@ -128,6 +144,11 @@ impl Graph {
 
     pub(super) fn inst(&mut self, block: BlockId, op: Op, span: Span) -> Value {
         let result = self.value(None);
+        match op {
+            Op::Unbound(_) => self.values[result.index()].bound = Bound::Never,
+            Op::CheckBound(..) | Op::CheckFree(..) | Op::IsBound(_) => self.asks_bound = true,
+            _ => {}
+        }
         let node = &mut self.nodes[block.index()];
         node.raises |= op.may_raise();
         node.insts.push(Inst { result, op, span });
@@ -215,6 +236,11 @@ impl Graph {
         self.fill();
     }
 
+    /// What was captured stands for something where `known` holds.
+    pub(super) fn bound_if(&mut self, value: Value, known: Value) {
+        self.values[value.index()].bound = Bound::If(known);
+    }
+
     /// Names a value that has no name yet.
     pub(super) fn name(&mut self, value: Value, name: Name) {
         self.values[value.index()].name.get_or_insert(name);
@@ -284,6 +310,7 @@ impl Graph {
     fn phi(&mut self, block: BlockId, var: Var) -> Value {
         let value = self.value(self.names.get(var.0 as usize).cloned());
         let node = &mut self.nodes[block.index()];
+        self.values[value.index()].bound = Bound::Phi(block, node.phis.len() as u32);
         if node.sealed {
             self.pending.push((block, node.phis.len() as u32));
         }
@@ -306,8 +333,47 @@ impl Graph {
             self.inst(block, op, self.span)
         };
         self.values[value.index()].name = name;
+        self.values[value.index()].bound = Bound::Never;
         self.defs.insert((block, var), value);
         value
+    }
+
+    /// Whether what was read may stand for a variable without a value.
+    ///
+    /// While a loop is being built, its header knows what the variable was before the loop. From inside
+    /// of the loop comes that or something else that was assigned, unless the variable `is_deleted`.
+    pub(super) fn may_be_unbound(&mut self, value: Value, is_deleted: bool) -> bool {
+        if self.values[value.index()].bound == Bound::Always {
+            return false;
+        }
+        let mut seen = FxHashSet::default();
+        let mut work = vec![value];
+        while let Some(value) = work.pop() {
+            let value = self.resolve(value);
+            let (block, index) = match self.values[value.index()].bound {
+                Bound::Always => continue,
+                Bound::Never | Bound::If(_) => return true,
+                Bound::Phi(block, index) => (block, index as usize),
+            };
+            if !seen.insert(value) {
+                continue;
+            }
+            let node = &self.nodes[block.index()];
+            if node.sealed {
+                work.extend_from_slice(&node.phis[index].args);
+            } else if is_deleted {
+                return true;
+            } else if let Some(&(before, _)) = node.preds.first() {
+                let var = node.phis[index].var;
+                let value = self.lookup(before, var);
+                self.fill();
+                work.push(value);
+            }
+        }
+        for value in seen {
+            self.values[value.index()].bound = Bound::Always;
+        }
+        false
     }
 
     /// The value that stands for a value.

@@ -292,6 +292,7 @@ impl<'a> Builder<'_, 'a> {
                 let (_, meaning) = self.meaning(name.id.as_str());
                 match meaning {
                     Meaning::Var(var) if !self.cells.contains_key(&var) => {
+                        self.read_local(var, name.range());
                         let span = self.span(name.range());
                         self.unbind(var, span);
                         Ok(())

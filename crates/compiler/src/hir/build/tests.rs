@@ -147,13 +147,15 @@ fn coerced_locals_that_are_cells() {
 
     function f1 f.<locals>.g() captures(cell fixed)
     b0(%0 fixed):
-      %1 fixed = cellget %0 fixed
-      %2 = literal 1
-      %3 = inplace add %1, %2
-      %4 fixed = coerce %3 fixed
-      %5 = cellset %0, %4
-      %6 = literal None
-      return %6
+      %1 = cellbound %0
+      %2 = checkfree %1 fixed
+      %3 fixed = cellget %0 fixed
+      %4 = literal 1
+      %5 = inplace add %3, %4
+      %6 fixed = coerce %5 fixed
+      %7 = cellset %0, %6
+      %8 = literal None
+      return %8
     ");
 }
 

@@ -1,8 +1,10 @@
-//! Polynomials, lowest coefficient first, for doubles and for singles. Made by `scripts/minimax.py`.
+//! Polynomials, lowest coefficient first, for doubles and for singles.
+//! Made by `scripts/minimax.py`.
 
 use super::Poly;
 
 /// `(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`.
+#[rustfmt::skip]
 pub(super) const EXP: Poly = Poly {
     double: &[
         0.16666666666666685,
@@ -26,6 +28,7 @@ pub(super) const EXP: Poly = Poly {
 };
 
 /// `(exp(r) - 1 - r - r*r/2) / r**3` for `|r| <= log(2)/2`, relative to r.
+#[rustfmt::skip]
 pub(super) const EXPM1: Poly = Poly {
     double: &[
         0.16666666666666677,
@@ -49,6 +52,7 @@ pub(super) const EXPM1: Poly = Poly {
 };
 
 /// `(2**r - 1) / r` for `|r| <= 1/2`.
+#[rustfmt::skip]
 pub(super) const EXP2: Poly = Poly {
     double: &[
         0.6931471805599453,
@@ -75,7 +79,8 @@ pub(super) const EXP2: Poly = Poly {
     ],
 };
 
-/// `(log((1 + s) / (1 - s)) - 2*s) / s**3` in `s*s`, for `(1 + s) / (1 - s)` between `sqrt(1/2)` and `sqrt(2)`.
+/// `(2 * atanh(s) - 2*s) / s**3` in `s*s`, for logarithms of `sqrt(1/2)` to `sqrt(2)`.
+#[rustfmt::skip]
 pub(super) const LOG: Poly = Poly {
     double: &[
         0.6666666666666736,
@@ -94,7 +99,8 @@ pub(super) const LOG: Poly = Poly {
     ],
 };
 
-/// `(log(1 + f) - f + f*f/2) / f**3` for `1 + f` between `sqrt(1/2)` and `sqrt(2)`.
+/// `(log(1 + f) - f + f*f/2) / f**3`, as above.
+#[rustfmt::skip]
 pub(super) const LOG_DIRECT: Poly = Poly {
     double: &[
         0.28837049749939064,
@@ -113,6 +119,7 @@ pub(super) const LOG_DIRECT: Poly = Poly {
 };
 
 /// `(atanh(s) / s - 1 - s*s/3) / s**4` in `s*s`, as above.
+#[rustfmt::skip]
 pub(super) const LOG_TAIL: Poly = Poly {
     double: &[
         0.2000000000000119,
@@ -129,6 +136,7 @@ pub(super) const LOG_TAIL: Poly = Poly {
 };
 
 /// `(sin(r) - r) / r**3` in `r*r`, for `|r| <= pi/4`.
+#[rustfmt::skip]
 pub(super) const SIN: Poly = Poly {
     double: &[
         -0.1666666666666663,
@@ -146,6 +154,7 @@ pub(super) const SIN: Poly = Poly {
 };
 
 /// `(cos(r) - 1 + r*r/2) / r**4` in `r*r`, for `|r| <= pi/4`.
+#[rustfmt::skip]
 pub(super) const COS: Poly = Poly {
     double: &[
         0.041666666666666595,
@@ -163,6 +172,7 @@ pub(super) const COS: Poly = Poly {
 };
 
 /// `(sinh(r) - r) / r**3` in `r*r`, for `|r| <= log(2)/2`.
+#[rustfmt::skip]
 pub(super) const SINH: Poly = Poly {
     double: &[
         0.16666666666666677,
@@ -179,6 +189,7 @@ pub(super) const SINH: Poly = Poly {
 };
 
 /// `(cosh(r) - 1 - r*r/2) / r**4` in `r*r`, for `|r| <= log(2)/2`.
+#[rustfmt::skip]
 pub(super) const COSH: Poly = Poly {
     double: &[
         0.041666666666600294,
@@ -193,6 +204,7 @@ pub(super) const COSH: Poly = Poly {
 };
 
 /// `(arcsin(y) / y - 1) / y**2` in `y*y`, for `|y| <= 1/2`.
+#[rustfmt::skip]
 pub(super) const ASIN: Poly = Poly {
     double: &[
         0.16666666666665406,
@@ -218,6 +230,7 @@ pub(super) const ASIN: Poly = Poly {
 };
 
 /// `(arctan(t) / t - 1) / t**2` in `t*t`, for `|t| <= tan(pi/8)`.
+#[rustfmt::skip]
 pub(super) const ATAN: Poly = Poly {
     double: &[
         -0.33333333333333187,
@@ -242,6 +255,7 @@ pub(super) const ATAN: Poly = Poly {
 };
 
 /// `m ** (-1/3)` for m from 1 to 2.
+#[rustfmt::skip]
 pub(super) const CBRT: Poly = Poly {
     double: &[
         1.6670206036806783,

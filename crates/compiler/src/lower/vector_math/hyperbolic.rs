@@ -36,7 +36,11 @@ impl Math<'_> {
         let u = self.power_of_two(biased);
         let (below, above) = (self.sub(one, u), self.add(one, u));
         let (first, second) = (self.mul(above, sinh), self.mul(below, sinh));
-        Scaled { sinh: self.fma(below, cosh, first), cosh: self.fma(above, cosh, second), k }
+        Scaled {
+            sinh: self.fma(below, cosh, first),
+            cosh: self.fma(above, cosh, second),
+            k,
+        }
     }
 
     /// `y * 2**(k - 1)`: in this order nothing is lost of subnormal numbers, and nothing overflows early.
@@ -74,7 +78,11 @@ impl Math<'_> {
 
     /// The number past which `x*x + 1` is as good as `x*x`.
     fn large(&mut self, x: Value) -> Value {
-        self.cmp_c(Cmp::FGt, x, self.pick((1i64 << 60) as f64, (1i64 << 30) as f64))
+        self.cmp_c(
+            Cmp::FGt,
+            x,
+            self.pick((1i64 << 60) as f64, (1i64 << 30) as f64),
+        )
     }
 
     /// `|x| + sqrt(x*x + 1) = 1 + |x| + x*x / (1 + sqrt(x*x + 1))`.

@@ -99,7 +99,10 @@ impl Math<'_> {
         let tail = self.fma(tail, t.hi, t.lo);
         let sum = self.fast_sum(base.hi, t.hi);
         let low = self.add(base.lo, tail);
-        Pair { hi: sum.hi, lo: self.add(sum.lo, low) }
+        Pair {
+            hi: sum.hi,
+            lo: self.add(sum.lo, low),
+        }
     }
 
     /// `arctan(|x|)` is `arctan((|x| - 1) / (|x| + 1)) + pi/4` in the middle and `pi/2 + arctan(-1 / |x|)`
@@ -115,15 +118,27 @@ impl Math<'_> {
         let below = self.fast_sum_small(size, -1.0);
         let above = self.fast_sum_small(size, 1.0);
         let half_pi = self.half_pi();
-        let quarter = Pair { hi: self.mul_c(half_pi.hi, 0.5), lo: self.mul_c(half_pi.lo, 0.5) };
+        let quarter = Pair {
+            hi: self.mul_c(half_pi.hi, 0.5),
+            lo: self.mul_c(half_pi.lo, 0.5),
+        };
         let pick = |m: &mut Self, large_value: Value, middle_value: Value, small_value: Value| {
             let v = m.select(middle, middle_value, small_value);
             m.select(large, large_value, v)
         };
         let minus = self.neg(one);
-        let n = Pair { hi: pick(self, minus, below.hi, size), lo: pick(self, zero, below.lo, zero) };
-        let d = Pair { hi: pick(self, size, above.hi, one), lo: pick(self, zero, above.lo, zero) };
-        let base = Pair { hi: pick(self, half_pi.hi, quarter.hi, zero), lo: pick(self, half_pi.lo, quarter.lo, zero) };
+        let n = Pair {
+            hi: pick(self, minus, below.hi, size),
+            lo: pick(self, zero, below.lo, zero),
+        };
+        let d = Pair {
+            hi: pick(self, size, above.hi, one),
+            lo: pick(self, zero, above.lo, zero),
+        };
+        let base = Pair {
+            hi: pick(self, half_pi.hi, quarter.hi, zero),
+            lo: pick(self, half_pi.lo, quarter.lo, zero),
+        };
         let t = self.quotient(n, d);
         let y = self.arctan(base, t);
         let y = self.add(y.hi, y.lo);
@@ -149,8 +164,14 @@ impl Math<'_> {
         let minus = self.neg(b);
         let below = self.sum(minus, a);
         let above = self.fast_sum(b, a);
-        let n = Pair { hi: self.select(middle, below.hi, a), lo: self.select(middle, below.lo, zero) };
-        let d = Pair { hi: self.select(middle, above.hi, b), lo: self.select(middle, above.lo, zero) };
+        let n = Pair {
+            hi: self.select(middle, below.hi, a),
+            lo: self.select(middle, below.lo, zero),
+        };
+        let d = Pair {
+            hi: self.select(middle, above.hi, b),
+            lo: self.select(middle, above.lo, zero),
+        };
         let null = self.cmp_c(Cmp::FEq, d.hi, 0.0);
         let divisor = self.select_c(null, 1.0, d.hi);
         // The first quotient is a division: where n is subnormal, there is no way to correct it.
@@ -158,10 +179,19 @@ impl Math<'_> {
         let rest = self.fnma(t, d.hi, n.hi);
         let low = self.fnma(t, d.lo, n.lo);
         let rest = self.add(rest, low);
-        let t = Pair { hi: t, lo: self.div(rest, divisor) };
+        let t = Pair {
+            hi: t,
+            lo: self.div(rest, divisor),
+        };
         let half_pi = self.half_pi();
-        let quarter = Pair { hi: self.mul_c(half_pi.hi, 0.5), lo: self.mul_c(half_pi.lo, 0.5) };
-        let base = Pair { hi: self.select(middle, quarter.hi, zero), lo: self.select(middle, quarter.lo, zero) };
+        let quarter = Pair {
+            hi: self.mul_c(half_pi.hi, 0.5),
+            lo: self.mul_c(half_pi.lo, 0.5),
+        };
+        let base = Pair {
+            hi: self.select(middle, quarter.hi, zero),
+            lo: self.select(middle, quarter.lo, zero),
+        };
         let angle = self.arctan(base, t);
         // Above the diagonal: pi/2 less the angle; left: pi less that. That is, plus or minus the angle
         // and a number of quarter turns.
@@ -171,9 +201,18 @@ impl Math<'_> {
         let turned = self.b.binary(crate::tir::Bin::Xor, steep, left);
         let hi = self.signed(angle.hi, turned);
         let lo = self.signed(angle.lo, turned);
-        let pi = Pair { hi: self.add(half_pi.hi, half_pi.hi), lo: self.add(half_pi.lo, half_pi.lo) };
-        let side = Pair { hi: self.select(left, pi.hi, zero), lo: self.select(left, pi.lo, zero) };
-        let base = Pair { hi: self.select(steep, half_pi.hi, side.hi), lo: self.select(steep, half_pi.lo, side.lo) };
+        let pi = Pair {
+            hi: self.add(half_pi.hi, half_pi.hi),
+            lo: self.add(half_pi.lo, half_pi.lo),
+        };
+        let side = Pair {
+            hi: self.select(left, pi.hi, zero),
+            lo: self.select(left, pi.lo, zero),
+        };
+        let base = Pair {
+            hi: self.select(steep, half_pi.hi, side.hi),
+            lo: self.select(steep, half_pi.lo, side.lo),
+        };
         let sum = self.fast_sum(base.hi, hi);
         let low = self.add(base.lo, lo);
         let low = self.add(sum.lo, low);

@@ -43,7 +43,7 @@ impl Math<'_> {
         let raised = self.int_op(Bin::LShr, relative, fraction);
         let unit = (1i64 << fraction) as f64;
         let raised = self.int_op(Bin::Or, raised, self.pattern(unit));
-        let raised = self.from_bits(raised);
+        let raised = self.of_bits(raised);
         let mut base = self.c(unit + offset as f64);
         if let Some((subnormal, up)) = scaled {
             base = self.select_c(subnormal, unit + (offset + up) as f64, base);
@@ -51,8 +51,11 @@ impl Math<'_> {
         let exponent = self.sub(raised, base);
         let low = self.int_op(Bin::And, relative, (1 << fraction) - 1);
         let mantissa = self.int_op(Bin::Add, low, root);
-        let mantissa = self.from_bits(mantissa);
-        Split { exponent, f: self.add_c(mantissa, -1.0) }
+        let mantissa = self.of_bits(mantissa);
+        Split {
+            exponent,
+            f: self.add_c(mantissa, -1.0),
+        }
     }
 
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s + s**3 * LOG(s*s) = f - s * (f - s*s * LOG(s*s))`.
@@ -62,7 +65,10 @@ impl Math<'_> {
             let square = self.mul(f, f);
             let cube = self.mul(square, f);
             let tail = self.poly(&LOG_DIRECT, f);
-            return Log1 { half_square: self.mul_c(square, 0.5), correction: self.mul(cube, tail) };
+            return Log1 {
+                half_square: self.mul_c(square, 0.5),
+                correction: self.mul(cube, tail),
+            };
         }
         let double = self.add_c(f, 2.0);
         let s = self.div(f, double);
@@ -71,7 +77,10 @@ impl Math<'_> {
         let half = self.mul_c(f, 0.5);
         let half_square = self.mul(half, f);
         let inner = self.fma(square, tail, half_square);
-        Log1 { half_square, correction: self.mul(s, inner) }
+        Log1 {
+            half_square,
+            correction: self.mul(s, inner),
+        }
     }
 
     /// Of all numbers but the positive finite ones.
@@ -93,7 +102,10 @@ impl Math<'_> {
     /// `exponent * log(2) + log(1 + f) + small`.
     fn log_sum(&mut self, exponent: Value, f: Value, small: Option<Value>) -> Value {
         let [high, low] = self.parts(LN2).map(|c| self.c(c));
-        let Log1 { half_square, correction } = self.log_reduced(f);
+        let Log1 {
+            half_square,
+            correction,
+        } = self.log_reduced(f);
         let mut y = self.fma(exponent, low, correction);
         if let Some(small) = small {
             y = self.add(y, small);
@@ -115,7 +127,10 @@ impl Math<'_> {
         let product = self.product(hi, high);
         let small = self.mul(hi, low);
         let small = self.fma(lo, high, small);
-        Pair { hi: product.hi, lo: self.add(product.lo, small) }
+        Pair {
+            hi: product.hi,
+            lo: self.add(product.lo, small),
+        }
     }
 
     pub(super) fn log2(&mut self, x: Value) -> Value {

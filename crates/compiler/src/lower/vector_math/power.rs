@@ -91,7 +91,10 @@ impl Math<'_> {
         let rest = self.fma(sum.hi, factor_low, log.lo);
         let log_low = self.fma(low, factor, rest);
         let total = self.fast_sum(exponent, log.hi);
-        Pair { hi: total.hi, lo: self.add(total.lo, log_low) }
+        Pair {
+            hi: total.hi,
+            lo: self.add(total.lo, log_low),
+        }
     }
 
     fn power_of_doubles(&mut self, x: Value, y: Value) -> Value {
@@ -142,7 +145,11 @@ impl Math<'_> {
             }
             let inverse = self.div(one, x);
             let power = self.mul(inverse, inverse);
-            return Some(if y == -3.0 { self.mul(power, inverse) } else { power });
+            return Some(if y == -3.0 {
+                self.mul(power, inverse)
+            } else {
+                power
+            });
         }
         if ![0.5, 1.5, 2.5, -0.5, -1.5].contains(&y) {
             return None;

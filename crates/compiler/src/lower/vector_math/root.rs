@@ -1,12 +1,13 @@
 //! `cbrt`, `hypot`.
 
+use super::Math;
 use super::coefficients::CBRT;
-use super::{Math, Pair};
 use crate::tir::{Bin, Cast, Cmp, Type, Value};
 
 impl Math<'_> {
     /// With `|x| = 2**(3q + rest) * m`: the inverse root of `n = 2**rest * m` from a polynomial and a step
-    /// of third order, its root, and a step of Newton's with the exact remainder.
+    /// of third order, its root, and a step of Newton's, whose remainder is off by a third
+    /// of an ulp at most.
     pub(super) fn cbrt(&mut self, x: Value) -> Value {
         let size = self.abs(x);
         let (least, up) = self.pick((f64::MIN_POSITIVE, 54), (f64::from(f32::MIN_POSITIVE), 24));
@@ -18,27 +19,30 @@ impl Math<'_> {
         let raised = self.int_op(Bin::LShr, bits, fraction);
         let unit = (1i64 << fraction) as f64;
         let raised = self.int_op(Bin::Or, raised, self.pattern(unit));
-        let raised = self.from_bits(raised);
+        let raised = self.of_bits(raised);
         let bias = self.bias();
         let base = self.c(unit + bias as f64);
         let base = self.select_c(subnormal, unit + (bias + up) as f64, base);
         let exponent = self.sub(raised, base);
         let low = self.int_op(Bin::And, bits, (1 << fraction) - 1);
         let m = self.int_op(Bin::Or, low, self.pattern(1.0));
-        let m = self.from_bits(m);
+        let m = self.of_bits(m);
         // The quotient by 3, rounded down.
         let moved = self.add_c(exponent, -1.0);
         let q = self.nearest_multiple(moved, 1.0 / 3.0);
         let three = self.c(3.0);
         let rest = self.fnma(q.float, three, exponent);
-        let (one, two) = (self.cmp_c(Cmp::FEq, rest, 1.0), self.cmp_c(Cmp::FEq, rest, 2.0));
+        let (one, two) = (
+            self.cmp_c(Cmp::FEq, rest, 1.0),
+            self.cmp_c(Cmp::FEq, rest, 2.0),
+        );
         let factor = self.c(1.0);
         let factor = self.select_c(one, 2.0, factor);
         let factor = self.select_c(two, 4.0, factor);
         let n = self.mul(m, factor);
         let inverse = self.c(1.0);
-        let inverse = self.select_c(one, 0.793700525984099737, inverse);
-        let inverse = self.select_c(two, 0.629960524947436582, inverse);
+        let inverse = self.select_c(one, 0.7937005259840998, inverse);
+        let inverse = self.select_c(two, 0.6299605249474366, inverse);
         let y = self.poly(&CBRT, m);
         let y = self.mul(y, inverse);
         // e = 1 - n * y**3, and y * (1 - e) ** (-1/3)
@@ -52,9 +56,8 @@ impl Math<'_> {
         let y = self.fma(y, step, y);
         let square = self.mul(y, y);
         let root = self.mul(n, square);
-        let Pair { hi, lo } = self.product(root, root);
-        let rest = self.fnma(hi, root, n);
-        let rest = self.fnma(lo, root, rest);
+        let again = self.mul(root, root);
+        let rest = self.fnma(again, root, n);
         let slope = self.mul_c(square, 1.0 / 3.0);
         let root = self.fma(rest, slope, root);
         let biased = self.integer(q, bias);

@@ -7,7 +7,11 @@ use super::{Math, Pair};
 use crate::tir::{Bin, Cmp, Value};
 
 /// pi/2 in parts.
-pub(super) const HALF_PI: [f64; 3] = [std::f64::consts::FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591833e-33];
+pub(super) const HALF_PI: [f64; 3] = [
+    std::f64::consts::FRAC_PI_2,
+    6.123233995736766e-17,
+    -1.4973849048591833e-33,
+];
 
 /// Sine and cosine of an angle less a number of quarter turns.
 struct Quarter {
@@ -40,13 +44,23 @@ impl Math<'_> {
         let rest = self.fnma(r, low, rest);
         let fourth = self.mul(square, square);
         let tail = self.poly(&COS, square);
-        let cos = Pair { hi: main, lo: self.fma(fourth, tail, rest) };
+        let cos = Pair {
+            hi: main,
+            lo: self.fma(fourth, tail, rest),
+        };
         // sin(r + low) = r + r**3 * SIN(r**2) + low * cos(r)
         let cube = self.mul(square, r);
         let tail = self.poly(&SIN, square);
         let small = self.mul(low, main);
-        let sin = Pair { hi: r, lo: self.fma(cube, tail, small) };
-        Quarter { sin, cos, turns: k.bits }
+        let sin = Pair {
+            hi: r,
+            lo: self.fma(cube, tail, small),
+        };
+        Quarter {
+            sin,
+            cos,
+            turns: k.bits,
+        }
     }
 
     /// The angle beyond which libm has to help.
@@ -91,8 +105,14 @@ impl Math<'_> {
         let s = self.fast_sum(sin.hi, sin.lo);
         let c = self.fast_sum(cos.hi, cos.lo);
         let odd = self.bit(turns, 0);
-        let n = Pair { hi: self.select(odd, c.hi, s.hi), lo: self.select(odd, c.lo, s.lo) };
-        let d = Pair { hi: self.select(odd, s.hi, c.hi), lo: self.select(odd, s.lo, c.lo) };
+        let n = Pair {
+            hi: self.select(odd, c.hi, s.hi),
+            lo: self.select(odd, c.lo, s.lo),
+        };
+        let d = Pair {
+            hi: self.select(odd, s.hi, c.hi),
+            lo: self.select(odd, s.lo, c.lo),
+        };
         let q = self.quotient(n, d);
         let y = self.add(q.hi, q.lo);
         let y = self.copysign(y, sin.hi);

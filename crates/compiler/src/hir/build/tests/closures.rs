@@ -57,10 +57,14 @@ fn a_value_that_changes_later_is_a_cell() {
 
     function f1 f.<locals>.g() captures(cell n, cell k)
     b0(%0 n, %1 k):
-      %2 n = cellget %0 n
-      %3 k = cellget %1 k
-      %4 = binary add %2, %3
-      return %4
+      %2 = cellbound %0
+      %3 = checkfree %2 n
+      %4 n = cellget %0 n
+      %5 = cellbound %1
+      %6 = checkfree %5 k
+      %7 k = cellget %1 k
+      %8 = binary add %4, %7
+      return %8
     ");
 }
 
@@ -96,9 +100,11 @@ fn a_value_that_changes_in_the_next_iteration_is_a_cell() {
 
     function f1 f.<locals>.<lambda>() captures(cell i, n)
     b0(%0 i, %1 n):
-      %2 i = cellget %0 i
-      %3 = binary add %2, %1
-      return %3
+      %2 = cellbound %0
+      %3 = checkfree %2 i
+      %4 i = cellget %0 i
+      %5 = binary add %4, %1
+      return %5
     ");
 }
 
@@ -127,11 +133,13 @@ fn nonlocal_assigns_the_cell() {
 
     function f1 f.<locals>.step(by) captures(cell count)
     b0(%0 by, %1 count):
-      %2 count = cellget %1 count
-      %3 count = inplace add %2, %0
-      %4 = cellset %1, %3
-      %5 count = cellget %1 count
-      return %5
+      %2 = cellbound %1
+      %3 = checkfree %2 count
+      %4 count = cellget %1 count
+      %5 count = inplace add %4, %0
+      %6 = cellset %1, %5
+      %7 count = cellget %1 count
+      return %7
     ");
 }
 
@@ -162,14 +170,16 @@ fn a_recursive_inner_function_finds_itself_in_a_cell() {
       %5 = literal 1
       jump b3(%5)
     b2:
-      %6 fact = cellget %1 fact
-      %7 = literal 1
-      %8 = binary sub %0, %7
-      %9 = call %6(%8)
-      %10 = binary mul %0, %9
-      jump b3(%10)
-    b3(%11):
-      return %11
+      %6 = cellbound %1
+      %7 = checkfree %6 fact
+      %8 fact = cellget %1 fact
+      %9 = literal 1
+      %10 = binary sub %0, %9
+      %11 = call %8(%10)
+      %12 = binary mul %0, %11
+      jump b3(%12)
+    b3(%13):
+      return %13
     ");
 }
 
@@ -261,45 +271,48 @@ fn list_comprehension_with_its_own_scope() {
     "), @"
     function f0 f(x, n) captures()
     b0(%0 x, %1 n):
-      %2 i = unbound i
-      %3 = global range
-      %4 = call %3(%1)
-      %5 = iter %4
-      %6 y = list()
-      jump b1(%5, %2)
-    b1(%7, %8 i):
-      %9 = itermore %7
-      branch %9 -> b2 else b9
+      %2 = literal False
+      %3 = literal True
+      %4 i = unbound i
+      %5 = global range
+      %6 = call %5(%1)
+      %7 = iter %6
+      %8 y = list()
+      jump b1(%7, %4, %2)
+    b1(%9, %10 i, %11):
+      %12 = itermore %9
+      branch %12 -> b2 else b9
     b2:
-      %10 x = iteritem %7
-      %11 = iternext %7
-      %12 = truth %10
-      branch %12 -> b3 else b8(%8)
+      %13 x = iteritem %9
+      %14 = iternext %9
+      %15 = truth %13
+      branch %15 -> b3 else b8(%10, %11)
     b3:
-      %13 = compare ne %10, %8
-      %14 = truth %13
-      branch %14 -> b4 else b8(%8)
+      %16 = checkbound %11 i
+      %17 = compare ne %13, %10
+      %18 = truth %17
+      branch %18 -> b4 else b8(%10, %11)
     b4:
-      %15 = global g
-      %16 = call %15(%10)
-      %17 = iter %16
-      jump b5(%17, %8)
-    b5(%18, %19 i):
-      %20 = itermore %18
-      branch %20 -> b6 else b7
+      %19 = global g
+      %20 = call %19(%13)
+      %21 = iter %20
+      jump b5(%21, %10, %11)
+    b5(%22, %23 i, %24):
+      %25 = itermore %22
+      branch %25 -> b6 else b7
     b6:
-      %21 i = iteritem %18
-      %22 = iternext %18
-      %23 = binary mul %10, %21
-      %24 = append %6, %23
-      jump b5(%22, %21)
+      %26 i = iteritem %22
+      %27 = iternext %22
+      %28 = binary mul %13, %26
+      %29 = append %8, %28
+      jump b5(%27, %26, %3)
     b7:
-      jump b8(%19)
-    b8(%25 i):
-      jump b1(%11, %25)
+      jump b8(%23, %24)
+    b8(%30 i, %31):
+      jump b1(%14, %30, %31)
     b9:
-      %26 = tuple(%0, %6)
-      return %26
+      %32 = tuple(%0, %8)
+      return %32
     ");
 }
 
@@ -352,20 +365,23 @@ fn walrus_leaves_the_comprehension() {
     "), @"
     function f0 f(a) captures()
     b0(%0 a):
-      %1 y = unbound y
-      %2 = iter %0
-      %3 b = list()
-      jump b1(%2, %1)
-    b1(%4, %5 y):
-      %6 = itermore %4
-      branch %6 -> b2 else b3
+      %1 = literal False
+      %2 = literal True
+      %3 y = unbound y
+      %4 = iter %0
+      %5 b = list()
+      jump b1(%4, %3, %1)
+    b1(%6, %7 y, %8):
+      %9 = itermore %6
+      branch %9 -> b2 else b3
     b2:
-      %7 x = iteritem %4
-      %8 = iternext %4
-      %9 = append %3, %7
-      jump b1(%8, %7)
+      %10 x = iteritem %6
+      %11 = iternext %6
+      %12 = append %5, %10
+      jump b1(%11, %10, %2)
     b3:
-      return %5
+      %13 = checkbound %8 y
+      return %7
     ");
 }
 
@@ -398,7 +414,41 @@ fn each_run_of_a_comprehension_has_its_own_cell() {
 
     function f1 f.<locals>.<lambda>() captures(cell i)
     b0(%0 i):
-      %1 i = cellget %0 i
-      return %1
+      %1 = cellbound %0
+      %2 = checkfree %1 i
+      %3 i = cellget %0 i
+      return %3
+    ");
+}
+
+#[test]
+fn a_captured_value_that_may_not_be_there() {
+    assert_snapshot!(hir("
+        def f(c):
+            if c:
+                x = 1
+            return lambda: x
+    "), @"
+    function f0 f(c) captures()
+    b0(%0 c):
+      %1 = literal False
+      %2 = literal True
+      %3 x = unbound x
+      %4 = truth %0
+      branch %4 -> b1 else b2
+    b1:
+      %5 x = literal 1
+      jump b3(%5, %2)
+    b2:
+      jump b3(%3, %1)
+    b3(%6 x, %7):
+      %8 = truth %7
+      %9 = closure f1 captures(%6, %8) defaults()
+      return %9
+
+    function f1 f.<locals>.<lambda>() captures(x, bound x)
+    b0(%0 x, %1):
+      %2 = checkfree %1 x
+      return %0
     ");
 }

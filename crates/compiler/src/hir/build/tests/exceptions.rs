@@ -300,23 +300,26 @@ fn the_name_of_an_exception_ends_with_its_clause() {
     "), @"
     function f0 f(e) captures()
     b0(%0 e) handler b2:
-      %1 = global g
-      %2 = call %1()
+      %1 = literal False
+      %2 = literal True
+      %3 = global g
+      %4 = call %3()
       jump b1
     b1:
-      jump b4(%0)
-    b2(%3 e):
-      %4 = global E
-      %5 = exceptmatch %3, %4
-      %6 = truth %5
-      branch %6 -> b3 else b5
+      jump b4(%0, %2)
+    b2(%5 e):
+      %6 = global E
+      %7 = exceptmatch %5, %6
+      %8 = truth %7
+      branch %8 -> b3 else b5
     b3:
-      %7 e = unbound e
-      jump b4(%7)
-    b4(%8 e):
-      return %8
+      %9 e = unbound e
+      jump b4(%9, %1)
+    b4(%10 e, %11):
+      %12 = checkbound %11 e
+      return %10
     b5:
-      reraise %3
+      reraise %5
     ");
 }
 
@@ -377,5 +380,47 @@ fn raise_in_try_goes_to_the_handler() {
       return %0
     b3:
       reraise %2
+    ");
+}
+
+#[test]
+fn a_check_is_the_last_instruction_before_its_handler() {
+    assert_snapshot!(hir("
+        def f(c):
+            if c:
+                x = 1
+            try:
+                y = x
+            except NameError:
+                return 0
+            return y
+    "), @"
+    function f0 f(c) captures()
+    b0(%0 c):
+      %1 = literal False
+      %2 = literal True
+      %3 x = unbound x
+      %4 = truth %0
+      branch %4 -> b1 else b2
+    b1:
+      %5 x = literal 1
+      jump b3(%5, %2)
+    b2:
+      jump b3(%3, %1)
+    b3(%6 x, %7) handler b5:
+      %8 = checkbound %7 x
+      jump b4
+    b4:
+      return %6
+    b5(%9):
+      %10 = global NameError
+      %11 = exceptmatch %9, %10
+      %12 = truth %11
+      branch %12 -> b6 else b7
+    b6:
+      %13 = literal 0
+      return %13
+    b7:
+      reraise %9
     ");
 }

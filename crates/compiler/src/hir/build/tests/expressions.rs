@@ -208,9 +208,10 @@ fn ternary_and_walrus() {
       %6 x = binary add %0, %5
       jump b3(%6)
     b2:
+      %7 = checkbound %1 x
       jump b3(%1)
-    b3(%7):
-      return %7
+    b3(%8):
+      return %8
     ");
 }
 

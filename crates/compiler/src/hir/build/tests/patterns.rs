@@ -223,6 +223,7 @@ fn alternatives_bind_the_same_names() {
     b6(%24 x):
       return %24
     b7:
+      %25 = checkbound %1 x
       return %1
     ");
 }

@@ -324,16 +324,152 @@ fn a_variable_that_may_be_unbound() {
     "), @"
     function f0 f(c) captures()
     b0(%0 c):
-      %1 x = unbound x
-      %2 = truth %0
-      branch %2 -> b1 else b2
+      %1 = literal False
+      %2 = literal True
+      %3 x = unbound x
+      %4 = truth %0
+      branch %4 -> b1 else b2
     b1:
-      %3 x = literal 1
-      jump b3(%3)
+      %5 x = literal 1
+      jump b3(%5, %2)
     b2:
-      jump b3(%1)
-    b3(%4 x):
-      return %4
+      jump b3(%3, %1)
+    b3(%6 x, %7):
+      %8 = checkbound %7 x
+      return %6
+    ");
+}
+
+#[test]
+fn a_variable_of_a_loop_is_checked_once() {
+    assert_snapshot!(hir("
+        def f(n):
+            for i in range(n):
+                x = i
+            return x + x
+    "), @"
+    function f0 f(n) captures()
+    b0(%0 n):
+      %1 = literal False
+      %2 = literal True
+      %3 x = unbound x
+      %4 = global range
+      %5 = call %4(%0)
+      %6 = iter %5
+      jump b1(%6, %3, %1)
+    b1(%7, %8 x, %9):
+      %10 = itermore %7
+      branch %10 -> b2 else b3
+    b2:
+      %11 i = iteritem %7
+      %12 = iternext %7
+      jump b1(%12, %11, %2)
+    b3:
+      %13 = checkbound %9 x
+      %14 = binary add %8, %8
+      return %14
+    ");
+}
+
+#[test]
+fn what_a_loop_assigns_before_it_reads_is_not_checked() {
+    assert_snapshot!(hir("
+        def f(n):
+            x = 0
+            while n:
+                if n > 1:
+                    x = g(x)
+                n = x
+            return x
+    "), @"
+    function f0 f(n) captures()
+    b0(%0 n):
+      %1 x = literal 0
+      jump b1(%0, %1)
+    b1(%2 n, %3 x):
+      %4 = truth %2
+      branch %4 -> b2 else b6
+    b2:
+      %5 = literal 1
+      %6 = compare gt %2, %5
+      %7 = truth %6
+      branch %7 -> b3 else b4
+    b3:
+      %8 = global g
+      %9 x = call %8(%3)
+      jump b5(%9)
+    b4:
+      jump b5(%3)
+    b5(%10 x):
+      jump b1(%10, %10)
+    b6:
+      return %3
+    ");
+}
+
+#[test]
+fn a_variable_that_a_loop_deletes() {
+    assert_snapshot!(hir("
+        def f(n):
+            x = 0
+            while n:
+                n = x
+                del x
+                if n:
+                    x = 1
+    "), @"
+    function f0 f(n) captures()
+    b0(%0 n):
+      %1 = literal False
+      %2 = literal True
+      %3 x = literal 0
+      jump b1(%0, %3, %2)
+    b1(%4 n, %5 x, %6):
+      %7 = truth %4
+      branch %7 -> b2 else b6
+    b2:
+      %8 = checkbound %6 x
+      %9 x = unbound x
+      %10 = truth %5
+      branch %10 -> b3 else b4
+    b3:
+      %11 x = literal 1
+      jump b5(%11, %2)
+    b4:
+      jump b5(%9, %1)
+    b5(%12 x, %13):
+      jump b1(%5, %12, %13)
+    b6:
+      %14 = literal None
+      return %14
+    ");
+}
+
+#[test]
+fn a_deleted_variable_that_always_has_a_value() {
+    assert_snapshot!(hir("
+        def f(n):
+            x = 0
+            while n:
+                n = x
+                del x
+                x = 1
+    "), @"
+    function f0 f(n) captures()
+    b0(%0 n):
+      %1 = literal True
+      %2 x = literal 0
+      jump b1(%0, %2)
+    b1(%3 n, %4 x):
+      %5 = truth %3
+      branch %5 -> b2 else b3
+    b2:
+      %6 = checkbound %1 x
+      %7 x = literal 1
+      jump b1(%4, %7)
+    b3:
+      %8 = literal None
+      return %8
     ");
 }
 
@@ -348,6 +484,7 @@ fn deleted_and_read() {
     function f0 f(x) captures()
     b0(%0 x):
       %1 y = unbound y
+      %2 = checkbound %1 y
       return %1
     ");
 }
