@@ -166,3 +166,23 @@ def test_unknown_fields_are_refused():
         njit(lambda a: a[0]["xx"])(A)
     with pytest.raises(TypingError, match="must be a constant"):
         njit(lambda a, name: a[name])(A, "x")
+
+
+def test_texts_in_arrays():
+    dtype = np.dtype([("name", "U5"), ("tag", "S3"), ("v", "f4")])
+    a = np.array([("abc", b"xy", 1.5), ("h\u00e9llo", b"abc", 2.5)], dtype)
+
+    def f(a):
+        a[1]["name"] = "toolong"
+        a["name"][0] = "x"
+        return a["name"], a["tag"], a[::-1].copy(), a[np.array([1])]["v"]
+
+    check(f, a)
+
+    @njit
+    def g(a):
+        return a[0]["name"] == "abc", str(a[1]["name"]), len(a[0]["tag"]), a[0]["name"] < "abd", a["name"][1]
+
+    same, text, length, less, item = g(a)
+    assert (same, text, length, less, item) == (True, "h\u00e9llo", 2, True, "h\u00e9llo")
+    assert type(item) is np.str_

@@ -190,6 +190,12 @@ macro_rules! for_each_rtfn {
             fd str_char(Obj, I64) -> (Obj) effect;
             /// `count` characters from `start` in steps of `step`, all inside the string.
             fd str_slice(Obj, I64, I64, I64) -> (Obj) effect;
+            /// The text of an item of an array: at most so many characters of 1 or 4 bytes, up to the last
+            /// that is not NUL; its length, and the same as a string.
+            fd chars_len(Ptr, I64, I64) -> (I64) read;
+            fd str_from_chars(Ptr, I64, I64) -> (Obj) effect;
+            /// Writes a string into such an item, cut or filled up with NUL.
+            fd chars_from_str(Ptr, I64, I64, Obj) -> () effect;
             fd str_hash(Obj) -> (I64) effect;
             /// `str(x)` as CPython prints it.
             fd str_from_i64(I64) -> (Obj) effect;

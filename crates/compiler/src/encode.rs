@@ -159,6 +159,11 @@ impl Encoder {
                 self.u8(41);
                 self.record(record)?;
             }
+            Kind::Chars { unicode, count } => {
+                self.u8(42);
+                self.bool(*unicode);
+                self.u32(*count);
+            }
             Kind::Unknown => return Err(Local("the type of what is in an empty list")),
             Kind::Closure(_) => return Err(Local("the type of an inner function")),
             Kind::Cell(_) => return Err(Local("the type of a variable of inner functions")),
@@ -391,6 +396,10 @@ impl<'a> Decoder<'a> {
             40 => Kind::Time {
                 delta: self.bool()?,
                 unit: Unit::of_code(self.u8()?)?,
+            },
+            42 => Kind::Chars {
+                unicode: self.bool()?,
+                count: self.u32()?,
             },
             41 => Kind::Record(Box::new(self.record()?)),
             _ => return None,

@@ -75,6 +75,8 @@ pub enum Kind {
     Time { delta: bool, unit: Unit },
     /// An item of a structured array: a reference to it.
     Record(Box<Record>),
+    /// An item of an array of texts or bytes of at most so many characters: a reference to it.
+    Chars { unicode: bool, count: u32 },
     Str,
     Tuple(Box<[Ty]>),
     NamedTuple(NamedTuple, Box<[Ty]>),
@@ -318,7 +320,11 @@ impl Ty {
     }
     /// What arrays can have as items.
     pub fn is_item(self) -> bool {
-        self.is_scalar() || self.is_time() || self.as_record().is_some()
+        self.is_scalar() || self.is_time() || self.is_reference()
+    }
+    /// Items of arrays that as values stay where they are.
+    pub fn is_reference(self) -> bool {
+        matches!(self.kind(), Kind::Record(_) | Kind::Chars { .. })
     }
     pub fn is_signed(self) -> bool {
         matches!(self.kind(), Kind::Int { signed: true, .. })
@@ -334,7 +340,11 @@ impl Ty {
     }
     /// Bytes of an array element of this type.
     pub fn itemsize(self) -> u32 {
-        self.as_record().map_or(self.bits() / 8, |r| r.size)
+        match self.0 {
+            Kind::Record(record) => record.size,
+            Kind::Chars { unicode, count } => if *unicode { 4 * count } else { *count },
+            _ => self.bits() / 8,
+        }
     }
     pub fn as_array(self) -> Option<ArrayTy> {
         match *self.kind() {
@@ -467,6 +477,7 @@ impl fmt::Display for Ty {
                 }
                 f.write_str(")")
             }
+            Kind::Chars { unicode, count } => write!(f, "[{} x {count}]", if *unicode { "unichr" } else { "char" }),
             Kind::Str => f.write_str("unicode_type"),
             Kind::Tuple(items) => {
                 if items.len() > 1 && items.iter().all(|t| *t == items[0]) {

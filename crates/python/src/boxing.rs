@@ -41,7 +41,7 @@ pub enum Plan {
     List(Box<ListPlan>),
     /// A date or duration, with its dtype.
     Time(*mut PyObject),
-    /// A record of this dtype, a copy.
+    /// A record or a text of this dtype, a copy.
     Record(*mut PyObject),
     /// `range` or `slice`, called with start, stop and step.
     Parts {
@@ -148,6 +148,11 @@ impl Plan {
                 let dtype = dtypes::make(py, ty)?;
                 pins.add(&dtype);
                 Plan::Time(dtype.as_ptr())
+            }
+            Kind::Chars { .. } => {
+                let dtype = dtypes::make(py, ty)?;
+                pins.add(&dtype);
+                Plan::Record(dtype.as_ptr())
             }
             Kind::Record(_) => {
                 // Of the class that has its fields as attributes.

@@ -82,6 +82,12 @@ pub fn type_of(dtype: &Bound<'_, PyAny>) -> PyResult<Option<Ty>> {
             let unit = Unit::by_name(&unit).filter(|_| count == 1);
             Ok(unit.map(|unit| Ty::time(kind == 'm', unit)))
         }
+        'S' | 'U' => {
+            let size: u32 = dtype.getattr("itemsize")?.extract()?;
+            let unicode = kind == 'U';
+            let count = if unicode { size / 4 } else { size };
+            Ok((count > 0).then(|| Ty::new(Kind::Chars { unicode, count })))
+        }
         'V' if !dtype.getattr("names")?.is_none() => record(dtype),
         _ => Ok(None),
     }
@@ -132,6 +138,9 @@ pub fn make<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
     let make_dtype = py.import("numpy")?.getattr("dtype")?;
     match ty.kind() {
         Kind::Time { .. } => make_dtype.call1((ty.to_string(),)),
+        Kind::Chars { unicode, count } => {
+            make_dtype.call1((format!("{}{count}", if *unicode { 'U' } else { 'S' }),))
+        }
         Kind::Record(record) => {
             let parts = PyDict::new(py);
             let all = || record.fields.iter();

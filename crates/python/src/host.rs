@@ -230,7 +230,7 @@ impl<'py> PyHost<'py> {
 /// Whether a value of the type has parts that may change: lists and records.
 fn is_changeable(ty: Ty) -> bool {
     match ty.kind() {
-        Kind::List(_) | Kind::Record(_) => true,
+        Kind::List(_) | Kind::Record(_) | Kind::Chars { .. } => true,
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| is_changeable(item)),
         _ => false,
     }

@@ -234,7 +234,7 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
         Kind::Str | Kind::List(_) | Kind::Function(_) | Kind::Time { .. } => 1,
-        Kind::Record(_) => ferdelance_abi::layout::array_slots(0),
+        Kind::Record(_) | Kind::Chars { .. } => ferdelance_abi::layout::array_slots(0),
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()

@@ -87,6 +87,10 @@ fn scalar_type(object: &Bound<'_, PyAny>) -> PyResult<Option<Ty>> {
     let Some(ty) = dtypes::type_of(&dtype)? else {
         return Ok(None);
     };
+    // Texts are strings here, bytes only items of arrays.
+    if let Kind::Chars { unicode, .. } = ty.kind() {
+        return Ok(unicode.then(Ty::str));
+    }
     let Some(record) = ty.as_record() else {
         return Ok(Some(ty));
     };

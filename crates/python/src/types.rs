@@ -23,6 +23,14 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
             let tag = if *delta { "timedelta" } else { "datetime" };
             (tag, unit.name()).into_pyobject(py)?
         }
+        Kind::Chars { unicode, count } => {
+            let tag = if *unicode {
+                "unicodecharseq"
+            } else {
+                "charseq"
+            };
+            (tag, *count).into_pyobject(py)?
+        }
         Kind::Record(_) => ("record", dtypes::make(py, ty)?).into_pyobject(py)?,
         Kind::Tuple(items) => ("tuple", encode_all(py, items)?).into_pyobject(py)?,
         Kind::NamedTuple(class, items) => (
@@ -154,6 +162,10 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             Some(unit) => Ty::time(&*tag.to_cow()? == "timedelta", unit),
             None => return unsupported(encoding),
         },
+        "charseq" | "unicodecharseq" => Ty::new(Kind::Chars {
+            unicode: &*tag.to_cow()? == "unicodecharseq",
+            count: part(1)?.extract()?,
+        }),
         "record" => match dtypes::type_of(&part(1)?)? {
             Some(ty) => ty,
             None => return unsupported(&part(1)?),

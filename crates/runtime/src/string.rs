@@ -677,6 +677,69 @@ fn contains(all: Chars<'_>, sought: Chars<'_>) -> bool {
     })
 }
 
+/// The characters of an item of an array up to the last that is not NUL; what is no character is replaced.
+///
+/// # Safety
+/// `data` points to `count` units of `width` bytes (1 or 4), aligned or not.
+unsafe fn item_chars(data: *const u8, count: i64, width: i64) -> Vec<u32> {
+    let unit = |i: usize| {
+        // SAFETY: as promised.
+        let unit = unsafe {
+            if width == 1 {
+                u32::from(*data.add(i))
+            } else {
+                data.add(4 * i).cast::<u32>().read_unaligned()
+            }
+        };
+        if unit > 0x10_ffff { 0xfffd } else { unit }
+    };
+    let mut all: Vec<u32> = (0..usize::try_from(count).unwrap_or(0)).map(unit).collect();
+    while all.last() == Some(&0) {
+        all.pop();
+    }
+    all
+}
+
+/// Number of characters of an item of an array.
+///
+/// # Safety
+/// `data` points to `count` units of `width` bytes (1 or 4).
+pub unsafe extern "C" fn chars_len(data: *mut c_void, count: i64, width: i64) -> i64 {
+    // SAFETY: passed on.
+    unsafe { item_chars(data.cast(), count, width) }.len() as i64
+}
+
+/// An item of an array as a string.
+///
+/// # Safety
+/// `data` points to `count` units of `width` bytes (1 or 4).
+pub unsafe extern "C" fn str_from_chars(data: *mut c_void, count: i64, width: i64) -> *mut Str {
+    // SAFETY: passed on.
+    or_die(make(Chars::Four(&unsafe {
+        item_chars(data.cast(), count, width)
+    })))
+}
+
+/// Writes a string into an item of an array, cut or filled up with NUL.
+///
+/// # Safety
+/// `data` points to room for `count` units of `width` bytes (1 or 4); `s` is a live string.
+pub unsafe extern "C" fn chars_from_str(data: *mut c_void, count: i64, width: i64, s: *mut Str) {
+    // SAFETY: as promised.
+    unsafe {
+        let data = data.cast::<u8>();
+        let mut units = chars(s).iter();
+        for i in 0..usize::try_from(count).unwrap_or(0) {
+            let unit = units.next().unwrap_or(0);
+            if width == 1 {
+                *data.add(i) = unit as u8;
+            } else {
+                data.add(4 * i).cast::<u32>().write_unaligned(unit);
+            }
+        }
+    }
+}
+
 /// The character at `i` as a string; "" if there is none.
 ///
 /// # Safety

@@ -92,7 +92,7 @@ impl Session<'_> {
                     (AbsVal::literal(Const::Int(count as i128)), Intrinsic::Known)
                 }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
-                Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
+                Kind::Chars { .. } | Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
             },
             ("builtins.abs", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
@@ -122,7 +122,7 @@ impl Session<'_> {
                 (self.binary(frame, BinaryOp::Pow, &args[0].abs, &args[1].abs)?, Intrinsic::Binary(BinaryOp::Pow))
             }
             ("builtins.hash", [t]) if hashable(*t) => (AbsVal::of(weak_int), Intrinsic::Hash),
-            ("builtins.str", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Str),
+            ("builtins.str", [t]) if t.is_scalar() && !t.is_half() || t.is_str() || matches!(t.kind(), Kind::Chars { unicode: true, .. }) => (AbsVal::of(Ty::str()), Intrinsic::Str),
             ("builtins.str", []) => (AbsVal::literal(Const::Str("".into())), Intrinsic::Known),
             ("builtins.repr", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Repr),
             ("builtins.bool", [_]) => (truth(frame, &args[0].abs)?, Intrinsic::Truth),

@@ -551,6 +551,8 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
     match (x.kind(), y.kind()) {
         _ if x.is_scalar() && y.is_scalar() => equality || !(x.is_complex() || y.is_complex()),
         (Kind::Str, Kind::Str) => true,
+        (Kind::Chars { unicode: a, .. }, Kind::Chars { unicode: b, .. }) => a == b,
+        (Kind::Chars { unicode: true, .. }, Kind::Str) | (Kind::Str, Kind::Chars { unicode: true, .. }) => true,
         (Kind::Record(_), Kind::Record(_)) => equality && super::record::item(x, true) == super::record::item(y, true) && super::record::has_equality(x),
         (Kind::Time { .. }, Kind::Time { .. }) => elementwise::compare(op, &AbsVal::of(x), &AbsVal::of(y)).is_some(),
         (Kind::Optional(a), Kind::Optional(b)) => comparable(op, *a, *b),

@@ -53,8 +53,11 @@ pub fn item(dtype: Ty, readonly: bool) -> Ty {
 }
 
 /// Whether a value that is no array may be written into items of this type. A record takes the same record, a
-/// tuple of as many values as it has fields, and a number for all fields.
+/// tuple of as many values as it has fields, and a number for all fields; a text takes a string.
 pub(super) fn fits_item(from: Ty, dtype: Ty) -> bool {
+    if let (Kind::Str, Kind::Chars { unicode: true, .. }) = (from.kind(), dtype.kind()) {
+        return true;
+    }
     let Some(record) = dtype.as_record() else { return promote::fit(from, dtype).is_some() };
     let fields = || record.fields.iter();
     match from.kind() {

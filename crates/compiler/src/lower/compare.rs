@@ -25,6 +25,11 @@ impl Body<'_, '_, '_> {
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Tuple(_) | Kind::NamedTuple(..), Kind::Tuple(_) | Kind::NamedTuple(..)) => self.compare_tuples(op, a, b),
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(op, a, b)),
+            (Kind::Chars { .. }, _) | (_, Kind::Chars { .. }) => {
+                let mut text = |x: &Typed| Ok(Typed::new(Ty::str(), self.cast(x, Ty::str())?));
+                let (a, b): (Result<Typed>, Result<Typed>) = (text(a), text(b));
+                Ok(self.compare_strings(op, &a?, &b?))
+            }
             (Kind::Record(_), Kind::Record(_)) => Ok(self.compare_records(op, a, b, Ty::bool())?[0]),
             (Kind::Time { .. }, _) | (_, Kind::Time { .. }) => {
                 let result = self.array_operator(ufunc::of_compare(op), &[a.clone(), b.clone()], Ty::bool())?;

@@ -360,8 +360,8 @@ pub(super) fn element_align(ty: ArrayTy) -> u8 {
     match ty.dtype.kind() {
         _ if !ty.aligned => 1,
         Kind::Complex { bits, .. } => bits / 16,
-        // Of records, nothing is known.
-        Kind::Record(_) => 1,
+        // Of records and texts, nothing is known.
+        Kind::Record(_) | Kind::Chars { .. } => 1,
         _ => ty.dtype.itemsize() as u8,
     }
 }

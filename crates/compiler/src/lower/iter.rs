@@ -358,6 +358,7 @@ impl Body<'_, '_, '_> {
         Ok(match value.ty.kind() {
             Kind::Array(_) => self.b.part(value.vals[0], Part::Shape(0)),
             Kind::Facet(_, array) => self.size(value.vals[0], array.as_array().map_or(0, |a| a.ndim)),
+            Kind::Chars { .. } => self.chars_len(value),
             Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
             Kind::List(_) => self.list_len(value.vals[0]),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.b.i64(items.len() as i64),

@@ -3,6 +3,7 @@
 //! A record as a value is an array without dimensions: an address in memory that it keeps alive. Where it is
 //! an element among others, it is its bytes, in pieces ([`super::value::item_types`]).
 
+use ferdelance_abi::rtfn::RtFn;
 use smallvec::smallvec;
 
 use super::value::item_types;
@@ -16,7 +17,7 @@ use crate::types::{ArrayTy, Field, Kind, Layout, Ty};
 impl Body<'_, '_, '_> {
     /// An item of an array at an address: a record stays where it is.
     pub(super) fn item_at(&mut self, array: Value, address: Value, a: ArrayTy) -> Vals {
-        if a.dtype.as_record().is_some() {
+        if a.dtype.is_reference() {
             return smallvec![self.b.view(array, address, &[], &[])];
         }
         self.load(address, a)
@@ -25,7 +26,7 @@ impl Body<'_, '_, '_> {
     /// A value as an element: the bytes of a record.
     pub(super) fn as_element(&mut self, value: &Typed) -> Typed {
         let is_reference = value.vals.first().is_some_and(|&v| matches!(self.b.ty(v), Type::Array(0)));
-        if value.ty.as_record().is_none() || !is_reference {
+        if !value.ty.is_reference() || !is_reference {
             return value.clone();
         }
         let address = self.b.part(value.vals[0], Part::Data);
@@ -108,6 +109,9 @@ impl Body<'_, '_, '_> {
 
     /// A tuple or a number as a record, in memory of this function; other values as they are.
     pub(super) fn as_record(&mut self, value: &Typed, dtype: Ty) -> Result<Typed> {
+        if matches!(dtype.kind(), Kind::Chars { .. }) && value.ty.is_str() {
+            return Ok(Typed::new(dtype, self.cast(value, dtype)?));
+        }
         let Some(record) = dtype.as_record() else { return Ok(value.clone()) };
         if value.ty.as_record().is_some() || value.ty.as_array().is_some() {
             return Ok(value.clone());
@@ -119,6 +123,34 @@ impl Body<'_, '_, '_> {
             self.set_field(&made, field, &part)?;
         }
         Ok(made)
+    }
+
+    /// Address, number of characters and width of a text in an array.
+    fn chars_parts(&mut self, value: &Typed) -> [Value; 3] {
+        let (count, width) = match *value.ty.kind() {
+            Kind::Chars { unicode, count } => (count, if unicode { 4 } else { 1 }),
+            _ => (0, 1),
+        };
+        [self.b.part(value.vals[0], Part::Data), self.b.i64(i64::from(count)), self.b.i64(width)]
+    }
+
+    pub(super) fn chars_len(&mut self, value: &Typed) -> Value {
+        let parts = self.chars_parts(value);
+        self.b.rt1(RtFn::chars_len, &parts)
+    }
+
+    pub(super) fn chars_to_str(&mut self, value: &Typed) -> Value {
+        let parts = self.chars_parts(value);
+        self.b.rt1(RtFn::str_from_chars, &parts)
+    }
+
+    /// A string as such a text, in memory of this function.
+    pub(super) fn chars_of(&mut self, text: Value, ty: Ty) -> Vals {
+        let (owner, data) = (self.b.null(Type::Owner), self.b.stack_slot(ty.itemsize().max(1), 8));
+        let made = self.b.make_array(owner, data, &[], &[]);
+        let [address, count, width] = self.chars_parts(&Typed::one(ty, made));
+        self.b.rt(RtFn::chars_from_str, &[address, count, width, text]);
+        smallvec![made]
     }
 
     /// Whether records, or the items of arrays of them, are equal: a value, or an array.

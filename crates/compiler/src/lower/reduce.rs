@@ -60,6 +60,21 @@ impl Body<'_, '_, '_> {
         }
     }
 
+    /// The same in float32, rounded at the end.
+    fn reduce_halves(&mut self, reduce: &Reduce, args: &[Typed], ty: Ty) -> Result<Vals> {
+        let single = Ty::float(32);
+        let wide = Reduce { dtype: single, ..reduce.clone() };
+        if reduce.out {
+            return self.reduce(&wide, args, ty);
+        }
+        let made = ty.as_array().map_or(single, |a| ArrayTy { dtype: single, ..a }.ty());
+        let vals = Typed::new(made, self.reduce(&wide, args, made)?);
+        if ty.as_array().is_none() {
+            return self.cast(&vals, ty);
+        }
+        self.map(&[vals], ty, |body, x, to| body.cast(&x[0], to))
+    }
+
     /// A view whose last axis is one that is known at run time.
     fn axis_to_the_end(&mut self, array: &Typed, axis: &Typed) -> Result<Typed> {
         let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("an axis of no array")) };
@@ -88,21 +103,6 @@ impl Body<'_, '_, '_> {
         let data = self.b.part(array.vals[0], Part::Data);
         let view = self.b.view(array.vals[0], data, &shape, &strides);
         Ok(Typed::one(ArrayTy { layout: Layout::A, ..a }.ty(), view))
-    }
-
-    /// The same in float32, rounded at the end.
-    fn reduce_halves(&mut self, reduce: &Reduce, args: &[Typed], ty: Ty) -> Result<Vals> {
-        let single = Ty::float(32);
-        let wide = Reduce { dtype: single, ..reduce.clone() };
-        if reduce.out {
-            return self.reduce(&wide, args, ty);
-        }
-        let made = ty.as_array().map_or(single, |a| ArrayTy { dtype: single, ..a }.ty());
-        let vals = Typed::new(made, self.reduce(&wide, args, made)?);
-        if ty.as_array().is_none() {
-            return self.cast(&vals, ty);
-        }
-        self.map(&[vals], ty, |body, x, to| body.cast(&x[0], to))
     }
 
     /// The smallest of nothing is an error.

@@ -20,6 +20,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn to_str(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
             Kind::Str => value.vals[0],
+            Kind::Chars { .. } => self.chars_to_str(value),
             Kind::Bool => self.b.rt1(RtFn::str_from_bool, &[value.vals[0]]),
             Kind::Int { signed, .. } => {
                 let wide = self.cast_number(value, Ty::int(64, *signed))[0];

@@ -18,14 +18,16 @@ pub fn machine(ty: Ty) -> SmallVec<[Type; 4]> {
     out
 }
 
-/// The types of the parts of an array's item, as memory has them one after the other. Records are pieces of
-/// any kind.
+/// The types of the parts of an array's item, as memory has them one after the other. Records and texts are
+/// pieces of any kind.
 pub fn item_types(dtype: Ty) -> SmallVec<[Type; 4]> {
     if dtype.is_half() {
         return smallvec![Type::F16];
     }
-    let Some(record) = dtype.as_record() else { return machine(dtype) };
-    let mut left = record.size;
+    if !dtype.is_reference() {
+        return machine(dtype);
+    }
+    let mut left = dtype.itemsize();
     let mut out = SmallVec::new();
     for ty in [Type::I64, Type::I32, Type::I16, Type::I8] {
         let count = left / ty.bytes();
@@ -43,7 +45,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Complex { bits, .. } => out.extend([float(u32::from(*bits) / 2); 2]),
         Kind::Time { .. } => out.push(Type::I64),
         // An array without dimensions: an address, and what keeps the memory.
-        Kind::Record(_) => out.push(Type::Array(0)),
+        Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
         Kind::Str | Kind::List(_) => out.push(Type::Obj),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
@@ -219,6 +221,8 @@ impl Body<'_, '_, '_> {
         }
         match (value.ty.kind(), to.kind()) {
             (Kind::Record(_), Kind::Record(_)) => Ok(value.vals.clone()),
+            (Kind::Chars { .. }, Kind::Str) => Ok(smallvec![self.chars_to_str(value)]),
+            (Kind::Str, Kind::Chars { .. }) => Ok(self.chars_of(value.vals[0], to)),
             // The result of a procedure whose value is dropped.
             (_, Kind::None) => Ok(Vals::new()),
             (Kind::None, Kind::Optional(_)) => Ok(self.constant(to, &Const::None)),

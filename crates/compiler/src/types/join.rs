@@ -100,6 +100,7 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Complex { .. }
             | Kind::Time { .. }
             | Kind::Record(_)
+            | Kind::Chars { .. }
             | Kind::Str
             | Kind::Tuple(_)
             | Kind::NamedTuple(..)

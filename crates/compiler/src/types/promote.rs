@@ -111,6 +111,7 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
         (Kind::Optional(a), Kind::Optional(b)) => fit(*a, *b),
         (_, Kind::Optional(b)) => fit(from, *b).map(|f| f.max(Fit::Safe)),
         (Kind::Optional(a), _) => fit(*a, to).map(|_| Fit::Unsafe),
+        (Kind::Chars { unicode: true, .. }, Kind::Str) => Some(Fit::Safe),
         (Kind::Record(a), Kind::Record(b)) => a.has_fields_of(b).then_some(Fit::Promote),
         (Kind::Array(a), Kind::Array(b)) => {
             let general = join(from, to) == Some(to);
