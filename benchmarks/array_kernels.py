@@ -1,8 +1,9 @@
 """NumPy-style programs, as users write them: what the array compiler is measured by.
 
-A kernel is a plain function of arrays and numbers; `make(size)` gives its arguments, a fresh copy at each
-call, for a working set that fits the first-level cache ("s"), the second ("m"), or neither ("l").
-`loops`, where it is there, is the same program as explicit loops: the form in which the peer is fastest.
+A kernel is a plain function of arrays and numbers; `make(size)` gives its arguments, a fresh copy
+at each call, for a working set that fits the first-level cache ("s"), the second ("m"), or neither
+("l"). `loops`, where it is there, is the same program as explicit loops: the form in which the peer
+is fastest.
 """
 
 import math
@@ -267,8 +268,12 @@ def make_jacobi_1d(n, rng):
 @kernel("memory", s=32, m=150, l=1_500)
 def jacobi_2d(steps, a, b):
     for _ in range(steps):
-        b[1:-1, 1:-1] = 0.2 * (a[1:-1, 1:-1] + a[1:-1, :-2] + a[1:-1, 2:] + a[2:, 1:-1] + a[:-2, 1:-1])
-        a[1:-1, 1:-1] = 0.2 * (b[1:-1, 1:-1] + b[1:-1, :-2] + b[1:-1, 2:] + b[2:, 1:-1] + b[:-2, 1:-1])
+        b[1:-1, 1:-1] = 0.2 * (
+            a[1:-1, 1:-1] + a[1:-1, :-2] + a[1:-1, 2:] + a[2:, 1:-1] + a[:-2, 1:-1]
+        )
+        a[1:-1, 1:-1] = 0.2 * (
+            b[1:-1, 1:-1] + b[1:-1, :-2] + b[1:-1, 2:] + b[2:, 1:-1] + b[:-2, 1:-1]
+        )
 
 
 @arguments
@@ -309,12 +314,16 @@ def make_wave_2d(n, rng):
 
 @kernel("memory", s=24, m=100, l=800)
 def horizontal_diffusion(field, coeff):
-    lap = 4.0 * field[1:-1, 1:-1] - (field[2:, 1:-1] + field[:-2, 1:-1] + field[1:-1, 2:] + field[1:-1, :-2])
+    lap = 4.0 * field[1:-1, 1:-1] - (
+        field[2:, 1:-1] + field[:-2, 1:-1] + field[1:-1, 2:] + field[1:-1, :-2]
+    )
     flx = lap[1:, 1:-1] - lap[:-1, 1:-1]
     flx = np.where(flx * (field[2:-1, 2:-2] - field[1:-2, 2:-2]) > 0, 0.0, flx)
     fly = lap[1:-1, 1:] - lap[1:-1, :-1]
     fly = np.where(fly * (field[2:-2, 2:-1] - field[2:-2, 1:-2]) > 0, 0.0, fly)
-    return field[2:-2, 2:-2] - coeff[2:-2, 2:-2] * (flx[1:, :] - flx[:-1, :] + fly[:, 1:] - fly[:, :-1])
+    return field[2:-2, 2:-2] - coeff[2:-2, 2:-2] * (
+        flx[1:, :] - flx[:-1, :] + fly[:, 1:] - fly[:, :-1]
+    )
 
 
 @arguments
@@ -355,8 +364,12 @@ def make_fdtd_2d(n, rng):
 
 @kernel("memory", s=32, m=150, l=1_500)
 def sobel(image):
-    gx = (image[:-2, 2:] + 2.0 * image[1:-1, 2:] + image[2:, 2:]) - (image[:-2, :-2] + 2.0 * image[1:-1, :-2] + image[2:, :-2])
-    gy = (image[2:, :-2] + 2.0 * image[2:, 1:-1] + image[2:, 2:]) - (image[:-2, :-2] + 2.0 * image[:-2, 1:-1] + image[:-2, 2:])
+    gx = (image[:-2, 2:] + 2.0 * image[1:-1, 2:] + image[2:, 2:]) - (
+        image[:-2, :-2] + 2.0 * image[1:-1, :-2] + image[2:, :-2]
+    )
+    gy = (image[2:, :-2] + 2.0 * image[2:, 1:-1] + image[2:, 2:]) - (
+        image[:-2, :-2] + 2.0 * image[:-2, 1:-1] + image[:-2, 2:]
+    )
     return np.sqrt(gx * gx + gy * gy)
 
 
@@ -400,7 +413,11 @@ def make_moving_average(n, rng):
 def burgers(steps, u, nu, dt, dx):
     for _ in range(steps):
         un = u.copy()
-        u[1:-1] = un[1:-1] - un[1:-1] * dt / dx * (un[1:-1] - un[:-2]) + nu * dt / dx**2 * (un[2:] - 2 * un[1:-1] + un[:-2])
+        u[1:-1] = (
+            un[1:-1]
+            - un[1:-1] * dt / dx * (un[1:-1] - un[:-2])
+            + nu * dt / dx**2 * (un[2:] - 2 * un[1:-1] + un[:-2])
+        )
     return u
 
 
@@ -476,7 +493,7 @@ def make_polynomial(n, rng):
     return rng.random(n), rng.random(8)
 
 
-# ---- linear algebra by slices ---------------------------------------------------------------------
+# ---- linear algebra by slices -------------------------------------------------------------------
 
 
 @kernel("compute", s=24, m=80, l=400)
@@ -593,7 +610,13 @@ def mlp(x, w1, b1, w2, b2):
 
 @arguments
 def make_mlp(n, rng):
-    return rng.random((n, n)), rng.random((n, n)), rng.random(n), rng.random((n, 10)), rng.random(10)
+    return (
+        rng.random((n, n)),
+        rng.random((n, n)),
+        rng.random(n),
+        rng.random((n, 10)),
+        rng.random(10),
+    )
 
 
 @kernel("compute", s=20, m=60, l=400)
@@ -706,8 +729,14 @@ def make_fft_by_slices(n, rng):
 def life(steps, board):
     for _ in range(steps):
         count = (
-            board[:-2, :-2] + board[:-2, 1:-1] + board[:-2, 2:] + board[1:-1, :-2]
-            + board[1:-1, 2:] + board[2:, :-2] + board[2:, 1:-1] + board[2:, 2:]
+            board[:-2, :-2]
+            + board[:-2, 1:-1]
+            + board[:-2, 2:]
+            + board[1:-1, :-2]
+            + board[1:-1, 2:]
+            + board[2:, :-2]
+            + board[2:, 1:-1]
+            + board[2:, 2:]
         )
         inner = board[1:-1, 1:-1]
         board[1:-1, 1:-1] = (count == 3) | ((inner == 1) & (count == 2))

@@ -7,8 +7,8 @@
 
 Every program is compiled twice, with array operations fused and apart, and run on arrays of several
 sizes (0 and 1 among them), layouts and overlaps. Results and what happened to the arguments must be
-NumPy's: bit for bit, sums within a few roundings. Work is done in processes that a crash may cost; a
-program that fails is printed with its arguments.
+NumPy's: bit for bit, sums within a few roundings. Work is done in processes that a crash may cost;
+a program that fails is printed with its arguments.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import warnings
 import numpy as np
 
 DTYPES = ("f8", "f8", "f8", "f4", "i8", "i4", "u1", "c16")
-#: Slices of one dimension that leave out some items at the ends, written so that several fit together.
+#: Slices of one dimension that leave out two items, so that several fit together.
 CUTS = (":-2", "1:-1", "2:")
 INNER = ("::2", "1::2", "::-1", ":", ":3", "-3:", "1:-1", "2:", ":-1")
 
@@ -69,7 +69,8 @@ class Program:
         if kind < 0.6:
             return f"({left} {pick.choice('+-*')} {self.expression(depth - 1, cut)})"
         if kind < 0.7:
-            return f"np.where({left} == {self.expression(depth - 1, cut)}, {self.atom(cut)}, {self.atom(cut)})"
+            right = self.expression(depth - 1, cut)
+            return f"np.where({left} == {right}, {self.atom(cut)}, {self.atom(cut)})"
         if kind < 0.8:
             return f"np.abs({left})"
         if kind < 0.85:
@@ -82,7 +83,9 @@ class Program:
 
     def reduction(self, cut):
         pick = self.random
-        name = pick.choice(("sum", "sum", "max", "min", "any", "all", "prod", "argmax", "count_nonzero"))
+        name = pick.choice(
+            ("sum", "sum", "max", "min", "any", "all", "prod", "argmax", "count_nonzero")
+        )
         axis = pick.choice(("", f", axis={pick.randrange(self.rank)}"))
         return f"np.{name}({self.array(1, cut)}{axis})"
 
@@ -164,7 +167,13 @@ def copies(arrays):
         base, copy = made[id(base)]
         offset = a.__array_interface__["data"][0] - base.__array_interface__["data"][0]
         flat = copy.reshape(-1, order="A") if copy.size else copy
-        out.append(np.lib.stride_tricks.as_strided(np.ndarray(a.shape, a.dtype, flat, offset, a.strides), a.shape, a.strides) if a.size else a.copy())
+        out.append(
+            np.lib.stride_tricks.as_strided(
+                np.ndarray(a.shape, a.dtype, flat, offset, a.strides), a.shape, a.strides
+            )
+            if a.size
+            else a.copy()
+        )
     return out
 
 
@@ -172,14 +181,20 @@ def same(got, wanted, loose):
     if isinstance(wanted, str) or isinstance(got, str):
         return got is wanted or isinstance(got, str) and got == wanted
     if isinstance(wanted, tuple):
-        return isinstance(got, tuple) and len(got) == len(wanted) and all(same(g, w, loose) for g, w in zip(got, wanted, strict=True))
+        return (
+            isinstance(got, tuple)
+            and len(got) == len(wanted)
+            and all(same(g, w, loose) for g, w in zip(got, wanted, strict=True))
+        )
     if wanted is None:
         return got is None
     g, w = np.asarray(got), np.asarray(wanted)
     if g.shape != w.shape or np.ndim(wanted) and g.dtype != w.dtype:
         return False
     if w.dtype.kind in "fc":
-        return np.allclose(g, w, rtol=1e-5 if loose else 1e-12, atol=1e-5 if loose else 1e-9, equal_nan=True)
+        return np.allclose(
+            g, w, rtol=1e-5 if loose else 1e-12, atol=1e-5 if loose else 1e-9, equal_nan=True
+        )
     return np.array_equal(g.astype(w.dtype), w)
 
 
@@ -195,7 +210,7 @@ def run(function, arrays, x):
 
 
 def check(seed):
-    """`None`, or what is wrong with the program of a seed; `skip: ...` for what cannot be compiled."""
+    """`None`, or what is wrong with a seed's program; `skip: ...` for what cannot be compiled."""
     import ferdelance
 
     program = Program(seed)
@@ -217,9 +232,14 @@ def check(seed):
                 got, changed = run(function, arrays, x)
             except ferdelance.errors.NumbaError as error:
                 return f"skip: {str(error).splitlines()[0]}"
-            if not same(got, wanted, loose) or not (isinstance(wanted, str) or same(tuple(changed), tuple(after), loose)):
+            if not same(got, wanted, loose) or not (
+                isinstance(wanted, str) or same(tuple(changed), tuple(after), loose)
+            ):
                 shapes = [(a.dtype.str, a.shape, a.strides) for a in arrays]
-                return f"{name} differs\n{program.text}\narguments {shapes}, x = {x}\ngot    {got}\nwanted {wanted}\nargs   {changed}\nwanted {after}"
+                return (
+                    f"{name} differs\n{program.text}\narguments {shapes}, x = {x}\n"
+                    f"got    {got}\nwanted {wanted}\nargs   {changed}\nwanted {after}"
+                )
     return None
 
 

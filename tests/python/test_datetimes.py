@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from ferdelance import njit, types
 from ferdelance.errors import TypingError
 
@@ -50,7 +49,17 @@ def test_operands_meet_in_the_finer_unit(unit, other):
     if (other in CALENDAR) == (unit in CALENDAR):
 
         def spans(a, b):
-            return a + b, a - b, a < b, a >= b, a / b, a // b, a % b, np.minimum(a, b), np.fmax(a, b)
+            return (
+                a + b,
+                a - b,
+                a < b,
+                a >= b,
+                a / b,
+                a // b,
+                a % b,
+                np.minimum(a, b),
+                np.fmax(a, b),
+            )
 
         check(spans, SPANS[unit], SPANS[other][::-1].copy())
         check(spans, SPANS[unit][1], SPANS[other])
@@ -133,7 +142,9 @@ def test_items_are_read_and_written():
 
 
 def test_signatures():
-    f = njit(types.NPTimedelta("s")(types.NPDatetime("s"), types.NPDatetime("s")))(lambda a, b: a - b)
+    f = njit(types.NPTimedelta("s")(types.NPDatetime("s"), types.NPDatetime("s")))(
+        lambda a, b: a - b
+    )
     assert f(DATES["s"][1], DATES["s"][0]) == np.timedelta64(5, "s")
     assert f.signatures == [(types.NPDatetime("s"), types.NPDatetime("s"))]
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from ferdelance import njit
 from ferdelance.errors import TypingError
 
@@ -30,7 +29,19 @@ def check(function, *args):
 @pytest.mark.parametrize("other", [B, np.float16(3), 1.5, 2, np.int8(-3), B.astype("i1")])
 def test_operators_round(other):
     def f(a, b):
-        return a + b, a - b, a * b, a / b, a // b, a % b, a < b, a == b, np.maximum(a, b), -a, abs(a)
+        return (
+            a + b,
+            a - b,
+            a * b,
+            a / b,
+            a // b,
+            a % b,
+            a < b,
+            a == b,
+            np.maximum(a, b),
+            -a,
+            abs(a),
+        )
 
     check(f, A, other)
     check(f, EDGES, other[:10] if isinstance(other, np.ndarray) else other)
@@ -48,7 +59,15 @@ def test_mixed_types(dtype):
 
 def test_functions():
     def f(a):
-        return np.sqrt(abs(a)), np.floor(a), np.sign(a), np.isnan(a), np.rint(a), np.square(a), np.signbit(a)
+        return (
+            np.sqrt(abs(a)),
+            np.floor(a),
+            np.sign(a),
+            np.isnan(a),
+            np.rint(a),
+            np.square(a),
+            np.signbit(a),
+        )
 
     check(f, A)
     check(f, EDGES)
@@ -73,7 +92,15 @@ def test_items_and_scalars():
 
 
 def test_conversions():
-    check(lambda a: (a.astype(np.float32), a.astype(np.int32), a.astype("f8").astype("f2"), a.view(np.uint16)), A)
+    check(
+        lambda a: (
+            a.astype(np.float32),
+            a.astype(np.int32),
+            a.astype("f8").astype("f2"),
+            a.view(np.uint16),
+        ),
+        A,
+    )
     check(lambda: (np.zeros(3, np.float16), np.full(2, 0.1, np.float16), np.ones(2, "f2")))
     check(lambda a: (a[a > 0], a[np.array([3, 1])], a.copy(), a[::-1]), A)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from ferdelance import from_dtype, njit
 from ferdelance.errors import TypingError
 
@@ -181,7 +180,13 @@ def test_texts_in_arrays():
 
     @njit
     def g(a):
-        return a[0]["name"] == "abc", str(a[1]["name"]), len(a[0]["tag"]), a[0]["name"] < "abd", a["name"][1]
+        return (
+            a[0]["name"] == "abc",
+            str(a[1]["name"]),
+            len(a[0]["tag"]),
+            a[0]["name"] < "abd",
+            a["name"][1],
+        )
 
     same, text, length, less, item = g(a)
     assert (same, text, length, less, item) == (True, "h\u00e9llo", 2, True, "h\u00e9llo")

@@ -43,7 +43,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn new(start: usize, size: usize, symbol: &str, lines: Vec<LineRow>, scopes: Vec<Scope>) -> Entry {
+    pub fn new(
+        start: usize,
+        size: usize,
+        symbol: &str,
+        lines: Vec<LineRow>,
+        scopes: Vec<Scope>,
+    ) -> Entry {
         Entry {
             start,
             size,
@@ -79,7 +85,9 @@ pub static CODE_MAP: CodeMap = CodeMap::new();
 
 impl CodeMap {
     pub const fn new() -> CodeMap {
-        CodeMap { head: AtomicPtr::new(core::ptr::null_mut()) }
+        CodeMap {
+            head: AtomicPtr::new(core::ptr::null_mut()),
+        }
     }
 
     /// Makes a function visible; it stays allocated for the life of the process.
@@ -89,7 +97,10 @@ impl CodeMap {
         let mut head = self.head.load(Ordering::Acquire);
         loop {
             entry.next.store(head, Ordering::Relaxed);
-            match self.head.compare_exchange_weak(head, new, Ordering::Release, Ordering::Acquire) {
+            match self
+                .head
+                .compare_exchange_weak(head, new, Ordering::Release, Ordering::Acquire)
+            {
                 Ok(_) => return entry,
                 Err(now) => head = now,
             }
@@ -130,11 +141,28 @@ mod tests {
     #[test]
     fn finds_what_was_published_until_it_is_retired() {
         let map = CodeMap::new();
-        let row = |offset, line| LineRow { offset, line, scope: 0 };
-        map.publish(Entry::new(0x1000, 0x100, "f", vec![row(0, 1), row(0x10, 2)], vec![]));
+        let row = |offset, line| LineRow {
+            offset,
+            line,
+            scope: 0,
+        };
+        map.publish(Entry::new(
+            0x1000,
+            0x100,
+            "f",
+            vec![row(0, 1), row(0x10, 2)],
+            vec![],
+        ));
         let g = map.publish(Entry::new(0x2000, 0x10, "g", vec![], vec![]));
         let f = map.find(0x1011).expect("f");
-        assert_eq!((&*f.symbol, f.row(0x1011).map(|r| r.line), f.row(0x100f).map(|r| r.line)), ("f", Some(2), Some(1)));
+        assert_eq!(
+            (
+                &*f.symbol,
+                f.row(0x1011).map(|r| r.line),
+                f.row(0x100f).map(|r| r.line)
+            ),
+            ("f", Some(2), Some(1))
+        );
         assert!(map.find(0x1100).is_none() && map.find(0xfff).is_none());
         assert_eq!(map.find(0x2000).map(|e| &*e.symbol), Some("g"));
         g.retire();

@@ -120,9 +120,18 @@ pub enum Order {
 
 const _: () = {
     use core::mem::offset_of;
-    assert!(offset_of!(Object, count) == offset_of!(Str, count) && offset_of!(Object, count) == offset_of!(List, count));
-    assert!(offset_of!(Object, len) == offset_of!(Str, len) && offset_of!(Object, len) == offset_of!(List, len));
-    assert!(offset_of!(Object, tag) == offset_of!(Str, kind) && offset_of!(Object, tag) == offset_of!(List, tag));
+    assert!(
+        offset_of!(Object, count) == offset_of!(Str, count)
+            && offset_of!(Object, count) == offset_of!(List, count)
+    );
+    assert!(
+        offset_of!(Object, len) == offset_of!(Str, len)
+            && offset_of!(Object, len) == offset_of!(List, len)
+    );
+    assert!(
+        offset_of!(Object, tag) == offset_of!(Str, kind)
+            && offset_of!(Object, tag) == offset_of!(List, tag)
+    );
 };
 
 /// Reference count of objects that are never freed.
@@ -149,4 +158,5 @@ pub struct Location {
 }
 
 /// The trampoline's type: slots in, slots out, an error pointer (null when none) back.
-pub type Trampoline = unsafe extern "C" fn(args: *const u64, results: *mut u64) -> *mut core::ffi::c_void;
+pub type Trampoline =
+    unsafe extern "C" fn(args: *const u64, results: *mut u64) -> *mut core::ffi::c_void;

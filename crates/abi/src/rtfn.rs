@@ -37,7 +37,10 @@ pub enum RtTy {
     Err,
 }
 
-#[allow(non_upper_case_globals, reason = "names in the table, beside the variants")]
+#[allow(
+    non_upper_case_globals,
+    reason = "names in the table, beside the variants"
+)]
 impl RtTy {
     /// A list ([`crate::layout::List`]).
     pub const List: RtTy = RtTy::Obj;
@@ -286,20 +289,36 @@ macro_rules! for_each_rtfn {
 }
 
 macro_rules! effect {
-    (pure) => { Effect::Pure };
-    (read) => { Effect::Read };
-    (effect) => { Effect::Effect };
-    (raises) => { Effect::Raises };
+    (pure) => {
+        Effect::Pure
+    };
+    (read) => {
+        Effect::Read
+    };
+    (effect) => {
+        Effect::Effect
+    };
+    (raises) => {
+        Effect::Raises
+    };
 }
 
 macro_rules! symbol {
-    (fd $name:ident) => { concat!("fd_", stringify!($name)) };
-    (libm $name:ident) => { stringify!($name) };
+    (fd $name:ident) => {
+        concat!("fd_", stringify!($name))
+    };
+    (libm $name:ident) => {
+        stringify!($name)
+    };
 }
 
 macro_rules! is_libm {
-    (fd) => { false };
-    (libm) => { true };
+    (fd) => {
+        false
+    };
+    (libm) => {
+        true
+    };
 }
 
 macro_rules! define {
@@ -332,7 +351,10 @@ impl RtFn {
 
     /// The function called `name` in the table.
     pub fn by_name(name: &str) -> Option<RtFn> {
-        TABLE.iter().find(|row| row.name == name).map(|row| row.func)
+        TABLE
+            .iter()
+            .find(|row| row.name == name)
+            .map(|row| row.func)
     }
 }
 

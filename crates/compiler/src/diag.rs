@@ -33,13 +33,29 @@ pub type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 impl Diagnostic {
     /// An error without a place (yet).
     pub fn new(code: Code, message: impl Into<String>) -> Box<Diagnostic> {
-        Box::new(Diagnostic { code, message: message.into(), labels: vec![], notes: vec![] })
+        Box::new(Diagnostic {
+            code,
+            message: message.into(),
+            labels: vec![],
+            notes: vec![],
+        })
     }
 
     /// Adds a label; the first one is the primary place.
     #[must_use]
-    pub fn label(mut self: Box<Self>, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Box<Diagnostic> {
-        self.labels.push(Label { at: SourceSpan { source: source.clone(), span }, text: text.into() });
+    pub fn label(
+        mut self: Box<Self>,
+        source: &Arc<Source>,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Box<Diagnostic> {
+        self.labels.push(Label {
+            at: SourceSpan {
+                source: source.clone(),
+                span,
+            },
+            text: text.into(),
+        });
         self
     }
 
@@ -70,7 +86,12 @@ impl Diagnostic {
     /// ```
     pub fn render(&self) -> String {
         let mut out = format!("{} [{}]\n", self.message, self.code.name());
-        let width = self.labels.iter().map(|l| l.at.source.position(l.at.span.start).0.to_string().len()).max().unwrap_or(1);
+        let width = self
+            .labels
+            .iter()
+            .map(|l| l.at.source.position(l.at.span.start).0.to_string().len())
+            .max()
+            .unwrap_or(1);
         let bar = format!("{:width$} |", "");
         for (i, label) in self.labels.iter().enumerate() {
             let source = &label.at.source;
@@ -81,13 +102,25 @@ impl Diagnostic {
                 let _ = writeln!(out, "{:width$}{arrow} {}:{line}:{column}", "", source.file);
                 let _ = writeln!(out, "{bar}");
             }
-            let Some(text) = source.line(line) else { continue };
+            let Some(text) = source.line(line) else {
+                continue;
+            };
             let _ = writeln!(out, "{line:>width$} | {text}");
             let before = (column - 1 - source.indent) as usize;
             let (end_line, end_column) = source.position(label.at.span.end);
-            let length = if end_line == line { (end_column - column) as usize } else { text.chars().count() - before.min(text.chars().count()) };
+            let length = if end_line == line {
+                (end_column - column) as usize
+            } else {
+                text.chars().count() - before.min(text.chars().count())
+            };
             let mark = if i == 0 { "^" } else { "-" };
-            let _ = writeln!(out, "{bar} {:before$}{} {}", "", mark.repeat(length.max(1)), label.text);
+            let _ = writeln!(
+                out,
+                "{bar} {:before$}{} {}",
+                "",
+                mark.repeat(length.max(1)),
+                label.text
+            );
         }
         if !self.notes.is_empty() && !self.labels.is_empty() {
             let _ = writeln!(out, "{bar}");
@@ -95,7 +128,10 @@ impl Diagnostic {
         for note in &self.notes {
             let _ = writeln!(out, "{:width$} = {note}", "");
         }
-        out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+        out.lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -105,10 +141,18 @@ mod tests {
 
     #[test]
     fn renders_source_caret_and_help() {
-        let source = Arc::new(Source::new("demo.py", "def f(x):\n    return x + \"text\"\n", 2, 0));
-        let d = Diagnostic::new(Code::NoOperator, "no operator `+` for int64 and unicode_type")
-            .label(&source, Span { start: 21, end: 31 }, "int64 + unicode_type")
-            .help("convert the number with str(x)");
+        let source = Arc::new(Source::new(
+            "demo.py",
+            "def f(x):\n    return x + \"text\"\n",
+            2,
+            0,
+        ));
+        let d = Diagnostic::new(
+            Code::NoOperator,
+            "no operator `+` for int64 and unicode_type",
+        )
+        .label(&source, Span { start: 21, end: 31 }, "int64 + unicode_type")
+        .help("convert the number with str(x)");
         assert_eq!(
             d.render(),
             "no operator `+` for int64 and unicode_type [no-operator]\n --> demo.py:3:12\n  |\n3 |     return x + \"text\"\n  |            ^^^^^^^^^^ int64 + unicode_type\n  |\n  = help: convert the number with str(x)"

@@ -40,8 +40,8 @@ mod op;
 pub mod record;
 pub mod reduce;
 mod solve;
-mod ufunc;
 mod time;
+mod ufunc;
 mod unroll;
 mod views;
 
@@ -74,7 +74,11 @@ pub struct Constants(Box<[Option<Const>]>);
 
 impl Constants {
     fn new(all: Vec<Option<Const>>) -> Constants {
-        Constants(if all.iter().all(Option::is_none) { [].into() } else { all.into() })
+        Constants(if all.iter().all(Option::is_none) {
+            [].into()
+        } else {
+            all.into()
+        })
     }
     fn get(&self, param: usize) -> Option<&Const> {
         self.0.get(param)?.as_ref()
@@ -143,7 +147,9 @@ pub struct Instance {
 impl Instance {
     /// What is compiled; `module` is the module of the key.
     pub fn hir<'m>(&'m self, module: &'m hir::Module) -> &'m hir::Function {
-        self.body.as_deref().unwrap_or(&module.functions[self.key.function.index()])
+        self.body
+            .as_deref()
+            .unwrap_or(&module.functions[self.key.function.index()])
     }
 }
 
@@ -158,7 +164,9 @@ struct Hir {
 impl std::ops::Deref for Hir {
     type Target = hir::Function;
     fn deref(&self) -> &hir::Function {
-        self.body.as_deref().unwrap_or(&self.module.functions[self.function.index()])
+        self.body
+            .as_deref()
+            .unwrap_or(&self.module.functions[self.function.index()])
     }
 }
 
@@ -207,7 +215,12 @@ impl<'h> Session<'h> {
 
     /// Types of function 0 of module 0 for these argument types, and of everything it calls.
     pub fn infer_root(&mut self, args: &[Ty]) -> Result<InstanceId> {
-        let key = Key { module: ModuleId(0), function: hir::FuncId(0), args: args.into(), constants: Constants::default() };
+        let key = Key {
+            module: ModuleId(0),
+            function: hir::FuncId(0),
+            args: args.into(),
+            constants: Constants::default(),
+        };
         loop {
             self.cells_changed = false;
             let id = self.instance(key.clone())?;
@@ -232,7 +245,11 @@ impl<'h> Session<'h> {
     /// The HIR of an instance.
     fn code(&self, id: InstanceId) -> Hir {
         let Instance { key, body, .. } = self.get(id);
-        Hir { module: self.info(key.module).module.clone(), function: key.function, body: body.clone() }
+        Hir {
+            module: self.info(key.module).module.clone(),
+            function: key.function,
+            body: body.clone(),
+        }
     }
 
     /// The type of a cell's content.
@@ -253,14 +270,20 @@ impl<'h> Session<'h> {
         let same = |i: &&Instance| i.key.module == key.module && i.key.function == key.function;
         let count = self.instances.iter().filter(same).count();
         let is_large = key.args.iter().map(|t| t.size(LARGEST)).sum::<usize>() >= LARGEST;
-        let most = if self.info(key.module).module.scope == hir::Scope::Prelude { MOST_OF_PRELUDE } else { MOST };
+        let most = if self.info(key.module).module.scope == hir::Scope::Prelude {
+            MOST_OF_PRELUDE
+        } else {
+            MOST
+        };
         if count >= most || is_large && count > 1 {
             let name = &self.info(key.module).module.functions[key.function.index()].name;
             return Err(Diagnostic::new(
                 Code::RecursiveType,
                 format!("`{name}` calls itself with ever new argument types"),
             )
-            .note(format!("it was instantiated for {count} different signatures"))
+            .note(format!(
+                "it was instantiated for {count} different signatures"
+            ))
             .help("let the recursive call pass arguments of the types it was called with"));
         }
         let id = InstanceId(self.instances.len() as u32);
@@ -284,10 +307,17 @@ impl<'h> Session<'h> {
         }
         let callee = self.host.callee(dispatcher)?;
         // The function being compiled may call itself by its global name.
-        let known = self.modules.iter().position(|m| Arc::ptr_eq(&m.module, &callee.module));
+        let known = self
+            .modules
+            .iter()
+            .position(|m| Arc::ptr_eq(&m.module, &callee.module));
         let id = ModuleId(known.unwrap_or(self.modules.len()) as u32);
         if known.is_none() {
-            let info = ModuleInfo { module: callee.module.clone(), options: callee.options, locals: callee.locals.clone() };
+            let info = ModuleInfo {
+                module: callee.module.clone(),
+                options: callee.options,
+                locals: callee.locals.clone(),
+            };
             self.modules.push(info);
         }
         self.dispatchers.insert(dispatcher, (id, callee.clone()));
@@ -297,15 +327,27 @@ impl<'h> Session<'h> {
     /// A function of the prelude.
     fn prelude(&mut self, name: &str) -> Result<Option<(ModuleId, hir::FuncId)>> {
         let files = crate::prelude::load()?;
-        let found = files.iter().enumerate().find_map(|(i, file)| file.names.get(name).map(|&f| (i, f)));
-        let Some((file, function)) = found else { return Ok(None) };
+        let found = files
+            .iter()
+            .enumerate()
+            .find_map(|(i, file)| file.names.get(name).map(|&f| (i, f)));
+        let Some((file, function)) = found else {
+            return Ok(None);
+        };
         let id = match self.prelude.get(&file) {
             Some(&id) => id,
             None => {
                 let id = ModuleId(self.modules.len() as u32);
-                let options = Options { always_inline: true, ..self.modules[0].options };
+                let options = Options {
+                    always_inline: true,
+                    ..self.modules[0].options
+                };
                 let module = files[file].module.clone();
-                self.modules.push(ModuleInfo { module, options, locals: Arc::from([]) });
+                self.modules.push(ModuleInfo {
+                    module,
+                    options,
+                    locals: Arc::from([]),
+                });
                 self.prelude.insert(file, id);
                 id
             }
@@ -315,6 +357,11 @@ impl<'h> Session<'h> {
 }
 
 /// An error at a place of a module.
-pub(crate) fn error_at(module: &hir::Module, span: Span, code: Code, message: impl Into<String>) -> Box<Diagnostic> {
+pub(crate) fn error_at(
+    module: &hir::Module,
+    span: Span,
+    code: Code,
+    message: impl Into<String>,
+) -> Box<Diagnostic> {
     Diagnostic::new(code, message).label(&module.source, span, "")
 }

@@ -40,8 +40,8 @@ mod scalar;
 mod text;
 mod time;
 mod ufunc;
-mod vector_math;
 pub mod value;
+mod vector_math;
 mod views;
 
 pub use list::Form as ListForm;
@@ -57,10 +57,18 @@ pub struct Typed {
 
 impl Typed {
     pub fn new(ty: Ty, vals: impl Into<Vals>) -> Typed {
-        Typed { ty, vals: vals.into(), constant: None }
+        Typed {
+            ty,
+            vals: vals.into(),
+            constant: None,
+        }
     }
     pub fn one(ty: Ty, v: tir::Value) -> Typed {
-        Typed { ty, vals: smallvec::smallvec![v], constant: None }
+        Typed {
+            ty,
+            vals: smallvec::smallvec![v],
+            constant: None,
+        }
     }
     fn as_int(&self) -> Option<i64> {
         match self.constant {
@@ -73,7 +81,12 @@ impl Typed {
 
 /// Lowers an instance and everything it calls into one program, whose entry is the instance.
 pub fn lower(session: &Session<'_>, root: InstanceId, result: Ty, symbol: &str) -> Result<Program> {
-    let mut cx = Lowering { session, program: Program::default(), functions: FxHashMap::default(), symbol };
+    let mut cx = Lowering {
+        session,
+        program: Program::default(),
+        functions: FxHashMap::default(),
+        symbol,
+    };
     let entry = cx.function(root, Some(result))?;
     cx.program.entries.push(entry);
     Ok(cx.program)
@@ -99,8 +112,15 @@ impl Lowering<'_, '_> {
         let f = instance.hir(&info.module);
         let result = result.or(instance.typing.result).unwrap_or_else(Ty::none);
         let params: Vec<tir::Type> = instance.key.args.iter().flat_map(|t| machine(*t)).collect();
-        let symbol: Arc<str> = format!("{}.{}.{}", self.symbol, self.functions.len(), f.name).into();
-        let mut builder = Builder::new(symbol, f.name.clone(), &params, &machine(result), info.options);
+        let symbol: Arc<str> =
+            format!("{}.{}.{}", self.symbol, self.functions.len(), f.name).into();
+        let mut builder = Builder::new(
+            symbol,
+            f.name.clone(),
+            &params,
+            &machine(result),
+            info.options,
+        );
         builder.func.recursive = instance.recursive;
         builder.func.may_raise = instance.recursive;
         // Reserved first: a recursive call finds it.
@@ -166,7 +186,10 @@ impl Body<'_, '_, '_> {
                 let new = self.b.new_block();
                 self.blocks[block.index()] = Some(new);
                 for &param in &self.f.block(block).params {
-                    let vals = machine(self.ty(param)).into_iter().map(|t| self.b.add_param(new, t)).collect();
+                    let vals = machine(self.ty(param))
+                        .into_iter()
+                        .map(|t| self.b.add_param(new, t))
+                        .collect();
                     self.values[param.index()] = Some(vals);
                 }
             }
@@ -186,7 +209,9 @@ impl Body<'_, '_, '_> {
         self.handler.clone_from(&block.handler);
         for inst in &block.insts {
             self.locate(inst.span);
-            if self.typing.values[inst.result.index()].is_bottom() && !matches!(inst.op, Op::Unbound(_)) {
+            if self.typing.values[inst.result.index()].is_bottom()
+                && !matches!(inst.op, Op::Unbound(_))
+            {
                 // Nothing gets past this instruction: the call never returns.
                 self.inst(inst)?;
                 if !self.b.is_closed() {
@@ -211,7 +236,12 @@ impl Body<'_, '_, '_> {
                 }
                 let cond = self.get(*cond).vals[0];
                 let (a, b) = (self.edge(then)?, self.edge(other)?);
-                self.b.terminate(Term::Branch { cond, then: a, other: b, hint: Hint::None });
+                self.b.terminate(Term::Branch {
+                    cond,
+                    then: a,
+                    other: b,
+                    hint: Hint::None,
+                });
                 Ok(())
             }
             Terminator::Return(value) => {
@@ -252,7 +282,10 @@ impl Body<'_, '_, '_> {
         let params = self.f.block(target.block).params.clone();
         let mut args = SmallVec::new();
         // A handler's first parameter is the exception; `throw` adds it.
-        for (&param, &arg) in params[params.len() - target.args.len()..].iter().zip(&target.args) {
+        for (&param, &arg) in params[params.len() - target.args.len()..]
+            .iter()
+            .zip(&target.args)
+        {
             let to = self.ty(param);
             if self.typing.values[arg.index()].is_bottom() {
                 // Unbound on this path.
@@ -275,12 +308,18 @@ impl Body<'_, '_, '_> {
         let abs = self.typing.values[v.index()].clone();
         let ty = abs.ty.unwrap_or_else(Ty::none);
         let vals = match (&abs.constant, &self.values[v.index()]) {
-            (Some(constant), _) if self.is_materialisable(ty, constant) => self.constant(ty, constant),
+            (Some(constant), _) if self.is_materialisable(ty, constant) => {
+                self.constant(ty, constant)
+            }
             (_, Some(vals)) => vals.clone(),
             // Functions, modules, None: nothing at run time.
             (_, None) => machine(ty).into_iter().map(|t| self.b.undef(t)).collect(),
         };
-        Typed { ty, vals, constant: abs.constant }
+        Typed {
+            ty,
+            vals,
+            constant: abs.constant,
+        }
     }
 
     fn locate(&mut self, span: crate::source::Span) {
@@ -288,13 +327,28 @@ impl Body<'_, '_, '_> {
         let (line, column) = source.position(span.start);
         let (function_line, _) = source.position(self.f.span.start);
         let function = self.f.qualname.clone();
-        self.b.set_loc(Loc { source: source.clone(), function, function_line, line, column, inlined_at: None });
+        self.b.set_loc(Loc {
+            source: source.clone(),
+            function,
+            function_line,
+            line,
+            column,
+            inlined_at: None,
+        });
     }
 
     /// A mistake of ours, at the current place.
     fn bug(&self, what: impl AsRef<str>) -> Box<Diagnostic> {
         let loc = self.b.loc();
-        Diagnostic::new(Code::Internal, format!("{}:{}: internal error: {}", loc.source.file, loc.line, what.as_ref()))
+        Diagnostic::new(
+            Code::Internal,
+            format!(
+                "{}:{}: internal error: {}",
+                loc.source.file,
+                loc.line,
+                what.as_ref()
+            ),
+        )
     }
 
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
@@ -313,13 +367,17 @@ impl Body<'_, '_, '_> {
             }
             Op::CheckBound(bound, name) => {
                 let bound = self.get(*bound);
-                let message = format!("cannot access local variable '{name}' where it is not associated with a value");
+                let message = format!(
+                    "cannot access local variable '{name}' where it is not associated with a value"
+                );
                 self.check_bound(&bound, "UnboundLocalError", &message)?;
                 Vals::new()
             }
             Op::CheckFree(bound, name) => {
                 let bound = self.get(*bound);
-                let message = format!("cannot access free variable '{name}' where it is not associated with a value in enclosing scope");
+                let message = format!(
+                    "cannot access free variable '{name}' where it is not associated with a value in enclosing scope"
+                );
                 self.check_bound(&bound, "NameError", &message)?;
                 Vals::new()
             }
@@ -371,7 +429,9 @@ impl Body<'_, '_, '_> {
             }
             Op::SetAttr(a, name, v) => {
                 let (a, v) = (self.get(*a), self.get(*v));
-                let Some(field) = named_field(a.ty, name) else { return Err(self.bug(format!("no field {name}"))) };
+                let Some(field) = named_field(a.ty, name) else {
+                    return Err(self.bug(format!("no field {name}")));
+                };
                 self.set_field(&a, field, &v)?;
                 Vals::new()
             }
@@ -395,17 +455,32 @@ impl Body<'_, '_, '_> {
                 let it = self.get(*it);
                 self.iter_next(&it)?
             }
-            Op::Unpack { value, before, after, .. } => {
+            Op::Unpack {
+                value,
+                before,
+                after,
+                ..
+            } => {
                 let value = self.get(*value);
                 self.unpack(&value, before + after)?
             }
             Op::UnpackItem(sequence, index) => {
                 let sequence = self.get(*sequence);
                 let at = self.b.i64(i64::from(*index));
-                let index = Typed { ty: Ty::py_int(), vals: smallvec::smallvec![at], constant: Some(Const::Int(i128::from(*index))) };
+                let index = Typed {
+                    ty: Ty::py_int(),
+                    vals: smallvec::smallvec![at],
+                    constant: Some(Const::Int(i128::from(*index))),
+                };
                 self.get_item(&sequence, &index, ty)?
             }
-            Op::Closure { captures, defaults, .. } => captures.iter().chain(defaults).flat_map(|v| self.get(*v).vals).collect(),
+            Op::Closure {
+                captures, defaults, ..
+            } => captures
+                .iter()
+                .chain(defaults)
+                .flat_map(|v| self.get(*v).vals)
+                .collect(),
             Op::NewCell(_) => smallvec::smallvec![self.new_cell(ty)],
             Op::CellBound(cell) => {
                 let cell = self.get(*cell);
@@ -490,7 +565,10 @@ impl Body<'_, '_, '_> {
             let loc = self.b.loc();
             return Err(Diagnostic::new(
                 Code::UnsupportedSyntax,
-                format!("{}:{}: a variable that an inner function assigns can only hold numbers", loc.source.file, loc.line),
+                format!(
+                    "{}:{}: a variable that an inner function assigns can only hold numbers",
+                    loc.source.file, loc.line
+                ),
             )
             .help("return the new value from the inner function instead of assigning it there"));
         }
@@ -502,6 +580,12 @@ impl Body<'_, '_, '_> {
 fn is_foldable(op: &Op) -> bool {
     matches!(
         op,
-        Op::Binary(..) | Op::Compare(..) | Op::Truth(_) | Op::Tuple(_) | Op::GetAttr(..) | Op::GetItem(..) | Op::UnpackItem(..)
+        Op::Binary(..)
+            | Op::Compare(..)
+            | Op::Truth(_)
+            | Op::Tuple(_)
+            | Op::GetAttr(..)
+            | Op::GetItem(..)
+            | Op::UnpackItem(..)
     )
 }

@@ -12,7 +12,9 @@ use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::lower::{lower, value::c_signature};
 use crate::nest::{expand, fuse};
 use crate::tir::build::Builder;
-use crate::tir::pass::{count::count, inline::inline, number::number, simplify::simplify, speculate::speculate};
+use crate::tir::pass::{
+    count::count, inline::inline, number::number, simplify::simplify, speculate::speculate,
+};
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
@@ -64,13 +66,41 @@ pub struct Pass {
 
 /// The passes between lowering and emission, in order.
 pub const PASSES: &[Pass] = &[
-    Pass { name: "simplify", doc: "removes what lowering left over", run: |p| p.functions.iter_mut().for_each(simplify) },
-    Pass { name: "inline", doc: "puts small callees in place of their calls", run: inline },
-    Pass { name: "number", doc: "computes each thing once", run: |p| p.functions.iter_mut().for_each(number) },
-    Pass { name: "fuse", doc: "merges operations on whole arrays", run: fuse },
-    Pass { name: "expand", doc: "makes loops of operations on whole arrays", run: expand },
-    Pass { name: "speculate", doc: "runs loops ahead of their checks", run: speculate },
-    Pass { name: "count", doc: "places retains and releases", run: |p| p.functions.iter_mut().for_each(count) },
+    Pass {
+        name: "simplify",
+        doc: "removes what lowering left over",
+        run: |p| p.functions.iter_mut().for_each(simplify),
+    },
+    Pass {
+        name: "inline",
+        doc: "puts small callees in place of their calls",
+        run: inline,
+    },
+    Pass {
+        name: "number",
+        doc: "computes each thing once",
+        run: |p| p.functions.iter_mut().for_each(number),
+    },
+    Pass {
+        name: "fuse",
+        doc: "merges operations on whole arrays",
+        run: fuse,
+    },
+    Pass {
+        name: "expand",
+        doc: "makes loops of operations on whole arrays",
+        run: expand,
+    },
+    Pass {
+        name: "speculate",
+        doc: "runs loops ahead of their checks",
+        run: speculate,
+    },
+    Pass {
+        name: "count",
+        doc: "places retains and releases",
+        run: |p| p.functions.iter_mut().for_each(count),
+    },
 ];
 
 /// Compiles a function for argument types.
@@ -79,7 +109,11 @@ pub fn compile(host: &dyn Host, request: &Request) -> Result<Compiled> {
 }
 
 /// The same; `watch` sees the program after lowering (`"lower"`) and after each pass.
-pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut(&str, &Program)) -> Result<Compiled> {
+pub fn compile_watched(
+    host: &dyn Host,
+    request: &Request,
+    watch: &mut dyn FnMut(&str, &Program),
+) -> Result<Compiled> {
     let info = ModuleInfo {
         module: request.module.clone(),
         options: request.options,
@@ -109,7 +143,11 @@ pub fn compile_watched(host: &dyn Host, request: &Request, watch: &mut dyn FnMut
         args: request.args.clone(),
         result,
     };
-    Ok(Compiled { program, result, report })
+    Ok(Compiled {
+        program,
+        result,
+        report,
+    })
 }
 
 /// Makes the entry one that can be called by its address.
@@ -123,23 +161,41 @@ fn add_pointer(program: &mut Program) {
 
 /// Makes the entry one of C, too.
 fn add_c_entry(program: &mut Program, request: &Request, result: Ty) -> Result<()> {
-    let signature = Signature { result, args: request.args.as_slice().into() };
+    let signature = Signature {
+        result,
+        args: request.args.as_slice().into(),
+    };
     let f = &request.module.functions[0];
     let Some(signature) = c_signature(&signature) else {
-        let wrong = request.args.iter().chain([&result]).find(|t| !t.is_scalar() && !t.is_none());
+        let wrong = request
+            .args
+            .iter()
+            .chain([&result])
+            .find(|t| !t.is_scalar() && !t.is_none());
         let message = format!(
             "`{}` cannot be called from C: {} has no counterpart there",
             f.name,
             wrong.map_or_else(|| "a type of its signature".to_owned(), ToString::to_string)
         );
-        return Err(crate::infer::error_at(&request.module, f.span, Code::CannotConvert, message)
-            .help("pass numbers, and the data of arrays by address"));
+        return Err(
+            crate::infer::error_at(&request.module, f.span, Code::CannotConvert, message)
+                .help("pass numbers, and the data of arrays by address"),
+        );
     };
     let hir::Scope::Python(function) = request.module.scope else {
-        return Err(Diagnostic::new(Code::Internal, "a function for C that is not one of Python"));
+        return Err(Diagnostic::new(
+            Code::Internal,
+            "a function for C that is not one of Python",
+        ));
     };
     let blame = program.pool_id(PoolEntry::Object(function));
-    program.c_entries.extend(program.entries.iter().map(|&func| CEntry { func, signature: signature.clone(), blame }));
+    program
+        .c_entries
+        .extend(program.entries.iter().map(|&func| CEntry {
+            func,
+            signature: signature.clone(),
+            blame,
+        }));
     Ok(())
 }
 
@@ -147,7 +203,13 @@ fn add_c_entry(program: &mut Program, request: &Request, result: Ty) -> Result<(
 /// `None` if the signature has no counterpart in C.
 pub fn c_adapter(object: PyRef, signature: &Signature, symbol: Arc<str>) -> Option<Program> {
     let c = c_signature(signature)?;
-    let mut b = Builder::new(symbol, "C function".into(), &c.params(), &c.result.machine(), Options::default());
+    let mut b = Builder::new(
+        symbol,
+        "C function".into(),
+        &c.params(),
+        &c.result.machine(),
+        Options::default(),
+    );
     let mut program = Program::default();
     let id = program.pool_id(PoolEntry::Foreign(object));
     let pointer = b.pool(id, Type::Ptr);
@@ -165,7 +227,10 @@ fn check(program: &Program, pass: &str) -> Result<()> {
     if cfg!(debug_assertions) {
         for f in &program.functions {
             if let Err(what) = f.verify(program) {
-                return Err(Diagnostic::new(Code::Internal, format!("after {pass}: {what}\n{f}")));
+                return Err(Diagnostic::new(
+                    Code::Internal,
+                    format!("after {pass}: {what}\n{f}"),
+                ));
             }
         }
     }
@@ -174,7 +239,9 @@ fn check(program: &Program, pass: &str) -> Result<()> {
 
 fn result_type(session: &Session<'_>, root: InstanceId, request: &Request) -> Result<Ty> {
     let found = session.get(root).typing.result.unwrap_or_else(Ty::none);
-    let Some(asked) = request.result else { return Ok(found) };
+    let Some(asked) = request.result else {
+        return Ok(found);
+    };
     if asked.is_none() || promote::fit(found, asked).is_some() {
         return Ok(asked);
     }
@@ -183,7 +250,10 @@ fn result_type(session: &Session<'_>, root: InstanceId, request: &Request) -> Re
         &request.module,
         f.span,
         Code::CannotConvert,
-        format!("`{}` returns {found}, which cannot be converted to {asked}, the type in its signature", f.name),
+        format!(
+            "`{}` returns {found}, which cannot be converted to {asked}, the type in its signature",
+            f.name
+        ),
     ))
 }
 
@@ -201,12 +271,16 @@ impl Report {
             let _ = writeln!(out, "# {}: {ty}", p.name);
         }
         for line in first..=last {
-            let Some(text) = source.line(line) else { continue };
+            let Some(text) = source.line(line) else {
+                continue;
+            };
             let mut notes: Vec<String> = vec![];
             for inst in f.blocks.iter().flat_map(|b| &b.insts) {
                 let here = source.position(inst.span.start).0 == line;
                 let name = f.values[inst.result.index()].name.as_deref();
-                if let (true, Some(name), Some(ty)) = (here, name, self.typing.values[inst.result.index()].ty) {
+                if let (true, Some(name), Some(ty)) =
+                    (here, name, self.typing.values[inst.result.index()].ty)
+                {
                     let note = format!("{name}: {ty}");
                     if !notes.contains(&note) {
                         notes.push(note);

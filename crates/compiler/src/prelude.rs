@@ -33,12 +33,18 @@ pub struct File {
 /// The files of the prelude; parsed at first use.
 pub fn load() -> Result<&'static [File]> {
     static LOADED: OnceLock<Result<Vec<File>>> = OnceLock::new();
-    LOADED.get_or_init(|| FILES.iter().map(|(name, text)| parse(name, text)).collect()).as_deref().map_err(Clone::clone)
+    LOADED
+        .get_or_init(|| FILES.iter().map(|(name, text)| parse(name, text)).collect())
+        .as_deref()
+        .map_err(Clone::clone)
 }
 
 fn parse(name: &str, text: &str) -> Result<File> {
     let (module, names) = crate::syntax::parse_prelude(Arc::new(Source::new(name, text, 1, 0)))?;
-    Ok(File { module: Arc::new(module), names: Arc::new(names.into_iter().collect()) })
+    Ok(File {
+        module: Arc::new(module),
+        names: Arc::new(names.into_iter().collect()),
+    })
 }
 
 #[cfg(test)]
@@ -49,7 +55,11 @@ mod tests {
     fn no_variable_has_to_be_checked_for_a_value() {
         for file in super::load().expect("the prelude is well-formed") {
             for f in &file.module.functions {
-                let checks = f.blocks.iter().flat_map(|b| &b.insts).find(|i| matches!(i.op, Op::CheckBound(..)));
+                let checks = f
+                    .blocks
+                    .iter()
+                    .flat_map(|b| &b.insts)
+                    .find(|i| matches!(i.op, Op::CheckBound(..)));
                 assert!(checks.is_none(), "in {}:\n{f}", f.qualname);
             }
         }

@@ -19,23 +19,43 @@ pub struct Source {
 
 impl Source {
     pub fn new(file: &str, text: &str, first_line: u32, indent: u32) -> Source {
-        let starts = std::iter::once(0).chain(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
-        Source { file: file.into(), text: text.into(), first_line, indent, line_starts: starts.collect() }
+        let starts = std::iter::once(0).chain(
+            text.bytes()
+                .enumerate()
+                .filter(|&(_, b)| b == b'\n')
+                .map(|(i, _)| i as u32 + 1),
+        );
+        Source {
+            file: file.into(),
+            text: text.into(),
+            first_line,
+            indent,
+            line_starts: starts.collect(),
+        }
     }
 
     /// Line in the file (from 1) and column (from 1, in characters) of a byte offset in the text.
     pub fn position(&self, offset: u32) -> (u32, u32) {
         let line = self.line_starts.partition_point(|&s| s <= offset) - 1;
         let start = self.line_starts[line] as usize;
-        let before = self.text.get(start..(offset as usize).min(self.text.len())).unwrap_or("");
-        (self.first_line + line as u32, before.chars().count() as u32 + 1 + self.indent)
+        let before = self
+            .text
+            .get(start..(offset as usize).min(self.text.len()))
+            .unwrap_or("");
+        (
+            self.first_line + line as u32,
+            before.chars().count() as u32 + 1 + self.indent,
+        )
     }
 
     /// The text of a line of the file, without its end.
     pub fn line(&self, line: u32) -> Option<&str> {
         let i = line.checked_sub(self.first_line)? as usize;
         let start = *self.line_starts.get(i)? as usize;
-        let end = self.line_starts.get(i + 1).map_or(self.text.len(), |&e| e as usize - 1);
+        let end = self
+            .line_starts
+            .get(i + 1)
+            .map_or(self.text.len(), |&e| e as usize - 1);
         Some(self.text[start..end].trim_end_matches('\r'))
     }
 }

@@ -67,16 +67,32 @@ pub enum Facet {
 pub enum Kind {
     None,
     Bool,
-    Int { bits: u8, signed: bool, weak: bool },
-    Float { bits: u8, weak: bool },
+    Int {
+        bits: u8,
+        signed: bool,
+        weak: bool,
+    },
+    Float {
+        bits: u8,
+        weak: bool,
+    },
     /// `bits` of both parts together: 64 or 128.
-    Complex { bits: u8, weak: bool },
+    Complex {
+        bits: u8,
+        weak: bool,
+    },
     /// A date, or (`delta`) a duration: an integer number of units.
-    Time { delta: bool, unit: Unit },
+    Time {
+        delta: bool,
+        unit: Unit,
+    },
     /// An item of a structured array: a reference to it.
     Record(Box<Record>),
     /// An item of an array of texts or bytes of at most so many characters: a reference to it.
-    Chars { unicode: bool, count: u32 },
+    Chars {
+        unicode: bool,
+        count: u32,
+    },
     Str,
     Tuple(Box<[Ty]>),
     NamedTuple(NamedTuple, Box<[Ty]>),
@@ -168,7 +184,9 @@ impl Ty {
     /// The type with this structure.
     pub fn new(kind: Kind) -> Ty {
         // A poisoned lock still holds a consistent set: insertion is the last step.
-        let mut guard = INTERNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut guard = INTERNER
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let set = guard.get_or_insert_with(FxHashSet::default);
         if let Some(found) = set.get(&kind) {
             return Ty(found);
@@ -190,7 +208,11 @@ impl Ty {
     }
     /// A strong integer type.
     pub fn int(bits: u8, signed: bool) -> Ty {
-        Ty::new(Kind::Int { bits, signed, weak: false })
+        Ty::new(Kind::Int {
+            bits,
+            signed,
+            weak: false,
+        })
     }
     /// A strong float type.
     pub fn float(bits: u8) -> Ty {
@@ -202,13 +224,23 @@ impl Ty {
     }
     /// Python's int: weak int64.
     pub fn py_int() -> Ty {
-        Ty::new(Kind::Int { bits: 64, signed: true, weak: true })
+        Ty::new(Kind::Int {
+            bits: 64,
+            signed: true,
+            weak: true,
+        })
     }
     pub fn py_float() -> Ty {
-        Ty::new(Kind::Float { bits: 64, weak: true })
+        Ty::new(Kind::Float {
+            bits: 64,
+            weak: true,
+        })
     }
     pub fn py_complex() -> Ty {
-        Ty::new(Kind::Complex { bits: 128, weak: true })
+        Ty::new(Kind::Complex {
+            bits: 128,
+            weak: true,
+        })
     }
     pub fn time(delta: bool, unit: Unit) -> Ty {
         Ty::new(Kind::Time { delta, unit })
@@ -227,12 +259,21 @@ impl Ty {
         }
     }
     pub fn array(dtype: Ty, ndim: u8, layout: Layout) -> Ty {
-        Ty::new(Kind::Array(ArrayTy { dtype: dtype.strong(), ndim, layout, readonly: false, aligned: true }))
+        Ty::new(Kind::Array(ArrayTy {
+            dtype: dtype.strong(),
+            ndim,
+            layout,
+            readonly: false,
+            aligned: true,
+        }))
     }
     /// The type of functions of a signature.
     pub fn function(result: Ty, args: &[Ty]) -> Ty {
         let args = args.iter().map(|t| t.strong()).collect();
-        Ty::new(Kind::Function(Box::new(Signature { result: result.strong(), args })))
+        Ty::new(Kind::Function(Box::new(Signature {
+            result: result.strong(),
+            args,
+        })))
     }
     pub fn list(item: Ty) -> Ty {
         Ty::new(Kind::List(item))
@@ -252,21 +293,36 @@ impl Ty {
 
     fn with_origin(self, weak: bool) -> Ty {
         match *self.kind() {
-            Kind::Int { bits, signed, weak: w } if w != weak => Ty::new(Kind::Int { bits, signed, weak }),
+            Kind::Int {
+                bits,
+                signed,
+                weak: w,
+            } if w != weak => Ty::new(Kind::Int { bits, signed, weak }),
             Kind::Float { bits, weak: w } if w != weak => Ty::new(Kind::Float { bits, weak }),
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
-            Kind::Tuple(ref items) => Ty::tuple(&items.iter().map(|t| t.with_origin(weak)).collect::<Vec<_>>()),
-            Kind::NamedTuple(ref class, ref items) => {
-                Ty::new(Kind::NamedTuple(class.clone(), items.iter().map(|t| t.with_origin(weak)).collect()))
-            }
+            Kind::Tuple(ref items) => Ty::tuple(
+                &items
+                    .iter()
+                    .map(|t| t.with_origin(weak))
+                    .collect::<Vec<_>>(),
+            ),
+            Kind::NamedTuple(ref class, ref items) => Ty::new(Kind::NamedTuple(
+                class.clone(),
+                items.iter().map(|t| t.with_origin(weak)).collect(),
+            )),
             _ => self,
         }
     }
 
     pub fn is_weak(self) -> bool {
-        matches!(self.kind(), Kind::Int { weak: true, .. } | Kind::Float { weak: true, .. } | Kind::Complex { weak: true, .. })
+        matches!(
+            self.kind(),
+            Kind::Int { weak: true, .. }
+                | Kind::Float { weak: true, .. }
+                | Kind::Complex { weak: true, .. }
+        )
     }
     pub fn is_none(self) -> bool {
         matches!(self.kind(), Kind::None)
@@ -295,7 +351,10 @@ impl Ty {
         self.is_bool() || self.is_number()
     }
     pub fn is_number(self) -> bool {
-        matches!(self.kind(), Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. })
+        matches!(
+            self.kind(),
+            Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. }
+        )
     }
     /// bool or int.
     pub fn is_integral(self) -> bool {
@@ -334,7 +393,9 @@ impl Ty {
         match *self.kind() {
             Kind::Bool => 8,
             Kind::Time { .. } => 64,
-            Kind::Int { bits, .. } | Kind::Float { bits, .. } | Kind::Complex { bits, .. } => u32::from(bits),
+            Kind::Int { bits, .. } | Kind::Float { bits, .. } | Kind::Complex { bits, .. } => {
+                u32::from(bits)
+            }
             _ => 0,
         }
     }
@@ -342,7 +403,13 @@ impl Ty {
     pub fn itemsize(self) -> u32 {
         match self.0 {
             Kind::Record(record) => record.size,
-            Kind::Chars { unicode, count } => if *unicode { 4 * count } else { *count },
+            Kind::Chars { unicode, count } => {
+                if *unicode {
+                    4 * count
+                } else {
+                    *count
+                }
+            }
             _ => self.bits() / 8,
         }
     }
@@ -386,9 +453,10 @@ impl Ty {
             | Kind::Enumerate(t)
             | Kind::Reversed(t)
             | Kind::Method(t, _) => t.is_known(),
-            Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
-                items.iter().all(|t| t.is_known())
-            }
+            Kind::Tuple(items)
+            | Kind::NamedTuple(_, items)
+            | Kind::Zip(items)
+            | Kind::Exception(_, _, items) => items.iter().all(|t| t.is_known()),
             Kind::Closure(c) => c.captures.iter().chain(&c.defaults).all(|t| t.is_known()),
             _ => true,
         }
@@ -414,7 +482,10 @@ impl Ty {
     /// The float type of a complex type's parts.
     pub fn part(self) -> Ty {
         match *self.kind() {
-            Kind::Complex { bits, weak } => Ty::new(Kind::Float { bits: bits / 2, weak }),
+            Kind::Complex { bits, weak } => Ty::new(Kind::Float {
+                bits: bits / 2,
+                weak,
+            }),
             _ => self,
         }
     }
@@ -459,12 +530,18 @@ impl fmt::Display for Ty {
         match self.kind() {
             Kind::None => f.write_str("none"),
             Kind::Bool => f.write_str("bool"),
-            Kind::Int { bits, signed, .. } => write!(f, "{}int{bits}", if *signed { "" } else { "u" }),
+            Kind::Int { bits, signed, .. } => {
+                write!(f, "{}int{bits}", if *signed { "" } else { "u" })
+            }
             Kind::Float { bits, .. } => write!(f, "float{bits}"),
             Kind::Complex { bits, .. } => write!(f, "complex{bits}"),
             Kind::Time { delta, unit } => {
                 f.write_str(if *delta { "timedelta64" } else { "datetime64" })?;
-                if *unit == Unit::Generic { Ok(()) } else { write!(f, "[{unit}]") }
+                if *unit == Unit::Generic {
+                    Ok(())
+                } else {
+                    write!(f, "[{unit}]")
+                }
             }
             Kind::Record(record) => {
                 f.write_str("Record(")?;
@@ -477,7 +554,11 @@ impl fmt::Display for Ty {
                 }
                 f.write_str(")")
             }
-            Kind::Chars { unicode, count } => write!(f, "[{} x {count}]", if *unicode { "unichr" } else { "char" }),
+            Kind::Chars { unicode, count } => write!(
+                f,
+                "[{} x {count}]",
+                if *unicode { "unichr" } else { "char" }
+            ),
             Kind::Str => f.write_str("unicode_type"),
             Kind::Tuple(items) => {
                 if items.len() > 1 && items.iter().all(|t| *t == items[0]) {

@@ -55,9 +55,14 @@ pub enum Scalar {
     Lcm,
     Heaviside,
     /// The smaller or larger. Of a NaN and a number: the NaN, or the number.
-    Extremum { max: bool, keeps_nan: bool },
+    Extremum {
+        max: bool,
+        keeps_nan: bool,
+    },
     /// `log(e**x + e**y)` or, with base 2, `log2(2**x + 2**y)`.
-    LogAddExp { binary: bool },
+    LogAddExp {
+        binary: bool,
+    },
     /// Times a factor.
     Scale(f64),
     Classify(Class),
@@ -103,8 +108,16 @@ impl Operand {
             _ => None,
         };
         match *ty.kind() {
-            Kind::Array(a) => Some(Operand { ty: a.dtype, known: None, is_array: true }),
-            _ => (ty.is_scalar() || ty.is_time()).then_some(Operand { ty, known, is_array: false }),
+            Kind::Array(a) => Some(Operand {
+                ty: a.dtype,
+                known: None,
+                is_array: true,
+            }),
+            _ => (ty.is_scalar() || ty.is_time()).then_some(Operand {
+                ty,
+                known,
+                is_array: false,
+            }),
         }
     }
 }
@@ -128,11 +141,14 @@ impl Row {
     }
     /// How many results it has.
     pub fn results(&self) -> usize {
-        self.each_loop().last().map_or(0, |(_, outputs)| outputs.len())
+        self.each_loop()
+            .last()
+            .map_or(0, |(_, outputs)| outputs.len())
     }
     fn each_loop(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
         let all = self.loops.iter().flat_map(|group| group.split(' '));
-        all.filter_map(|l| l.split_once("->")).map(|(inputs, outputs)| (inputs.as_bytes(), outputs.as_bytes()))
+        all.filter_map(|l| l.split_once("->"))
+            .map(|(inputs, outputs)| (inputs.as_bytes(), outputs.as_bytes()))
     }
 }
 
@@ -155,23 +171,38 @@ pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Lo
     // Scalars that are none themselves are computed in the next type.
     let halves = operands.iter().any(|o| o.is_array || o.ty.is_half());
     for (inputs, outputs) in row.each_loop() {
-        let fits = types.iter().zip(inputs).enumerate().all(|(i, (t, &letter))| match t {
-            _ if i == 0 && row.scalar == Scalar::Select => true,
-            Input::Exactly(ty) if wanted.is_some() => same_kind(*ty, dtype(letter)),
-            Input::Exactly(ty) => is_safe(*ty, letter),
-            Input::AnyOf(kind) => *kind <= rank(dtype(letter)),
-        });
+        let fits = types
+            .iter()
+            .zip(inputs)
+            .enumerate()
+            .all(|(i, (t, &letter))| match t {
+                _ if i == 0 && row.scalar == Scalar::Select => true,
+                Input::Exactly(ty) if wanted.is_some() => same_kind(*ty, dtype(letter)),
+                Input::Exactly(ty) => is_safe(*ty, letter),
+                Input::AnyOf(kind) => *kind <= rank(dtype(letter)),
+            });
         if inputs.contains(&b'e') && !halves && (outputs.is_empty() || outputs.contains(&b'e')) {
             continue;
         }
         if fits && outputs.is_empty() {
             break;
         }
-        if !fits || unit.is_none() && inputs.iter().any(|l| b"mM".contains(l)) || wanted.is_some_and(|w| w != dtype(outputs[0])) {
+        if !fits
+            || unit.is_none() && inputs.iter().any(|l| b"mM".contains(l))
+            || wanted.is_some_and(|w| w != dtype(outputs[0]))
+        {
             continue;
         }
-        let types = |letters: &[u8]| letters.iter().map(|&l| of_unit(dtype(l), unit)).collect::<SmallVec<[Ty; 3]>>();
-        return Ok(Loop { inputs: types(inputs), outputs: types(outputs).into_iter().collect() });
+        let types = |letters: &[u8]| {
+            letters
+                .iter()
+                .map(|&l| of_unit(dtype(l), unit))
+                .collect::<SmallVec<[Ty; 3]>>()
+        };
+        return Ok(Loop {
+            inputs: types(inputs),
+            outputs: types(outputs).into_iter().collect(),
+        });
     }
     Err(Refusal::NoLoop)
 }
@@ -179,11 +210,16 @@ pub fn resolve(row: &Row, operands: &[Operand], wanted: Option<Ty>) -> Result<Lo
 /// The unit that the dates and durations among the operands meet in; none if there are none.
 fn common_unit(operands: &[Operand]) -> Result<Option<Unit>, Refusal> {
     let mut times = operands.iter().filter_map(|o| o.ty.as_time());
-    let Some(first) = times.next() else { return Ok(None) };
+    let Some(first) = times.next() else {
+        return Ok(None);
+    };
     let mut unit = first;
     for other in times {
         // What years and months of a duration have met does not become days later.
-        unit = (unit.0 || other.0, time::common(unit, other).ok_or(Refusal::Units)?);
+        unit = (
+            unit.0 || other.0,
+            time::common(unit, other).ok_or(Refusal::Units)?,
+        );
     }
     Ok(Some(unit.1))
 }
@@ -206,10 +242,17 @@ enum Input {
 fn adapted(row: &Row, operands: &[Operand]) -> SmallVec<[Input; 3]> {
     let skip = usize::from(row.scalar == Scalar::Select);
     if operands.iter().any(|o| o.ty.is_time()) {
-        return operands.iter().map(|o| Input::Exactly(o.ty.strong())).collect();
+        return operands
+            .iter()
+            .map(|o| Input::Exactly(o.ty.strong()))
+            .collect();
     }
     let others = &operands[skip.min(operands.len())..];
-    let strong = others.iter().map(|o| o.ty).filter(|t| !t.is_weak()).reduce(promote::common_dtype);
+    let strong = others
+        .iter()
+        .map(|o| o.ty)
+        .filter(|t| !t.is_weak())
+        .reduce(promote::common_dtype);
     let is_comparison = matches!(row.scalar, Scalar::Compare(_));
     let adapt = |o: &Operand| match strong {
         Some(strong) if o.ty.is_weak() && rank(o.ty) <= rank(strong) => {
@@ -229,7 +272,9 @@ fn adapted(row: &Row, operands: &[Operand]) -> SmallVec<[Input; 3]> {
 pub fn holds(ty: Ty, value: i128) -> bool {
     let bits = ty.bits();
     match *ty.kind() {
-        Kind::Int { signed: true, .. } => (-(1i128 << (bits - 1))..1i128 << (bits - 1)).contains(&value),
+        Kind::Int { signed: true, .. } => {
+            (-(1i128 << (bits - 1))..1i128 << (bits - 1)).contains(&value)
+        }
         Kind::Int { .. } => (0..1i128 << bits).contains(&value),
         _ => true,
     }
@@ -276,11 +321,13 @@ pub fn can_cast(from: Ty, to: Ty) -> bool {
 
 /// The letter of a type.
 pub fn letter(ty: Ty) -> u8 {
-    match ty.as_time() {
-        Some((delta, _)) => return if delta { b'm' } else { b'M' },
-        None => {}
+    if let Some((delta, _)) = ty.as_time() {
+        return if delta { b'm' } else { b'M' };
     }
-    *b"?bhilBHILefFD".iter().find(|&&l| dtype(l) == ty.strong()).unwrap_or(&b'd')
+    *b"?bhilBHILefFD"
+        .iter()
+        .find(|&&l| dtype(l) == ty.strong())
+        .unwrap_or(&b'd')
 }
 
 /// `np.can_cast(from, letter, "safe")`.
@@ -292,10 +339,23 @@ fn is_safe(from: Ty, letter: u8) -> bool {
         (_, Kind::Time { delta, .. }) => *delta && from.is_integral(),
         (Kind::Bool, _) => true,
         (Kind::Int { .. }, _) if letter == b'e' => from.bits() == 8,
-        (Kind::Int { signed: false, bits: a, .. }, Kind::Int { signed: true, bits: b, .. }) => a < b,
+        (
+            Kind::Int {
+                signed: false,
+                bits: a,
+                ..
+            },
+            Kind::Int {
+                signed: true,
+                bits: b,
+                ..
+            },
+        ) => a < b,
         (Kind::Int { signed: true, .. }, Kind::Int { signed: false, .. }) => false,
         (Kind::Int { bits: a, .. }, Kind::Int { bits: b, .. }) => a <= b,
-        (Kind::Int { bits, .. }, Kind::Float { .. } | Kind::Complex { .. }) => *bits <= 16 || to.part().bits() == 64,
+        (Kind::Int { bits, .. }, Kind::Float { .. } | Kind::Complex { .. }) => {
+            *bits <= 16 || to.part().bits() == 64
+        }
         (Kind::Float { bits: a, .. }, Kind::Float { bits: b, .. }) => a <= b,
         (Kind::Float { bits, .. }, Kind::Complex { .. }) => u32::from(*bits) <= to.part().bits(),
         (Kind::Complex { bits: a, .. }, Kind::Complex { bits: b, .. }) => a <= b,
@@ -321,16 +381,34 @@ mod tests {
 
     fn outputs(name: &str, types: &[Ty]) -> String {
         let row = by_name(name).unwrap_or_else(|| panic!("no row {name}"));
-        let operands: Vec<Operand> = types.iter().map(|&ty| Operand { ty, known: None, is_array: !ty.is_weak() }).collect();
+        let operands: Vec<Operand> = types
+            .iter()
+            .map(|&ty| Operand {
+                ty,
+                known: None,
+                is_array: !ty.is_weak(),
+            })
+            .collect();
         match resolve(row, &operands, None) {
-            Ok(found) => found.outputs.iter().map(|t| format!("{t} ")).collect::<String>().trim_end().to_owned(),
+            Ok(found) => found
+                .outputs
+                .iter()
+                .map(|t| format!("{t} "))
+                .collect::<String>()
+                .trim_end()
+                .to_owned(),
             Err(refusal) => format!("{refusal:?}"),
         }
     }
 
     #[test]
     fn loops_are_picked_as_numpy_does() {
-        let (i1, u1, i8, u8) = (Ty::int(8, true), Ty::int(8, false), Ty::int(64, true), Ty::int(64, false));
+        let (i1, u1, i8, u8) = (
+            Ty::int(8, true),
+            Ty::int(8, false),
+            Ty::int(64, true),
+            Ty::int(64, false),
+        );
         let (f4, f8) = (Ty::float(32), Ty::float(64));
         assert_eq!(outputs("add", &[i1, u1]), "int16");
         assert_eq!(outputs("add", &[i8, u8]), "float64");
@@ -345,7 +423,10 @@ mod tests {
         assert_eq!(outputs("divide", &[i1, i1]), "float64");
         assert_eq!(outputs("sin", &[i1]), "float16");
         assert_eq!(outputs("add", &[Ty::float(16), Ty::py_float()]), "float16");
-        assert_eq!(outputs("add", &[Ty::float(16), Ty::int(16, true)]), "float32");
+        assert_eq!(
+            outputs("add", &[Ty::float(16), Ty::int(16, true)]),
+            "float32"
+        );
         assert_eq!(outputs("sin", &[Ty::int(16, true)]), "float32");
         assert_eq!(outputs("sin", &[Ty::py_int()]), "float64");
         assert_eq!(outputs("signbit", &[i1]), "bool");
@@ -357,26 +438,56 @@ mod tests {
 
     #[test]
     fn dates_and_durations_meet_in_the_finer_unit() {
-        let (day, seconds, months) = (Ty::time(false, Unit::Day), Ty::time(true, Unit::Second), Ty::time(true, Unit::Month));
+        let (day, seconds, months) = (
+            Ty::time(false, Unit::Day),
+            Ty::time(true, Unit::Second),
+            Ty::time(true, Unit::Month),
+        );
         assert_eq!(outputs("add", &[day, seconds]), "datetime64[s]");
         assert_eq!(outputs("subtract", &[day, day]), "timedelta64[D]");
         assert_eq!(outputs("add", &[day, day]), "NoLoop");
         assert_eq!(outputs("add", &[day, Ty::py_int()]), "datetime64[D]");
         assert_eq!(outputs("add", &[day, Ty::py_float()]), "NoLoop");
         assert_eq!(outputs("add", &[day, months]), "Units");
-        assert_eq!(outputs("multiply", &[seconds, Ty::int(8, true)]), "timedelta64[s]");
+        assert_eq!(
+            outputs("multiply", &[seconds, Ty::int(8, true)]),
+            "timedelta64[s]"
+        );
         assert_eq!(outputs("divide", &[seconds, seconds]), "float64");
-        assert_eq!(outputs("divmod", &[seconds, seconds]), "int64 timedelta64[s]");
+        assert_eq!(
+            outputs("divmod", &[seconds, seconds]),
+            "int64 timedelta64[s]"
+        );
         assert_eq!(outputs("isnat", &[Ty::int(64, true)]), "NoLoop");
     }
 
     #[test]
     fn a_wanted_type_is_given() {
         let row = by_name("add").expect("a row");
-        let operands = [Operand { ty: Ty::int(64, true), known: None, is_array: true }, Operand { ty: Ty::py_int(), known: Some(3), is_array: false }];
-        assert_eq!(resolve(row, &operands, Some(Ty::float(32))).map(|l| l.inputs[0]), Ok(Ty::float(32)));
-        assert_eq!(resolve(row, &operands, Some(Ty::int(8, true))).map(|l| l.inputs[0]), Ok(Ty::int(8, true)));
-        assert_eq!(resolve(row, &operands, Some(Ty::bool())).err(), Some(Refusal::NoLoop));
+        let operands = [
+            Operand {
+                ty: Ty::int(64, true),
+                known: None,
+                is_array: true,
+            },
+            Operand {
+                ty: Ty::py_int(),
+                known: Some(3),
+                is_array: false,
+            },
+        ];
+        assert_eq!(
+            resolve(row, &operands, Some(Ty::float(32))).map(|l| l.inputs[0]),
+            Ok(Ty::float(32))
+        );
+        assert_eq!(
+            resolve(row, &operands, Some(Ty::int(8, true))).map(|l| l.inputs[0]),
+            Ok(Ty::int(8, true))
+        );
+        assert_eq!(
+            resolve(row, &operands, Some(Ty::bool())).err(),
+            Some(Refusal::NoLoop)
+        );
     }
 
     #[test]
@@ -386,8 +497,19 @@ mod tests {
             names.extend(row.names.iter().copied());
             for (inputs, outputs) in row.each_loop() {
                 assert_eq!(inputs.len(), row.operands(), "{}", row.name());
-                assert!(outputs.is_empty() || outputs.len() == row.results(), "{}", row.name());
-                assert!(inputs.iter().chain(outputs).all(|l| b"?bBhHiIlLefdFDmM".contains(l)), "{}", row.name());
+                assert!(
+                    outputs.is_empty() || outputs.len() == row.results(),
+                    "{}",
+                    row.name()
+                );
+                assert!(
+                    inputs
+                        .iter()
+                        .chain(outputs)
+                        .all(|l| b"?bBhHiIlLefdFDmM".contains(l)),
+                    "{}",
+                    row.name()
+                );
             }
         }
         let count = names.len();

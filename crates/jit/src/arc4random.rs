@@ -16,6 +16,8 @@ extern "C" fn arc4random() -> u32 {
         return u32::from_ne_bytes(bytes);
     }
     // No entropy (an old kernel, a filter on system calls): different names are all LLVM needs.
-    let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos());
+    let now = SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |time| time.subsec_nanos());
     now.wrapping_mul(0x9E37_79B9) ^ std::process::id()
 }

@@ -587,14 +587,7 @@ impl ArrayPlan {
                 memory::owner_release(buffer);
                 return base;
             }
-            numpy().view(
-                self.item.descr,
-                data,
-                shape,
-                strides,
-                !self.readonly,
-                base,
-            )
+            numpy().view(self.item.descr, data, shape, strides, !self.readonly, base)
         }
     }
 

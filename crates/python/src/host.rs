@@ -231,7 +231,9 @@ impl<'py> PyHost<'py> {
 fn is_changeable(ty: Ty) -> bool {
     match ty.kind() {
         Kind::List(_) | Kind::Record(_) | Kind::Chars { .. } => true,
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().any(|&item| is_changeable(item)),
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+            items.iter().any(|&item| is_changeable(item))
+        }
         _ => false,
     }
 }

@@ -18,7 +18,6 @@ use crate::dtypes;
 use crate::layouts::{HEADER, class, field};
 use crate::num::Num;
 
-
 pub const C_CONTIGUOUS: c_int = 0x1;
 pub const F_CONTIGUOUS: c_int = 0x2;
 pub const ALIGNED: c_int = 0x100;

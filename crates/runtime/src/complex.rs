@@ -542,11 +542,7 @@ pub fn pow_numpy(a: Complex, b: Complex) -> Complex {
         return Complex::ONE;
     }
     if a.re == 0.0 && a.im == 0.0 {
-        return if b.re > 0.0 {
-            c(0.0, 0.0)
-        } else {
-            c(NAN, NAN)
-        };
+        return if b.re > 0.0 { c(0.0, 0.0) } else { c(NAN, NAN) };
     }
     if b.im == 0.0 && b.re.abs() < 100.0 && b.re == b.re.trunc() {
         // Without a factor 1, which is nan for infinities.

@@ -295,7 +295,9 @@ pub unsafe extern "C" fn error_trace(error: *mut Error, location: *mut c_void) {
     if let Some(error) = unsafe { error.as_mut() } {
         error.trace.push(location.cast());
         if error.trace.len() == MOST_PLACES {
-            error.trace.drain(MOST_PLACES / 4..MOST_PLACES - MOST_PLACES / 4);
+            error
+                .trace
+                .drain(MOST_PLACES / 4..MOST_PLACES - MOST_PLACES / 4);
         }
     }
 }
@@ -332,7 +334,9 @@ pub fn set_match_hook(hook: MatchHook) -> bool {
 /// `error` is null or comes from this crate; `class` is an exception class.
 pub unsafe extern "C" fn error_matches(error: *mut Error, class: *mut c_void) -> u8 {
     // SAFETY: as promised.
-    let Some(error) = (unsafe { error.as_ref() }) else { return 0 };
+    let Some(error) = (unsafe { error.as_ref() }) else {
+        return 0;
+    };
     u8::from(match MATCH.get() {
         Some(hook) => hook(error, class),
         None => error.class == class,
@@ -376,9 +380,13 @@ mod tests {
             unsafe { error_trace(error, ptr::without_provenance_mut(place)) };
         }
         // SAFETY: a live error.
-        let places: Vec<usize> = unsafe { (*error).trace.iter().map(|place| place.addr()).collect() };
+        let places: Vec<usize> =
+            unsafe { (*error).trace.iter().map(|place| place.addr()).collect() };
         assert!(places.len() < MOST_PLACES && places.is_sorted());
-        assert_eq!((places[0], places[MOST_PLACES / 4 - 1]), (1, MOST_PLACES / 4));
+        assert_eq!(
+            (places[0], places[MOST_PLACES / 4 - 1]),
+            (1, MOST_PLACES / 4)
+        );
         assert_eq!(places.last(), Some(&count));
         // SAFETY: not used again.
         unsafe { error_drop(error) };

@@ -81,7 +81,10 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
 /// Greatest common divisor of the magnitudes. The one result that does not fit, 2**63 (from the
 /// smallest integer and itself or 0), comes out as the smallest integer.
 pub extern "C" fn gcd(a: i64, b: i64) -> i64 {
-    ugcd(a.unsigned_abs().cast_signed(), b.unsigned_abs().cast_signed())
+    ugcd(
+        a.unsigned_abs().cast_signed(),
+        b.unsigned_abs().cast_signed(),
+    )
 }
 
 /// The same of unsigned numbers, by Stein's binary algorithm.

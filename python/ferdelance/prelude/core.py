@@ -1,6 +1,6 @@
 """Builtins and array methods that are compositions of simpler ones.
 
-A function here is what the builtin of its name compiles to (see the prelude module of the compiler).
+A function here is what the builtin of its name compiles to (see the compiler's prelude module).
 All of it also runs under CPython.
 """
 

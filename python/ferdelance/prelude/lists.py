@@ -1,7 +1,8 @@
 """Lists: what is made of simpler operations on them, and builtins that go through sequences.
 
-A function `list_index` here is what the method `index` of lists compiles to, `builtins_min` what the
-builtin does; the compiler's `infer::list` says which others it calls. All of it also runs under CPython.
+A function `list_index` here is what the method `index` of lists compiles to, `builtins_min` what
+the builtin does; the compiler's `infer::list` says which others it calls. All of it also runs under
+CPython.
 """
 
 

@@ -27,7 +27,9 @@ def _float(dtype):
     return (np.empty(0, dtype) / 1).dtype
 
 
-def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None):
+def numpy_mean(
+    a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None
+):
     """np.mean: the sum over the number of elements, in floating point."""
     a = np.asarray(a)
     if dtype is None and a.dtype == np.float16:
@@ -51,7 +53,9 @@ def numpy_mean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "liter
     return out
 
 
-def numpy_var(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
+def numpy_var(
+    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None
+):
     """np.var: the mean of the squared distances from the mean; divided by N - ddof."""
     a = np.asarray(a)
     mean = numpy_mean(a, axis, dtype, None, True, where)
@@ -75,7 +79,9 @@ def numpy_var(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims:
     return out
 
 
-def numpy_std(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
+def numpy_std(
+    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None
+):
     """np.std: the square root of the variance."""
     std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where))
     if out is None:
@@ -93,17 +99,35 @@ def numpy_ptp(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     return out
 
 
-def array_mean(array, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None):
+def array_mean(
+    array, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False, where=None
+):
     """array.mean()"""
     return numpy_mean(array, axis, dtype, out, keepdims, where)
 
 
-def array_var(array, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
+def array_var(
+    array,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims: "literal" = False,
+    where=None,
+):
     """array.var()"""
     return numpy_var(array, axis, dtype, out, ddof, keepdims, where)
 
 
-def array_std(array, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None):
+def array_std(
+    array,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims: "literal" = False,
+    where=None,
+):
     """array.std()"""
     return numpy_std(array, axis, dtype, out, ddof, keepdims, where)
 
@@ -113,7 +137,13 @@ def array_ptp(array, axis: "literal" = None, out=None, keepdims: "literal" = Fal
     return numpy_ptp(array, axis, out, keepdims)
 
 
-def numpy_average(a, axis: "literal" = None, weights=None, returned: "literal" = False, keepdims: "literal" = False):
+def numpy_average(
+    a,
+    axis: "literal" = None,
+    weights=None,
+    returned: "literal" = False,
+    keepdims: "literal" = False,
+):
     """np.average: the mean, with weights of the shape of the array."""
     a = np.asarray(a)
     if weights is None:
@@ -151,7 +181,9 @@ def numpy_nanmean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "li
     return out
 
 
-def numpy_nanvar(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False):
+def numpy_nanvar(
+    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False
+):
     """np.nanvar: the variance of what is not NaN."""
     known = ~np.isnan(a)
     distance = np.where(known, a - numpy_nanmean(a, axis, None, None, True), 0)
@@ -164,7 +196,9 @@ def numpy_nanvar(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdi
     return out
 
 
-def numpy_nanstd(a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False):
+def numpy_nanstd(
+    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False
+):
     """np.nanstd: the square root of the variance of what is not NaN."""
     std = np.sqrt(numpy_nanvar(a, axis, dtype, None, ddof, keepdims))
     if out is None:
@@ -197,7 +231,7 @@ def numpy_cumsum(a, axis: "literal" = None, dtype=None, out=None):
 
 
 def numpy_cumprod(a, axis: "literal" = None, dtype=None, out=None):
-    """np.cumprod: the products of all elements up to each, along an axis or of the flattened array."""
+    """np.cumprod: products of all elements up to each, along an axis or of the flattened array."""
     if axis is None:
         source = np.ravel(a)
         products = np.empty(source.size, np.prod(source[:0], dtype=dtype).dtype)

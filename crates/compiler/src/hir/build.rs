@@ -31,8 +31,8 @@ use rustc_hash::FxHashMap;
 use self::scopes::{Meaning, ScopeId, Scopes, Sym, Var};
 use self::ssa::{ENTRY, Graph};
 use super::{
-    BlockId, Capture, CaptureKind, FuncId, Function, Literal, Module, Name, Op, Param, ParamKind, Scope,
-    Terminator, Value,
+    BlockId, Capture, CaptureKind, FuncId, Function, Literal, Module, Name, Op, Param, ParamKind,
+    Scope, Terminator, Value,
 };
 use crate::diag::{Code, Diagnostic, Result};
 use crate::source::{Source, Span};
@@ -113,7 +113,8 @@ pub(crate) fn module(origin: &Origin<'_>, top: &[(Definition<'_>, &str)]) -> Res
             made: FxHashMap::default(),
             depth: 0,
         };
-        let function = Builder::function(&mut shared, definition, Scopes::ROOT, qualname.into(), &[])?;
+        let function =
+            Builder::function(&mut shared, definition, Scopes::ROOT, qualname.into(), &[])?;
         functions = shared.functions;
         functions[i] = Some(function);
     }
@@ -297,7 +298,11 @@ impl<'s, 'a> Builder<'s, 'a> {
             ));
         };
         for p in &parameters.posonlyargs {
-            add(&p.parameter, ParamKind::PositionalOnly, p.default.as_deref());
+            add(
+                &p.parameter,
+                ParamKind::PositionalOnly,
+                p.default.as_deref(),
+            );
         }
         for p in &parameters.args {
             add(&p.parameter, ParamKind::Positional, p.default.as_deref());
@@ -537,7 +542,11 @@ impl<'s, 'a> Builder<'s, 'a> {
     fn check(&mut self, var: Var, value: Value, range: TextRange) -> Value {
         let scope = self.shared.scopes.vars[var.0 as usize].scope;
         let is_local = self.shared.scopes.function_of(scope) == self.function;
-        let op = if is_local { Op::CheckBound } else { Op::CheckFree };
+        let op = if is_local {
+            Op::CheckBound
+        } else {
+            Op::CheckFree
+        };
         self.emit(op(value, self.var_name(var)), range)
     }
 

@@ -180,7 +180,11 @@ pub enum Terminator {
     Missing,
     Jump(Target),
     /// `cond` is the result of [`Op::Truth`] or [`Op::IterMore`].
-    Branch { cond: Value, then: Target, other: Target },
+    Branch {
+        cond: Value,
+        then: Target,
+        other: Target,
+    },
     Return(Value),
     /// `raise exc` (an instance or a class).
     Raise(Value),
@@ -293,7 +297,11 @@ pub enum Op {
     SetItem(Value, Value, Value),
     DelItem(Value, Value),
     /// `callee(args, **keywords)`; a keyword without a name is `**value`.
-    Call { callee: Value, args: Vec<Arg>, keywords: Vec<(Option<Name>, Value)> },
+    Call {
+        callee: Value,
+        args: Vec<Arg>,
+        keywords: Vec<(Option<Name>, Value)>,
+    },
 
     /// `iter(x)`: the first state of an iterator. Iterators are values; `IterNext` makes the next state.
     Iter(Value),
@@ -304,12 +312,21 @@ pub enum Op {
 
     /// Checks that `x` can be unpacked into `before` items, (with `star`) a list, and `after` items,
     /// and gives the sequence that `UnpackItem` takes items of.
-    Unpack { value: Value, before: u32, star: bool, after: u32 },
+    Unpack {
+        value: Value,
+        before: u32,
+        star: bool,
+        after: u32,
+    },
     /// Item `index` of the result of `Unpack` (the star's list is the item after `before`).
     UnpackItem(Value, u32),
 
     /// An inner function with its captured values and the values of its defaults.
-    Closure { function: FuncId, captures: Vec<Value>, defaults: Vec<Value> },
+    Closure {
+        function: FuncId,
+        captures: Vec<Value>,
+        defaults: Vec<Value>,
+    },
     /// A mutable variable shared with inner functions, empty at first.
     NewCell(Name),
     /// Whether something was assigned to it.
@@ -505,12 +522,18 @@ impl Op {
                     }
                 }
             }),
-            Op::Call { callee, args, keywords } => {
+            Op::Call {
+                callee,
+                args,
+                keywords,
+            } => {
                 arg(&Arg::Plain(*callee));
                 args.iter().for_each(&mut arg);
                 keywords.iter().for_each(|(_, v)| f(*v));
             }
-            Op::Closure { captures, defaults, .. } => captures.iter().chain(defaults).for_each(|v| f(*v)),
+            Op::Closure {
+                captures, defaults, ..
+            } => captures.iter().chain(defaults).for_each(|v| f(*v)),
         }
     }
 

@@ -11,14 +11,23 @@ pub struct AbsVal {
 }
 
 impl AbsVal {
-    pub const BOTTOM: AbsVal = AbsVal { ty: None, constant: None };
+    pub const BOTTOM: AbsVal = AbsVal {
+        ty: None,
+        constant: None,
+    };
 
     pub fn of(ty: Ty) -> AbsVal {
-        AbsVal { ty: Some(ty), constant: None }
+        AbsVal {
+            ty: Some(ty),
+            constant: None,
+        }
     }
 
     pub fn constant(ty: Ty, constant: Const) -> AbsVal {
-        AbsVal { ty: Some(ty), constant: Some(constant) }
+        AbsVal {
+            ty: Some(ty),
+            constant: Some(constant),
+        }
     }
 
     /// A Python literal's value.
@@ -32,12 +41,26 @@ impl AbsVal {
             Const::Complex(..) => Ty::py_complex(),
             Const::Str(_) => Ty::str(),
             Const::Tuple(items) => {
-                let types: Option<Vec<Ty>> = items.iter().map(|c| AbsVal::literal(c.clone()).ty).collect();
-                return AbsVal { ty: types.map(|t| Ty::tuple(&t)), constant: Some(constant) };
+                let types: Option<Vec<Ty>> = items
+                    .iter()
+                    .map(|c| AbsVal::literal(c.clone()).ty)
+                    .collect();
+                return AbsVal {
+                    ty: types.map(|t| Ty::tuple(&t)),
+                    constant: Some(constant),
+                };
             }
-            Const::Array(_) | Const::Object(_) => return AbsVal { ty: None, constant: Some(constant) },
+            Const::Array(_) | Const::Object(_) => {
+                return AbsVal {
+                    ty: None,
+                    constant: Some(constant),
+                };
+            }
         };
-        AbsVal { ty: Some(ty), constant: Some(constant) }
+        AbsVal {
+            ty: Some(ty),
+            constant: Some(constant),
+        }
     }
 
     pub fn bool(value: bool) -> AbsVal {
@@ -83,13 +106,20 @@ impl AbsVal {
     /// The join; `Err` with both types when they have nothing in common.
     pub fn join(&self, other: &AbsVal) -> Result<AbsVal, (Ty, Ty)> {
         let (Some(a), Some(b)) = (self.ty, other.ty) else {
-            return Ok(if self.ty.is_none() { other.clone() } else { self.clone() });
+            return Ok(if self.ty.is_none() {
+                other.clone()
+            } else {
+                self.clone()
+            });
         };
         let ty = join::join(a, b).ok_or((a, b))?;
         let constant = match (&self.constant, &other.constant) {
             (Some(x), Some(y)) if x.same(y) && a.strong() == b.strong() => Some(x.clone()),
             _ => None,
         };
-        Ok(AbsVal { ty: Some(ty), constant })
+        Ok(AbsVal {
+            ty: Some(ty),
+            constant,
+        })
     }
 }

@@ -6,16 +6,49 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::{Name, Value};
 use crate::host::Const;
-use crate::types::{ArrayTy, Field, Facet, Kind, Layout, Ty};
+use crate::types::{ArrayTy, Facet, Field, Kind, Layout, Ty};
 
 /// Methods by the kind of their receiver: what `x.name` may be called as.
 pub(super) const NUMBER_METHODS: &[&str] = &[
-    "conjugate", "item", "view", "astype", "conj", "round", "clip", "min", "max", "is_integer", "as_integer_ratio", "bit_count",
+    "conjugate",
+    "item",
+    "view",
+    "astype",
+    "conj",
+    "round",
+    "clip",
+    "min",
+    "max",
+    "is_integer",
+    "as_integer_ratio",
+    "bit_count",
 ];
 const UFUNC_METHODS: &[&str] = &["at", "outer"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
-    "fill", "nonzero", "item", "tolist", "byteswap", "sum", "prod", "min", "max", "any", "all", "argmin", "argmax", "mean", "std", "var", "ptp", "clip", "round",
-    "conj", "conjugate", "dot", "cumsum", "cumprod",
+    "fill",
+    "nonzero",
+    "item",
+    "tolist",
+    "byteswap",
+    "sum",
+    "prod",
+    "min",
+    "max",
+    "any",
+    "all",
+    "argmin",
+    "argmax",
+    "mean",
+    "std",
+    "var",
+    "ptp",
+    "clip",
+    "round",
+    "conj",
+    "conjugate",
+    "dot",
+    "cumsum",
+    "cumprod",
 ];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];
@@ -32,9 +65,15 @@ impl Session<'_> {
             return Ok(found);
         }
         if has_method(ty, name) {
-            return Ok(AbsVal { ty: Some(Ty::new(Kind::Method(ty, (&**name).into()))), constant: None });
+            return Ok(AbsVal {
+                ty: Some(Ty::new(Kind::Method(ty, (&**name).into()))),
+                constant: None,
+            });
         }
-        let error = frame.error(Code::UnknownAttribute, format!("{ty} has no attribute `{name}`"));
+        let error = frame.error(
+            Code::UnknownAttribute,
+            format!("{ty} has no attribute `{name}`"),
+        );
         let known = known_attributes(ty);
         Err(match nearest(name, &known) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -43,13 +82,19 @@ impl Session<'_> {
     }
 
     fn module_attribute(&mut self, frame: &Frame, module: &str, name: &Name) -> Result<AbsVal> {
-        let found = self.host.module(module).and_then(|m| self.host.attribute(m, name));
+        let found = self
+            .host
+            .module(module)
+            .and_then(|m| self.host.attribute(m, name));
         let Some(object) = found else {
             // The prelude runs without the module being imported.
             if frame.module.scope == crate::hir::Scope::Prelude {
                 return Ok(super::builtins::by_name(&format!("{module}.{name}")));
             }
-            return Err(frame.error(Code::UnknownAttribute, format!("module `{module}` has no attribute `{name}`")));
+            return Err(frame.error(
+                Code::UnknownAttribute,
+                format!("module `{module}` has no attribute `{name}`"),
+            ));
         };
         self.describe(object).map_err(|mut e| {
             e.message = format!("`{module}.{name}`: {}", e.message);
@@ -89,7 +134,10 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
                 Some(Const::Tuple(constants)) => constants.get(i).cloned(),
                 _ => None,
             };
-            Some(AbsVal { ty: Some(items[i]), constant })
+            Some(AbsVal {
+                ty: Some(items[i]),
+                constant,
+            })
         }
         Kind::Range(t, step) => match name {
             "start" | "stop" => Some(AbsVal::of(*t)),
@@ -112,7 +160,14 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
                 Some(Const::Tuple(constants)) => constants.get(index).cloned(),
                 _ => None,
             };
-            Some(AbsVal { ty: Some(if parts[index] { Ty::py_int() } else { Ty::none() }), constant })
+            Some(AbsVal {
+                ty: Some(if parts[index] {
+                    Ty::py_int()
+                } else {
+                    Ty::none()
+                }),
+                constant,
+            })
         }
         Kind::Facet(Facet::Ctypes, _) => (name == "data").then(|| AbsVal::of(Ty::py_int())),
         Kind::Facet(Facet::Flags, array) => flag(array.as_array()?, name),
@@ -154,7 +209,14 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
             };
             AbsVal::of(ArrayTy { layout, ..a }.ty())
         }
-        "real" | "imag" if a.dtype.is_complex() => AbsVal::of(ArrayTy { dtype: a.dtype.part(), layout: Layout::A, ..a }.ty()),
+        "real" | "imag" if a.dtype.is_complex() => AbsVal::of(
+            ArrayTy {
+                dtype: a.dtype.part(),
+                layout: Layout::A,
+                ..a
+            }
+            .ty(),
+        ),
         "mT" if a.ndim >= 2 => {
             let mut order: Vec<usize> = (0..usize::from(a.ndim)).collect();
             let n = order.len();
@@ -167,7 +229,15 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
         "ctypes" => AbsVal::of(Ty::new(Kind::Facet(Facet::Ctypes, a.ty()))),
         "real" => AbsVal::of(a.ty()),
         // Nothing but zeros.
-        "imag" => AbsVal::of(ArrayTy { layout: Layout::C, readonly: true, aligned: true, ..a }.ty()),
+        "imag" => AbsVal::of(
+            ArrayTy {
+                layout: Layout::C,
+                readonly: true,
+                aligned: true,
+                ..a
+            }
+            .ty(),
+        ),
         _ => return None,
     })
 }
@@ -177,12 +247,28 @@ fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
     let number = match name {
         "num" => match (t.kind(), t.bits()) {
             (Kind::Bool, _) => 0,
-            (Kind::Int { signed, .. }, bits) => 2 * i128::from(bits.trailing_zeros() - 3) + if *signed { 1 } else { 2 },
-            (Kind::Float { .. }, bits) => match bits { 16 => 23, 32 => 11, _ => 12 },
-            (Kind::Complex { .. }, bits) => if bits == 64 { 14 } else { 15 },
+            (Kind::Int { signed, .. }, bits) => {
+                2 * i128::from(bits.trailing_zeros() - 3) + if *signed { 1 } else { 2 }
+            }
+            (Kind::Float { .. }, bits) => match bits {
+                16 => 23,
+                32 => 11,
+                _ => 12,
+            },
+            (Kind::Complex { .. }, bits) => {
+                if bits == 64 {
+                    14
+                } else {
+                    15
+                }
+            }
             _ => return None,
         },
-        "alignment" => i128::from(if t.is_complex() { t.itemsize() / 2 } else { t.itemsize() }),
+        "alignment" => i128::from(if t.is_complex() {
+            t.itemsize() / 2
+        } else {
+            t.itemsize()
+        }),
         _ => return None,
     };
     Some(Const::Int(number))
@@ -192,7 +278,9 @@ fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
 fn flag(a: ArrayTy, name: &str) -> Option<AbsVal> {
     Some(match name {
         "contiguous" | "c_contiguous" if a.layout == Layout::C => AbsVal::bool(true),
-        "f_contiguous" if a.layout == Layout::F || a.layout == Layout::C && a.ndim <= 1 => AbsVal::bool(true),
+        "f_contiguous" if a.layout == Layout::F || a.layout == Layout::C && a.ndim <= 1 => {
+            AbsVal::bool(true)
+        }
         "contiguous" | "c_contiguous" | "f_contiguous" => AbsVal::of(Ty::bool()),
         "writeable" => AbsVal::bool(!a.readonly),
         "aligned" => AbsVal::bool(a.aligned),
@@ -218,10 +306,15 @@ fn has_method(ty: Ty, name: &str) -> bool {
 }
 
 fn known_attributes(ty: Ty) -> Vec<String> {
-    const ALL: [&str; 12] =
-        ["real", "imag", "shape", "strides", "size", "nbytes", "ndim", "itemsize", "dtype", "T", "start", "stop"];
-    let mut out: Vec<String> =
-        ALL.iter().filter(|n| plain_attribute(&AbsVal::of(ty), ty, n).is_some()).map(ToString::to_string).collect();
+    const ALL: [&str; 12] = [
+        "real", "imag", "shape", "strides", "size", "nbytes", "ndim", "itemsize", "dtype", "T",
+        "start", "stop",
+    ];
+    let mut out: Vec<String> = ALL
+        .iter()
+        .filter(|n| plain_attribute(&AbsVal::of(ty), ty, n).is_some())
+        .map(ToString::to_string)
+        .collect();
     if let Some(record) = ty.as_array().map_or(ty, |a| a.dtype).as_record() {
         out.extend(record.fields.iter().map(|f| f.name.to_string()));
     }

@@ -35,10 +35,10 @@ impl Session<'_> {
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Resolved> {
-        if let Some(rest) = name.strip_prefix("numpy.") {
-            if let Some(found) = self.call_numpy(frame, rest, &args, &keywords)? {
-                return Ok(found);
-            }
+        if let Some(rest) = name.strip_prefix("numpy.")
+            && let Some(found) = self.call_numpy(frame, rest, &args, &keywords)?
+        {
+            return Ok(found);
         }
         // Builtins that arrays have as operators.
         let row = match name {
@@ -46,13 +46,23 @@ impl Session<'_> {
             "builtins.divmod" => ufunc::by_name("divmod"),
             _ => None,
         };
-        if let Some(row) = row.filter(|_| args.iter().any(|a| a.ty().as_array().is_some() || a.ty().is_time())) {
+        if let Some(row) = row.filter(|_| {
+            args.iter()
+                .any(|a| a.ty().as_array().is_some() || a.ty().is_time())
+        }) {
             return self.call_ufunc(frame, row, &args, &keywords);
         }
-        if keywords.is_empty() {
-            if let Some((value, what)) = self.known(frame, name, &args)? {
-                return Ok((value, Resolution::Intrinsic { what, args, keywords }));
-            }
+        if keywords.is_empty()
+            && let Some((value, what)) = self.known(frame, name, &args)?
+        {
+            return Ok((
+                value,
+                Resolution::Intrinsic {
+                    what,
+                    args,
+                    keywords,
+                },
+            ));
         }
         let types = signature(&args.iter().map(ArgRef::ty).collect::<Vec<_>>());
         let known = is_known(name);
@@ -61,21 +71,35 @@ impl Session<'_> {
         }
         let shown = name.strip_prefix("builtins.").unwrap_or(name);
         Err(if known {
-            frame.error(Code::BadArguments, format!("{shown}() does not take {types}"))
+            frame.error(
+                Code::BadArguments,
+                format!("{shown}() does not take {types}"),
+            )
         } else {
             frame
-                .error(Code::UnsupportedFunction, format!("`{shown}` cannot be compiled yet"))
+                .error(
+                    Code::UnsupportedFunction,
+                    format!("`{shown}` cannot be compiled yet"),
+                )
                 .note(format!("it was called with {types}"))
                 .help("call it outside of the compiled function, or write what it does with loops")
         })
     }
 
     /// A builtin function on these arguments; `None` if it is not one of those below or takes others.
-    fn known(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<(AbsVal, Intrinsic)>> {
+    fn known(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+    ) -> Result<Option<(AbsVal, Intrinsic)>> {
         if let Some(found) = real_or_complex(name, args) {
             return Ok(Some(found));
         }
-        if let Some(rest) = name.strip_prefix("operator.").or_else(|| name.strip_prefix("_operator.")) {
+        if let Some(rest) = name
+            .strip_prefix("operator.")
+            .or_else(|| name.strip_prefix("_operator."))
+        {
             return self.operator(frame, rest, args);
         }
         let weak_int = Ty::py_int();
@@ -83,17 +107,30 @@ impl Session<'_> {
         let scalar = |t: &Ty| t.is_scalar();
         Ok(Some(match (name, &types[..]) {
             ("builtins.len", [t]) => match t.kind() {
-                Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
-                    (AbsVal::literal(Const::Int(items.len() as i128)), Intrinsic::Known)
-                }
-                Kind::Record(record) => (AbsVal::literal(Const::Int(record.fields.len() as i128)), Intrinsic::Known),
+                Kind::Tuple(items) | Kind::NamedTuple(_, items) => (
+                    AbsVal::literal(Const::Int(items.len() as i128)),
+                    Intrinsic::Known,
+                ),
+                Kind::Record(record) => (
+                    AbsVal::literal(Const::Int(record.fields.len() as i128)),
+                    Intrinsic::Known,
+                ),
                 Kind::Dtype(item) if item.as_record().is_some() => {
                     let count = item.as_record().map_or(0, |r| r.fields.len());
                     (AbsVal::literal(Const::Int(count as i128)), Intrinsic::Known)
                 }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
-                Kind::Chars { .. } | Kind::Str | Kind::List(_) | Kind::Range(..) | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
-                _ => return Err(frame.error(Code::BadArguments, format!("a value of type {t} has no len()"))),
+                Kind::Chars { .. }
+                | Kind::Str
+                | Kind::List(_)
+                | Kind::Range(..)
+                | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
+                _ => {
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("a value of type {t} has no len()"),
+                    ));
+                }
             },
             ("builtins.abs", [t]) if t.is_scalar() => (AbsVal::of(absolute(*t)), Intrinsic::Abs),
             ("builtins.min" | "builtins.max", _) => {
@@ -101,54 +138,118 @@ impl Session<'_> {
                     [t] => t.tuple_items().map(<[Ty]>::to_vec),
                     several => Some(several.to_vec()),
                 };
-                let Some(items) = items.filter(|i| !i.is_empty() && (i.iter().all(|t| t.is_scalar() && !t.is_complex()) || i.iter().all(|t| t.is_time()))) else {
+                let Some(items) = items.filter(|i| {
+                    !i.is_empty()
+                        && (i.iter().all(|t| t.is_scalar() && !t.is_complex())
+                            || i.iter().all(|t| t.is_time()))
+                }) else {
                     return Ok(None);
                 };
-                if items[1..].iter().any(|t| join::join(items[0], *t).is_none()) {
+                if items[1..]
+                    .iter()
+                    .any(|t| join::join(items[0], *t).is_none())
+                {
                     return Ok(None);
                 }
-                let joined = items[1..].iter().try_fold(items[0], |t, u| join::join(t, *u));
-                (AbsVal { ty: joined, constant: None }, Intrinsic::MinMax { max: name.ends_with("max") })
+                let joined = items[1..]
+                    .iter()
+                    .try_fold(items[0], |t, u| join::join(t, *u));
+                (
+                    AbsVal {
+                        ty: joined,
+                        constant: None,
+                    },
+                    Intrinsic::MinMax {
+                        max: name.ends_with("max"),
+                    },
+                )
             }
-            ("builtins.round", [t]) if t.is_integral() => (AbsVal::of(promoted_int(*t)), Intrinsic::Convert(promoted_int(*t))),
+            ("builtins.round", [t]) if t.is_integral() => (
+                AbsVal::of(promoted_int(*t)),
+                Intrinsic::Convert(promoted_int(*t)),
+            ),
             ("builtins.round", [t]) if t.is_float() => (AbsVal::of(weak_int), Intrinsic::RoundInt),
-            ("builtins.round", [t, n]) if t.is_float() && n.is_integral() => (AbsVal::of(*t), Intrinsic::RoundDigits),
+            ("builtins.round", [t, n]) if t.is_float() && n.is_integral() => {
+                (AbsVal::of(*t), Intrinsic::RoundDigits)
+            }
             ("builtins.divmod", [a, b]) if scalar(a) && scalar(b) => {
                 let quotient = promote::binary(BinaryOp::FloorDiv, *a, *b);
                 let Some(t) = quotient else { return Ok(None) };
                 (AbsVal::of(Ty::tuple(&[t, t])), Intrinsic::DivMod)
             }
-            ("builtins.pow", [_, _]) => {
-                (self.binary(frame, BinaryOp::Pow, &args[0].abs, &args[1].abs)?, Intrinsic::Binary(BinaryOp::Pow))
-            }
+            ("builtins.pow", [_, _]) => (
+                self.binary(frame, BinaryOp::Pow, &args[0].abs, &args[1].abs)?,
+                Intrinsic::Binary(BinaryOp::Pow),
+            ),
             ("builtins.hash", [t]) if hashable(*t) => (AbsVal::of(weak_int), Intrinsic::Hash),
-            ("builtins.str", [t]) if t.is_scalar() && !t.is_half() || t.is_str() || matches!(t.kind(), Kind::Chars { unicode: true, .. }) => (AbsVal::of(Ty::str()), Intrinsic::Str),
+            ("builtins.str", [t])
+                if t.is_scalar() && !t.is_half()
+                    || t.is_str()
+                    || matches!(t.kind(), Kind::Chars { unicode: true, .. }) =>
+            {
+                (AbsVal::of(Ty::str()), Intrinsic::Str)
+            }
             ("builtins.str", []) => (AbsVal::literal(Const::Str("".into())), Intrinsic::Known),
-            ("builtins.repr", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => (AbsVal::of(Ty::str()), Intrinsic::Repr),
+            ("builtins.repr", [t]) if t.is_scalar() && !t.is_half() || t.is_str() => {
+                (AbsVal::of(Ty::str()), Intrinsic::Repr)
+            }
             ("builtins.bool", [_]) => (truth(frame, &args[0].abs)?, Intrinsic::Truth),
             ("builtins.print", _) => {
                 if let Some(bad) = types.iter().find(|t| !printable(**t)) {
-                    return Err(frame.error(Code::BadArguments, format!("print() of a value of type {bad} cannot be compiled yet")));
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("print() of a value of type {bad} cannot be compiled yet"),
+                    ));
                 }
                 (AbsVal::literal(Const::None), Intrinsic::Print)
             }
             ("builtins.range" | "ferdelance.prange", [_] | [_, _] | [_, _, _]) => {
                 if let Some(bad) = types.iter().find(|t| !t.is_integral()) {
-                    return Err(frame.error(Code::BadArguments, format!("range() takes integers, not {bad}")));
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("range() takes integers, not {bad}"),
+                    ));
                 }
-                let unsigned = types.iter().all(|t| matches!(t.kind(), Kind::Int { signed: false, bits: 64, .. }));
-                let item = if unsigned { Ty::int(64, false).weak() } else { weak_int };
-                let step = if types.len() == 3 { args[2].abs.as_int().filter(|s| *s != 0) } else { Some(1) };
-                (AbsVal::of(Ty::new(Kind::Range(item, step))), Intrinsic::Range)
+                let unsigned = types.iter().all(|t| {
+                    matches!(
+                        t.kind(),
+                        Kind::Int {
+                            signed: false,
+                            bits: 64,
+                            ..
+                        }
+                    )
+                });
+                let item = if unsigned {
+                    Ty::int(64, false).weak()
+                } else {
+                    weak_int
+                };
+                let step = if types.len() == 3 {
+                    args[2].abs.as_int().filter(|s| *s != 0)
+                } else {
+                    Some(1)
+                };
+                (
+                    AbsVal::of(Ty::new(Kind::Range(item, step))),
+                    Intrinsic::Range,
+                )
             }
             ("builtins.slice", [_] | [_, _] | [_, _, _]) => {
                 let part = |i: usize| args.get(i).map(|a| &a.abs);
-                let parts = if args.len() == 1 { [None, part(0), None] } else { [part(0), part(1), part(2)] };
+                let parts = if args.len() == 1 {
+                    [None, part(0), None]
+                } else {
+                    [part(0), part(1), part(2)]
+                };
                 (super::op::slice_of(frame, parts)?, Intrinsic::Slice)
             }
             ("builtins.enumerate", [t] | [t, _]) => {
                 self.check_iterable(frame, *t)?;
-                (AbsVal::of(Ty::new(Kind::Enumerate(*t))), Intrinsic::Enumerate)
+                (
+                    AbsVal::of(Ty::new(Kind::Enumerate(*t))),
+                    Intrinsic::Enumerate,
+                )
             }
             ("builtins.zip", _) => {
                 for t in &types {
@@ -157,26 +258,43 @@ impl Session<'_> {
                 (AbsVal::of(Ty::new(Kind::Zip(types.into()))), Intrinsic::Zip)
             }
             ("builtins.reversed", [t]) => match t.kind() {
-                Kind::Range(..) | Kind::Array(_) | Kind::Tuple(_) | Kind::NamedTuple(..) | Kind::Str | Kind::List(_) => {
+                Kind::Range(..)
+                | Kind::Array(_)
+                | Kind::Tuple(_)
+                | Kind::NamedTuple(..)
+                | Kind::Str
+                | Kind::List(_) => {
                     self.check_iterable(frame, *t)?;
                     (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
                 }
                 _ => return Ok(None),
             },
             ("builtins.iter", [_]) => (self.iter(frame, &args[0].abs)?, Intrinsic::Iter),
-            ("builtins.tuple", [t]) if t.tuple_items().is_some() => {
-                (AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())), Intrinsic::Identity)
-            }
-            ("builtins.tuple", [t]) if t.as_record().is_some() => (AbsVal { ty: super::record::as_tuple(*t), constant: None }, Intrinsic::RecordItems),
+            ("builtins.tuple", [t]) if t.tuple_items().is_some() => (
+                AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())),
+                Intrinsic::Identity,
+            ),
+            ("builtins.tuple", [t]) if t.as_record().is_some() => (
+                AbsVal {
+                    ty: super::record::as_tuple(*t),
+                    constant: None,
+                },
+                Intrinsic::RecordItems,
+            ),
             ("builtins.tuple", []) => (AbsVal::of(Ty::tuple(&[])), Intrinsic::Known),
             ("builtins.isinstance", [_, _]) => {
                 let is = is_instance(frame, args[0].ty(), ty_of(&args[1].abs))?;
                 (AbsVal::bool(is), Intrinsic::Known)
             }
-            ("math.floor" | "math.ceil" | "math.trunc", [t]) if t.is_scalar() && !t.is_complex() => {
+            ("math.floor" | "math.ceil" | "math.trunc", [t])
+                if t.is_scalar() && !t.is_complex() =>
+            {
                 let un = rounding(name);
                 if t.is_integral() {
-                    (AbsVal::of(promoted_int(*t)), Intrinsic::Convert(promoted_int(*t)))
+                    (
+                        AbsVal::of(promoted_int(*t)),
+                        Intrinsic::Convert(promoted_int(*t)),
+                    )
                 } else {
                     (AbsVal::of(weak_int), Intrinsic::FloatToInt(un))
                 }
@@ -185,37 +303,68 @@ impl Session<'_> {
                 let float = promote::real_function(*t).unwrap_or_else(Ty::py_float);
                 (AbsVal::of(Ty::tuple(&[float, weak_int])), Intrinsic::Frexp)
             }
-            ("math.ldexp", [t, n]) if real(*t) && n.is_integral() => {
-                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Ldexp)
-            }
-            ("math.gcd", [a, b]) if a.is_integral() && b.is_integral() => {
-                (AbsVal { ty: promote::binary(BinaryOp::Add, *a, *b), constant: None }, Intrinsic::Gcd)
-            }
-            ("math.degrees", [t]) if real(*t) => {
-                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(180.0 / std::f64::consts::PI))
-            }
-            ("math.radians", [t]) if real(*t) => {
-                (AbsVal { ty: promote::real_function(*t), constant: None }, Intrinsic::Scale(std::f64::consts::PI / 180.0))
-            }
+            ("math.ldexp", [t, n]) if real(*t) && n.is_integral() => (
+                AbsVal {
+                    ty: promote::real_function(*t),
+                    constant: None,
+                },
+                Intrinsic::Ldexp,
+            ),
+            ("math.gcd", [a, b]) if a.is_integral() && b.is_integral() => (
+                AbsVal {
+                    ty: promote::binary(BinaryOp::Add, *a, *b),
+                    constant: None,
+                },
+                Intrinsic::Gcd,
+            ),
+            ("math.degrees", [t]) if real(*t) => (
+                AbsVal {
+                    ty: promote::real_function(*t),
+                    constant: None,
+                },
+                Intrinsic::Scale(180.0 / std::f64::consts::PI),
+            ),
+            ("math.radians", [t]) if real(*t) => (
+                AbsVal {
+                    ty: promote::real_function(*t),
+                    constant: None,
+                },
+                Intrinsic::Scale(std::f64::consts::PI / 180.0),
+            ),
             ("math.isnan" | "cmath.isnan", [t]) if t.is_scalar() => classify(Class::Nan),
             ("math.isinf" | "cmath.isinf", [t]) if t.is_scalar() => classify(Class::Inf),
             ("math.isfinite" | "cmath.isfinite", [t]) if t.is_scalar() => classify(Class::Finite),
-            ("cmath.phase", [t]) if t.is_scalar() => (AbsVal::of(complex_of(*t).part()), Intrinsic::Phase),
+            ("cmath.phase", [t]) if t.is_scalar() => {
+                (AbsVal::of(complex_of(*t).part()), Intrinsic::Phase)
+            }
             ("cmath.polar", [t]) if t.is_scalar() => {
                 let part = complex_of(*t).part();
                 (AbsVal::of(Ty::tuple(&[part, part])), Intrinsic::Polar)
             }
-            ("cmath.rect", [r, phi]) if real(*r) && real(*phi) => (AbsVal::of(Ty::py_complex()), Intrinsic::Rect),
-            ("cmath.log", [z, b]) if z.is_scalar() && b.is_scalar() => (AbsVal::of(complex_of(*z)), Intrinsic::ComplexLogBase),
-            ("ferdelance.literal_unroll", [t]) if t.tuple_items().is_some() => (args[0].abs.clone(), Intrinsic::Identity),
+            ("cmath.rect", [r, phi]) if real(*r) && real(*phi) => {
+                (AbsVal::of(Ty::py_complex()), Intrinsic::Rect)
+            }
+            ("cmath.log", [z, b]) if z.is_scalar() && b.is_scalar() => {
+                (AbsVal::of(complex_of(*z)), Intrinsic::ComplexLogBase)
+            }
+            ("ferdelance.literal_unroll", [t]) if t.tuple_items().is_some() => {
+                (args[0].abs.clone(), Intrinsic::Identity)
+            }
             ("ferdelance.literally", [_]) => (args[0].abs.clone(), Intrinsic::Identity),
             _ => return Ok(None),
         }))
     }
 
     /// A function of the module `operator`.
-    fn operator(&mut self, frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Option<(AbsVal, Intrinsic)>> {
-        let Some(what) = intrinsic::operator_function(name) else { return Ok(None) };
+    fn operator(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+    ) -> Result<Option<(AbsVal, Intrinsic)>> {
+        let Some(what) = intrinsic::operator_function(name) else {
+            return Ok(None);
+        };
         let value = match (&what, args) {
             (Intrinsic::Binary(op), [a, b]) => self.binary(frame, *op, &a.abs, &b.abs)?,
             (Intrinsic::Compare(op), [a, b]) => self.compare(frame, *op, &a.abs, &b.abs)?,
@@ -239,28 +388,48 @@ impl Session<'_> {
     ) -> Result<Resolved> {
         let types: Vec<Ty> = args.iter().map(ArgRef::ty).collect();
         let found = match (receiver.kind(), name, &types[..]) {
-            (Kind::Complex { .. }, "conjugate", []) => Some((AbsVal::of(receiver), Intrinsic::Conjugate)),
+            (Kind::Complex { .. }, "conjugate", []) => {
+                Some((AbsVal::of(receiver), Intrinsic::Conjugate))
+            }
             (_, "conjugate", []) if receiver.is_scalar() => {
-                let ty = if receiver.is_bool() { Ty::py_int() } else { receiver };
+                let ty = if receiver.is_bool() {
+                    Ty::py_int()
+                } else {
+                    receiver
+                };
                 Some((AbsVal::of(ty), Intrinsic::Receiver))
             }
             (_, "astype", [_]) if receiver.is_scalar() => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
-                (!receiver.is_complex() || to.is_complex()).then(|| (AbsVal::of(to), Intrinsic::Receiver))
+                (!receiver.is_complex() || to.is_complex())
+                    .then(|| (AbsVal::of(to), Intrinsic::Receiver))
             }
-            (Kind::Record(_), "copy", []) => Some((AbsVal::of(super::record::item(receiver, false)), Intrinsic::RecordCopy)),
-            (Kind::Record(_), "item", []) => super::record::as_tuple(receiver).map(|t| (AbsVal::of(t), Intrinsic::RecordItems)),
+            (Kind::Record(_), "copy", []) => Some((
+                AbsVal::of(super::record::item(receiver, false)),
+                Intrinsic::RecordCopy,
+            )),
+            (Kind::Record(_), "item", []) => {
+                super::record::as_tuple(receiver).map(|t| (AbsVal::of(t), Intrinsic::RecordItems))
+            }
             (Kind::Time { .. }, "astype" | "view", [_]) => {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 match (name, promote::fit(receiver, to)) {
-                    ("view", _) if to.itemsize() == 8 && (to.is_int() || to.is_time()) => Some((AbsVal::of(to), Intrinsic::Bits(receiver))),
+                    ("view", _) if to.itemsize() == 8 && (to.is_int() || to.is_time()) => {
+                        Some((AbsVal::of(to), Intrinsic::Bits(receiver)))
+                    }
                     ("astype", Some(_)) => Some((AbsVal::of(to), Intrinsic::Receiver)),
-                    ("astype", None) if to.is_scalar() && !to.is_complex() => Some((AbsVal::of(to), Intrinsic::Receiver)),
+                    ("astype", None) if to.is_scalar() && !to.is_complex() => {
+                        Some((AbsVal::of(to), Intrinsic::Receiver))
+                    }
                     _ => None,
                 }
             }
-            (_, "item", []) if receiver.is_scalar() => Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver)),
-            (_, "view", [_]) if receiver.is_scalar() && !receiver.is_complex() && !receiver.is_half() => {
+            (_, "item", []) if receiver.is_scalar() => {
+                Some((AbsVal::of(receiver.weak()), Intrinsic::Receiver))
+            }
+            (_, "view", [_])
+                if receiver.is_scalar() && !receiver.is_complex() && !receiver.is_half() =>
+            {
                 let to = super::numpy::dtype(frame, args.first(), receiver)?;
                 if to.bits() != receiver.bits() || to.is_complex() || to.is_bool() {
                     return Err(frame.error(
@@ -270,25 +439,49 @@ impl Session<'_> {
                 }
                 Some((AbsVal::of(to), Intrinsic::Bits(receiver)))
             }
-            (Kind::Tuple(items) | Kind::NamedTuple(_, items), "index" | "count", [wanted]) if items.iter().all(|t| t.is_scalar() && wanted.is_scalar() || t == wanted) => {
-                let what = if name == "index" { Intrinsic::TupleIndex } else { Intrinsic::TupleCount };
+            (Kind::Tuple(items) | Kind::NamedTuple(_, items), "index" | "count", [wanted])
+                if items
+                    .iter()
+                    .all(|t| t.is_scalar() && wanted.is_scalar() || t == wanted) =>
+            {
+                let what = if name == "index" {
+                    Intrinsic::TupleIndex
+                } else {
+                    Intrinsic::TupleCount
+                };
                 Some((AbsVal::of(Ty::py_int()), what))
             }
             _ => None,
         };
         if let (Some((value, what)), true) = (found, keywords.is_empty()) {
-            return Ok((value, Resolution::Intrinsic { what, args, keywords }));
+            return Ok((
+                value,
+                Resolution::Intrinsic {
+                    what,
+                    args,
+                    keywords,
+                },
+            ));
         }
-        if let Kind::Builtin(function) = receiver.kind() {
-            if let (Some(row), "outer", [_, _], []) = (super::ufunc::with_outer(function), name, &args[..], &keywords[..]) {
-                return self.call_outer(frame, row, &args);
-            }
+        if let Kind::Builtin(function) = receiver.kind()
+            && let (Some(row), "outer", [_, _], []) = (
+                super::ufunc::with_outer(function),
+                name,
+                &args[..],
+                &keywords[..],
+            )
+        {
+            return self.call_outer(frame, row, &args);
         }
         if receiver.as_array().is_some() {
-            if let Some(found) = self.reduction(frame, name, &AbsVal::of(receiver), None, &args, &keywords)? {
+            if let Some(found) =
+                self.reduction(frame, name, &AbsVal::of(receiver), None, &args, &keywords)?
+            {
                 return Ok(found);
             }
-            if let Some(found) = self.view_function(frame, name, Some(receiver), &args, &keywords)? {
+            if let Some(found) =
+                self.view_function(frame, name, Some(receiver), &args, &keywords)?
+            {
                 return Ok(found);
             }
         }
@@ -298,17 +491,24 @@ impl Session<'_> {
             _ if receiver.is_scalar() => Some("scalar"),
             _ => None,
         };
-        if let Some(prefix) = prefix {
-            if let Some(found) = self.call_prelude_method(frame, receiver, prefix, name, args, keywords)? {
-                return Ok(found);
-            }
+        if let Some(prefix) = prefix
+            && let Some(found) =
+                self.call_prelude_method(frame, receiver, prefix, name, args, keywords)?
+        {
+            return Ok(found);
         }
         Err(bad_method(frame, receiver, name, &types))
     }
 }
 
 fn bad_method(frame: &Frame, receiver: Ty, name: &str, types: &[Ty]) -> Box<Diagnostic> {
-    frame.error(Code::BadArguments, format!("{receiver}.{name}() with arguments {} cannot be compiled yet", signature(types)))
+    frame.error(
+        Code::BadArguments,
+        format!(
+            "{receiver}.{name}() with arguments {} cannot be compiled yet",
+            signature(types)
+        ),
+    )
 }
 
 fn is_known(name: &str) -> bool {
@@ -346,23 +546,34 @@ fn real(t: Ty) -> bool {
 /// Functions of the tables of real and complex functions.
 fn real_or_complex(name: &str, args: &[ArgRef]) -> Option<(AbsVal, Intrinsic)> {
     let types: Vec<Ty> = args.iter().map(|a| plain(a.ty())).collect();
-    if let Some(row) = intrinsic::real_function(name) {
-        if types.len() == row.arity && types.iter().all(|t| real(*t)) {
-            let float = types.iter().filter_map(|t| promote::real_function(*t)).reduce(|a, b| join::join(a, b).unwrap_or(a))?;
-            return Some((AbsVal::of(float), Intrinsic::Real(row.func)));
-        }
+    if let Some(row) = intrinsic::real_function(name)
+        && types.len() == row.arity
+        && types.iter().all(|t| real(*t))
+    {
+        let float = types
+            .iter()
+            .filter_map(|t| promote::real_function(*t))
+            .reduce(|a, b| join::join(a, b).unwrap_or(a))?;
+        return Some((AbsVal::of(float), Intrinsic::Real(row.func)));
     }
     let func = intrinsic::complex_function(name)?;
     let [t] = types[..] else { return None };
-    t.is_scalar().then(|| (AbsVal::of(complex_of(t)), Intrinsic::Complex(func)))
+    t.is_scalar()
+        .then(|| (AbsVal::of(complex_of(t)), Intrinsic::Complex(func)))
 }
 
 /// The complex type that a number is converted to by functions of complex numbers.
 fn complex_of(t: Ty) -> Ty {
     match *t.kind() {
         Kind::Complex { .. } => t,
-        Kind::Float { bits: 16 | 32, weak } => Ty::new(Kind::Complex { bits: 64, weak }),
-        _ => Ty::new(Kind::Complex { bits: 128, weak: t.is_weak() || t.is_bool() }),
+        Kind::Float {
+            bits: 16 | 32,
+            weak,
+        } => Ty::new(Kind::Complex { bits: 64, weak }),
+        _ => Ty::new(Kind::Complex {
+            bits: 128,
+            weak: t.is_weak() || t.is_bool(),
+        }),
     }
 }
 
@@ -382,7 +593,11 @@ fn absolute(t: Ty) -> Ty {
 /// An integer (or bool) as arithmetic would give it.
 fn promoted_int(t: Ty) -> Ty {
     match *t.kind() {
-        Kind::Int { signed, weak, .. } => Ty::new(Kind::Int { bits: 64, signed, weak }),
+        Kind::Int { signed, weak, .. } => Ty::new(Kind::Int {
+            bits: 64,
+            signed,
+            weak,
+        }),
         _ => Ty::py_int(),
     }
 }
@@ -431,7 +646,9 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             _ => x.is_complex() && x.bits() == 128,
         },
         Kind::Class(t) => x.strong() == t.strong(),
-        Kind::NamedTupleClass(c) => matches!(x.kind(), Kind::NamedTuple(d, _) if c.class == d.class),
+        Kind::NamedTupleClass(c) => {
+            matches!(x.kind(), Kind::NamedTuple(d, _) if c.class == d.class)
+        }
         Kind::Builtin(name) => match &**name {
             "builtins.str" => x.is_str(),
             "builtins.tuple" => x.tuple_items().is_some(),
@@ -445,8 +662,18 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.number" => x.is_number(),
             "builtins.list" => x.list_item().is_some(),
             "builtins.dict" | "builtins.set" | "builtins.bytes" => false,
-            _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with {name} cannot be compiled"))),
+            _ => {
+                return Err(frame.error(
+                    Code::BadArguments,
+                    format!("isinstance() with {name} cannot be compiled"),
+                ));
+            }
         },
-        _ => return Err(frame.error(Code::BadArguments, format!("isinstance() with a value of type {class} cannot be compiled"))),
+        _ => {
+            return Err(frame.error(
+                Code::BadArguments,
+                format!("isinstance() with a value of type {class} cannot be compiled"),
+            ));
+        }
     })
 }

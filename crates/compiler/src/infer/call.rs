@@ -47,9 +47,17 @@ pub enum Bound {
 /// What a call is.
 #[derive(Clone, Debug)]
 pub enum Resolution {
-    Intrinsic { what: Intrinsic, args: Vec<ArgRef>, keywords: Vec<(Name, ArgRef)> },
+    Intrinsic {
+        what: Intrinsic,
+        args: Vec<ArgRef>,
+        keywords: Vec<(Name, ArgRef)>,
+    },
     /// A compiled function: what each parameter gets, and the result's type for the caller.
-    Function { instance: InstanceId, bound: Vec<Bound>, result: Ty },
+    Function {
+        instance: InstanceId,
+        bound: Vec<Bound>,
+        result: Ty,
+    },
     /// A function known by its address only, or a C function: the callee's type is its signature.
     Pointer { args: Vec<ArgRef> },
 }
@@ -65,7 +73,9 @@ impl Session<'_> {
     ) -> Result<AbsVal> {
         let (args, keywords) = expand(frame, args, keywords)?;
         let function = frame.val(callee).clone();
-        if let Some((value, resolution)) = self.list_call(frame, result, callee, &args, &keywords)? {
+        if let Some((value, resolution)) =
+            self.list_call(frame, result, callee, &args, &keywords)?
+        {
             frame.typing.calls.insert(result, resolution);
             return Ok(value);
         }
@@ -83,27 +93,48 @@ impl Session<'_> {
     ) -> Result<(AbsVal, Resolution)> {
         let ty = ty_of(callee);
         let is_len = matches!(ty.kind(), Kind::Builtin(name) if &**name == "builtins.len");
-        if !is_len && args.iter().chain(keywords.iter().map(|(_, a)| a)).any(|a| !a.ty().is_known()) {
+        if !is_len
+            && args
+                .iter()
+                .chain(keywords.iter().map(|(_, a)| a))
+                .any(|a| !a.ty().is_known())
+        {
             return Ok(not_yet());
         }
         match ty.kind() {
             Kind::Function(_) | Kind::Foreign(..) => call_pointer(frame, ty, args, &keywords),
-            Kind::Dispatcher(dispatcher, _) => self.call_dispatcher(frame, *dispatcher, args, keywords),
+            Kind::Dispatcher(dispatcher, _) => {
+                self.call_dispatcher(frame, *dispatcher, args, keywords)
+            }
             Kind::Closure(closure) => self.call_closure(frame, closure, args, keywords),
             Kind::Builtin(name) => self.call_builtin(frame, name, args, keywords),
-            Kind::Method(receiver, name) => self.call_method(frame, *receiver, name, args, keywords),
+            Kind::Method(receiver, name) => {
+                self.call_method(frame, *receiver, name, args, keywords)
+            }
             Kind::Class(target) => self.construct(frame, *target, args, keywords),
             Kind::ExcClass(class, name) => {
                 if let Some((keyword, _)) = keywords.first() {
-                    return Err(frame.error(Code::BadArguments, format!("{name}() takes no keyword argument `{keyword}`")));
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("{name}() takes no keyword argument `{keyword}`"),
+                    ));
                 }
                 let types = args.iter().map(ArgRef::ty).collect();
                 let value = AbsVal::of(Ty::new(Kind::Exception(*class, name.clone(), types)));
-                Ok((value, Resolution::Intrinsic { what: Intrinsic::Exception, args, keywords }))
+                Ok((
+                    value,
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Exception,
+                        args,
+                        keywords,
+                    },
+                ))
             }
             Kind::NamedTupleClass(class) => {
                 let params: Vec<hir::Param> = class.fields.iter().map(|f| positional(f)).collect();
-                let bound = bind(&params, args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{}() {m}", class.name)))?;
+                let bound = bind(&params, args, keywords).map_err(|m| {
+                    frame.error(Code::ArgumentCount, format!("{}() {m}", class.name))
+                })?;
                 let args: Vec<ArgRef> = bound
                     .into_iter()
                     .filter_map(|b| match b {
@@ -113,14 +144,23 @@ impl Session<'_> {
                     .collect();
                 let items: Vec<Ty> = args.iter().map(ArgRef::ty).collect();
                 let value = AbsVal::of(Ty::new(Kind::NamedTuple(class.clone(), items.into())));
-                Ok((value, Resolution::Intrinsic { what: Intrinsic::NamedTuple(class.clone()), args, keywords: vec![] }))
+                Ok((
+                    value,
+                    Resolution::Intrinsic {
+                        what: Intrinsic::NamedTuple(class.clone()),
+                        args,
+                        keywords: vec![],
+                    },
+                ))
             }
             kind => {
                 let error = frame
                     .error(Code::NotCallable, format!("a value of type {ty} cannot be called"))
                     .note("compiled code calls jitted functions, inner functions and the supported functions of Python and NumPy");
                 Err(match kind {
-                    Kind::Opaque(_, class) if &**class == "function" => error.help("decorate the function with `@njit`"),
+                    Kind::Opaque(_, class) if &**class == "function" => {
+                        error.help("decorate the function with `@njit`")
+                    }
                     _ => error,
                 })
             }
@@ -135,9 +175,12 @@ impl Session<'_> {
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<(AbsVal, Resolution)> {
-        let (module, callee) = self.dispatcher(dispatcher).map_err(|e| e.label(&frame.module.source, frame.span, "called here"))?;
+        let (module, callee) = self
+            .dispatcher(dispatcher)
+            .map_err(|e| e.label(&frame.module.source, frame.span, "called here"))?;
         let f = &callee.module.functions[0];
-        let slots = bind(&f.params, args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{}() {m}", f.name)))?;
+        let slots = bind(&f.params, args, keywords)
+            .map_err(|m| frame.error(Code::ArgumentCount, format!("{}() {m}", f.name)))?;
         let hir::Scope::Python(function) = callee.module.scope else {
             return Err(frame.error(Code::Internal, "a dispatcher without a Python function"));
         };
@@ -148,35 +191,73 @@ impl Session<'_> {
                 Slot::Star(list) => Bound::Star(list),
                 Slot::Default => match self.host.default(function, i) {
                     Some(default) => Bound::Omitted(default),
-                    None => return Err(frame.error(Code::Internal, format!("the default of parameter {i} is gone"))),
+                    None => {
+                        return Err(frame.error(
+                            Code::Internal,
+                            format!("the default of parameter {i} is gone"),
+                        ));
+                    }
                 },
             });
         }
         let types: Vec<Ty> = bound.iter().map(bound_type).collect();
         let (types, imposed) = self.explicit_signature(frame, &callee, types)?;
         let name = f.name.clone();
-        self.call_instance(frame, &name, Key { module, function: FuncId(0), args: types.into(), constants: Constants::default() }, bound, imposed)
+        self.call_instance(
+            frame,
+            &name,
+            Key {
+                module,
+                function: FuncId(0),
+                args: types.into(),
+                constants: Constants::default(),
+            },
+            bound,
+            imposed,
+        )
     }
 
     /// If the callee has explicit signatures, the best of them: its argument and return types.
-    fn explicit_signature(&self, frame: &Frame, callee: &Callee, types: Vec<Ty>) -> Result<(Vec<Ty>, Option<Ty>)> {
-        let Some(signatures) = &callee.signatures else { return Ok((types, None)) };
+    fn explicit_signature(
+        &self,
+        frame: &Frame,
+        callee: &Callee,
+        types: Vec<Ty>,
+    ) -> Result<(Vec<Ty>, Option<Ty>)> {
+        let Some(signatures) = &callee.signatures else {
+            return Ok((types, None));
+        };
         let fit_of = |params: &[Ty]| -> Option<Vec<Fit>> {
             if params.len() != types.len() {
                 return None;
             }
-            types.iter().zip(params).map(|(&from, &to)| promote::fit(from, to)).collect()
+            types
+                .iter()
+                .zip(params)
+                .map(|(&from, &to)| promote::fit(from, to))
+                .collect()
         };
-        let best = signatures.iter().filter_map(|s| fit_of(&s.0).map(|fit| (fit.iter().copied().max(), fit, s))).min_by_key(|(worst, fit, _)| {
-            (*worst, fit.iter().map(|f| *f as usize).sum::<usize>())
-        });
+        let best = signatures
+            .iter()
+            .filter_map(|s| fit_of(&s.0).map(|fit| (fit.iter().copied().max(), fit, s)))
+            .min_by_key(|(worst, fit, _)| (*worst, fit.iter().map(|f| *f as usize).sum::<usize>()));
         match best {
             Some((_, _, (params, result))) => Ok((params.clone(), *result)),
             None => {
                 let name = &callee.module.functions[0].name;
                 Err(frame
-                    .error(Code::BadArguments, format!("no signature of `{name}` takes {}", signature(&types)))
-                    .note(format!("its signatures are {}", signatures.iter().map(|s| signature(&s.0)).collect::<Vec<_>>().join(", "))))
+                    .error(
+                        Code::BadArguments,
+                        format!("no signature of `{name}` takes {}", signature(&types)),
+                    )
+                    .note(format!(
+                        "its signatures are {}",
+                        signatures
+                            .iter()
+                            .map(|s| signature(&s.0))
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    )))
             }
         }
     }
@@ -210,14 +291,20 @@ impl Session<'_> {
             Some(_) => f.name.split_once('_').map_or(&*f.name, |(_, name)| name),
             None => &f.name,
         };
-        let slots = bind(&f.params[own..], args, keywords).map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
+        let slots = bind(&f.params[own..], args, keywords)
+            .map_err(|m| frame.error(Code::ArgumentCount, format!("{name}() {m}")))?;
         let mut bound: Vec<Bound> = receiver.iter().map(|_| Bound::Receiver).collect();
         let mut types: Vec<Ty> = receiver.into_iter().collect();
         let mut constants = vec![None; own];
         for (i, slot) in (own..).zip(slots) {
             let fixed = f.params[i].fixed && module.scope == hir::Scope::Prelude;
             constants.push(match &slot {
-                Slot::Default if fixed => f.params[i].literal.as_ref().map(|l| super::op::literal_value(frame, l)).transpose()?.and_then(|v| v.constant),
+                Slot::Default if fixed => f.params[i]
+                    .literal
+                    .as_ref()
+                    .map(|l| super::op::literal_value(frame, l))
+                    .transpose()?
+                    .and_then(|v| v.constant),
                 Slot::Arg(a) if fixed => a.abs.constant.clone(),
                 _ => None,
             });
@@ -249,7 +336,18 @@ impl Session<'_> {
             bound.push(Bound::Capture(i as u32));
         }
         let name = f.name.clone();
-        self.call_instance(frame, &name, Key { module: module_id, function, args: types.into(), constants }, bound, None)
+        self.call_instance(
+            frame,
+            &name,
+            Key {
+                module: module_id,
+                function,
+                args: types.into(),
+                constants,
+            },
+            bound,
+            None,
+        )
     }
 
     /// A call of a prelude function by its name there; `None` if the prelude has none of that name.
@@ -260,8 +358,15 @@ impl Session<'_> {
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Option<(AbsVal, Resolution)>> {
-        let Some((module, function)) = self.prelude(name)? else { return Ok(None) };
-        let closure = Closure { module: module.0, function: function.0, captures: [].into(), defaults: [].into() };
+        let Some((module, function)) = self.prelude(name)? else {
+            return Ok(None);
+        };
+        let closure = Closure {
+            module: module.0,
+            function: function.0,
+            captures: [].into(),
+            defaults: [].into(),
+        };
         self.call_closure(frame, &closure, args, keywords).map(Some)
     }
 
@@ -275,17 +380,42 @@ impl Session<'_> {
         args: Vec<ArgRef>,
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<Option<(AbsVal, Resolution)>> {
-        let Some((module, function)) = self.prelude(&format!("{prefix}_{name}"))? else { return Ok(None) };
-        let closure = Closure { module: module.0, function: function.0, captures: [].into(), defaults: [].into() };
-        self.call_inner(frame, &closure, Some(receiver), args, keywords).map(Some)
+        let Some((module, function)) = self.prelude(&format!("{prefix}_{name}"))? else {
+            return Ok(None);
+        };
+        let closure = Closure {
+            module: module.0,
+            function: function.0,
+            captures: [].into(),
+            defaults: [].into(),
+        };
+        self.call_inner(frame, &closure, Some(receiver), args, keywords)
+            .map(Some)
     }
 
     /// A call of a prelude function with these arguments, given their types.
-    pub(super) fn call_bound(&mut self, frame: &Frame, name: &str, bound: Vec<Bound>, types: Vec<Ty>) -> Result<(AbsVal, Resolution)> {
+    pub(super) fn call_bound(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        bound: Vec<Bound>,
+        types: Vec<Ty>,
+    ) -> Result<(AbsVal, Resolution)> {
         let Some((module, function)) = self.prelude(name)? else {
             return Err(frame.error(Code::Internal, format!("the prelude has no `{name}`")));
         };
-        self.call_instance(frame, name, Key { module, function, args: types.into(), constants: Constants::default() }, bound, None)
+        self.call_instance(
+            frame,
+            name,
+            Key {
+                module,
+                function,
+                args: types.into(),
+                constants: Constants::default(),
+            },
+            bound,
+            None,
+        )
     }
 
     fn call_instance(
@@ -300,14 +430,35 @@ impl Session<'_> {
             return Ok(not_yet());
         }
         let args = signature(&key.args);
-        let solved = self.instance(key).and_then(|id| self.solve(id).map(|value| (id, value)));
+        let solved = self
+            .instance(key)
+            .and_then(|id| self.solve(id).map(|value| (id, value)));
         let (instance, value) = solved.map_err(|e| in_call(e, frame, name, &args))?;
-        let Some(found) = value.ty else { return Ok((AbsVal::BOTTOM, Resolution::Function { instance, bound, result: Ty::none() })) };
+        let Some(found) = value.ty else {
+            return Ok((
+                AbsVal::BOTTOM,
+                Resolution::Function {
+                    instance,
+                    bound,
+                    result: Ty::none(),
+                },
+            ));
+        };
         let result = imposed.unwrap_or(found);
         if promote::fit(found, result).is_none() && !result.is_none() {
-            return Err(frame.error(Code::CannotConvert, format!("`{name}` returns {found}, which cannot be converted to {result}")));
+            return Err(frame.error(
+                Code::CannotConvert,
+                format!("`{name}` returns {found}, which cannot be converted to {result}"),
+            ));
         }
-        Ok((AbsVal::of(result), Resolution::Function { instance, bound, result }))
+        Ok((
+            AbsVal::of(result),
+            Resolution::Function {
+                instance,
+                bound,
+                result,
+            },
+        ))
     }
 
     /// `T(x)` for a number type.
@@ -320,27 +471,61 @@ impl Session<'_> {
     ) -> Result<(AbsVal, Resolution)> {
         let bad = |frame: &Frame| {
             let given: Vec<Ty> = args.iter().map(ArgRef::ty).collect();
-            frame.error(Code::BadArguments, format!("cannot make a value of type {target} from {}", signature(&given)))
+            frame.error(
+                Code::BadArguments,
+                format!(
+                    "cannot make a value of type {target} from {}",
+                    signature(&given)
+                ),
+            )
         };
         if !keywords.is_empty() {
             return Err(bad(frame));
         }
         let (what, constant) = match (&args[..], target.kind()) {
             ([], _) if target.is_scalar() => (Intrinsic::Known, Some(zero(target))),
-            ([x], Kind::Bool) if super::creation::nested(x.ty()).is_none_or(|(_, ndim)| ndim == 0) || target == Ty::bool() && x.ty().as_array().is_some() => {
+            ([x], Kind::Bool)
+                if super::creation::nested(x.ty()).is_none_or(|(_, ndim)| ndim == 0)
+                    || target == Ty::bool() && x.ty().as_array().is_some() =>
+            {
                 let truth = super::op::truth(frame, &x.abs)?;
                 (Intrinsic::Truth, truth.constant)
             }
-            ([x], _) if !target.is_weak() && super::creation::nested(x.ty()).is_some_and(|(_, ndim)| ndim > 0) => {
-                let Some(a) = super::creation::as_array(x.ty()) else { return Err(bad(frame)) };
-                let made = super::creation::new_like(a, target, super::creation::kept_layout(a)).ty();
-                return Ok((AbsVal::of(made), Resolution::Intrinsic { what: Intrinsic::NewFrom, args, keywords }));
+            ([x], _)
+                if !target.is_weak()
+                    && super::creation::nested(x.ty()).is_some_and(|(_, ndim)| ndim > 0) =>
+            {
+                let Some(a) = super::creation::as_array(x.ty()) else {
+                    return Err(bad(frame));
+                };
+                let made =
+                    super::creation::new_like(a, target, super::creation::kept_layout(a)).ty();
+                return Ok((
+                    AbsVal::of(made),
+                    Resolution::Intrinsic {
+                        what: Intrinsic::NewFrom,
+                        args,
+                        keywords,
+                    },
+                ));
             }
             ([x], _) if target.is_scalar() => {
                 let from = super::op::plain(x.ty());
-                let from = from.as_array().filter(|a| a.ndim == 0).map_or(from, |a| a.dtype);
-                if from.as_time().is_some_and(|(delta, _)| delta) && (target.is_int() || target.is_float()) {
-                    return Ok((AbsVal::of(target), Resolution::Intrinsic { what: Intrinsic::Convert(target), args, keywords }));
+                let from = from
+                    .as_array()
+                    .filter(|a| a.ndim == 0)
+                    .map_or(from, |a| a.dtype);
+                if from.as_time().is_some_and(|(delta, _)| delta)
+                    && (target.is_int() || target.is_float())
+                {
+                    return Ok((
+                        AbsVal::of(target),
+                        Resolution::Intrinsic {
+                            what: Intrinsic::Convert(target),
+                            args,
+                            keywords,
+                        },
+                    ));
                 }
                 let lossy = from.is_complex() && !target.is_complex();
                 if !from.is_scalar() || lossy {
@@ -349,7 +534,14 @@ impl Session<'_> {
                 // `int(x)` keeps what int64 does not hold.
                 if target == Ty::py_int() && from.strong() == Ty::int(64, false) {
                     let value = AbsVal::of(from.weak());
-                    return Ok((value, Resolution::Intrinsic { what: Intrinsic::Convert(from.weak()), args, keywords }));
+                    return Ok((
+                        value,
+                        Resolution::Intrinsic {
+                            what: Intrinsic::Convert(from.weak()),
+                            args,
+                            keywords,
+                        },
+                    ));
                 }
                 (Intrinsic::Convert(target), convert_constant(&x.abs, target))
             }
@@ -357,37 +549,74 @@ impl Session<'_> {
                 let unit = AbsVal::literal(Const::Str(unit.name().into()));
                 let mut args = args.clone();
                 if let ([x], false) = (&args[..], unit.constant == Some(Const::Str("".into()))) {
-                    let unit = ArgRef { value: x.value, item: None, abs: unit };
+                    let unit = ArgRef {
+                        value: x.value,
+                        item: None,
+                        abs: unit,
+                    };
                     args.push(unit);
                 }
                 return super::time::construct(frame, *delta, &args, &[]);
             }
-            ([x, y], Kind::Complex { .. }) if x.ty().is_scalar() && y.ty().is_scalar() => (Intrinsic::ComplexParts(target), None),
+            ([x, y], Kind::Complex { .. }) if x.ty().is_scalar() && y.ty().is_scalar() => {
+                (Intrinsic::ComplexParts(target), None)
+            }
             _ => return Err(bad(frame)),
         };
-        let value = AbsVal { ty: Some(target), constant };
-        Ok((value, Resolution::Intrinsic { what, args, keywords }))
+        let value = AbsVal {
+            ty: Some(target),
+            constant,
+        };
+        Ok((
+            value,
+            Resolution::Intrinsic {
+                what,
+                args,
+                keywords,
+            },
+        ))
     }
 }
 
 /// A call of a function of which nothing is known but its signature.
-fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
+fn call_pointer(
+    frame: &Frame,
+    callee: Ty,
+    args: Vec<ArgRef>,
+    keywords: &[(Name, ArgRef)],
+) -> Result<(AbsVal, Resolution)> {
     let Some(function) = callee.signature() else {
         return Err(frame.error(Code::Internal, format!("{callee} has no signature")));
     };
     if let Some((keyword, _)) = keywords.first() {
         return Err(frame
-            .error(Code::BadArguments, format!("a function of a function type takes no keyword argument `{keyword}`"))
+            .error(
+                Code::BadArguments,
+                format!("a function of a function type takes no keyword argument `{keyword}`"),
+            )
             .help("pass it by position: the names of the parameters are not part of the type"));
     }
     let due = function.args.len();
     if args.len() != due {
         let plural = if due == 1 { "" } else { "s" };
-        return Err(frame.error(Code::ArgumentCount, format!("the function takes {due} argument{plural}, but {} were given", args.len())));
+        return Err(frame.error(
+            Code::ArgumentCount,
+            format!(
+                "the function takes {due} argument{plural}, but {} were given",
+                args.len()
+            ),
+        ));
     }
     for (i, (arg, &to)) in args.iter().zip(&function.args).enumerate() {
         if promote::fit(arg.ty(), to).is_none() {
-            return Err(frame.error(Code::BadArguments, format!("argument {} of the function is {}, which cannot be converted to {to}", i + 1, arg.ty())));
+            return Err(frame.error(
+                Code::BadArguments,
+                format!(
+                    "argument {} of the function is {}, which cannot be converted to {to}",
+                    i + 1,
+                    arg.ty()
+                ),
+            ));
         }
     }
     Ok((AbsVal::of(function.result), Resolution::Pointer { args }))
@@ -397,13 +626,26 @@ fn call_pointer(frame: &Frame, callee: Ty, args: Vec<ArgRef>, keywords: &[(Name,
 fn literal_default(frame: &Frame, param: &hir::Param) -> Result<AbsVal> {
     match &param.literal {
         Some(literal) => super::op::literal_value(frame, literal),
-        None => Err(frame.error(Code::Internal, format!("the default of `{}` in the prelude is no literal", param.name))),
+        None => Err(frame.error(
+            Code::Internal,
+            format!(
+                "the default of `{}` in the prelude is no literal",
+                param.name
+            ),
+        )),
     }
 }
 
 /// A call that waits for the type of a list's items.
 fn not_yet() -> (AbsVal, Resolution) {
-    (AbsVal::BOTTOM, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })
+    (
+        AbsVal::BOTTOM,
+        Resolution::Intrinsic {
+            what: Intrinsic::Known,
+            args: vec![],
+            keywords: vec![],
+        },
+    )
 }
 
 /// The constant zero of a scalar type.
@@ -419,7 +661,9 @@ fn zero(ty: Ty) -> Const {
 fn convert_constant(x: &AbsVal, target: Ty) -> Option<Const> {
     let wide = target.bits() == 64;
     match (x.constant.as_ref()?, target.kind()) {
-        (Const::Int(i), Kind::Int { signed: true, .. }) if wide && i64::try_from(*i).is_ok() => Some(Const::Int(*i)),
+        (Const::Int(i), Kind::Int { signed: true, .. }) if wide && i64::try_from(*i).is_ok() => {
+            Some(Const::Int(*i))
+        }
         (Const::Int(i), Kind::Float { .. }) if wide => Some(Const::Float(*i as f64)),
         (Const::Float(v), Kind::Float { .. }) if wide => Some(Const::Float(*v)),
         _ => None,
@@ -428,11 +672,16 @@ fn convert_constant(x: &AbsVal, target: Ty) -> Option<Const> {
 
 /// An error inside a callee, with the call that led there; a recursion is said once.
 fn in_call(e: Box<Diagnostic>, frame: &Frame, name: &str, args: &str) -> Box<Diagnostic> {
-    let is_here = |label: &Label| label.at.span == frame.span && label.at.source == frame.module.source;
+    let is_here =
+        |label: &Label| label.at.span == frame.span && label.at.source == frame.module.source;
     if e.labels.last().is_some_and(is_here) {
         return e;
     }
-    e.label(&frame.module.source, frame.span, format!("in this call of `{name}` with {args}"))
+    e.label(
+        &frame.module.source,
+        frame.span,
+        format!("in this call of `{name}` with {args}"),
+    )
 }
 
 /// `(int64, float64)`.
@@ -456,15 +705,29 @@ fn bound_type(bound: &Bound) -> Ty {
 }
 
 fn positional(name: &str) -> hir::Param {
-    hir::Param { name: Arc::from(name), kind: ParamKind::Positional, has_default: false, literal: None, fixed: false, span: crate::source::Span::default() }
+    hir::Param {
+        name: Arc::from(name),
+        kind: ParamKind::Positional,
+        has_default: false,
+        literal: None,
+        fixed: false,
+        span: crate::source::Span::default(),
+    }
 }
 
+/// The arguments of a call: those by position, those by name.
+type Expanded = (Vec<ArgRef>, Vec<(Name, ArgRef)>);
+
 /// Spells out starred arguments.
-fn expand(frame: &Frame, args: &[Arg], keywords: &[(Option<Name>, Value)]) -> Result<(Vec<ArgRef>, Vec<(Name, ArgRef)>)> {
+fn expand(frame: &Frame, args: &[Arg], keywords: &[(Option<Name>, Value)]) -> Result<Expanded> {
     let mut out = vec![];
     for arg in args {
         match *arg {
-            Arg::Plain(value) => out.push(ArgRef { value, item: None, abs: frame.val(value).clone() }),
+            Arg::Plain(value) => out.push(ArgRef {
+                value,
+                item: None,
+                abs: frame.val(value).clone(),
+            }),
             Arg::Star(value) => {
                 let abs = frame.val(value);
                 let ty = ty_of(abs);
@@ -479,7 +742,14 @@ fn expand(frame: &Frame, args: &[Arg], keywords: &[(Option<Name>, Value)]) -> Re
                 };
                 for (i, &item) in items.iter().enumerate() {
                     let constant = constants.as_ref().and_then(|c| c.get(i)).cloned();
-                    out.push(ArgRef { value, item: Some(i as u32), abs: AbsVal { ty: Some(item), constant } });
+                    out.push(ArgRef {
+                        value,
+                        item: Some(i as u32),
+                        abs: AbsVal {
+                            ty: Some(item),
+                            constant,
+                        },
+                    });
                 }
             }
         }
@@ -487,9 +757,18 @@ fn expand(frame: &Frame, args: &[Arg], keywords: &[(Option<Name>, Value)]) -> Re
     let mut named = vec![];
     for (name, value) in keywords {
         let Some(name) = name else {
-            return Err(frame.error(Code::UnsupportedSyntax, "`**` arguments cannot be compiled").help("pass the keywords by name"));
+            return Err(frame
+                .error(Code::UnsupportedSyntax, "`**` arguments cannot be compiled")
+                .help("pass the keywords by name"));
         };
-        named.push((name.clone(), ArgRef { value: *value, item: None, abs: frame.val(*value).clone() }));
+        named.push((
+            name.clone(),
+            ArgRef {
+                value: *value,
+                item: None,
+                abs: frame.val(*value).clone(),
+            },
+        ));
     }
     Ok((out, named))
 }
@@ -502,13 +781,21 @@ enum Slot {
 }
 
 /// Binds arguments to parameters as Python does; the error is the rest of Python's message.
-fn bind(params: &[hir::Param], args: Vec<ArgRef>, keywords: Vec<(Name, ArgRef)>) -> std::result::Result<Vec<Slot>, String> {
-    let is_positional = |p: &hir::Param| matches!(p.kind, ParamKind::Positional | ParamKind::PositionalOnly);
+fn bind(
+    params: &[hir::Param],
+    args: Vec<ArgRef>,
+    keywords: Vec<(Name, ArgRef)>,
+) -> std::result::Result<Vec<Slot>, String> {
+    let is_positional =
+        |p: &hir::Param| matches!(p.kind, ParamKind::Positional | ParamKind::PositionalOnly);
     let positional = params.iter().filter(|p| is_positional(p)).count();
     let has_star = params.iter().any(|p| p.kind == ParamKind::Star);
     let given = args.len();
     if given > positional && !has_star {
-        return Err(format!("takes {positional} positional argument{} but {given} were given", if positional == 1 { "" } else { "s" }));
+        return Err(format!(
+            "takes {positional} positional argument{} but {given} were given",
+            if positional == 1 { "" } else { "s" }
+        ));
     }
     let mut args = args.into_iter();
     let mut slots: Vec<Option<Slot>> = Vec::with_capacity(params.len());
@@ -520,7 +807,9 @@ fn bind(params: &[hir::Param], args: Vec<ArgRef>, keywords: Vec<(Name, ArgRef)>)
         });
     }
     for (name, value) in keywords {
-        let takes = |p: &hir::Param| p.name == name && matches!(p.kind, ParamKind::Positional | ParamKind::KeywordOnly);
+        let takes = |p: &hir::Param| {
+            p.name == name && matches!(p.kind, ParamKind::Positional | ParamKind::KeywordOnly)
+        };
         let Some(i) = params.iter().position(takes) else {
             return Err(format!("got an unexpected keyword argument '{name}'"));
         };
@@ -542,5 +831,9 @@ fn bind(params: &[hir::Param], args: Vec<ArgRef>, keywords: Vec<(Name, ArgRef)>)
         return Ok(out);
     }
     let plural = if missing.len() == 1 { "" } else { "s" };
-    Err(format!("missing {} required argument{plural}: {}", missing.len(), missing.join(", ")))
+    Err(format!(
+        "missing {} required argument{plural}: {}",
+        missing.len(),
+        missing.join(", ")
+    ))
 }

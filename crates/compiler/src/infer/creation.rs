@@ -16,7 +16,9 @@ pub fn nested(ty: Ty) -> Option<(Ty, u8)> {
         Kind::Array(a) => Some((a.dtype, a.ndim)),
         Kind::List(item) => nested(*item).map(|(dtype, ndim)| (dtype, ndim + 1)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
-            let Some((first, rest)) = items.split_first() else { return Some((Ty::float(64), 1)) };
+            let Some((first, rest)) = items.split_first() else {
+                return Some((Ty::float(64), 1));
+            };
             let join = |(dtype, ndim), item: &Ty| {
                 let (other, n) = nested(*item)?;
                 (n == ndim).then(|| (promote::common_dtype(dtype, other), ndim))
@@ -36,42 +38,84 @@ pub fn as_array(ty: Ty) -> Option<ArrayTy> {
         return Some(a);
     }
     let (dtype, ndim) = nested(ty)?;
-    Some(ArrayTy { dtype, ndim, layout: Layout::C, readonly: false, aligned: true })
+    Some(ArrayTy {
+        dtype,
+        ndim,
+        layout: Layout::C,
+        readonly: false,
+        aligned: true,
+    })
 }
 
 /// The memory order of a copy that keeps it.
 pub fn kept_layout(a: ArrayTy) -> Layout {
-    if a.layout == Layout::F { Layout::F } else { Layout::C }
+    if a.layout == Layout::F {
+        Layout::F
+    } else {
+        Layout::C
+    }
 }
 
 /// A new array like another one.
 pub fn new_like(a: ArrayTy, dtype: Ty, layout: Layout) -> ArrayTy {
-    ArrayTy { dtype, layout: if a.ndim <= 1 { Layout::C } else { layout }, readonly: false, aligned: true, ..a }
+    ArrayTy {
+        dtype,
+        layout: if a.ndim <= 1 { Layout::C } else { layout },
+        readonly: false,
+        aligned: true,
+        ..a
+    }
 }
 
 impl Session<'_> {
     /// `np.array` and its like; `None` if `name` is none of them.
-    pub(super) fn make_array(&self, frame: &Frame, name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Option<(AbsVal, Resolution)>> {
+    pub(super) fn make_array(
+        &self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<Option<(AbsVal, Resolution)>> {
         let names: &[&str] = match name {
             "array" => &["object", "dtype", "copy", "order", "subok", "ndmin"],
-            "asarray" | "asanyarray" | "ascontiguousarray" | "asfortranarray" => &["a", "dtype", "order"],
+            "asarray" | "asanyarray" | "ascontiguousarray" | "asfortranarray" => {
+                &["a", "dtype", "order"]
+            }
             "copy" => &["a", "order"],
             _ => return Ok(None),
         };
-        let a = Args { names, args, keywords };
+        let a = Args {
+            names,
+            args,
+            keywords,
+        };
         if let Some(what) = a.unknown() {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
         }
         let Some(object) = a.get(names[0]) else {
-            return Err(frame.error(Code::ArgumentCount, format!("np.{name}() misses its argument `{}`", names[0])));
+            return Err(frame.error(
+                Code::ArgumentCount,
+                format!("np.{name}() misses its argument `{}`", names[0]),
+            ));
         };
         let Some(mut array) = as_array(object.ty()) else {
-            return Err(frame.error(Code::BadArguments, format!("np.{name}() cannot make an array of {}", object.ty())));
+            return Err(frame.error(
+                Code::BadArguments,
+                format!("np.{name}() cannot make an array of {}", object.ty()),
+            ));
         };
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
-        if dtype != array.dtype && (dtype.as_record().is_some() || array.dtype.as_record().is_some()) {
+        if dtype != array.dtype
+            && (dtype.as_record().is_some() || array.dtype.as_record().is_some())
+        {
             return Err(frame
-                .error(Code::BadArguments, format!("np.{name}() cannot make items of type {dtype} of {}", object.ty()))
+                .error(
+                    Code::BadArguments,
+                    format!(
+                        "np.{name}() cannot make items of type {dtype} of {}",
+                        object.ty()
+                    ),
+                )
                 .help("make the array with np.zeros() and assign to its items"));
         }
         let is_array = plain(object.ty()).as_array().is_some();
@@ -82,7 +126,11 @@ impl Session<'_> {
             _ => order(frame, name, a.get("order"))?,
         };
         if matches!(name, "ascontiguousarray" | "asfortranarray") && array.ndim == 0 {
-            array = ArrayTy { ndim: 1, layout: Layout::C, ..array };
+            array = ArrayTy {
+                ndim: 1,
+                layout: Layout::C,
+                ..array
+            };
         }
         let layout = wanted.unwrap_or_else(|| kept_layout(array));
         let copies = match name {
@@ -101,6 +149,13 @@ impl Session<'_> {
                 }
             }
         };
-        Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what, args: vec![object.clone()], keywords: vec![] })))
+        Ok(Some((
+            AbsVal::of(ty),
+            Resolution::Intrinsic {
+                what,
+                args: vec![object.clone()],
+                keywords: vec![],
+            },
+        )))
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn relation(frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Opt
     Ok(match (name, args) {
         ("issubdtype", [a, b]) => Some(AbsVal::bool(is_sub(frame, element(frame, a)?, b)?)),
         ("promote_types", [a, b]) => {
-            let common = promote::common_dtype(element(frame, a)?.strong(), element(frame, b)?.strong());
+            let common =
+                promote::common_dtype(element(frame, a)?.strong(), element(frame, b)?.strong());
             Some(AbsVal::of(Ty::new(Kind::Dtype(common))))
         }
         ("result_type", [first, rest @ ..]) => {
@@ -25,10 +26,16 @@ pub(super) fn relation(frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Opt
                 types.push(element(frame, arg)?);
             }
             types.sort_by_key(|t| t.is_weak());
-            let common = types.into_iter().reduce(promote::common_dtype).unwrap_or_else(|| Ty::float(64));
+            let common = types
+                .into_iter()
+                .reduce(promote::common_dtype)
+                .unwrap_or_else(|| Ty::float(64));
             Some(AbsVal::of(Ty::new(Kind::Dtype(common.strong()))))
         }
-        ("can_cast", [a, b]) => Some(AbsVal::bool(ufunc::can_cast(element(frame, a)?.strong(), element(frame, b)?))),
+        ("can_cast", [a, b]) => Some(AbsVal::bool(ufunc::can_cast(
+            element(frame, a)?.strong(),
+            element(frame, b)?,
+        ))),
         ("can_cast", [a, b, rule]) => {
             let (from, to) = (element(frame, a)?.strong(), element(frame, b)?.strong());
             Some(AbsVal::bool(match &rule.abs.constant {
@@ -36,7 +43,12 @@ pub(super) fn relation(frame: &Frame, name: &str, args: &[ArgRef]) -> Result<Opt
                 Some(Const::Str(rule)) if &**rule == "same_kind" => ufunc::same_kind(from, to),
                 Some(Const::Str(rule)) if &**rule == "safe" => ufunc::can_cast(from, to),
                 Some(Const::Str(rule)) if matches!(&**rule, "no" | "equiv") => from == to,
-                _ => return Err(frame.error(Code::NotConstant, "the casting rule of np.can_cast() must be a constant")),
+                _ => {
+                    return Err(frame.error(
+                        Code::NotConstant,
+                        "the casting rule of np.can_cast() must be a constant",
+                    ));
+                }
             }))
         }
         _ => None,
@@ -80,8 +92,14 @@ fn is_sub(frame: &Frame, ty: Ty, class: &ArgRef) -> Result<bool> {
             "numpy.complexfloating" => ty.is_complex(),
             "numpy.datetime64" => ty.as_time().is_some_and(|(delta, _)| !delta),
             "numpy.timedelta64" => ty.as_time().is_some_and(|(delta, _)| delta),
-            "numpy.flexible" | "numpy.character" | "numpy.bytes_" | "numpy.str_" | "numpy.void" | "numpy.object_" => false,
-            _ => return Err(frame.error(Code::BadArguments, format!("np.issubdtype() with {name} cannot be compiled"))),
+            "numpy.flexible" | "numpy.character" | "numpy.bytes_" | "numpy.str_" | "numpy.void"
+            | "numpy.object_" => false,
+            _ => {
+                return Err(frame.error(
+                    Code::BadArguments,
+                    format!("np.issubdtype() with {name} cannot be compiled"),
+                ));
+            }
         },
         _ => ty.strong() == element(frame, class)?.strong(),
     })

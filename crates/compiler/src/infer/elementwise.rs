@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::{AbsVal, record};
 use super::op::{plain, ty_of};
+use super::{AbsVal, record};
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::{Kind, Layout, Ty};
 use crate::ufunc::{self, Operand, Row};
@@ -18,13 +18,27 @@ pub(super) fn element(ty: Ty) -> Option<(Ty, u8)> {
 }
 
 pub(super) fn result(dtype: Ty, operands: &[Ty]) -> Ty {
-    let ndim = operands.iter().filter_map(|t| element(*t)).map(|(_, n)| n).max().unwrap_or(0);
+    let ndim = operands
+        .iter()
+        .filter_map(|t| element(*t))
+        .map(|(_, n)| n)
+        .max()
+        .unwrap_or(0);
     if ndim == 0 {
         return dtype;
     }
     // The result is laid out in C order, unless every operand that has its rank is in F order.
-    let full: Vec<Layout> = operands.iter().filter_map(|t| t.as_array()).filter(|a| a.ndim == ndim).map(|a| a.layout).collect();
-    let layout = if ndim > 1 && full.iter().all(|l| *l == Layout::F) { Layout::F } else { Layout::C };
+    let full: Vec<Layout> = operands
+        .iter()
+        .filter_map(|t| t.as_array())
+        .filter(|a| a.ndim == ndim)
+        .map(|a| a.layout)
+        .collect();
+    let layout = if ndim > 1 && full.iter().all(|l| *l == Layout::F) {
+        Layout::F
+    } else {
+        Layout::C
+    };
     Ty::array(dtype, ndim, layout)
 }
 
@@ -38,8 +52,11 @@ fn apply(row: Option<&'static Row>, values: &[&AbsVal]) -> Option<AbsVal> {
     if !has_array(&types) && !types.iter().any(|t| t.is_time()) {
         return None;
     }
-    let operands: Option<SmallVec<[Operand; 2]>> =
-        types.iter().zip(values).map(|(&t, v)| Operand::of(t, v.constant.as_ref())).collect();
+    let operands: Option<SmallVec<[Operand; 2]>> = types
+        .iter()
+        .zip(values)
+        .map(|(&t, v)| Operand::of(t, v.constant.as_ref()))
+        .collect();
     let found = ufunc::resolve(row?, &operands?, None).ok()?;
     Some(AbsVal::of(result(found.outputs[0], &types)))
 }
@@ -58,7 +75,9 @@ pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<Ab
     Some(if target.readonly {
         Err(format!("cannot change a read-only array in place: {ty}"))
     } else if !ufunc::same_kind(dtype, target.dtype) {
-        Err(format!("cannot store {dtype} in the elements of {ty}: it is of a higher kind"))
+        Err(format!(
+            "cannot store {dtype} in the elements of {ty}: it is of a higher kind"
+        ))
     } else {
         Ok(AbsVal::of(ty))
     })
@@ -71,9 +90,18 @@ pub(super) fn compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
 
 /// `==` or `!=` of arrays of the same records, or of one with a record.
 pub(super) fn compare_records(op: CompareOp, x: Ty, y: Ty) -> Option<AbsVal> {
-    let dtype = |t: Ty| t.as_array().map_or_else(|| record::item(t, false), |a| a.dtype);
-    let same = dtype(x) == dtype(y) && record::has_equality(dtype(x)) && matches!(op, CompareOp::Eq | CompareOp::Ne);
-    let ndim = [x, y].iter().filter_map(|t| t.as_array()).map(|a| a.ndim).max()?;
+    let dtype = |t: Ty| {
+        t.as_array()
+            .map_or_else(|| record::item(t, false), |a| a.dtype)
+    };
+    let same = dtype(x) == dtype(y)
+        && record::has_equality(dtype(x))
+        && matches!(op, CompareOp::Eq | CompareOp::Ne);
+    let ndim = [x, y]
+        .iter()
+        .filter_map(|t| t.as_array())
+        .map(|a| a.ndim)
+        .max()?;
     (same && ndim > 0).then(|| AbsVal::of(Ty::array(Ty::bool(), ndim, Layout::C)))
 }
 

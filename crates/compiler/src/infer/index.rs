@@ -74,7 +74,12 @@ pub fn indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, Stri
             _ => match index_array(plain(*ty)) {
                 Some((dtype, ndim)) if dtype.is_int() => IndexItem::Array(ndim),
                 Some((dtype, ndim)) if dtype.is_bool() => IndexItem::Mask(ndim),
-                _ => return Err(format!("cannot index {} with a value of type {ty}", array.ty())),
+                _ => {
+                    return Err(format!(
+                        "cannot index {} with a value of type {ty}",
+                        array.ty()
+                    ));
+                }
             },
         });
     }
@@ -86,7 +91,10 @@ pub fn indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, Stri
     let used: usize = items.iter().map(takes).sum();
     let ndim = usize::from(array.ndim);
     if used > ndim {
-        return Err(format!("too many indices for {}: {used} for {ndim} dimensions", array.ty()));
+        return Err(format!(
+            "too many indices for {}: {used} for {ndim} dimensions",
+            array.ty()
+        ));
     }
     if items.iter().filter(|i| **i == IndexItem::Ellipsis).count() > 1 {
         return Err("an index can have a single ellipsis (...)".into());
@@ -108,20 +116,42 @@ pub fn indexing(array: ArrayTy, index: Ty) -> std::result::Result<Indexing, Stri
     let picked = picked(&items, ndim - used);
     let (items, source): (Vec<_>, Vec<_>) = expanded.into_iter().unzip();
     if let Some(picked) = picked {
-        let kept = items.iter().filter(|i| matches!(i, IndexItem::Slice(_) | IndexItem::NewAxis)).count();
+        let kept = items
+            .iter()
+            .filter(|i| matches!(i, IndexItem::Slice(_) | IndexItem::NewAxis))
+            .count();
         let rank = kept as u8 + picked.count;
         let whole = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
-        let result = if whole { array.dtype } else { Ty::array(array.dtype, rank, Layout::C) };
-        return Ok(Indexing { items, source, result, picked: Some(picked) });
+        let result = if whole {
+            array.dtype
+        } else {
+            Ty::array(array.dtype, rank, Layout::C)
+        };
+        return Ok(Indexing {
+            items,
+            source,
+            result,
+            picked: Some(picked),
+        });
     }
     let rank = items.iter().filter(|i| **i != IndexItem::Int).count();
     let scalar = rank == 0 && !types.iter().any(|t| matches!(t.kind(), Kind::Ellipsis));
     let result = if scalar {
         record::item(array.dtype, array.readonly)
     } else {
-        ArrayTy { ndim: rank as u8, layout: view_layout(array, &items), ..array }.ty()
+        ArrayTy {
+            ndim: rank as u8,
+            layout: view_layout(array, &items),
+            ..array
+        }
+        .ty()
     };
-    Ok(Indexing { items, source, result, picked: None })
+    Ok(Indexing {
+        items,
+        source,
+        result,
+        picked: None,
+    })
 }
 
 /// Where the dimensions of index arrays go; `None` if there are no such arrays. The ellipsis stands for
@@ -133,11 +163,24 @@ fn picked(items: &[IndexItem], missing: usize) -> Option<Picked> {
         _ => None,
     });
     let count = ndims.max()?;
-    let picks = |i: &IndexItem| matches!(i, IndexItem::Int | IndexItem::Array(_) | IndexItem::Mask(_));
+    let picks =
+        |i: &IndexItem| matches!(i, IndexItem::Int | IndexItem::Array(_) | IndexItem::Mask(_));
     let first = items.iter().position(picks)?;
-    let together = items[first..].iter().skip_while(|i| picks(i)).all(|i| !picks(i));
-    let before = items[..first].iter().map(|i| if *i == IndexItem::Ellipsis { missing as u8 } else { 1 });
-    Some(Picked { at: if together { before.sum() } else { 0 }, count })
+    let together = items[first..]
+        .iter()
+        .skip_while(|i| picks(i))
+        .all(|i| !picks(i));
+    let before = items[..first].iter().map(|i| {
+        if *i == IndexItem::Ellipsis {
+            missing as u8
+        } else {
+            1
+        }
+    });
+    Some(Picked {
+        at: if together { before.sum() } else { 0 },
+        count,
+    })
 }
 
 /// The layout of a view: C stays C while only leading dimensions are dropped or cut without a step.
@@ -167,48 +210,96 @@ fn view_layout(array: ArrayTy, items: &[IndexItem]) -> Layout {
 /// The items of a homogeneous tuple (all join to one type).
 pub fn tuple_item(items: &[Ty]) -> Option<Ty> {
     let (first, rest) = items.split_first()?;
-    let function = |t: Ty| matches!(t.kind(), Kind::Function(_) | Kind::Dispatcher(..) | Kind::Foreign(..));
-    let alike = |t: Ty, u: Ty| t.strong() == u.strong() || t.is_number() && u.is_number() || function(t) && function(u);
-    rest.iter().try_fold(*first, |t, u| if alike(t, *u) { join::join(t, *u) } else { None })
+    let function = |t: Ty| {
+        matches!(
+            t.kind(),
+            Kind::Function(_) | Kind::Dispatcher(..) | Kind::Foreign(..)
+        )
+    };
+    let alike = |t: Ty, u: Ty| {
+        t.strong() == u.strong() || t.is_number() && u.is_number() || function(t) && function(u)
+    };
+    rest.iter().try_fold(*first, |t, u| {
+        if alike(t, *u) {
+            join::join(t, *u)
+        } else {
+            None
+        }
+    })
 }
 
 impl Session<'_> {
-    pub(super) fn get_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal) -> Result<AbsVal> {
+    pub(super) fn get_item(
+        &mut self,
+        frame: &Frame,
+        value: &AbsVal,
+        index: &AbsVal,
+    ) -> Result<AbsVal> {
         let (ty, index_ty) = (ty_of(value), ty_of(index));
         if let Some(field) = record::get_field(frame, value, index) {
             return field;
         }
         match ty.kind() {
-            Kind::Tuple(items) | Kind::NamedTuple(_, items) => tuple_get(frame, value, ty, items, index),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                tuple_get(frame, value, ty, items, index)
+            }
             Kind::Array(array) => match indexing(*array, index_ty) {
                 Ok(indexing) => Ok(AbsVal::of(indexing.result)),
                 Err(message) => Err(frame.error(Code::BadIndex, message)),
             },
-            Kind::Facet(Facet::Flat, array) if plain(index_ty).is_integral() => {
-                array.as_array().map(|a| AbsVal::of(a.dtype)).ok_or_else(|| frame.error(Code::Internal, "flat of no array"))
-            }
+            Kind::Facet(Facet::Flat, array) if plain(index_ty).is_integral() => array
+                .as_array()
+                .map(|a| AbsVal::of(a.dtype))
+                .ok_or_else(|| frame.error(Code::Internal, "flat of no array")),
             Kind::List(_) => self.list_get(frame, ty, index_ty),
-            Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => Ok(AbsVal::of(Ty::str())),
-            Kind::Str => Err(frame.error(Code::BadIndex, format!("cannot index unicode_type with a value of type {index_ty}"))),
-            _ => Err(frame.error(Code::NoOperator, format!("a value of type {ty} has no items (getitem)"))),
+            Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => {
+                Ok(AbsVal::of(Ty::str()))
+            }
+            Kind::Str => Err(frame.error(
+                Code::BadIndex,
+                format!("cannot index unicode_type with a value of type {index_ty}"),
+            )),
+            _ => Err(frame.error(
+                Code::NoOperator,
+                format!("a value of type {ty} has no items (getitem)"),
+            )),
         }
     }
 
-    pub(super) fn set_item(&mut self, frame: &Frame, value: &AbsVal, index: &AbsVal, new: &AbsVal) -> Result<AbsVal> {
+    pub(super) fn set_item(
+        &mut self,
+        frame: &Frame,
+        value: &AbsVal,
+        index: &AbsVal,
+        new: &AbsVal,
+    ) -> Result<AbsVal> {
         let (ty, index_ty, new_ty) = (ty_of(value), ty_of(index), ty_of(new));
         if let (Kind::Facet(Facet::Flat, of), true) = (ty.kind(), plain(index_ty).is_integral()) {
             // As an item of one dimension.
-            let of = of.as_array().map_or(ty, |a| ArrayTy { ndim: 1, layout: Layout::A, ..a }.ty());
+            let of = of.as_array().map_or(ty, |a| {
+                ArrayTy {
+                    ndim: 1,
+                    layout: Layout::A,
+                    ..a
+                }
+                .ty()
+            });
             return self.set_item(frame, &AbsVal::of(of), index, new);
         }
         if let Some(done) = record::set_field(frame, value, index, new) {
             return done;
         }
         let Kind::Array(array) = *ty.kind() else {
-            return Err(frame.error(Code::ReadOnly, format!("cannot assign to an item of {ty} (setitem)")));
+            return Err(frame.error(
+                Code::ReadOnly,
+                format!("cannot assign to an item of {ty} (setitem)"),
+            ));
         };
         if array.readonly {
-            let mut error = frame.error(Code::ReadOnly, format!("cannot assign to an item (setitem) of a read-only array: {ty}"));
+            let mut error = frame.error(
+                Code::ReadOnly,
+                format!("cannot assign to an item (setitem) of a read-only array: {ty}"),
+            );
             if matches!(value.constant, Some(Const::Array(_))) {
                 error = error.note("global arrays are frozen constants in compiled code");
             }
@@ -219,7 +310,9 @@ impl Session<'_> {
         let new = match new_ty.kind() {
             Kind::Tuple(_) | Kind::NamedTuple(..) if array.dtype.as_record().is_some() => None,
             Kind::Array(new) => Some((new.dtype, new.ndim)),
-            Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..) => super::creation::nested(new_ty),
+            Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..) => {
+                super::creation::nested(new_ty)
+            }
             _ => None,
         };
         let element = match (indexing.result.as_array(), new) {
@@ -236,7 +329,10 @@ impl Session<'_> {
         if !record::fits_item(element, array.dtype) {
             return Err(frame.error(
                 Code::CannotConvert,
-                format!("cannot convert {new_ty} to {}, the type of the array's elements (setitem)", array.dtype),
+                format!(
+                    "cannot convert {new_ty} to {}, the type of the array's elements (setitem)",
+                    array.dtype
+                ),
             ));
         }
         Ok(AbsVal::of(Ty::none()))
@@ -256,7 +352,9 @@ impl Session<'_> {
         match ty.kind() {
             Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(()),
             Kind::Enumerate(inner) | Kind::Reversed(inner) => self.check_iterable(frame, *inner),
-            Kind::Zip(parts) => parts.iter().try_for_each(|t| self.check_iterable(frame, *t)),
+            Kind::Zip(parts) => parts
+                .iter()
+                .try_for_each(|t| self.check_iterable(frame, *t)),
             _ => self.iter_element(frame, ty).map(|_| ()),
         }
     }
@@ -266,7 +364,11 @@ impl Session<'_> {
             Kind::Iter(inner) => {
                 let item = self.iter_element(frame, inner)?;
                 // Of a list whose items are not known yet there is nothing to see.
-                Ok(if item.is_known() || item.list_item().is_some() { AbsVal::of(item) } else { AbsVal::BOTTOM })
+                Ok(if item.is_known() || item.list_item().is_some() {
+                    AbsVal::of(item)
+                } else {
+                    AbsVal::BOTTOM
+                })
             }
             _ => Err(frame.error(Code::Internal, "an iterator that is none")),
         }
@@ -274,7 +376,12 @@ impl Session<'_> {
 
     /// The type of the items of an iterable.
     pub(super) fn iter_element(&mut self, frame: &Frame, ty: Ty) -> Result<Ty> {
-        let not_iterable = || frame.error(Code::NotIterable, format!("cannot iterate over a value of type {ty}"));
+        let not_iterable = || {
+            frame.error(
+                Code::NotIterable,
+                format!("cannot iterate over a value of type {ty}"),
+            )
+        };
         Ok(match ty.kind() {
             Kind::Range(t, _) => *t,
             Kind::Array(array) if array.ndim > 0 => {
@@ -282,7 +389,9 @@ impl Session<'_> {
                 ty_of(&self.get_item(frame, &AbsVal::of(array.ty()), &index)?)
             }
             Kind::Str => Ty::str(),
-            Kind::Facet(Facet::Flat, array) => array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?,
+            Kind::Facet(Facet::Flat, array) => {
+                array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?
+            }
             Kind::List(item) => *item,
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {
@@ -300,7 +409,8 @@ impl Session<'_> {
             }
             Kind::Enumerate(inner) => Ty::tuple(&[Ty::py_int(), self.iter_element(frame, *inner)?]),
             Kind::Zip(inner) => {
-                let items: Result<Vec<Ty>> = inner.iter().map(|t| self.iter_element(frame, *t)).collect();
+                let items: Result<Vec<Ty>> =
+                    inner.iter().map(|t| self.iter_element(frame, *t)).collect();
                 Ty::tuple(&items?)
             }
             Kind::Reversed(inner) => self.iter_element(frame, *inner)?,
@@ -310,29 +420,50 @@ impl Session<'_> {
     }
 }
 
-fn tuple_get(frame: &Frame, value: &AbsVal, ty: Ty, items: &'static [Ty], index: &AbsVal) -> Result<AbsVal> {
+fn tuple_get(
+    frame: &Frame,
+    value: &AbsVal,
+    ty: Ty,
+    items: &'static [Ty],
+    index: &AbsVal,
+) -> Result<AbsVal> {
     let index_ty = ty_of(index);
     if index_ty.is_integral() {
         let Some(i) = index.as_int() else {
             return tuple_item(items).map(AbsVal::of).ok_or_else(|| {
                 frame
-                    .error(Code::BadIndex, format!("the index of {ty} must be a constant: its items have different types"))
+                    .error(
+                        Code::BadIndex,
+                        format!(
+                            "the index of {ty} must be a constant: its items have different types"
+                        ),
+                    )
                     .help("index with a literal, or make the items one type")
             });
         };
         let at = if i < 0 { i + items.len() as i64 } else { i };
         if !(0..items.len() as i64).contains(&at) {
             // A homogeneous tuple raises at run time, as Python does.
-            let homogeneous = tuple_item(items).filter(|_| !matches!(index.constant, Some(Const::Int(_))));
+            let homogeneous =
+                tuple_item(items).filter(|_| !matches!(index.constant, Some(Const::Int(_))));
             return homogeneous.map(AbsVal::of).ok_or_else(|| {
-                frame.error(Code::BadIndex, format!("tuple index {i} is out of range for {} items ({ty})", items.len()))
+                frame.error(
+                    Code::BadIndex,
+                    format!(
+                        "tuple index {i} is out of range for {} items ({ty})",
+                        items.len()
+                    ),
+                )
             });
         }
         let constant = match &value.constant {
             Some(Const::Tuple(constants)) => constants.get(at as usize).cloned(),
             _ => None,
         };
-        return Ok(AbsVal { ty: Some(items[at as usize]), constant });
+        return Ok(AbsVal {
+            ty: Some(items[at as usize]),
+            constant,
+        });
     }
     if let (Kind::Slice(_), Some(Const::Tuple(parts))) = (index_ty.kind(), &index.constant) {
         let part = |i: usize| match &parts[i] {
@@ -343,23 +474,44 @@ fn tuple_get(frame: &Frame, value: &AbsVal, ty: Ty, items: &'static [Ty], index:
             .ok_or_else(|| frame.error(Code::BadIndex, "slice step cannot be zero"))?;
         let types: Vec<Ty> = picked.iter().map(|&i| items[i]).collect();
         let constant = match &value.constant {
-            Some(Const::Tuple(constants)) => Some(Const::Tuple(picked.iter().map(|&i| constants[i].clone()).collect())),
+            Some(Const::Tuple(constants)) => Some(Const::Tuple(
+                picked.iter().map(|&i| constants[i].clone()).collect(),
+            )),
             _ => None,
         };
-        return Ok(AbsVal { ty: Some(Ty::tuple(&types)), constant });
+        return Ok(AbsVal {
+            ty: Some(Ty::tuple(&types)),
+            constant,
+        });
     }
-    Err(frame.error(Code::BadIndex, format!("cannot index {ty} with a value of type {index_ty}")))
+    Err(frame.error(
+        Code::BadIndex,
+        format!("cannot index {ty} with a value of type {index_ty}"),
+    ))
 }
 
 /// The positions that a constant slice takes from a sequence of `len` items; `None` for a step of 0.
-pub fn slice_positions(len: usize, start: Option<i64>, stop: Option<i64>, step: Option<i64>) -> Option<Vec<usize>> {
+pub fn slice_positions(
+    len: usize,
+    start: Option<i64>,
+    stop: Option<i64>,
+    step: Option<i64>,
+) -> Option<Vec<usize>> {
     let (len, step) = (len as i64, step.unwrap_or(1));
     if step == 0 {
         return None;
     }
     let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
-    let clamp = |v: Option<i64>, default| v.map_or(default, |v| (if v < 0 { v + len } else { v }).clamp(low, high));
-    let (mut at, stop) = if step > 0 { (clamp(start, 0), clamp(stop, len)) } else { (clamp(start, len - 1), clamp(stop, -1)) };
+    let clamp = |v: Option<i64>, default| {
+        v.map_or(default, |v| {
+            (if v < 0 { v + len } else { v }).clamp(low, high)
+        })
+    };
+    let (mut at, stop) = if step > 0 {
+        (clamp(start, 0), clamp(stop, len))
+    } else {
+        (clamp(start, len - 1), clamp(stop, -1))
+    };
     let mut out = vec![];
     while if step > 0 { at < stop } else { at > stop } {
         out.push(at as usize);
@@ -375,7 +527,10 @@ mod tests {
     #[test]
     fn slices_as_python_does() {
         assert_eq!(slice_positions(5, Some(1), Some(3), None), Some(vec![1, 2]));
-        assert_eq!(slice_positions(5, None, None, Some(-1)), Some(vec![4, 3, 2, 1, 0]));
+        assert_eq!(
+            slice_positions(5, None, None, Some(-1)),
+            Some(vec![4, 3, 2, 1, 0])
+        );
         assert_eq!(slice_positions(5, Some(-2), None, None), Some(vec![3, 4]));
         assert_eq!(slice_positions(5, Some(3), Some(1), None), Some(vec![]));
         assert_eq!(slice_positions(5, None, None, Some(2)), Some(vec![0, 2, 4]));

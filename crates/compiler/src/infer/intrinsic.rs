@@ -31,7 +31,9 @@ pub enum Intrinsic {
     Len,
     Abs,
     /// Smallest or largest of the arguments, or of the items of the only argument, a tuple.
-    MinMax { max: bool },
+    MinMax {
+        max: bool,
+    },
     /// `round(x)`: to an integer, half to even.
     RoundInt,
     RoundDigits,
@@ -79,8 +81,14 @@ pub enum Intrinsic {
     /// An instance of an exception class with the arguments.
     Exception,
     /// np.empty, zeros, ones, full and their `_like` forms.
-    NewArray { fill: Fill, dtype: Ty, shape: ShapeFrom },
-    Arange { dtype: Ty },
+    NewArray {
+        fill: Fill,
+        dtype: Ty,
+        shape: ShapeFrom,
+    },
+    Arange {
+        dtype: Ty,
+    },
     /// A new array of the elements of the argument, converted to the result's type: of a number, a tuple, a
     /// list or an array.
     NewFrom,
@@ -93,12 +101,19 @@ pub enum Intrinsic {
     /// A view by axes that are the second argument, a tuple.
     Permute,
     /// The arguments after the array are the shape.
-    Reshape { order: Layout },
+    Reshape {
+        order: Layout,
+    },
     /// All elements one after the other.
-    Flatten { order: Layout, copy: bool },
+    Flatten {
+        order: Layout,
+        copy: bool,
+    },
     BroadcastTo,
     /// The argument after the array, if there is one, is the offset.
-    Diagonal { dims: (u8, u8) },
+    Diagonal {
+        dims: (u8, u8),
+    },
     /// The same memory as elements of the result's type.
     Reinterpret,
     /// The indices of elements that are not zero: an array for each dimension.
@@ -265,7 +280,10 @@ pub fn real_function(name: &str) -> Option<&'static RealRow> {
 
 /// The function behind a `cmath` name.
 pub fn complex_function(name: &str) -> Option<RtFn> {
-    COMPLEX_FUNCTIONS.iter().find(|(n, _)| *n == name).map(|&(_, f)| f)
+    COMPLEX_FUNCTIONS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|&(_, f)| f)
 }
 
 /// Name of an operator as Python's `operator` module has it, and its sign.
@@ -341,9 +359,16 @@ pub fn operator_function(name: &str) -> Option<Intrinsic> {
         CompareOp::IsNot,
     ];
     const UNARY: [UnaryOp; 4] = [UnaryOp::Neg, UnaryOp::Pos, UnaryOp::Invert, UnaryOp::Not];
-    let in_place = name.strip_prefix('i').filter(|n| BINARY.iter().any(|&op| binary_names(op).0.trim_end_matches('_') == *n));
+    let in_place = name.strip_prefix('i').filter(|n| {
+        BINARY
+            .iter()
+            .any(|&op| binary_names(op).0.trim_end_matches('_') == *n)
+    });
     let name = in_place.unwrap_or(name);
-    let binary = BINARY.iter().find(|&&op| binary_names(op).0 == name || in_place.is_some() && binary_names(op).0.trim_end_matches('_') == name);
+    let binary = BINARY.iter().find(|&&op| {
+        binary_names(op).0 == name
+            || in_place.is_some() && binary_names(op).0.trim_end_matches('_') == name
+    });
     if let Some(&op) = binary {
         return Some(Intrinsic::Binary(op));
     }

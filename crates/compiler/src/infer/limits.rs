@@ -3,11 +3,11 @@
 //! Their type is a builtin name made of the function and the type that they describe, such as
 //! `numpy.finfo(f8)`.
 
+use super::AbsVal;
 use super::call::ArgRef;
 use super::numpy::{dtype, dtype_by_name, typestr};
 use super::op::{plain, ty_of};
 use super::solve::Frame;
-use super::AbsVal;
 use crate::diag::{Code, Result};
 use crate::host::Const;
 use crate::types::{Kind, Ty};
@@ -22,9 +22,15 @@ pub(super) fn describe(frame: &Frame, name: &str, arg: &ArgRef) -> Result<AbsVal
     };
     let ty = if name == "finfo" { ty.part() } else { ty };
     if ty.is_float() != (name == "finfo") || !ty.is_number() {
-        return Err(frame.error(Code::BadArguments, format!("np.{name}() does not take {ty}")));
+        return Err(frame.error(
+            Code::BadArguments,
+            format!("np.{name}() does not take {ty}"),
+        ));
     }
-    Ok(AbsVal::of(Ty::builtin(&format!("numpy.{name}({})", typestr(ty)))))
+    Ok(AbsVal::of(Ty::builtin(&format!(
+        "numpy.{name}({})",
+        typestr(ty)
+    ))))
 }
 
 /// An attribute of such an object, by the name of its type.
@@ -43,7 +49,11 @@ pub(super) fn attribute(object: &str, name: &str) -> Option<AbsVal> {
                 (false, "min") => 0,
                 (false, _) => (1i128 << bits) - 1,
             };
-            let result = if ty.is_signed() || bits < 64 { Ty::py_int() } else { Ty::int(64, false).weak() };
+            let result = if ty.is_signed() || bits < 64 {
+                Ty::py_int()
+            } else {
+                Ty::int(64, false).weak()
+            };
             Some(AbsVal::constant(result, Const::Int(value)))
         }
         ("finfo", _) => float_attribute(ty, name),
@@ -71,7 +81,11 @@ fn float_attribute(ty: Ty, name: &str) -> Option<AbsVal> {
         "max" => float(largest),
         "min" => float(-largest),
         "tiny" | "smallest_normal" => float(2f64.powi(1 - bias)),
-        "smallest_subnormal" => float(if ty.bits() == 64 { f64::from_bits(1) } else { 2f64.powi(1 - bias - mantissa) }),
+        "smallest_subnormal" => float(if ty.bits() == 64 {
+            f64::from_bits(1)
+        } else {
+            2f64.powi(1 - bias - mantissa)
+        }),
         "resolution" => float(match ty.bits() {
             // As a float16 has it.
             16 => 0.001_000_404_357_910_156_2,
@@ -96,11 +110,23 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_types() {
         let constant = |object: &str, name: &str| attribute(object, name).and_then(|v| v.constant);
-        assert_eq!(constant("numpy.finfo(f8)", "eps"), Some(Const::Float(f64::EPSILON)));
-        assert_eq!(constant("numpy.finfo(f8)", "tiny"), Some(Const::Float(f64::MIN_POSITIVE)));
-        assert_eq!(constant("numpy.finfo(f4)", "tiny"), Some(Const::Float(f64::from(f32::MIN_POSITIVE))));
+        assert_eq!(
+            constant("numpy.finfo(f8)", "eps"),
+            Some(Const::Float(f64::EPSILON))
+        );
+        assert_eq!(
+            constant("numpy.finfo(f8)", "tiny"),
+            Some(Const::Float(f64::MIN_POSITIVE))
+        );
+        assert_eq!(
+            constant("numpy.finfo(f4)", "tiny"),
+            Some(Const::Float(f64::from(f32::MIN_POSITIVE)))
+        );
         assert_eq!(constant("numpy.iinfo(i1)", "min"), Some(Const::Int(-128)));
-        assert_eq!(constant("numpy.iinfo(u8)", "max"), Some(Const::Int(i128::from(u64::MAX))));
+        assert_eq!(
+            constant("numpy.iinfo(u8)", "max"),
+            Some(Const::Int(i128::from(u64::MAX)))
+        );
         assert_eq!(constant("numpy.iinfo(i8)", "eps"), None);
     }
 }

@@ -29,25 +29,54 @@ pub(super) fn product(a: Ty, b: Ty) -> Option<Ty> {
 
 impl Session<'_> {
     /// `np.dot` and `np.matmul` of arrays of one or two dimensions; `None` for what is something else.
-    pub(super) fn call_product(&mut self, frame: &Frame, name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Option<(AbsVal, Resolution)>> {
-        let given = Args { names: &["a", "b", "out"], args, keywords };
+    pub(super) fn call_product(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<Option<(AbsVal, Resolution)>> {
+        let given = Args {
+            names: &["a", "b", "out"],
+            args,
+            keywords,
+        };
         if let Some(what) = given.unknown() {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
         }
-        let (Some(a), Some(b)) = (given.get("a"), given.get("b")) else { return Ok(None) };
-        let Some(ty) = product(plain(a.ty()), plain(b.ty())) else { return Ok(None) };
+        let (Some(a), Some(b)) = (given.get("a"), given.get("b")) else {
+            return Ok(None);
+        };
+        let Some(ty) = product(plain(a.ty()), plain(b.ty())) else {
+            return Ok(None);
+        };
         let mut list = vec![a.clone(), b.clone()];
         let ty = match given.get("out").filter(|o| !o.ty().is_none()) {
             None => ty,
             Some(out) => {
-                let fits = |o: ArrayTy| !o.readonly && ty.as_array().is_some_and(|t| t.ndim == o.ndim && t.dtype == o.dtype);
+                let fits = |o: ArrayTy| {
+                    !o.readonly
+                        && ty
+                            .as_array()
+                            .is_some_and(|t| t.ndim == o.ndim && t.dtype == o.dtype)
+                };
                 if !out.ty().as_array().is_some_and(fits) {
-                    return Err(frame.error(Code::BadArguments, format!("np.{name}() cannot write {ty} to {}", out.ty())));
+                    return Err(frame.error(
+                        Code::BadArguments,
+                        format!("np.{name}() cannot write {ty} to {}", out.ty()),
+                    ));
                 }
                 list.push(out.clone());
                 out.ty()
             }
         };
-        Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what: Intrinsic::Product, args: list, keywords: vec![] })))
+        Ok(Some((
+            AbsVal::of(ty),
+            Resolution::Intrinsic {
+                what: Intrinsic::Product,
+                args: list,
+                keywords: vec![],
+            },
+        )))
     }
 }

@@ -39,8 +39,10 @@ pub enum ListOp {
     Sort,
 }
 
-pub(super) const METHODS: &[&str] =
-    &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
+pub(super) const METHODS: &[&str] = &[
+    "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
+    "sort",
+];
 
 /// Most rounds: each is one level of lists in lists, or one step of numbers becoming wider.
 const MOST_ROUNDS: u32 = 24;
@@ -71,7 +73,10 @@ impl Lists {
         let demanded = self.demanded.get(&site).copied();
         self.found.entry(site).or_insert(demanded);
         self.add(site, site);
-        self.seen.get(&site).copied().unwrap_or_else(|| Ty::new(Kind::Unknown))
+        self.seen
+            .get(&site)
+            .copied()
+            .unwrap_or_else(|| Ty::new(Kind::Unknown))
     }
 
     fn add(&mut self, value: Value, site: Value) {
@@ -129,16 +134,28 @@ impl Lists {
 
     /// Two lists meet in `to`, which both were linked to: true if the next round may give them one type.
     pub fn unify(&mut self, to: Value, a: Ty, b: Ty) -> bool {
-        let (Some(x), Some(y)) = (a.list_item(), b.list_item()) else { return false };
-        let Some(joined) = join::join(x, y) else { return false };
+        let (Some(x), Some(y)) = (a.list_item(), b.list_item()) else {
+            return false;
+        };
+        let Some(joined) = join::join(x, y) else {
+            return false;
+        };
         // Without a site, or with one that has this type already, neither can change.
-        let changes = |site: &Value| self.seen.get(site).is_none_or(|seen| seen.strong() != joined.strong());
+        let changes = |site: &Value| {
+            self.seen
+                .get(site)
+                .is_none_or(|seen| seen.strong() != joined.strong())
+        };
         self.sites(to).iter().any(changes) && self.demand(to, joined)
     }
 
     /// Begins the next round; false if the last one found what it began with, which ends the typing.
     pub fn next_round(&mut self) -> bool {
-        let found = self.found.drain().filter_map(|(site, found)| found.map(|ty| (site, ty))).collect();
+        let found = self
+            .found
+            .drain()
+            .filter_map(|(site, found)| found.map(|ty| (site, ty)))
+            .collect();
         self.origins.clear();
         let settled = self.seen == found;
         self.seen = found;
@@ -153,12 +170,17 @@ impl Lists {
 
     /// A list that nothing is ever put into.
     pub fn unknown(&self) -> Option<Value> {
-        self.found.iter().filter(|(_, ty)| ty.is_none_or(|t| !t.is_known())).map(|(&site, _)| site).min()
+        self.found
+            .iter()
+            .filter(|(_, ty)| ty.is_none_or(|t| !t.is_known()))
+            .map(|(&site, _)| site)
+            .min()
     }
 }
 
 pub(super) fn no_items(module: &Module, span: Span) -> Box<Diagnostic> {
-    let message = "cannot infer the type of this list's items: nothing is ever put into it (undefined list)";
+    let message =
+        "cannot infer the type of this list's items: nothing is ever put into it (undefined list)";
     super::error_at(module, span, Code::CannotUnify, message)
         .help("append to it in the same function, or begin with an item, as in `[0]`, and clear it")
 }
@@ -174,7 +196,9 @@ impl Session<'_> {
                 put(frame, *list, ty, "append")?;
                 AbsVal::of(Ty::none())
             }
-            Op::GetAttr(list, name) if item(frame, *list).is_some() && METHODS.contains(&&**name) => {
+            Op::GetAttr(list, name)
+                if item(frame, *list).is_some() && METHODS.contains(&&**name) =>
+            {
                 frame.lists.link(inst.result, *list);
                 return Ok(None);
             }
@@ -190,7 +214,9 @@ impl Session<'_> {
                 frame.val(*list).clone()
             }
             Op::Binary(BinaryOp::Add, a, b) => {
-                let (Some(x), Some(y)) = (item(frame, *a), item(frame, *b)) else { return Ok(None) };
+                let (Some(x), Some(y)) = (item(frame, *a), item(frame, *b)) else {
+                    return Ok(None);
+                };
                 frame.lists.link(inst.result, *a);
                 frame.lists.link(inst.result, *b);
                 let (p, q) = (Ty::list(x), Ty::list(y));
@@ -206,7 +232,12 @@ impl Session<'_> {
             Op::Binary(BinaryOp::Mul, a, b) | Op::InPlace(BinaryOp::Mul, a, b) => {
                 let list = match (item(frame, *a), item(frame, *b)) {
                     (Some(_), None) if plain(ty_of(frame.val(*b))).is_integral() => *a,
-                    (None, Some(_)) if plain(ty_of(frame.val(*a))).is_integral() && matches!(inst.op, Op::Binary(..)) => *b,
+                    (None, Some(_))
+                        if plain(ty_of(frame.val(*a))).is_integral()
+                            && matches!(inst.op, Op::Binary(..)) =>
+                    {
+                        *b
+                    }
                     _ => return Ok(None),
                 };
                 frame.lists.link(inst.result, list);
@@ -214,7 +245,8 @@ impl Session<'_> {
             }
             Op::Compare(op, a, b) => return self.list_compare(frame, inst.result, *op, *a, *b),
             Op::GetItem(list, index) if item(frame, *list).is_some() => {
-                let found = self.list_get(frame, ty_of(frame.val(*list)), ty_of(frame.val(*index)))?;
+                let found =
+                    self.list_get(frame, ty_of(frame.val(*list)), ty_of(frame.val(*index)))?;
                 if matches!(ty_of(frame.val(*index)).kind(), Kind::Slice(_)) {
                     frame.lists.link(inst.result, *list);
                 }
@@ -228,8 +260,15 @@ impl Session<'_> {
                     relate(frame, *list, *value);
                     put(frame, *list, new, "assign (setitem)")?;
                     let types = (ty_of(frame.val(*list)), ty);
-                    if join::join(types.0, types.1).is_none() && frame.lists.sites(*list).is_empty() {
-                        return Err(frame.error(Code::CannotConvert, format!("cannot assign {} to a part of {} (setitem)", types.1, types.0)));
+                    if join::join(types.0, types.1).is_none() && frame.lists.sites(*list).is_empty()
+                    {
+                        return Err(frame.error(
+                            Code::CannotConvert,
+                            format!(
+                                "cannot assign {} to a part of {} (setitem)",
+                                types.1, types.0
+                            ),
+                        ));
                     }
                 } else {
                     return Err(bad_index(frame, ty_of(frame.val(*list)), index));
@@ -243,7 +282,12 @@ impl Session<'_> {
                 }
                 AbsVal::of(Ty::none())
             }
-            Op::Unpack { value, before, star: true, after } => self.unpack_star(frame, inst.result, *value, *before, *after)?,
+            Op::Unpack {
+                value,
+                before,
+                star: true,
+                after,
+            } => self.unpack_star(frame, inst.result, *value, *before, *after)?,
             _ => return Ok(None),
         };
         Ok(Some(result))
@@ -274,7 +318,14 @@ impl Session<'_> {
     }
 
     /// `a, *b, c = value`: the items, and the list of those between, as a tuple.
-    fn unpack_star(&mut self, frame: &mut Frame, site: Value, value: Value, before: u32, after: u32) -> Result<AbsVal> {
+    fn unpack_star(
+        &mut self,
+        frame: &mut Frame,
+        site: Value,
+        value: Value,
+        before: u32,
+        after: u32,
+    ) -> Result<AbsVal> {
         let ty = ty_of(frame.val(value));
         let (before, after) = (before as usize, after as usize);
         let mut types: Vec<Ty> = vec![];
@@ -283,7 +334,11 @@ impl Session<'_> {
             if items.len() < before + after {
                 return Err(frame.error(
                     Code::NotIterable,
-                    format!("cannot unpack a tuple of {} items ({ty}) into at least {} targets", items.len(), before + after),
+                    format!(
+                        "cannot unpack a tuple of {} items ({ty}) into at least {} targets",
+                        items.len(),
+                        before + after
+                    ),
                 ));
             }
             let end = items.len() - after;
@@ -300,7 +355,10 @@ impl Session<'_> {
             types.push(list);
             types.extend(vec![item; after]);
         } else {
-            return Err(frame.error(Code::NotIterable, format!("cannot unpack (iterate over) a value of type {ty} with a starred target")));
+            return Err(frame.error(
+                Code::NotIterable,
+                format!("cannot unpack (iterate over) a value of type {ty} with a starred target"),
+            ));
         }
         Ok(AbsVal::of(Ty::tuple(&types)))
     }
@@ -315,7 +373,14 @@ impl Session<'_> {
         })
     }
 
-    fn list_compare(&mut self, frame: &mut Frame, result: Value, op: CompareOp, a: Value, b: Value) -> Result<Option<AbsVal>> {
+    fn list_compare(
+        &mut self,
+        frame: &mut Frame,
+        result: Value,
+        op: CompareOp,
+        a: Value,
+        b: Value,
+    ) -> Result<Option<AbsVal>> {
         let (x, y) = (ty_of(frame.val(a)), ty_of(frame.val(b)));
         let function = match (op, x.list_item(), y.list_item()) {
             (CompareOp::Is | CompareOp::IsNot, ..) => return Ok(None),
@@ -339,7 +404,10 @@ impl Session<'_> {
         let (value, resolution) = called.map_err(|e| {
             // The prelude's own lines would say less.
             let (name, sign) = compare_names(op);
-            let error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {x} and {y}"));
+            let error = frame.error(
+                Code::NoOperator,
+                format!("no operator `{sign}` ({name}) for {x} and {y}"),
+            );
             error.note(e.message)
         })?;
         frame.typing.calls.insert(result, resolution);
@@ -357,26 +425,37 @@ impl Session<'_> {
     ) -> Result<Option<(AbsVal, Resolution)>> {
         let ty = ty_of(frame.val(callee));
         let intrinsic = |value: AbsVal, op: ListOp, args: &[ArgRef]| {
-            Some((value, Resolution::Intrinsic { what: Intrinsic::List(op), args: args.into(), keywords: vec![] }))
+            Some((
+                value,
+                Resolution::Intrinsic {
+                    what: Intrinsic::List(op),
+                    args: args.into(),
+                    keywords: vec![],
+                },
+            ))
         };
         match ty.kind() {
-            Kind::Builtin(name) if &**name == "builtins.list" && keywords.is_empty() => match args {
-                [] => {
-                    let item = frame.lists.site(result);
-                    Ok(intrinsic(AbsVal::of(Ty::list(item)), ListOp::New, args))
-                }
-                [list] if list.ty().list_item().is_some() => {
-                    if list.item.is_none() {
-                        frame.lists.link(result, list.value);
+            Kind::Builtin(name) if &**name == "builtins.list" && keywords.is_empty() => {
+                match args {
+                    [] => {
+                        let item = frame.lists.site(result);
+                        Ok(intrinsic(AbsVal::of(Ty::list(item)), ListOp::New, args))
                     }
-                    Ok(intrinsic(list.abs.clone(), ListOp::Copy, args))
+                    [list] if list.ty().list_item().is_some() => {
+                        if list.item.is_none() {
+                            frame.lists.link(result, list.value);
+                        }
+                        Ok(intrinsic(list.abs.clone(), ListOp::Copy, args))
+                    }
+                    _ => Ok(None),
                 }
-                _ => Ok(None),
-            },
-            Kind::Builtin(name) if &**name == "builtins.sorted" => self.sorted(frame, args, keywords).map(Some),
-            Kind::Method(receiver, name) if receiver.list_item().is_some() => {
-                self.list_method(frame, result, callee, *receiver, name, args, keywords).map(Some)
             }
+            Kind::Builtin(name) if &**name == "builtins.sorted" => {
+                self.sorted(frame, args, keywords).map(Some)
+            }
+            Kind::Method(receiver, name) if receiver.list_item().is_some() => self
+                .list_method(frame, result, callee, *receiver, name, args, keywords)
+                .map(Some),
             _ => Ok(None),
         }
     }
@@ -397,7 +476,12 @@ impl Session<'_> {
         if name == "sort" && args.is_empty() {
             return self.list_sort(frame, list, keywords);
         }
-        let bad = |frame: &Frame| frame.error(Code::BadArguments, format!("{list}.{name}() does not take {}", signature(&types)));
+        let bad = |frame: &Frame| {
+            frame.error(
+                Code::BadArguments,
+                format!("{list}.{name}() does not take {}", signature(&types)),
+            )
+        };
         if !keywords.is_empty() {
             return Err(bad(frame));
         }
@@ -427,13 +511,22 @@ impl Session<'_> {
                     2 => "list_index_from".to_owned(),
                     _ => "list_index_between".to_owned(),
                 };
-                let bound = std::iter::once(Bound::Receiver).chain(args.iter().cloned().map(Bound::Arg)).collect();
+                let bound = std::iter::once(Bound::Receiver)
+                    .chain(args.iter().cloned().map(Bound::Arg))
+                    .collect();
                 let types = std::iter::once(list).chain(types.iter().copied()).collect();
                 return self.call_bound(frame, &function, bound, types);
             }
             _ => return Err(bad(frame)),
         };
-        Ok((value, Resolution::Intrinsic { what: Intrinsic::List(op), args: args.into(), keywords: vec![] }))
+        Ok((
+            value,
+            Resolution::Intrinsic {
+                what: Intrinsic::List(op),
+                args: args.into(),
+                keywords: vec![],
+            },
+        ))
     }
 
     /// `list.extend(more)` (with the list's type) and `list += more`.
@@ -455,37 +548,73 @@ impl Session<'_> {
                 relate_types(frame, args[0].value, item, ty.list_item().unwrap_or(item));
             }
             if join::join(ty, more).is_some() {
-                return Ok((nothing, Resolution::Intrinsic { what: Intrinsic::List(ListOp::Extend), args, keywords: vec![] }));
+                return Ok((
+                    nothing,
+                    Resolution::Intrinsic {
+                        what: Intrinsic::List(ListOp::Extend),
+                        args,
+                        keywords: vec![],
+                    },
+                ));
             }
         }
         let first = match receiver {
             Some(_) => Bound::Receiver,
             None => Bound::Arg(arg_ref(frame, list)),
         };
-        let bound = std::iter::once(first).chain(args.into_iter().map(Bound::Arg)).collect();
+        let bound = std::iter::once(first)
+            .chain(args.into_iter().map(Bound::Arg))
+            .collect();
         self.call_bound(frame, "list_extend", bound, vec![ty, more])
     }
 
     /// `list.sort(key=, reverse=)`
-    fn list_sort(&mut self, frame: &Frame, list: Ty, keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
+    fn list_sort(
+        &mut self,
+        frame: &Frame,
+        list: Ty,
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<(AbsVal, Resolution)> {
         let (key, reverse) = sort_keywords(frame, "sort", keywords)?;
         let item = list.list_item().unwrap_or(list);
         let native = item.is_str() || item.is_scalar() && !item.is_complex();
         if key.is_none() && native {
             let what = Intrinsic::List(ListOp::Sort);
             let args = reverse.into_iter().collect();
-            return Ok((AbsVal::of(Ty::none()), Resolution::Intrinsic { what, args, keywords: vec![] }));
+            return Ok((
+                AbsVal::of(Ty::none()),
+                Resolution::Intrinsic {
+                    what,
+                    args,
+                    keywords: vec![],
+                },
+            ));
         }
         let (mut bound, mut types) = (vec![Bound::Receiver], vec![list]);
-        let function = if key.is_some() { "list_sort_by_key" } else { "list_sort_items" };
+        let function = if key.is_some() {
+            "list_sort_by_key"
+        } else {
+            "list_sort_items"
+        };
         push_sort_arguments(&mut bound, &mut types, key, reverse);
         self.call_bound(frame, function, bound, types)
     }
 
     /// `sorted(values, key=, reverse=)`
-    fn sorted(&mut self, frame: &Frame, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<(AbsVal, Resolution)> {
+    fn sorted(
+        &mut self,
+        frame: &Frame,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<(AbsVal, Resolution)> {
         let [values] = args else {
-            return Err(frame.error(Code::ArgumentCount, format!("sorted() takes 1 positional argument but {} were given", args.len())));
+            return Err(frame.error(
+                Code::ArgumentCount,
+                format!(
+                    "sorted() takes 1 positional argument but {} were given",
+                    args.len()
+                ),
+            ));
         };
         let (key, reverse) = sort_keywords(frame, "sorted", keywords)?;
         let (mut bound, mut types) = (vec![Bound::Arg(values.clone())], vec![values.ty()]);
@@ -500,21 +629,40 @@ impl Session<'_> {
 }
 
 /// The values of `key` and `reverse`.
-fn sort_keywords(frame: &Frame, function: &str, keywords: &[(Name, ArgRef)]) -> Result<(Option<ArgRef>, Option<ArgRef>)> {
+fn sort_keywords(
+    frame: &Frame,
+    function: &str,
+    keywords: &[(Name, ArgRef)],
+) -> Result<(Option<ArgRef>, Option<ArgRef>)> {
     let (mut key, mut reverse) = (None, None);
     for (name, value) in keywords {
         match &**name {
             "key" if value.ty().is_none() => {}
             "key" => key = Some(value.clone()),
             "reverse" if plain(value.ty()).is_integral() => reverse = Some(value.clone()),
-            "reverse" => return Err(frame.error(Code::BadArguments, format!("{function}(): `reverse` is a bool, not {}", value.ty()))),
-            _ => return Err(frame.error(Code::ArgumentCount, format!("{function}() got an unexpected keyword argument '{name}'"))),
+            "reverse" => {
+                return Err(frame.error(
+                    Code::BadArguments,
+                    format!("{function}(): `reverse` is a bool, not {}", value.ty()),
+                ));
+            }
+            _ => {
+                return Err(frame.error(
+                    Code::ArgumentCount,
+                    format!("{function}() got an unexpected keyword argument '{name}'"),
+                ));
+            }
         }
     }
     Ok((key, reverse))
 }
 
-fn push_sort_arguments(bound: &mut Vec<Bound>, types: &mut Vec<Ty>, key: Option<ArgRef>, reverse: Option<ArgRef>) {
+fn push_sort_arguments(
+    bound: &mut Vec<Bound>,
+    types: &mut Vec<Ty>,
+    key: Option<ArgRef>,
+    reverse: Option<ArgRef>,
+) {
     for argument in key.into_iter().chain(reverse.clone()) {
         types.push(argument.ty());
         bound.push(Bound::Arg(argument));
@@ -526,16 +674,27 @@ fn push_sort_arguments(bound: &mut Vec<Bound>, types: &mut Vec<Ty>, key: Option<
 }
 
 fn arg_ref(frame: &Frame, value: Value) -> ArgRef {
-    ArgRef { value, item: None, abs: frame.val(value).clone() }
+    ArgRef {
+        value,
+        item: None,
+        abs: frame.val(value).clone(),
+    }
 }
 
 /// An item that is taken out: nothing yet, of a list whose items are not known yet.
 fn known(item: Ty) -> AbsVal {
-    if item.is_known() || item.list_item().is_some() { AbsVal::of(item) } else { AbsVal::BOTTOM }
+    if item.is_known() || item.list_item().is_some() {
+        AbsVal::of(item)
+    } else {
+        AbsVal::BOTTOM
+    }
 }
 
 fn bad_index(frame: &Frame, list: Ty, index: Ty) -> Box<Diagnostic> {
-    frame.error(Code::BadIndex, format!("cannot index {list} with a value of type {index} (getitem)"))
+    frame.error(
+        Code::BadIndex,
+        format!("cannot index {list} with a value of type {index} (getitem)"),
+    )
 }
 
 /// Puts an item of this type into a list (or into the receiver of a method).
@@ -546,16 +705,29 @@ fn put(frame: &mut Frame, list: Value, item: Ty, what: &str) -> Result<()> {
     };
     let refused = |frame: &Frame, there: Ty| {
         frame
-            .error(Code::CannotUnify, format!("cannot {what} a value of type {item}: the list has items of type {there}"))
+            .error(
+                Code::CannotUnify,
+                format!("cannot {what} a value of type {item}: the list has items of type {there}"),
+            )
             .note("all items of a list have one type in compiled code")
             .help("use a tuple, or one list for each type")
     };
     if frame.lists.sites(list).is_empty() {
         let there = ty.list_item().unwrap_or(ty);
-        let fits = matches!(promote::fit(item, there), Some(Fit::Exact | Fit::Promote | Fit::Safe));
-        return if fits || join::join(there, item) == Some(there) { Ok(()) } else { Err(refused(frame, there)) };
+        let fits = matches!(
+            promote::fit(item, there),
+            Some(Fit::Exact | Fit::Promote | Fit::Safe)
+        );
+        return if fits || join::join(there, item) == Some(there) {
+            Ok(())
+        } else {
+            Err(refused(frame, there))
+        };
     }
-    frame.lists.put(list, item).map_err(|there| refused(frame, there))
+    frame
+        .lists
+        .put(list, item)
+        .map_err(|there| refused(frame, there))
 }
 
 /// Two lists whose items go from one to the other, or are compared: what is known of one is known of the

@@ -23,7 +23,12 @@ pub(super) struct Args<'a> {
 impl<'a> Args<'a> {
     pub fn get(&self, name: &str) -> Option<&'a ArgRef> {
         let i = self.names.iter().position(|n| *n == name)?;
-        self.args.get(i).or_else(|| self.keywords.iter().find(|(n, _)| **n == *name).map(|(_, a)| a))
+        self.args.get(i).or_else(|| {
+            self.keywords
+                .iter()
+                .find(|(n, _)| **n == *name)
+                .map(|(_, a)| a)
+        })
     }
 
     /// A keyword or a surplus argument that the function does not have.
@@ -31,7 +36,10 @@ impl<'a> Args<'a> {
         if self.args.len() > self.names.len() {
             return Some(format!("{} arguments", self.args.len()));
         }
-        self.keywords.iter().find(|(n, _)| !self.names.contains(&&**n)).map(|(n, _)| format!("argument `{n}`"))
+        self.keywords
+            .iter()
+            .find(|(n, _)| !self.names.contains(&&**n))
+            .map(|(n, _)| format!("argument `{n}`"))
     }
 }
 
@@ -45,7 +53,14 @@ impl Session<'_> {
         keywords: &[(Name, ArgRef)],
     ) -> Result<Option<Resolved>> {
         let resolved = |ty: Ty, what: Intrinsic, args: Vec<ArgRef>| {
-            Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what, args, keywords: vec![] })))
+            Ok(Some((
+                AbsVal::of(ty),
+                Resolution::Intrinsic {
+                    what,
+                    args,
+                    keywords: vec![],
+                },
+            )))
         };
         if let Some(found) = self.make_array(frame, name, args, keywords)? {
             return Ok(Some(found));
@@ -55,71 +70,169 @@ impl Session<'_> {
         }
         match name {
             "empty" | "zeros" | "ones" => {
-                let a = Args { names: &["shape", "dtype", "order"], args, keywords };
+                let a = Args {
+                    names: &["shape", "dtype", "order"],
+                    args,
+                    keywords,
+                };
                 let fill = fill_of(name);
                 let dtype = dtype(frame, a.get("dtype"), Ty::float(64))?;
                 let (ty, shape) = new_array(frame, name, &a, dtype)?;
                 check_fill(frame, name, fill, dtype)?;
-                resolved(ty, Intrinsic::NewArray { fill, dtype, shape: ShapeFrom::Argument }, vec![shape])
+                resolved(
+                    ty,
+                    Intrinsic::NewArray {
+                        fill,
+                        dtype,
+                        shape: ShapeFrom::Argument,
+                    },
+                    vec![shape],
+                )
             }
             "full" => {
-                let a = Args { names: &["shape", "fill_value", "dtype", "order"], args, keywords };
-                let Some(value) = a.get("fill_value") else { return Err(missing(frame, name, "fill_value")) };
+                let a = Args {
+                    names: &["shape", "fill_value", "dtype", "order"],
+                    args,
+                    keywords,
+                };
+                let Some(value) = a.get("fill_value") else {
+                    return Err(missing(frame, name, "fill_value"));
+                };
                 let dtype = dtype(frame, a.get("dtype"), value.ty().strong())?;
                 let (ty, shape) = new_array(frame, name, &a, dtype)?;
-                resolved(ty, Intrinsic::NewArray { fill: Fill::Value, dtype, shape: ShapeFrom::Argument }, vec![shape, value.clone()])
+                resolved(
+                    ty,
+                    Intrinsic::NewArray {
+                        fill: Fill::Value,
+                        dtype,
+                        shape: ShapeFrom::Argument,
+                    },
+                    vec![shape, value.clone()],
+                )
             }
-            "empty_like" | "zeros_like" | "ones_like" | "full_like" => self.like(frame, name, args, keywords).map(Some),
-            "datetime64" | "timedelta64" => super::time::construct(frame, name == "timedelta64", args, keywords).map(Some),
+            "empty_like" | "zeros_like" | "ones_like" | "full_like" => {
+                self.like(frame, name, args, keywords).map(Some)
+            }
+            "datetime64" | "timedelta64" => {
+                super::time::construct(frame, name == "timedelta64", args, keywords).map(Some)
+            }
             "dot" | "matmul" => self.call_product(frame, name, args, keywords),
             "arange" => arange(frame, args, keywords).map(Some),
             "shape" | "size" | "ndim" if keywords.is_empty() => {
                 let [arg] = args else { return Ok(None) };
-                let Some(array) = plain(arg.ty()).as_array() else { return Ok(None) };
-                let Some(found) = super::attribute::plain_attribute(&arg.abs, array.ty(), name) else { return Ok(None) };
+                let Some(array) = plain(arg.ty()).as_array() else {
+                    return Ok(None);
+                };
+                let Some(found) = super::attribute::plain_attribute(&arg.abs, array.ty(), name)
+                else {
+                    return Ok(None);
+                };
                 let what = Intrinsic::Attribute(name.into());
-                Ok(Some((found, Resolution::Intrinsic { what, args: args.to_vec(), keywords: vec![] })))
+                Ok(Some((
+                    found,
+                    Resolution::Intrinsic {
+                        what,
+                        args: args.to_vec(),
+                        keywords: vec![],
+                    },
+                )))
             }
-            "dtype" if args.len() == 1 => resolved(Ty::new(Kind::Dtype(dtype(frame, args.first(), Ty::float(64))?)), Intrinsic::Known, vec![]),
-            "ndim" if args.len() == 1 && keywords.is_empty() && super::creation::nested(args[0].ty()).is_some() => {
+            "dtype" if args.len() == 1 => resolved(
+                Ty::new(Kind::Dtype(dtype(frame, args.first(), Ty::float(64))?)),
+                Intrinsic::Known,
+                vec![],
+            ),
+            "ndim"
+                if args.len() == 1
+                    && keywords.is_empty()
+                    && super::creation::nested(args[0].ty()).is_some() =>
+            {
                 let ndim = super::creation::nested(args[0].ty()).map_or(0, |(_, n)| n);
-                Ok(Some((AbsVal::literal(Const::Int(i128::from(ndim))), Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+                Ok(Some((
+                    AbsVal::literal(Const::Int(i128::from(ndim))),
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Known,
+                        args: vec![],
+                        keywords: vec![],
+                    },
+                )))
             }
-            "shape" if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() => resolved(Ty::tuple(&[]), Intrinsic::Known, vec![]),
+            "shape"
+                if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() =>
+            {
+                resolved(Ty::tuple(&[]), Intrinsic::Known, vec![])
+            }
             "iscomplexobj" | "isrealobj" | "_typestr" => {
-                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let ([arg], []) = (args, keywords) else {
+                    return Ok(None);
+                };
                 let ty = plain(arg.ty());
                 let ty = ty.as_array().map_or(ty, |a| a.dtype);
                 let value = match name {
                     "_typestr" => AbsVal::literal(Const::Str(typestr(ty).into())),
                     _ => AbsVal::bool(ty.is_complex() == (name == "iscomplexobj")),
                 };
-                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+                Ok(Some((
+                    value,
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Known,
+                        args: vec![],
+                        keywords: vec![],
+                    },
+                )))
             }
             "issubdtype" | "result_type" | "promote_types" | "can_cast" if keywords.is_empty() => {
                 let value = super::dtypes::relation(frame, name, args)?;
-                Ok(value.map(|v| (v, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+                Ok(value.map(|v| {
+                    (
+                        v,
+                        Resolution::Intrinsic {
+                            what: Intrinsic::Known,
+                            args: vec![],
+                            keywords: vec![],
+                        },
+                    )
+                }))
             }
             "finfo" | "iinfo" => {
-                let ([arg], []) = (args, keywords) else { return Ok(None) };
+                let ([arg], []) = (args, keywords) else {
+                    return Ok(None);
+                };
                 let value = super::limits::describe(frame, name, arg)?;
-                Ok(Some((value, Resolution::Intrinsic { what: Intrinsic::Known, args: vec![], keywords: vec![] })))
+                Ok(Some((
+                    value,
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Known,
+                        args: vec![],
+                        keywords: vec![],
+                    },
+                )))
             }
             // Without the two choices, it is about positions.
             "nonzero" | "where" if args.len() == 1 && keywords.is_empty() => {
-                let Some(array) = super::creation::as_array(args[0].ty()).filter(|a| a.ndim > 0) else { return Ok(None) };
+                let Some(array) = super::creation::as_array(args[0].ty()).filter(|a| a.ndim > 0)
+                else {
+                    return Ok(None);
+                };
                 let indices = Ty::array(Ty::int(64, true), 1, Layout::C);
-                resolved(Ty::tuple(&vec![indices; usize::from(array.ndim)]), Intrinsic::Nonzero, args.to_vec())
+                resolved(
+                    Ty::tuple(&vec![indices; usize::from(array.ndim)]),
+                    Intrinsic::Nonzero,
+                    args.to_vec(),
+                )
             }
             "where" if args.len() + keywords.len() != 3 => Ok(None),
             _ => {
                 if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
-                    && let Some(found) = self.reduction(frame, name, &array.abs, Some(array), &args[1..], keywords)?
+                    && let Some(found) =
+                        self.reduction(frame, name, &array.abs, Some(array), &args[1..], keywords)?
                 {
                     return Ok(Some(found));
                 }
                 match ufunc::by_name(name) {
-                    Some(row) if name == "where" => self.call_where(frame, row, args, keywords).map(Some),
+                    Some(row) if name == "where" => {
+                        self.call_where(frame, row, args, keywords).map(Some)
+                    }
                     Some(row) => self.call_ufunc(frame, row, args, keywords).map(Some),
                     None => Ok(None),
                 }
@@ -127,20 +240,39 @@ impl Session<'_> {
         }
     }
 
-    fn like(&mut self, frame: &Frame, name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Resolved> {
-        let names: &'static [&'static str] =
-            if name == "full_like" { &["a", "fill_value", "dtype", "order", "subok", "shape"] } else { &["a", "dtype", "order", "subok", "shape"] };
-        let a = Args { names, args, keywords };
+    fn like(
+        &mut self,
+        frame: &Frame,
+        name: &str,
+        args: &[ArgRef],
+        keywords: &[(Name, ArgRef)],
+    ) -> Result<Resolved> {
+        let names: &'static [&'static str] = if name == "full_like" {
+            &["a", "fill_value", "dtype", "order", "subok", "shape"]
+        } else {
+            &["a", "dtype", "order", "subok", "shape"]
+        };
+        let a = Args {
+            names,
+            args,
+            keywords,
+        };
         if let Some(what) = a.unknown() {
             return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
         }
-        let Some(model) = a.get("a") else { return Err(missing(frame, name, "a")) };
+        let Some(model) = a.get("a") else {
+            return Err(missing(frame, name, "a"));
+        };
         let Some(array) = super::creation::as_array(model.ty()) else {
-            return Err(frame.error(Code::BadArguments, format!("np.{name}() takes an array, not {}", model.ty())));
+            return Err(frame.error(
+                Code::BadArguments,
+                format!("np.{name}() takes an array, not {}", model.ty()),
+            ));
         };
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
         // A copy of a strided array is laid out in C order here, as NumPy does for arrays without an order.
-        let layout = order(frame, name, a.get("order"))?.unwrap_or_else(|| super::creation::kept_layout(array));
+        let layout = order(frame, name, a.get("order"))?
+            .unwrap_or_else(|| super::creation::kept_layout(array));
         let shape = a.get("shape").filter(|s| !s.ty().is_none());
         let (ndim, from, first) = match shape {
             Some(shape) => (shape_rank(frame, shape.ty())?, ShapeFrom::Argument, shape),
@@ -151,8 +283,19 @@ impl Session<'_> {
         if let Some(value) = a.get("fill_value") {
             list.push(value.clone());
         }
-        let what = Intrinsic::NewArray { fill: fill_of(name), dtype, shape: from };
-        Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: list, keywords: vec![] }))
+        let what = Intrinsic::NewArray {
+            fill: fill_of(name),
+            dtype,
+            shape: from,
+        };
+        Ok((
+            AbsVal::of(ty),
+            Resolution::Intrinsic {
+                what,
+                args: list,
+                keywords: vec![],
+            },
+        ))
     }
 }
 
@@ -171,21 +314,32 @@ fn fill_of(name: &str) -> Fill {
 /// There is no record that is one.
 fn check_fill(frame: &Frame, name: &str, fill: Fill, dtype: Ty) -> Result<()> {
     match (fill, dtype.as_record()) {
-        (Fill::One, Some(_)) => Err(frame.error(Code::BadArguments, format!("np.{name}() cannot fill items of type {dtype}"))),
+        (Fill::One, Some(_)) => Err(frame.error(
+            Code::BadArguments,
+            format!("np.{name}() cannot fill items of type {dtype}"),
+        )),
         _ => Ok(()),
     }
 }
 
 fn missing(frame: &Frame, name: &str, param: &str) -> Box<crate::diag::Diagnostic> {
-    frame.error(Code::ArgumentCount, format!("np.{name}() misses its argument `{param}`"))
+    frame.error(
+        Code::ArgumentCount,
+        format!("np.{name}() misses its argument `{param}`"),
+    )
 }
 
 /// The number of dimensions of a shape.
 fn shape_rank(frame: &Frame, ty: Ty) -> Result<u8> {
     match ty.kind() {
         Kind::Int { .. } => Ok(1),
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_int()) => Ok(items.len() as u8),
-        _ => Err(frame.error(Code::BadArguments, format!("a shape is an integer or a tuple of integers, not {ty}"))),
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_int()) => {
+            Ok(items.len() as u8)
+        }
+        _ => Err(frame.error(
+            Code::BadArguments,
+            format!("a shape is an integer or a tuple of integers, not {ty}"),
+        )),
     }
 }
 
@@ -194,10 +348,18 @@ fn new_array(frame: &Frame, name: &str, a: &Args<'_>, dtype: Ty) -> Result<(Ty, 
     if let Some(what) = a.unknown() {
         return Err(frame.error(Code::BadArguments, format!("np.{name}() takes no {what}")));
     }
-    let Some(shape) = a.get("shape") else { return Err(missing(frame, name, "shape")) };
+    let Some(shape) = a.get("shape") else {
+        return Err(missing(frame, name, "shape"));
+    };
     let ndim = shape_rank(frame, shape.ty())?;
     let layout = order(frame, name, a.get("order"))?.unwrap_or(Layout::C);
-    let array = ArrayTy { dtype, ndim, layout: if ndim <= 1 { Layout::C } else { layout }, readonly: false, aligned: true };
+    let array = ArrayTy {
+        dtype,
+        ndim,
+        layout: if ndim <= 1 { Layout::C } else { layout },
+        readonly: false,
+        aligned: true,
+    };
     Ok((array.ty(), shape.clone()))
 }
 
@@ -208,24 +370,37 @@ pub(super) fn order(frame: &Frame, name: &str, arg: Option<&ArgRef>) -> Result<O
         Some(Some(Const::Str(s))) if &**s == "C" => Ok(Some(Layout::C)),
         Some(Some(Const::Str(s))) if &**s == "F" => Ok(Some(Layout::F)),
         Some(Some(Const::Str(s))) if matches!(&**s, "A" | "K") => Ok(None),
-        Some(_) => Err(frame.error(Code::NotConstant, format!("the order of {name}() must be the constant 'C' or 'F'"))),
+        Some(_) => Err(frame.error(
+            Code::NotConstant,
+            format!("the order of {name}() must be the constant 'C' or 'F'"),
+        )),
     }
 }
 
 /// The element type that a `dtype` argument names.
 pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
-    let Some(arg) = arg else { return Ok(default.strong()) };
+    let Some(arg) = arg else {
+        return Ok(default.strong());
+    };
     let ty = ty_of(&arg.abs);
     match (ty.kind(), &arg.abs.constant) {
         (Kind::Class(t) | Kind::Dtype(t), _) if t.is_item() => Ok(t.strong()),
-        (Kind::Builtin(name), _) if super::time::by_name(name.trim_start_matches("numpy.")).is_some() => {
+        (Kind::Builtin(name), _)
+            if super::time::by_name(name.trim_start_matches("numpy.")).is_some() =>
+        {
             Ok(Ty::time(name.ends_with("timedelta64"), Unit::Generic))
         }
         (Kind::None, _) => Ok(default.strong()),
-        (Kind::Str, Some(Const::Str(name))) => {
-            dtype_by_name(name).ok_or_else(|| frame.error(Code::BadArguments, format!("`{name}` is no supported dtype")))
-        }
-        _ => Err(frame.error(Code::NotConstant, format!("a dtype must be a constant type, not a value of type {ty}"))),
+        (Kind::Str, Some(Const::Str(name))) => dtype_by_name(name).ok_or_else(|| {
+            frame.error(
+                Code::BadArguments,
+                format!("`{name}` is no supported dtype"),
+            )
+        }),
+        _ => Err(frame.error(
+            Code::NotConstant,
+            format!("a dtype must be a constant type, not a value of type {ty}"),
+        )),
     }
 }
 
@@ -271,25 +446,55 @@ pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
 
 /// `np.arange([start,] stop[, step], dtype)`.
 fn arange(frame: &Frame, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Result<Resolved> {
-    let a = Args { names: &["start", "stop", "step", "dtype"], args, keywords };
+    let a = Args {
+        names: &["start", "stop", "step", "dtype"],
+        args,
+        keywords,
+    };
     if let Some(what) = a.unknown() {
         return Err(frame.error(Code::BadArguments, format!("np.arange() takes no {what}")));
     }
-    let bounds: Vec<ArgRef> = ["start", "stop", "step"].iter().filter_map(|n| a.get(n)).cloned().collect();
+    let bounds: Vec<ArgRef> = ["start", "stop", "step"]
+        .iter()
+        .filter_map(|n| a.get(n))
+        .cloned()
+        .collect();
     let types: Vec<Ty> = bounds.iter().map(|b| plain(b.ty())).collect();
     if types.is_empty() || !types.iter().all(|t| t.is_scalar() && !t.is_complex()) {
-        return Err(frame.error(Code::BadArguments, "np.arange() takes one to three real numbers"));
+        return Err(frame.error(
+            Code::BadArguments,
+            "np.arange() takes one to three real numbers",
+        ));
     }
     let floating = types.iter().any(|t| t.is_float());
     let default = if floating {
-        if types.iter().all(|t| !t.is_float() || t.bits() == 32) { Ty::float(32) } else { Ty::float(64) }
+        if types.iter().all(|t| !t.is_float() || t.bits() == 32) {
+            Ty::float(32)
+        } else {
+            Ty::float(64)
+        }
     } else {
-        types.iter().copied().reduce(|x, y| crate::types::join::join(x, y).unwrap_or(x)).map_or(Ty::int(64, true), |t| {
-            if t.is_int() { t.strong() } else { Ty::int(64, true) }
-        })
+        types
+            .iter()
+            .copied()
+            .reduce(|x, y| crate::types::join::join(x, y).unwrap_or(x))
+            .map_or(Ty::int(64, true), |t| {
+                if t.is_int() {
+                    t.strong()
+                } else {
+                    Ty::int(64, true)
+                }
+            })
     };
     let dtype = dtype(frame, a.get("dtype"), default)?;
     let ty = Ty::array(dtype, 1, Layout::C);
     let what = Intrinsic::Arange { dtype };
-    Ok((AbsVal::of(ty), Resolution::Intrinsic { what, args: bounds, keywords: vec![] }))
+    Ok((
+        AbsVal::of(ty),
+        Resolution::Intrinsic {
+            what,
+            args: bounds,
+            keywords: vec![],
+        },
+    ))
 }

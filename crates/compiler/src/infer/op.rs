@@ -28,7 +28,11 @@ impl Session<'_> {
             Op::Literal(literal) => literal_value(frame, literal),
             Op::Unbound(_) => Ok(AbsVal::BOTTOM),
             // Nothing comes after a check that always fails.
-            Op::CheckBound(bound, _) | Op::CheckFree(bound, _) if frame.val(*bound).as_bool() == Some(false) => Ok(AbsVal::BOTTOM),
+            Op::CheckBound(bound, _) | Op::CheckFree(bound, _)
+                if frame.val(*bound).as_bool() == Some(false) =>
+            {
+                Ok(AbsVal::BOTTOM)
+            }
             Op::CheckBound(..) | Op::CheckFree(..) => Ok(AbsVal::of(Ty::none())),
             Op::IsBound(_) => Err(frame.error(Code::Internal, "a question that was not answered")),
             Op::Global(name) => self.global(frame, name),
@@ -40,57 +44,106 @@ impl Session<'_> {
                     None => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
                 }
             }
-            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => self.binary(frame, *op, frame.val(*a), frame.val(*b)),
-            Op::Compare(op, a, b) => self.compare(frame, *op, &frame.val(*a).clone(), &frame.val(*b).clone()),
+            Op::Binary(op, a, b) | Op::InPlace(op, a, b) => {
+                self.binary(frame, *op, frame.val(*a), frame.val(*b))
+            }
+            Op::Compare(op, a, b) => {
+                self.compare(frame, *op, &frame.val(*a).clone(), &frame.val(*b).clone())
+            }
             Op::Truth(a) => truth(frame, frame.val(*a)),
             Op::Tuple(args) => display(frame, args),
             Op::Slice(parts) => slice(frame, parts),
             Op::GetAttr(a, name) => self.attribute(frame, *a, name),
-            Op::GetItem(a, i) => self.get_item(frame, &frame.val(*a).clone(), &frame.val(*i).clone()),
+            Op::GetItem(a, i) => {
+                self.get_item(frame, &frame.val(*a).clone(), &frame.val(*i).clone())
+            }
             Op::SetItem(a, i, v) => {
-                let (a, i, v) = (frame.val(*a).clone(), frame.val(*i).clone(), frame.val(*v).clone());
+                let (a, i, v) = (
+                    frame.val(*a).clone(),
+                    frame.val(*i).clone(),
+                    frame.val(*v).clone(),
+                );
                 self.set_item(frame, &a, &i, &v)
             }
-            Op::Call { callee, args, keywords } => self.call(frame, inst.result, *callee, args, keywords),
+            Op::Call {
+                callee,
+                args,
+                keywords,
+            } => self.call(frame, inst.result, *callee, args, keywords),
             Op::Iter(a) if self.unroll(frame, inst.result, *a) => Ok(AbsVal::BOTTOM),
             Op::Iter(a) => self.iter(frame, &frame.val(*a).clone()),
             Op::IterMore(it) => Ok(iter_more(frame.val(*it))),
             Op::IterItem(it) => self.iter_item(frame, &frame.val(*it).clone()),
             Op::IterNext(it) => Ok(AbsVal::of(ty_of(frame.val(*it)))),
-            Op::Unpack { value, before, star, after } => unpack(frame, frame.val(*value), *before, *star, *after),
+            Op::Unpack {
+                value,
+                before,
+                star,
+                after,
+            } => unpack(frame, frame.val(*value), *before, *star, *after),
             Op::UnpackItem(sequence, index) => {
                 let sequence = frame.val(*sequence).clone();
                 let index = AbsVal::literal(Const::Int(i128::from(*index)));
                 self.get_item(frame, &sequence, &index)
             }
-            Op::Closure { function, captures, defaults } => {
+            Op::Closure {
+                function,
+                captures,
+                defaults,
+            } => {
                 let types = |vs: &[Value]| vs.iter().map(|v| ty_of(frame.val(*v))).collect();
                 let module = self.get(frame.id).key.module.0;
-                let closure = Closure { module, function: function.0, captures: types(captures), defaults: types(defaults) };
+                let closure = Closure {
+                    module,
+                    function: function.0,
+                    captures: types(captures),
+                    defaults: types(defaults),
+                };
                 Ok(AbsVal::of(Ty::new(Kind::Closure(closure))))
             }
             Op::NewCell(_) => {
                 let number = self.get(frame.id).cells_from + inst.result.0;
-                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite { instance: frame.id.0, inst: number }))))
+                Ok(AbsVal::of(Ty::new(Kind::Cell(CellSite {
+                    instance: frame.id.0,
+                    inst: number,
+                }))))
             }
             Op::CellBound(_) => Ok(AbsVal::of(Ty::bool())),
             Op::CellGet(cell, _) => {
-                let content = cell_site(frame.val(*cell)).and_then(|site| self.cells.get(&site)).cloned();
-                Ok(AbsVal { constant: None, ..content.unwrap_or_default() })
+                let content = cell_site(frame.val(*cell))
+                    .and_then(|site| self.cells.get(&site))
+                    .cloned();
+                Ok(AbsVal {
+                    constant: None,
+                    ..content.unwrap_or_default()
+                })
             }
             Op::CellSet(cell, value) => self.cell_set(frame, *cell, *value),
             Op::Coerce(value, name) => self.coerce(frame, *value, name),
-            Op::FString(_) => Err(unsupported(frame, "f-strings", "build the text with `+` and `str()`")),
+            Op::FString(_) => Err(unsupported(
+                frame,
+                "f-strings",
+                "build the text with `+` and `str()`",
+            )),
             Op::List(_) | Op::Append(..) => Err(frame.error(Code::Internal, "a list that is none")),
             Op::Set(_) | Op::SetAdd(..) => Err(unsupported(frame, "sets", "use a sorted array")),
-            Op::Dict(_) | Op::DictSet(..) => Err(unsupported(frame, "dicts", "use arrays indexed by small integers")),
+            Op::Dict(_) | Op::DictSet(..) => Err(unsupported(
+                frame,
+                "dicts",
+                "use arrays indexed by small integers",
+            )),
             Op::SetAttr(a, name, v) => {
-                if let Some(done) = super::record::set_attribute(frame, frame.val(*a), name, frame.val(*v)) {
+                if let Some(done) =
+                    super::record::set_attribute(frame, frame.val(*a), name, frame.val(*v))
+                {
                     return done;
                 }
                 let ty = ty_of(frame.val(*a));
                 Err(frame
-                    .error(Code::ReadOnly, format!("cannot assign to attribute `{name}` of {ty}"))
+                    .error(
+                        Code::ReadOnly,
+                        format!("cannot assign to attribute `{name}` of {ty}"),
+                    )
                     .note("values of this type are immutable in compiled code"))
             }
             Op::DelItem(a, _) => {
@@ -104,7 +157,10 @@ impl Session<'_> {
     /// Type and constant of a Python object.
     pub(super) fn describe(&mut self, object: PyRef) -> Result<AbsVal> {
         match self.host.describe(object) {
-            Ok(found) => Ok(AbsVal { ty: Some(found.ty), constant: found.constant }),
+            Ok(found) => Ok(AbsVal {
+                ty: Some(found.ty),
+                constant: found.constant,
+            }),
             Err(class) => Err(Diagnostic::new(
                 Code::UnsupportedValue,
                 format!("a value of class `{class}` cannot be used in compiled code"),
@@ -136,7 +192,10 @@ impl Session<'_> {
             if let Some(itself) = own_name(frame, name) {
                 return Ok(itself);
             }
-            return Err(frame.error(Code::UnknownName, format!("the enclosing function has not assigned `{name}` yet")));
+            return Err(frame.error(
+                Code::UnknownName,
+                format!("the enclosing function has not assigned `{name}` yet"),
+            ));
         };
         self.named(frame, name, object)
     }
@@ -170,19 +229,32 @@ impl Session<'_> {
     }
 
     /// `a op b` on scalars, tuples and strings.
-    pub(super) fn binary(&self, frame: &Frame, op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
+    pub(super) fn binary(
+        &self,
+        frame: &Frame,
+        op: BinaryOp,
+        a: &AbsVal,
+        b: &AbsVal,
+    ) -> Result<AbsVal> {
         let (x, y) = (plain(ty_of(a)), plain(ty_of(b)));
         if op == BinaryOp::Pow && x.is_scalar() && y.is_scalar() {
             return Ok(power(a, b, x, y));
         }
         if let Some(ty) = promote::binary(op, x, y) {
-            return Ok(AbsVal { ty: Some(ty), constant: fold_binary(op, a, b) });
+            return Ok(AbsVal {
+                ty: Some(ty),
+                constant: fold_binary(op, a, b),
+            });
         }
         match (op, x.kind(), y.kind()) {
             (BinaryOp::Add, Kind::Str, Kind::Str) => return Ok(AbsVal::of(Ty::str())),
             (BinaryOp::Mul, Kind::Str, _) if y.is_integral() => return Ok(AbsVal::of(Ty::str())),
             (BinaryOp::Mul, _, Kind::Str) if x.is_integral() => return Ok(AbsVal::of(Ty::str())),
-            (BinaryOp::Add, Kind::Tuple(p) | Kind::NamedTuple(_, p), Kind::Tuple(q) | Kind::NamedTuple(_, q)) => {
+            (
+                BinaryOp::Add,
+                Kind::Tuple(p) | Kind::NamedTuple(_, p),
+                Kind::Tuple(q) | Kind::NamedTuple(_, q),
+            ) => {
                 return Ok(AbsVal::of(Ty::tuple(&[&p[..], &q[..]].concat())));
             }
             _ => {}
@@ -194,7 +266,10 @@ impl Session<'_> {
             return Ok(found);
         }
         let (name, sign) = binary_names(op);
-        let mut error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {x} and {y}"));
+        let mut error = frame.error(
+            Code::NoOperator,
+            format!("no operator `{sign}` ({name}) for {x} and {y}"),
+        );
         error.labels[0].text = format!("{x} {sign} {y}");
         if x.is_str() != y.is_str() && (x.is_number() || y.is_number()) && op == BinaryOp::Add {
             error = error.help("convert the number with `str()`");
@@ -202,9 +277,17 @@ impl Session<'_> {
         Err(error)
     }
 
-    pub(super) fn compare(&self, frame: &Frame, op: CompareOp, a: &AbsVal, b: &AbsVal) -> Result<AbsVal> {
+    pub(super) fn compare(
+        &self,
+        frame: &Frame,
+        op: CompareOp,
+        a: &AbsVal,
+        b: &AbsVal,
+    ) -> Result<AbsVal> {
         let (x, y) = (ty_of(a), ty_of(b));
-        if let Some(found) = elementwise::compare(op, a, b).or_else(|| elementwise::compare_records(op, x, y)) {
+        if let Some(found) =
+            elementwise::compare(op, a, b).or_else(|| elementwise::compare_records(op, x, y))
+        {
             return Ok(found);
         }
         match op {
@@ -216,10 +299,15 @@ impl Session<'_> {
             }
             CompareOp::In | CompareOp::NotIn => {
                 let fits = match y.kind() {
-                    Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|&t| comparable(CompareOp::Eq, x, t)),
+                    Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                        items.iter().all(|&t| comparable(CompareOp::Eq, x, t))
+                    }
                     Kind::Str => x.is_str(),
                     Kind::Range(..) => x.is_integral(),
-                    Kind::Array(a) => plain(x).is_scalar() && a.dtype.is_scalar() || plain(x).is_time() && comparable(CompareOp::Eq, plain(x), a.dtype),
+                    Kind::Array(a) => {
+                        plain(x).is_scalar() && a.dtype.is_scalar()
+                            || plain(x).is_time() && comparable(CompareOp::Eq, plain(x), a.dtype)
+                    }
                     _ => false,
                 };
                 if fits {
@@ -227,15 +315,22 @@ impl Session<'_> {
                 }
             }
             _ if comparable(op, x, y) => {
-                return Ok(match fold_compare(op, a, b).or_else(|| same_type(x, y).map(|same| same == (op == CompareOp::Eq))) {
-                    Some(known) => AbsVal::bool(known),
-                    None => AbsVal::of(Ty::bool()),
-                });
+                return Ok(
+                    match fold_compare(op, a, b)
+                        .or_else(|| same_type(x, y).map(|same| same == (op == CompareOp::Eq)))
+                    {
+                        Some(known) => AbsVal::bool(known),
+                        None => AbsVal::of(Ty::bool()),
+                    },
+                );
             }
             _ => {}
         }
         let (name, sign) = compare_names(op);
-        let mut error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {x} and {y}"));
+        let mut error = frame.error(
+            Code::NoOperator,
+            format!("no operator `{sign}` ({name}) for {x} and {y}"),
+        );
         error.labels[0].text = format!("{x} {sign} {y}");
         Err(error)
     }
@@ -253,7 +348,9 @@ impl Session<'_> {
                 Err((x, y)) => {
                     return Err(frame.error(
                         Code::CannotUnify,
-                        format!("cannot unify {x} and {y} for a variable that an inner function shares"),
+                        format!(
+                            "cannot unify {x} and {y} for a variable that an inner function shares"
+                        ),
                     ));
                 }
             }
@@ -268,7 +365,10 @@ impl Session<'_> {
             return Ok(frame.val(value).clone());
         };
         if promote::fit(from, to).is_none() {
-            return Err(frame.error(Code::CannotConvert, format!("cannot convert {from} to {to}, the type given for local `{name}`")));
+            return Err(frame.error(
+                Code::CannotConvert,
+                format!("cannot convert {from} to {to}, the type given for local `{name}`"),
+            ));
         }
         Ok(AbsVal::of(to))
     }
@@ -276,7 +376,12 @@ impl Session<'_> {
 
 /// The function itself, by a name that is not bound yet while its decorator compiles it.
 fn own_name(frame: &Frame, name: &hir::Name) -> Option<AbsVal> {
-    let itself = Closure { module: 0, function: 0, captures: [].into(), defaults: [].into() };
+    let itself = Closure {
+        module: 0,
+        function: 0,
+        captures: [].into(),
+        defaults: [].into(),
+    };
     (frame.module.functions[0].name == *name).then(|| AbsVal::of(Ty::new(Kind::Closure(itself))))
 }
 
@@ -289,7 +394,10 @@ fn except_match(frame: &Frame, class: &AbsVal) -> Result<AbsVal> {
         Kind::ExcClass(..) => Ok(AbsVal::of(Ty::bool())),
         Kind::Tuple(classes) if classes.iter().all(is_class) => Ok(AbsVal::of(Ty::bool())),
         _ => Err(frame
-            .error(Code::NotAnException, format!("`except` takes exception classes, not a value of type {ty}"))
+            .error(
+                Code::NotAnException,
+                format!("`except` takes exception classes, not a value of type {ty}"),
+            )
             .help("name a class, or a tuple of classes")),
     }
 }
@@ -315,7 +423,12 @@ fn cell_site(v: &AbsVal) -> Option<CellSite> {
 }
 
 fn unsupported(frame: &Frame, what: &str, instead: &str) -> Box<Diagnostic> {
-    frame.error(Code::UnsupportedSyntax, format!("{what} cannot be compiled yet")).help(instead)
+    frame
+        .error(
+            Code::UnsupportedSyntax,
+            format!("{what} cannot be compiled yet"),
+        )
+        .help(instead)
 }
 
 pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
@@ -326,7 +439,13 @@ pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> 
         Literal::Float(x) => Const::Float(*x),
         Literal::Imaginary(x) => Const::Complex(0.0, *x),
         Literal::Str(s) => Const::Str(s.clone()),
-        Literal::Bytes(_) => return Err(unsupported(frame, "bytes literals", "use an array of uint8")),
+        Literal::Bytes(_) => {
+            return Err(unsupported(
+                frame,
+                "bytes literals",
+                "use an array of uint8",
+            ));
+        }
         Literal::Ellipsis => return Ok(AbsVal::of(Ty::new(Kind::Ellipsis))),
     }))
 }
@@ -349,7 +468,10 @@ fn display(frame: &Frame, args: &[Arg]) -> Result<AbsVal> {
                 let ty = ty_of(frame.val(v));
                 let Some(items) = ty.tuple_items() else {
                     return Err(frame
-                        .error(Code::NotIterable, format!("cannot unpack {ty} into a tuple: its length is not known"))
+                        .error(
+                            Code::NotIterable,
+                            format!("cannot unpack {ty} into a tuple: its length is not known"),
+                        )
                         .help("only tuples can be unpacked here"));
                 };
                 types.extend(items);
@@ -357,7 +479,10 @@ fn display(frame: &Frame, args: &[Arg]) -> Result<AbsVal> {
             }
         }
     }
-    Ok(AbsVal { ty: Some(Ty::tuple(&types)), constant: constants.map(|c| Const::Tuple(c.into())) })
+    Ok(AbsVal {
+        ty: Some(Ty::tuple(&types)),
+        constant: constants.map(|c| Const::Tuple(c.into())),
+    })
 }
 
 fn slice(frame: &Frame, parts: &[Option<Value>; 3]) -> Result<AbsVal> {
@@ -371,7 +496,10 @@ pub(super) fn slice_of(frame: &Frame, parts: [Option<&AbsVal>; 3]) -> Result<Abs
         let Some(v) = part else { continue };
         let ty = ty_of(v);
         if !ty.is_none() && !ty.is_integral() {
-            return Err(frame.error(Code::BadIndex, format!("slice parts are integers or None, not {ty}")));
+            return Err(frame.error(
+                Code::BadIndex,
+                format!("slice parts are integers or None, not {ty}"),
+            ));
         }
         *present = !ty.is_none();
     }
@@ -380,7 +508,10 @@ pub(super) fn slice_of(frame: &Frame, parts: [Option<&AbsVal>; 3]) -> Result<Abs
         Some(v) => v.constant.clone(),
     };
     let constants: Option<Vec<Const>> = parts.iter().map(|p| constant(*p)).collect();
-    Ok(AbsVal { ty: Some(Ty::new(Kind::Slice(present))), constant: constants.map(|c| Const::Tuple(c.into())) })
+    Ok(AbsVal {
+        ty: Some(Ty::new(Kind::Slice(present))),
+        constant: constants.map(|c| Const::Tuple(c.into())),
+    })
 }
 
 pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
@@ -395,19 +526,32 @@ pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
     if let Some(found) = elementwise::unary(op, a) {
         return Ok(found);
     }
-    let int64 = |weak| Ty::new(Kind::Int { bits: 64, signed: true, weak });
+    let int64 = |weak| {
+        Ty::new(Kind::Int {
+            bits: 64,
+            signed: true,
+            weak,
+        })
+    };
     let result = match (op, ty.kind()) {
         (UnaryOp::Neg | UnaryOp::Pos, Kind::Bool) => Some(int64(true)),
         (UnaryOp::Invert, Kind::Bool) => Some(Ty::bool()),
         (UnaryOp::Neg | UnaryOp::Pos | UnaryOp::Invert, Kind::Int { signed, weak, .. }) => {
-            Some(Ty::new(Kind::Int { bits: 64, signed: *signed, weak: *weak }))
+            Some(Ty::new(Kind::Int {
+                bits: 64,
+                signed: *signed,
+                weak: *weak,
+            }))
         }
         (UnaryOp::Neg | UnaryOp::Pos, Kind::Float { .. } | Kind::Complex { .. }) => Some(ty),
         _ => None,
     };
     let Some(result) = result else {
         let (name, sign) = unary_names(op);
-        let mut error = frame.error(Code::NoOperator, format!("no operator `{sign}` ({name}) for {ty}"));
+        let mut error = frame.error(
+            Code::NoOperator,
+            format!("no operator `{sign}` ({name}) for {ty}"),
+        );
         error.labels[0].text = format!("{sign}{ty}");
         return Err(error);
     };
@@ -417,7 +561,10 @@ pub(super) fn unary(frame: &Frame, op: UnaryOp, a: &AbsVal) -> Result<AbsVal> {
         (UnaryOp::Pos, Some(c @ (Const::Int(_) | Const::Float(_)))) => Some(c.clone()),
         _ => None,
     };
-    Ok(AbsVal { ty: Some(result), constant })
+    Ok(AbsVal {
+        ty: Some(result),
+        constant,
+    })
 }
 
 /// `bool(x)`.
@@ -434,9 +581,7 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Str
         | Kind::List(_)
         | Kind::Array(_)
-        | Kind::Range(..) => {
-            Ok(AbsVal::of(Ty::bool()))
-        }
+        | Kind::Range(..) => Ok(AbsVal::of(Ty::bool())),
         Kind::Time { delta: true, .. } => Ok(AbsVal::of(Ty::bool())),
         Kind::Time { .. } => Ok(AbsVal::bool(true)),
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
@@ -449,11 +594,12 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Function(_)
         | Kind::Closure(_)
         | Kind::Class(_)
-        | Kind::ExcClass(..) => {
-            Ok(AbsVal::bool(true))
-        }
+        | Kind::ExcClass(..) => Ok(AbsVal::bool(true)),
         _ => Err(frame
-            .error(Code::NoOperator, format!("the truth value of {ty} is not defined"))
+            .error(
+                Code::NoOperator,
+                format!("the truth value of {ty} is not defined"),
+            )
             .help("compare explicitly, for instance `x.size > 0`")),
     }
 }
@@ -472,16 +618,36 @@ fn power(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> AbsVal {
     let exponent = b.as_int();
     if x.is_integral() && y.is_integral() {
         if exponent.is_some_and(|e| e < 0) {
-            return AbsVal::of(Ty::new(Kind::Float { bits: 64, weak: x.is_weak() }));
+            return AbsVal::of(Ty::new(Kind::Float {
+                bits: 64,
+                weak: x.is_weak(),
+            }));
         }
-        let signed = !matches!((x.kind(), y.kind()), (Kind::Int { signed: false, .. }, Kind::Int { signed: false, .. }));
+        let signed = !matches!(
+            (x.kind(), y.kind()),
+            (
+                Kind::Int { signed: false, .. },
+                Kind::Int { signed: false, .. }
+            )
+        );
         let weak = x.is_weak() && y.is_weak();
-        let ty = Ty::new(Kind::Int { bits: 64, signed, weak });
+        let ty = Ty::new(Kind::Int {
+            bits: 64,
+            signed,
+            weak,
+        });
         let constant = fold_binary(BinaryOp::Pow, a, b).filter(|c| fits(c, ty));
-        return AbsVal { ty: Some(ty), constant };
+        return AbsVal {
+            ty: Some(ty),
+            constant,
+        };
     }
     // An integer exponent does not widen the base.
-    let ty = if exponent.is_some() && !x.is_integral() { Some(x) } else { promote::binary(BinaryOp::Mul, x, y) };
+    let ty = if exponent.is_some() && !x.is_integral() {
+        Some(x)
+    } else {
+        promote::binary(BinaryOp::Mul, x, y)
+    };
     AbsVal { ty, constant: None }
 }
 
@@ -499,8 +665,12 @@ fn fold_exactly(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Const> {
             BinaryOp::Add => x + y,
             BinaryOp::Sub => x - y,
             BinaryOp::Mul => x.checked_mul(*y)?,
-            BinaryOp::FloorDiv if *y != 0 => x.div_euclid(*y) - i128::from(*y < 0 && x.rem_euclid(*y) != 0),
-            BinaryOp::Mod if *y != 0 => x - y * (x.div_euclid(*y) - i128::from(*y < 0 && x.rem_euclid(*y) != 0)),
+            BinaryOp::FloorDiv if *y != 0 => {
+                x.div_euclid(*y) - i128::from(*y < 0 && x.rem_euclid(*y) != 0)
+            }
+            BinaryOp::Mod if *y != 0 => {
+                x - y * (x.div_euclid(*y) - i128::from(*y < 0 && x.rem_euclid(*y) != 0))
+            }
             BinaryOp::Pow => x.checked_pow(u32::try_from(*y).ok()?)?,
             BinaryOp::And => x & y,
             BinaryOp::Or => x | y,
@@ -552,11 +722,20 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
         _ if x.is_scalar() && y.is_scalar() => equality || !(x.is_complex() || y.is_complex()),
         (Kind::Str, Kind::Str) => true,
         (Kind::Chars { unicode: a, .. }, Kind::Chars { unicode: b, .. }) => a == b,
-        (Kind::Chars { unicode: true, .. }, Kind::Str) | (Kind::Str, Kind::Chars { unicode: true, .. }) => true,
-        (Kind::Record(_), Kind::Record(_)) => equality && super::record::item(x, true) == super::record::item(y, true) && super::record::has_equality(x),
-        (Kind::Time { .. }, Kind::Time { .. }) => elementwise::compare(op, &AbsVal::of(x), &AbsVal::of(y)).is_some(),
+        (Kind::Chars { unicode: true, .. }, Kind::Str)
+        | (Kind::Str, Kind::Chars { unicode: true, .. }) => true,
+        (Kind::Record(_), Kind::Record(_)) => {
+            equality
+                && super::record::item(x, true) == super::record::item(y, true)
+                && super::record::has_equality(x)
+        }
+        (Kind::Time { .. }, Kind::Time { .. }) => {
+            elementwise::compare(op, &AbsVal::of(x), &AbsVal::of(y)).is_some()
+        }
         (Kind::Optional(a), Kind::Optional(b)) => comparable(op, *a, *b),
-        (Kind::Optional(a), Kind::None) | (Kind::None, Kind::Optional(a)) => equality && comparable(op, *a, *a),
+        (Kind::Optional(a), Kind::None) | (Kind::None, Kind::Optional(a)) => {
+            equality && comparable(op, *a, *a)
+        }
         (Kind::Optional(a), _) => comparable(op, *a, y),
         (_, Kind::Optional(b)) => comparable(op, x, *b),
         (Kind::None, Kind::None) => equality,
@@ -572,7 +751,9 @@ fn comparable(op: CompareOp, x: Ty, y: Ty) -> bool {
 /// Whether two dtypes, or classes used as such, are the same.
 fn same_type(x: Ty, y: Ty) -> Option<bool> {
     match (x.kind(), y.kind()) {
-        (Kind::Dtype(a) | Kind::Class(a), Kind::Dtype(b) | Kind::Class(b)) => Some(a.strong() == b.strong()),
+        (Kind::Dtype(a) | Kind::Class(a), Kind::Dtype(b) | Kind::Class(b)) => {
+            Some(a.strong() == b.strong())
+        }
         _ => None,
     }
 }
@@ -608,13 +789,20 @@ fn unpack(frame: &Frame, value: &AbsVal, before: u32, star: bool, after: u32) ->
     }
     let wanted = (before + after) as usize;
     match ty.kind() {
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.len() != wanted => Err(frame.error(
-            Code::NotIterable,
-            format!("cannot unpack a tuple of {} items ({ty}) into {wanted} targets", items.len()),
-        )),
+        Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.len() != wanted => Err(frame
+            .error(
+                Code::NotIterable,
+                format!(
+                    "cannot unpack a tuple of {} items ({ty}) into {wanted} targets",
+                    items.len()
+                ),
+            )),
         Kind::Record(record) if record.fields.len() == wanted => Ok(value.clone()),
         Kind::Tuple(_) | Kind::NamedTuple(..) => Ok(value.clone()),
         Kind::Array(_) | Kind::List(_) => Ok(value.clone()),
-        _ => Err(frame.error(Code::NotIterable, format!("cannot unpack (iterate over) a value of type {ty}"))),
+        _ => Err(frame.error(
+            Code::NotIterable,
+            format!("cannot unpack (iterate over) a value of type {ty}"),
+        )),
     }
 }

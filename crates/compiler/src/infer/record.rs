@@ -1,8 +1,8 @@
 //! Typing of structured arrays and their records: fields by name.
 
+use super::AbsVal;
 use super::op::ty_of;
 use super::solve::Frame;
-use super::AbsVal;
 use crate::diag::{Code, Diagnostic, Result};
 use crate::host::Const;
 use crate::types::{ArrayTy, Field, Kind, Layout, Record, Ty, promote};
@@ -13,7 +13,9 @@ pub fn indexed_field<'a>(ty: Ty, index: &Option<Const>) -> Option<&'a Field> {
         (_, Some(Const::Str(name))) => named_field(ty, name),
         (Kind::Record(record), Some(Const::Int(i))) => {
             let count = record.fields.len() as i128;
-            usize::try_from(if *i < 0 { i + count } else { *i }).ok().and_then(|i| record.fields.get(i))
+            usize::try_from(if *i < 0 { i + count } else { *i })
+                .ok()
+                .and_then(|i| record.fields.get(i))
         }
         _ => None,
     }
@@ -30,16 +32,32 @@ fn record_of(ty: Ty) -> Option<&'static Record> {
 
 /// The type of a field: of a record the value, of an array of records a view.
 pub fn field_type(ty: Ty, field: &Field) -> Ty {
-    let Some(record) = record_of(ty) else { return field.ty };
+    let Some(record) = record_of(ty) else {
+        return field.ty;
+    };
     let aligned = record.aligned && ty.as_array().is_some_and(|a| a.aligned);
     let part = field.shape.len() as u8;
     match *ty.kind() {
         Kind::Array(a) => {
             let ndim = a.ndim + part;
             let layout = if ndim == 0 { Layout::C } else { Layout::A };
-            ArrayTy { dtype: field.ty, ndim, layout, aligned, readonly: a.readonly }.ty()
+            ArrayTy {
+                dtype: field.ty,
+                ndim,
+                layout,
+                aligned,
+                readonly: a.readonly,
+            }
+            .ty()
         }
-        _ if part > 0 => ArrayTy { dtype: field.ty, ndim: part, layout: Layout::C, aligned, readonly: record.readonly }.ty(),
+        _ if part > 0 => ArrayTy {
+            dtype: field.ty,
+            ndim: part,
+            layout: Layout::C,
+            aligned,
+            readonly: record.readonly,
+        }
+        .ty(),
         _ => item(field.ty, record.readonly),
     }
 }
@@ -47,7 +65,10 @@ pub fn field_type(ty: Ty, field: &Field) -> Ty {
 /// The type of a value that is an item of an array.
 pub fn item(dtype: Ty, readonly: bool) -> Ty {
     match dtype.as_record() {
-        Some(record) if readonly != record.readonly => Ty::new(Kind::Record(Box::new(Record { readonly, ..record.clone() }))),
+        Some(record) if readonly != record.readonly => Ty::new(Kind::Record(Box::new(Record {
+            readonly,
+            ..record.clone()
+        }))),
         _ => dtype,
     }
 }
@@ -58,12 +79,18 @@ pub(super) fn fits_item(from: Ty, dtype: Ty) -> bool {
     if let (Kind::Str, Kind::Chars { unicode: true, .. }) = (from.kind(), dtype.kind()) {
         return true;
     }
-    let Some(record) = dtype.as_record() else { return promote::fit(from, dtype).is_some() };
+    let Some(record) = dtype.as_record() else {
+        return promote::fit(from, dtype).is_some();
+    };
     let fields = || record.fields.iter();
     match from.kind() {
         Kind::Record(_) => item(from, false) == dtype,
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
-            items.len() == record.fields.len() && items.iter().zip(fields()).all(|(t, f)| f.shape.is_empty() && fits_item(*t, f.ty))
+            items.len() == record.fields.len()
+                && items
+                    .iter()
+                    .zip(fields())
+                    .all(|(t, f)| f.shape.is_empty() && fits_item(*t, f.ty))
         }
         _ => from.is_scalar() && fields().all(|f| fits_item(from, f.ty)),
     }
@@ -71,7 +98,9 @@ pub(super) fn fits_item(from: Ty, dtype: Ty) -> bool {
 
 /// Whether records can be compared for equality, field by field.
 pub(super) fn has_equality(ty: Ty) -> bool {
-    let field = |f: &Field| f.shape.is_empty() && (f.ty.is_scalar() || f.ty.is_time() || has_equality(f.ty));
+    let field = |f: &Field| {
+        f.shape.is_empty() && (f.ty.is_scalar() || f.ty.is_time() || has_equality(f.ty))
+    };
     ty.as_record().is_some_and(|r| r.fields.iter().all(field))
 }
 
@@ -84,7 +113,11 @@ pub(super) fn as_tuple(ty: Ty) -> Option<Ty> {
 
 /// `dtype.names`
 pub(super) fn names(dtype: Ty) -> Option<AbsVal> {
-    let names = dtype.as_record()?.fields.iter().map(|f| Const::Str((&*f.name).into()));
+    let names = dtype
+        .as_record()?
+        .fields
+        .iter()
+        .map(|f| Const::Str((&*f.name).into()));
     Some(AbsVal::literal(Const::Tuple(names.collect())))
 }
 
@@ -111,21 +144,40 @@ fn no_field(frame: &Frame, record: &Record, ty: Ty, index: &AbsVal) -> Box<Diagn
                 None => error,
             }
         }
-        Some(Const::Int(i)) => frame.error(Code::BadIndex, format!("no field {i}: {ty} has {}", names.len())),
+        Some(Const::Int(i)) => frame.error(
+            Code::BadIndex,
+            format!("no field {i}: {ty} has {}", names.len()),
+        ),
         _ => frame
-            .error(Code::NotConstant, format!("the name of a field must be a constant, not a value of type {}", ty_of(index)))
+            .error(
+                Code::NotConstant,
+                format!(
+                    "the name of a field must be a constant, not a value of type {}",
+                    ty_of(index)
+                ),
+            )
             .help("write the name as a literal, or loop over names with `literal_unroll`"),
     };
     error.note(format!("its fields are {}", names.join(", ")))
 }
 
 /// `value[name] = new`; `None` if it is no such index.
-pub(super) fn set_field(frame: &Frame, value: &AbsVal, index: &AbsVal, new: &AbsVal) -> Option<Result<AbsVal>> {
+pub(super) fn set_field(
+    frame: &Frame,
+    value: &AbsVal,
+    index: &AbsVal,
+    new: &AbsVal,
+) -> Option<Result<AbsVal>> {
     Some(get_field(frame, value, index)?.and_then(|field| check_field(frame, value, &field, new)))
 }
 
 /// `value.name = new`; `None` if there is no such field.
-pub(super) fn set_attribute(frame: &Frame, value: &AbsVal, name: &str, new: &AbsVal) -> Option<Result<AbsVal>> {
+pub(super) fn set_attribute(
+    frame: &Frame,
+    value: &AbsVal,
+    name: &str,
+    new: &AbsVal,
+) -> Option<Result<AbsVal>> {
     let ty = ty_of(value);
     let field = AbsVal::of(field_type(ty, named_field(ty, name)?));
     Some(check_field(frame, value, &field, new))
@@ -134,10 +186,16 @@ pub(super) fn set_attribute(frame: &Frame, value: &AbsVal, name: &str, new: &Abs
 /// Whether a field, of the type that reading it would give, can be assigned to.
 fn check_field(frame: &Frame, value: &AbsVal, field: &AbsVal, new: &AbsVal) -> Result<AbsVal> {
     let (ty, field, new) = (ty_of(value), ty_of(field), ty_of(new));
-    let readonly = ty.as_array().map_or_else(|| ty.as_record().is_some_and(|r| r.readonly), |a| a.readonly);
+    let readonly = ty.as_array().map_or_else(
+        || ty.as_record().is_some_and(|r| r.readonly),
+        |a| a.readonly,
+    );
     if readonly {
         return Err(frame
-            .error(Code::ReadOnly, format!("cannot assign to a field (setitem) of a read-only value: {ty}"))
+            .error(
+                Code::ReadOnly,
+                format!("cannot assign to a field (setitem) of a read-only value: {ty}"),
+            )
             .help("pass the array as an argument, or write to a copy"));
     }
     let fits = match (field.as_array(), new.as_array()) {
@@ -147,7 +205,10 @@ fn check_field(frame: &Frame, value: &AbsVal, field: &AbsVal, new: &AbsVal) -> R
         (None, None) => fits_item(new, item(field, false)),
     };
     if !fits {
-        return Err(frame.error(Code::CannotConvert, format!("cannot convert {new} to {field}, the type of the field (setitem)")));
+        return Err(frame.error(
+            Code::CannotConvert,
+            format!("cannot convert {new} to {field}, the type of the field (setitem)"),
+        ));
     }
     Ok(AbsVal::of(Ty::none()))
 }

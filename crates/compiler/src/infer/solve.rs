@@ -21,6 +21,10 @@ pub(super) struct Frame {
     pub replaced: bool,
     pub typing: Typing,
     /// Errors of the current pass.
+    #[allow(
+        clippy::vec_box,
+        reason = "as they come, in the boxes that keep results small"
+    )]
     pub errors: Vec<Box<Diagnostic>>,
     pub lists: Lists,
     /// The instruction being typed.
@@ -48,17 +52,28 @@ impl Session<'_> {
         let instance = &mut self.instances[id.0 as usize];
         let result = instance.typing.result;
         match instance.state {
-            State::Done => return Ok(AbsVal { ty: result, constant: None }),
+            State::Done => {
+                return Ok(AbsVal {
+                    ty: result,
+                    constant: None,
+                });
+            }
             State::Active(depth) => {
                 instance.assumed = true;
                 instance.recursive = true;
                 self.low = self.low.min(depth);
-                return Ok(AbsVal { ty: result, constant: None });
+                return Ok(AbsVal {
+                    ty: result,
+                    constant: None,
+                });
             }
             State::New | State::Provisional => {}
         }
         if self.depth >= DEEPEST {
-            return Err(Diagnostic::new(Code::RecursiveType, format!("calls are nested deeper than {DEEPEST} functions")));
+            return Err(Diagnostic::new(
+                Code::RecursiveType,
+                format!("calls are nested deeper than {DEEPEST} functions"),
+            ));
         }
         let depth = self.depth;
         let low_before = std::mem::replace(&mut self.low, u32::MAX);
@@ -81,7 +96,10 @@ impl Session<'_> {
             self.low = low_before;
             instance.state = State::Done;
         }
-        Ok(AbsVal { ty: instance.typing.result, constant: None })
+        Ok(AbsVal {
+            ty: instance.typing.result,
+            constant: None,
+        })
     }
 
     /// Repeats the typing of an instance until its own result, as its recursive calls saw it, is right.
@@ -89,7 +107,9 @@ impl Session<'_> {
         loop {
             self.instances[id.0 as usize].assumed = false;
             let before = self.get(id).typing.result;
-            let Some(typing) = self.propagate(id)? else { continue };
+            let Some(typing) = self.propagate(id)? else {
+                continue;
+            };
             let instance = &mut self.instances[id.0 as usize];
             let changed = typing.result != before;
             instance.typing = Arc::new(typing);
@@ -97,7 +117,10 @@ impl Session<'_> {
                 continue;
             }
             if let Some(span) = instance.typing.unknown_list {
-                return Err(list::no_items(&self.info(self.get(id).key.module).module.clone(), span));
+                return Err(list::no_items(
+                    &self.info(self.get(id).key.module).module.clone(),
+                    span,
+                ));
             }
             // Without a recursion, every path raises: the result stays bottom, and nothing follows a call.
             if instance.typing.result.is_none() && instance.assumed {
@@ -113,7 +136,10 @@ impl Session<'_> {
             &f.module,
             f.span,
             Code::RecursiveType,
-            format!("cannot infer the return type of `{}`: every path calls it again", f.name),
+            format!(
+                "cannot infer the return type of `{}`: every path calls it again",
+                f.name
+            ),
         )
         .help("give the recursion a path that returns without a recursive call")
     }
@@ -134,13 +160,21 @@ impl Session<'_> {
             lists: Lists::default(),
             span: f.span,
         };
-        debug_assert_eq!(f.blocks[0].params.len(), key.args.len(), "arguments of {}", f.name);
+        debug_assert_eq!(
+            f.blocks[0].params.len(),
+            key.args.len(),
+            "arguments of {}",
+            f.name
+        );
         self.enter(&mut frame, f, &key)?;
         let order = f.reverse_postorder();
         const MOST_PASSES: usize = 400;
         for pass in 0.. {
             if pass == MOST_PASSES {
-                return Err(frame.error(Code::Internal, format!("the types of `{}` do not settle", f.name)));
+                return Err(frame.error(
+                    Code::Internal,
+                    format!("the types of `{}` do not settle", f.name),
+                ));
             }
             frame.errors.clear();
             let mut changed = false;
@@ -162,7 +196,10 @@ impl Session<'_> {
                 break;
             }
             if frame.lists.is_endless() {
-                return Err(frame.error(Code::RecursiveType, format!("the types of the lists in `{}` do not settle", f.name)));
+                return Err(frame.error(
+                    Code::RecursiveType,
+                    format!("the types of the lists in `{}` do not settle", f.name),
+                ));
             }
             self.enter(&mut frame, f, &key)?;
         }
@@ -216,7 +253,11 @@ impl Session<'_> {
             };
             let old = &mut frame.typing.values[inst.result.index()];
             // Nothing comes after a call that never returns (or, in a recursion, has not returned yet).
-            returns = !(new.is_bottom() && matches!(inst.op, Op::Call { .. } | Op::CheckBound(..) | Op::CheckFree(..)));
+            returns = !(new.is_bottom()
+                && matches!(
+                    inst.op,
+                    Op::Call { .. } | Op::CheckBound(..) | Op::CheckFree(..)
+                ));
             if !old.same(&new) {
                 *old = new;
                 changed = true;
@@ -260,13 +301,25 @@ impl Session<'_> {
     fn returned(&mut self, frame: &mut Frame, value: Value) -> bool {
         let new = frame.val(value).clone();
         if let Some(Kind::Opaque(_, class)) = new.ty.map(Ty::kind) {
-            let what = global_name(frame.hir(), value).map_or_else(|| "the value".to_owned(), |name| format!("`{name}`"));
-            let error = frame.error(Code::UnsupportedValue, format!("{what}, an object of class `{class}`, cannot be returned by compiled code"));
+            let what = global_name(frame.hir(), value)
+                .map_or_else(|| "the value".to_owned(), |name| format!("`{name}`"));
+            let error = frame.error(
+                Code::UnsupportedValue,
+                format!(
+                    "{what}, an object of class `{class}`, cannot be returned by compiled code"
+                ),
+            );
             frame.errors.push(error);
         }
         frame.lists.link(list::RESULT, value);
-        let old = AbsVal { ty: frame.typing.result, constant: None };
-        match old.join(&AbsVal { ty: new.ty, constant: None }) {
+        let old = AbsVal {
+            ty: frame.typing.result,
+            constant: None,
+        };
+        match old.join(&AbsVal {
+            ty: new.ty,
+            constant: None,
+        }) {
             Ok(joined) => {
                 let changed = joined.ty != frame.typing.result;
                 frame.typing.result = joined.ty;
@@ -276,7 +329,10 @@ impl Session<'_> {
             Err((a, b)) => {
                 let name = &frame.hir().name;
                 let error = frame
-                    .error(Code::CannotUnify, format!("cannot unify {a} and {b} for the return value of `{name}`"))
+                    .error(
+                        Code::CannotUnify,
+                        format!("cannot unify {a} and {b} for the return value of `{name}`"),
+                    )
                     .help("return values of one type on every path");
                 frame.errors.push(error);
                 false
@@ -285,10 +341,18 @@ impl Session<'_> {
     }
 
     fn raised(&mut self, frame: &mut Frame, value: Value) {
-        let Some(ty) = frame.val(value).ty else { return };
-        if !matches!(ty.kind(), Kind::Exception(..) | Kind::ExcClass(..) | Kind::Caught) {
+        let Some(ty) = frame.val(value).ty else {
+            return;
+        };
+        if !matches!(
+            ty.kind(),
+            Kind::Exception(..) | Kind::ExcClass(..) | Kind::Caught
+        ) {
             let error = frame
-                .error(Code::NotAnException, format!("cannot raise a value of type {ty}"))
+                .error(
+                    Code::NotAnException,
+                    format!("cannot raise a value of type {ty}"),
+                )
                 .help("raise an exception class or an instance of one");
             frame.errors.push(error);
         }
@@ -297,13 +361,21 @@ impl Session<'_> {
 
 /// The first error in the order of the source, of those that are not consequences: errors leave
 /// bottom behind, on which nothing is reported again.
+#[allow(
+    clippy::vec_box,
+    reason = "as they come, in the boxes that keep results small"
+)]
 fn first_error(errors: Vec<Box<Diagnostic>>) -> Option<Box<Diagnostic>> {
     errors.into_iter().next()
 }
 
 /// A type with the name that Python users know it by.
 fn shown(ty: Ty) -> String {
-    if ty.is_str() { format!("{ty} (str)") } else { ty.to_string() }
+    if ty.is_str() {
+        format!("{ty} (str)")
+    } else {
+        ty.to_string()
+    }
 }
 
 /// Joins the arguments of an edge into the parameters of its target.
@@ -326,8 +398,14 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
             // In the next round, they are of one type.
             Err((a, b)) if frame.lists.unify(param, a, b) => {}
             Err((a, b)) => {
-                let name = f.values[param.index()].name.as_deref().unwrap_or("the value");
-                let mut error = frame.error(Code::CannotUnify, format!("cannot unify {} and {} for `{name}`", shown(a), shown(b)));
+                let name = f.values[param.index()]
+                    .name
+                    .as_deref()
+                    .unwrap_or("the value");
+                let mut error = frame.error(
+                    Code::CannotUnify,
+                    format!("cannot unify {} and {} for `{name}`", shown(a), shown(b)),
+                );
                 error.labels.clear();
                 error = match definition(&f, arg) {
                     Some(span) => error.label(&f.module.source, span, format!("{b} here")),
@@ -344,10 +422,14 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
 /// Reports the use of a local that has no value on any path: nothing, or only itself, is assigned.
 pub(super) fn check_bound(frame: &mut Frame, value: Value) {
     let f = frame.hir();
-    let unbound = f.blocks.iter().flat_map(|b| &b.insts).find_map(|i| match &i.op {
-        Op::Unbound(name) if i.result == value => Some(name.clone()),
-        _ => None,
-    });
+    let unbound = f
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find_map(|i| match &i.op {
+            Op::Unbound(name) if i.result == value => Some(name.clone()),
+            _ => None,
+        });
     let joined = || {
         let is_param = f.blocks.iter().any(|b| b.params.contains(&value));
         f.values[value.index()].name.clone().filter(|_| is_param)
@@ -363,13 +445,20 @@ pub(super) fn check_bound(frame: &mut Frame, value: Value) {
 
 /// The global or free variable that a value was read from.
 fn global_name(f: &Function, value: Value) -> Option<hir::Name> {
-    f.blocks.iter().flat_map(|b| &b.insts).find_map(|i| match &i.op {
-        Op::Global(name) | Op::Free(name) if i.result == value => Some(name.clone()),
-        _ => None,
-    })
+    f.blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find_map(|i| match &i.op {
+            Op::Global(name) | Op::Free(name) if i.result == value => Some(name.clone()),
+            _ => None,
+        })
 }
 
 /// The span of the instruction that defines a value; block parameters have none.
 fn definition(f: &Function, value: Value) -> Option<Span> {
-    f.blocks.iter().flat_map(|b| &b.insts).find(|i| i.result == value).map(|i| i.span)
+    f.blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find(|i| i.result == value)
+        .map(|i| i.span)
 }

@@ -42,8 +42,18 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// Those that are methods.
-pub(super) const METHODS: &[&str] =
-    &["transpose", "swapaxes", "squeeze", "reshape", "ravel", "flatten", "diagonal", "copy", "astype", "view"];
+pub(super) const METHODS: &[&str] = &[
+    "transpose",
+    "swapaxes",
+    "squeeze",
+    "reshape",
+    "ravel",
+    "flatten",
+    "diagonal",
+    "copy",
+    "astype",
+    "view",
+];
 
 /// Those that are methods only.
 const NO_FUNCTIONS: &[&str] = &["flatten", "copy", "view"];
@@ -66,9 +76,15 @@ impl Session<'_> {
         args: &[ArgRef],
         keywords: &[(Name, ArgRef)],
     ) -> Result<Option<Resolved>> {
-        let Some(&(name, names)) = TABLE.iter().find(|(n, _)| *n == name) else { return Ok(None) };
+        let Some(&(name, names)) = TABLE.iter().find(|(n, _)| *n == name) else {
+            return Ok(None);
+        };
         let (array, first, args) = match receiver {
-            Some(ty) => (plain(ty).as_array().filter(|_| METHODS.contains(&name)), None, args),
+            Some(ty) => (
+                plain(ty).as_array().filter(|_| METHODS.contains(&name)),
+                None,
+                args,
+            ),
             None if NO_FUNCTIONS.contains(&name) => return Ok(None),
             None => match args.split_first() {
                 Some((first, rest)) => (as_array(first.ty()), Some(first), rest),
@@ -77,34 +93,69 @@ impl Session<'_> {
         };
         let Some(array) = array else { return Ok(None) };
         // `a.reshape(2, 3)` and `a.transpose(1, 0)` have their tuple spelled out.
-        let spread = receiver.is_some() && matches!(name, "reshape" | "transpose") && args.iter().all(|a| a.ty().is_integral());
+        let spread = receiver.is_some()
+            && matches!(name, "reshape" | "transpose")
+            && args.iter().all(|a| a.ty().is_integral());
         let atleast = name.starts_with("atleast_") && !args.is_empty();
         if atleast {
             return Ok(None);
         }
-        let (spread, args) = if spread { (args, &args[..0]) } else { (&args[..0], args) };
-        let call = Call { frame, name, array, args: Args { names, args, keywords } };
+        let (spread, args) = if spread {
+            (args, &args[..0])
+        } else {
+            (&args[..0], args)
+        };
+        let call = Call {
+            frame,
+            name,
+            array,
+            args: Args {
+                names,
+                args,
+                keywords,
+            },
+        };
         if let Some(what) = call.args.unknown() {
             return Err(call.error(format!("takes no {what}")));
         }
         let (ty, what, rest) = call.resolve(spread)?;
         let args = first.into_iter().cloned().chain(rest).collect();
-        Ok(Some((AbsVal::of(ty), Resolution::Intrinsic { what, args, keywords: vec![] })))
+        Ok(Some((
+            AbsVal::of(ty),
+            Resolution::Intrinsic {
+                what,
+                args,
+                keywords: vec![],
+            },
+        )))
     }
 }
 
 impl Call<'_> {
     fn error(&self, message: impl AsRef<str>) -> Box<Diagnostic> {
-        self.frame.error(Code::BadArguments, format!("{}() {}", self.name, message.as_ref()))
+        self.frame.error(
+            Code::BadArguments,
+            format!("{}() {}", self.name, message.as_ref()),
+        )
     }
 
     fn resolve(&self, spread: &[ArgRef]) -> Result<(Ty, Intrinsic, Vec<ArgRef>)> {
         let ndim = usize::from(self.array.ndim);
-        let all = |reverse: bool| -> Vec<usize> { if reverse { (0..ndim).rev().collect() } else { (0..ndim).collect() } };
+        let all = |reverse: bool| -> Vec<usize> {
+            if reverse {
+                (0..ndim).rev().collect()
+            } else {
+                (0..ndim).collect()
+            }
+        };
         let axes = match self.name {
             "transpose" | "permute_dims" => match (self.given("axes"), spread) {
                 (None, []) => permuted(all(true)),
-                (None, ints) => self.permutation(ints.iter().map(|a| self.axis_of(&a.abs, ndim)).collect::<Result<Vec<_>>>()?)?,
+                (None, ints) => self.permutation(
+                    ints.iter()
+                        .map(|a| self.axis_of(&a.abs, ndim))
+                        .collect::<Result<Vec<_>>>()?,
+                )?,
                 (Some(axes), _) => match axes.abs.constant {
                     Some(_) => self.permutation(self.axes(axes, ndim)?)?,
                     None => return self.permutation_at_run_time(axes),
@@ -121,7 +172,10 @@ impl Call<'_> {
                 permuted(order)
             }
             "moveaxis" => {
-                let (from, to) = (self.axes(self.needed("source")?, ndim)?, self.axes(self.needed("destination")?, ndim)?);
+                let (from, to) = (
+                    self.axes(self.needed("source")?, ndim)?,
+                    self.axes(self.needed("destination")?, ndim)?,
+                );
                 if from.len() != to.len() {
                     return Err(self.error("needs as many destinations as sources"));
                 }
@@ -136,7 +190,9 @@ impl Call<'_> {
             "rollaxis" => {
                 let axis = self.axis("axis", ndim)?;
                 let start = match self.given("start") {
-                    Some(start) => self.axis_of(&start.abs, ndim + 1).or_else(|_| self.axis_of(&start.abs, ndim))?,
+                    Some(start) => self
+                        .axis_of(&start.abs, ndim + 1)
+                        .or_else(|_| self.axis_of(&start.abs, ndim))?,
                     None => 0,
                 };
                 let mut order: Vec<usize> = (0..ndim).filter(|d| *d != axis).collect();
@@ -148,12 +204,23 @@ impl Call<'_> {
                 let count = axis.ty().tuple_items().map_or(1, <[Ty]>::len);
                 let new = self.axes(axis, ndim + count)?;
                 let mut old = 0..ndim as u8;
-                (0..ndim + count).map(|d| if new.contains(&d) { AxisOf::New } else { AxisOf::Whole(old.next().unwrap_or(0)) }).collect()
+                (0..ndim + count)
+                    .map(|d| {
+                        if new.contains(&d) {
+                            AxisOf::New
+                        } else {
+                            AxisOf::Whole(old.next().unwrap_or(0))
+                        }
+                    })
+                    .collect()
             }
             "squeeze" => match self.given("axis") {
                 Some(axis) => {
                     let gone = self.axes(axis, ndim)?;
-                    (0..ndim).filter(|d| !gone.contains(d)).map(|d| AxisOf::Whole(d as u8)).collect()
+                    (0..ndim)
+                        .filter(|d| !gone.contains(d))
+                        .map(|d| AxisOf::Whole(d as u8))
+                        .collect()
                 }
                 None if ndim == 0 => vec![],
                 None => {
@@ -166,14 +233,33 @@ impl Call<'_> {
                     Some(axis) => self.axes(axis, ndim)?,
                     None => all(false),
                 };
-                (0..ndim).map(|d| if flipped.contains(&d) { AxisOf::Flipped(d as u8) } else { AxisOf::Whole(d as u8) }).collect()
+                (0..ndim)
+                    .map(|d| {
+                        if flipped.contains(&d) {
+                            AxisOf::Flipped(d as u8)
+                        } else {
+                            AxisOf::Whole(d as u8)
+                        }
+                    })
+                    .collect()
             }
             "fliplr" | "flipud" => {
                 let flipped = usize::from(self.name == "fliplr");
                 if flipped >= ndim {
-                    return Err(self.error(format!("needs an array of at least {} dimensions", flipped + 1)));
+                    return Err(self.error(format!(
+                        "needs an array of at least {} dimensions",
+                        flipped + 1
+                    )));
                 }
-                (0..ndim).map(|d| if d == flipped { AxisOf::Flipped(d as u8) } else { AxisOf::Whole(d as u8) }).collect()
+                (0..ndim)
+                    .map(|d| {
+                        if d == flipped {
+                            AxisOf::Flipped(d as u8)
+                        } else {
+                            AxisOf::Whole(d as u8)
+                        }
+                    })
+                    .collect()
             }
             "rot90" => self.rotated(ndim)?,
             "atleast_1d" | "atleast_2d" | "atleast_3d" => {
@@ -190,7 +276,12 @@ impl Call<'_> {
             }
             _ => return self.other(spread),
         };
-        let ty = ArrayTy { ndim: axes.len() as u8, layout: layout_of(self.array, &axes), ..self.array }.ty();
+        let ty = ArrayTy {
+            ndim: axes.len() as u8,
+            layout: layout_of(self.array, &axes),
+            ..self.array
+        }
+        .ty();
         Ok((ty, Intrinsic::Axes(axes.into()), vec![]))
     }
 
@@ -200,46 +291,112 @@ impl Call<'_> {
         let order = order(self.frame, self.name, self.given("order"))?;
         Ok(match self.name {
             "reshape" => {
-                let dims: Vec<ArgRef> = if spread.is_empty() { vec![self.needed("shape")?.clone()] } else { spread.to_vec() };
+                let dims: Vec<ArgRef> = if spread.is_empty() {
+                    vec![self.needed("shape")?.clone()]
+                } else {
+                    spread.to_vec()
+                };
                 let ndim = match &dims[..] {
                     [one] => self.shape_rank(one.ty())?,
                     several => several.len() as u8,
                 };
-                let layout = if ndim <= 1 { Layout::C } else { order.unwrap_or(Layout::C) };
-                (ArrayTy { ndim, layout, ..a }.ty(), Intrinsic::Reshape { order: order.unwrap_or(Layout::C) }, dims)
+                let layout = if ndim <= 1 {
+                    Layout::C
+                } else {
+                    order.unwrap_or(Layout::C)
+                };
+                (
+                    ArrayTy { ndim, layout, ..a }.ty(),
+                    Intrinsic::Reshape {
+                        order: order.unwrap_or(Layout::C),
+                    },
+                    dims,
+                )
             }
             "ravel" | "flatten" => {
                 let layout = order.unwrap_or(Layout::C);
-                let flat = ArrayTy { ndim: 1, layout: Layout::C, ..a };
-                let ty = if self.name == "flatten" { new_like(flat, a.dtype, Layout::C) } else { flat };
-                (ty.ty(), Intrinsic::Flatten { order: layout, copy: self.name == "flatten" }, vec![])
+                let flat = ArrayTy {
+                    ndim: 1,
+                    layout: Layout::C,
+                    ..a
+                };
+                let ty = if self.name == "flatten" {
+                    new_like(flat, a.dtype, Layout::C)
+                } else {
+                    flat
+                };
+                (
+                    ty.ty(),
+                    Intrinsic::Flatten {
+                        order: layout,
+                        copy: self.name == "flatten",
+                    },
+                    vec![],
+                )
             }
             "broadcast_to" => {
                 let shape = self.needed("shape")?;
                 let ndim = self.shape_rank(shape.ty())?;
                 if ndim < a.ndim {
-                    return Err(self.error(format!("cannot broadcast {} to {ndim} dimensions", a.ty())));
+                    return Err(
+                        self.error(format!("cannot broadcast {} to {ndim} dimensions", a.ty()))
+                    );
                 }
-                (ArrayTy { ndim, layout: Layout::A, readonly: true, ..a }.ty(), Intrinsic::BroadcastTo, vec![shape.clone()])
+                (
+                    ArrayTy {
+                        ndim,
+                        layout: Layout::A,
+                        readonly: true,
+                        ..a
+                    }
+                    .ty(),
+                    Intrinsic::BroadcastTo,
+                    vec![shape.clone()],
+                )
             }
             "diagonal" => {
                 let ndim = usize::from(a.ndim);
-                let of = |name: &str, default: usize| self.given(name).map_or(Ok(default), |x| self.axis_of(&x.abs, ndim));
+                let of = |name: &str, default: usize| {
+                    self.given(name)
+                        .map_or(Ok(default), |x| self.axis_of(&x.abs, ndim))
+                };
                 let dims = (of("axis1", 0)?, of("axis2", 1)?);
                 if ndim < 2 || dims.0 == dims.1 {
                     return Err(self.error("needs two different axes"));
                 }
-                let ty = ArrayTy { ndim: a.ndim - 1, layout: Layout::A, readonly: true, ..a }.ty();
-                (ty, Intrinsic::Diagonal { dims: (dims.0 as u8, dims.1 as u8) }, self.given("offset").into_iter().cloned().collect())
+                let ty = ArrayTy {
+                    ndim: a.ndim - 1,
+                    layout: Layout::A,
+                    readonly: true,
+                    ..a
+                }
+                .ty();
+                (
+                    ty,
+                    Intrinsic::Diagonal {
+                        dims: (dims.0 as u8, dims.1 as u8),
+                    },
+                    self.given("offset").into_iter().cloned().collect(),
+                )
             }
-            "copy" => (new_like(a, a.dtype, order.unwrap_or(Layout::C)).ty(), Intrinsic::NewFrom, vec![]),
+            "copy" => (
+                new_like(a, a.dtype, order.unwrap_or(Layout::C)).ty(),
+                Intrinsic::NewFrom,
+                vec![],
+            ),
             "astype" => {
                 let dtype = dtype(self.frame, Some(self.needed("dtype")?), a.dtype)?;
-                let keeps = self.given("copy").is_some_and(|c| c.abs.as_bool() == Some(false));
+                let keeps = self
+                    .given("copy")
+                    .is_some_and(|c| c.abs.as_bool() == Some(false));
                 if keeps && dtype == a.dtype && order.is_none() {
                     (a.ty(), Intrinsic::AsArray, vec![])
                 } else {
-                    (new_like(a, dtype, order.unwrap_or_else(|| kept_layout(a))).ty(), Intrinsic::NewFrom, vec![])
+                    (
+                        new_like(a, dtype, order.unwrap_or_else(|| kept_layout(a))).ty(),
+                        Intrinsic::NewFrom,
+                        vec![],
+                    )
                 }
             }
             "view" => {
@@ -248,9 +405,23 @@ impl Call<'_> {
                 if a.ndim == 0 && old != new {
                     return Err(self.error("changing the size of the elements needs a dimension"));
                 }
-                let layout = if old == new || a.layout == Layout::C { a.layout } else { Layout::A };
+                let layout = if old == new || a.layout == Layout::C {
+                    a.layout
+                } else {
+                    Layout::A
+                };
                 let aligned = a.aligned && alignment(dtype) <= alignment(a.dtype);
-                (ArrayTy { dtype, layout, aligned, ..a }.ty(), Intrinsic::Reinterpret, vec![])
+                (
+                    ArrayTy {
+                        dtype,
+                        layout,
+                        aligned,
+                        ..a
+                    }
+                    .ty(),
+                    Intrinsic::Reinterpret,
+                    vec![],
+                )
             }
             _ => return Err(self.error(format!("does not take {}", a.ty()))),
         })
@@ -292,8 +463,20 @@ impl Call<'_> {
         if ndim != self.array.ndim {
             return Err(self.error(format!("needs {} axes, not {ndim}", self.array.ndim)));
         }
-        let layout = if ndim <= 1 { self.array.layout } else { Layout::A };
-        Ok((ArrayTy { layout, ..self.array }.ty(), Intrinsic::Permute, vec![axes.clone()]))
+        let layout = if ndim <= 1 {
+            self.array.layout
+        } else {
+            Layout::A
+        };
+        Ok((
+            ArrayTy {
+                layout,
+                ..self.array
+            }
+            .ty(),
+            Intrinsic::Permute,
+            vec![axes.clone()],
+        ))
     }
 
     /// An argument that is there and not None.
@@ -302,7 +485,12 @@ impl Call<'_> {
     }
 
     fn needed(&self, name: &str) -> Result<&ArgRef> {
-        self.given(name).ok_or_else(|| self.frame.error(Code::ArgumentCount, format!("{}() misses its argument `{name}`", self.name)))
+        self.given(name).ok_or_else(|| {
+            self.frame.error(
+                Code::ArgumentCount,
+                format!("{}() misses its argument `{name}`", self.name),
+            )
+        })
     }
 
     fn axis(&self, name: &str, ndim: usize) -> Result<usize> {
@@ -312,7 +500,10 @@ impl Call<'_> {
     fn int(&self, value: &AbsVal) -> Result<i64> {
         value.as_int().ok_or_else(|| {
             self.frame
-                .error(Code::NotConstant, format!("the axes of {}() must be constants", self.name))
+                .error(
+                    Code::NotConstant,
+                    format!("the axes of {}() must be constants", self.name),
+                )
                 .note(format!("one is a value of type {}", ty_of(value)))
                 .help("write the axis as a literal, or pass it through `literally`")
         })
@@ -324,13 +515,19 @@ impl Call<'_> {
         if (0..ndim as i64).contains(&at) {
             return Ok(at as usize);
         }
-        Err(self.frame.error(Code::BadIndex, format!("axis {axis} is out of bounds for array of dimension {ndim}")))
+        Err(self.frame.error(
+            Code::BadIndex,
+            format!("axis {axis} is out of bounds for array of dimension {ndim}"),
+        ))
     }
 
     /// An axis, or several.
     fn axes(&self, arg: &ArgRef, ndim: usize) -> Result<Vec<usize>> {
         let axes = match &arg.abs.constant {
-            Some(Const::Tuple(items)) => items.iter().map(|c| self.axis_of(&AbsVal::literal(c.clone()), ndim)).collect::<Result<Vec<_>>>()?,
+            Some(Const::Tuple(items)) => items
+                .iter()
+                .map(|c| self.axis_of(&AbsVal::literal(c.clone()), ndim))
+                .collect::<Result<Vec<_>>>()?,
             _ => vec![self.axis_of(&arg.abs, ndim)?],
         };
         if (1..axes.len()).any(|i| axes[..i].contains(&axes[i])) {
@@ -342,7 +539,11 @@ impl Call<'_> {
     /// The number of dimensions of a shape.
     fn shape_rank(&self, ty: Ty) -> Result<u8> {
         match ty.kind() {
-            Kind::Tuple(items) | Kind::NamedTuple(_, items) if items.iter().all(|t| t.is_integral()) => Ok(items.len() as u8),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items)
+                if items.iter().all(|t| t.is_integral()) =>
+            {
+                Ok(items.len() as u8)
+            }
             _ if ty.is_integral() => Ok(1),
             _ => Err(self.error(format!("takes an integer or a tuple of integers, not {ty}"))),
         }
@@ -353,7 +554,11 @@ fn alignment(dtype: Ty) -> u32 {
     if let Some(record) = dtype.as_record() {
         return if record.aligned { 8 } else { 1 };
     }
-    if dtype.is_complex() { dtype.itemsize() / 2 } else { dtype.itemsize() }
+    if dtype.is_complex() {
+        dtype.itemsize() / 2
+    } else {
+        dtype.itemsize()
+    }
 }
 
 pub(super) fn permuted(order: Vec<usize>) -> Vec<AxisOf> {
@@ -362,12 +567,27 @@ pub(super) fn permuted(order: Vec<usize>) -> Vec<AxisOf> {
 
 /// The layout of a view along these axes.
 pub(super) fn layout_of(a: ArrayTy, axes: &[AxisOf]) -> Layout {
-    let kept: Option<Vec<u8>> = axes.iter().map(|axis| if let AxisOf::Whole(d) = axis { Some(*d) } else { None }).collect();
+    let kept: Option<Vec<u8>> = axes
+        .iter()
+        .map(|axis| {
+            if let AxisOf::Whole(d) = axis {
+                Some(*d)
+            } else {
+                None
+            }
+        })
+        .collect();
     let Some(kept) = kept else { return Layout::A };
     let (upwards, downwards) = (kept.is_sorted(), kept.iter().rev().is_sorted());
     match a.layout {
         // Dimensions that are left out have one item.
-        Layout::C | Layout::F if kept.len() <= 1 => if a.ndim <= 1 || kept.len() < usize::from(a.ndim) { Layout::C } else { a.layout },
+        Layout::C | Layout::F if kept.len() <= 1 => {
+            if a.ndim <= 1 || kept.len() < usize::from(a.ndim) {
+                Layout::C
+            } else {
+                a.layout
+            }
+        }
         layout if upwards => layout,
         Layout::C if downwards => Layout::F,
         Layout::F if downwards => Layout::C,

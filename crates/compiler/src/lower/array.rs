@@ -37,7 +37,9 @@ impl Body<'_, '_, '_> {
             return self.field(value, field);
         }
         match value.ty.kind() {
-            Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.tuple_item(value, items, index, ty),
+            Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
+                self.tuple_item(value, items, index, ty)
+            }
             Kind::Array(array) => {
                 let indexing = indexing(*array, index.ty).map_err(|m| self.bug(m))?;
                 if indexing.picked.is_some() {
@@ -45,7 +47,12 @@ impl Body<'_, '_, '_> {
                     return self.gather(value.vals[0], *array, &indexing, &parts, ty);
                 }
                 if ty.as_array().is_some() {
-                    return Ok(smallvec![self.subview(value.vals[0], *array, index, true)?]);
+                    return Ok(smallvec![self.subview(
+                        value.vals[0],
+                        *array,
+                        index,
+                        true
+                    )?]);
                 }
                 let address = self.element_address(value.vals[0], *array, index, true)?;
                 Ok(self.item_at(value.vals[0], address, *array))
@@ -77,12 +84,21 @@ impl Body<'_, '_, '_> {
             self.store(address, a, &vals);
             return Ok(());
         }
-        let Kind::Array(array) = *value.ty.kind() else { return Err(self.bug(format!("items of {}", value.ty))) };
+        let Kind::Array(array) = *value.ty.kind() else {
+            return Err(self.bug(format!("items of {}", value.ty)));
+        };
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
-        let sequence = matches!(new.ty.kind(), Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..));
+        let sequence = matches!(
+            new.ty.kind(),
+            Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..)
+        );
         let made = self.as_record(new, array.dtype)?;
         let (sequence, new) = (sequence && array.dtype.as_record().is_none(), &made);
-        let new = &if sequence { self.converted(new)? } else { self.unwrap(new)? };
+        let new = &if sequence {
+            self.converted(new)?
+        } else {
+            self.unwrap(new)?
+        };
         if indexing.picked.is_some() {
             let parts = self.index_parts(index);
             return self.scatter(value.vals[0], array, &indexing, &parts, new);
@@ -113,14 +129,27 @@ impl Body<'_, '_, '_> {
                 Ok(Typed::new(indexing.result, vals))
             }
             Kind::Facet(_, array) => {
-                let Kind::Array(a) = *array.kind() else { return Err(self.bug("flat of no array")) };
+                let Kind::Array(a) = *array.kind() else {
+                    return Err(self.bug("flat of no array"));
+                };
                 let address = self.flat_address(sequence.vals[0], a, index);
-                Ok(Typed::new(a.dtype, self.item_at(sequence.vals[0], address, a)))
+                Ok(Typed::new(
+                    a.dtype,
+                    self.item_at(sequence.vals[0], address, a),
+                ))
             }
-            Kind::List(item) => Ok(Typed::new(*item, self.load_item(sequence.vals[0], *item, index)?)),
-            Kind::Str => Ok(Typed::one(Ty::str(), self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]))),
+            Kind::List(item) => Ok(Typed::new(
+                *item,
+                self.load_item(sequence.vals[0], *item, index)?,
+            )),
+            Kind::Str => Ok(Typed::one(
+                Ty::str(),
+                self.b.rt1(RtFn::str_char, &[sequence.vals[0], index]),
+            )),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
-                let Some(ty) = crate::infer::index::tuple_item(items) else { return Ok(Typed::new(Ty::none(), Vals::new())) };
+                let Some(ty) = crate::infer::index::tuple_item(items) else {
+                    return Ok(Typed::new(Ty::none(), Vals::new()));
+                };
                 let vals = self.select_item(sequence, items, index, ty)?;
                 Ok(Typed::new(ty, vals))
             }
@@ -130,15 +159,25 @@ impl Body<'_, '_, '_> {
 
     // ---- tuples and strings ----
 
-    fn tuple_item(&mut self, tuple: &Typed, items: &'static [Ty], index: &Typed, ty: Ty) -> Result<Vals> {
+    fn tuple_item(
+        &mut self,
+        tuple: &Typed,
+        items: &'static [Ty],
+        index: &Typed,
+        ty: Ty,
+    ) -> Result<Vals> {
         let n = items.len() as i64;
         if let (Kind::Slice(_), Some(Const::Tuple(parts))) = (index.ty.kind(), &index.constant) {
             let part = |i: usize| match parts[i] {
                 Const::Int(v) => i64::try_from(v).ok(),
                 _ => None,
             };
-            let picked = slice_positions(items.len(), part(0), part(1), part(2)).unwrap_or_default();
-            return Ok(picked.into_iter().flat_map(|i| self.item(tuple, i).vals).collect());
+            let picked =
+                slice_positions(items.len(), part(0), part(1), part(2)).unwrap_or_default();
+            return Ok(picked
+                .into_iter()
+                .flat_map(|i| self.item(tuple, i).vals)
+                .collect());
         }
         if let Some(i) = index.as_int() {
             let at = if i < 0 { i + n } else { i };
@@ -165,7 +204,10 @@ impl Body<'_, '_, '_> {
                 Some(before) => {
                     let k = self.b.i64(i as i64);
                     let here = self.b.cmp(Cmp::Eq, index, k);
-                    vals.iter().zip(&before).map(|(&a, &b)| self.b.select(here, a, b)).collect()
+                    vals.iter()
+                        .zip(&before)
+                        .map(|(&a, &b)| self.b.select(here, a, b))
+                        .collect()
                 }
             });
         }
@@ -177,7 +219,9 @@ impl Body<'_, '_, '_> {
         let len = self.b.rt1(RtFn::str_len, &[s]);
         if let Kind::Slice(parts) = *index.ty.kind() {
             let (start, count, step) = self.slice_indices(&index.vals, parts, len)?;
-            return Ok(smallvec![self.b.rt1(RtFn::str_slice, &[s, start, count, step])]);
+            return Ok(smallvec![
+                self.b.rt1(RtFn::str_slice, &[s, start, count, step])
+            ]);
         }
         let i = self.index_value(index)?;
         let at = self.wrap_index(i, len);
@@ -189,14 +233,25 @@ impl Body<'_, '_, '_> {
     // ---- a.flat ----
 
     /// The position that an index of `a.flat` names.
-    fn flat_index(&mut self, flat: &Typed, array: Ty, index: &Typed) -> Result<(Value, ArrayTy, Value)> {
-        let Kind::Array(a) = *array.kind() else { return Err(self.bug("flat of no array")) };
+    fn flat_index(
+        &mut self,
+        flat: &Typed,
+        array: Ty,
+        index: &Typed,
+    ) -> Result<(Value, ArrayTy, Value)> {
+        let Kind::Array(a) = *array.kind() else {
+            return Err(self.bug("flat of no array"));
+        };
         let size = self.size(flat.vals[0], a.ndim);
         let index = self.unwrap(index)?;
         let index = self.index_value(&index)?;
         let at = self.wrap_index(index, size);
         let outside = self.b.cmp(Cmp::UGe, at, size);
-        self.raise_if(outside, "IndexError", "index is out of bounds for the array's size")?;
+        self.raise_if(
+            outside,
+            "IndexError",
+            "index is out of bounds for the array's size",
+        )?;
         Ok((flat.vals[0], a, at))
     }
 
@@ -226,7 +281,11 @@ impl Body<'_, '_, '_> {
     /// A negative index counts from the end.
     pub(super) fn wrap_index(&mut self, index: Value, len: Value) -> Value {
         if let Some(i) = self.b.as_int(index) {
-            return if i < 0 { self.b.binary_nsw(Bin::Add, index, len) } else { index };
+            return if i < 0 {
+                self.b.binary_nsw(Bin::Add, index, len)
+            } else {
+                index
+            };
         }
         let zero = self.b.i64(0);
         let negative = self.b.cmp(Cmp::SLt, index, zero);
@@ -249,13 +308,23 @@ impl Body<'_, '_, '_> {
 
     /// The address of the element that an index of integers takes. With `wrap`, negative indices count from
     /// the end and bounds are checked if asked for.
-    fn element_address(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<Value> {
+    fn element_address(
+        &mut self,
+        array: Value,
+        ty: ArrayTy,
+        index: &Typed,
+        wrap: bool,
+    ) -> Result<Value> {
         let parts = self.index_parts(index);
         let itemsize = ty.dtype.itemsize();
         let mut base = self.b.part(array, Part::Data);
         // The contiguous dimension comes last, so that the address is `base + i * itemsize`.
         let mut unit_index = None;
-        for (dim, part) in parts.iter().filter(|p| !matches!(p.ty.kind(), Kind::Ellipsis)).enumerate() {
+        for (dim, part) in parts
+            .iter()
+            .filter(|p| !matches!(p.ty.kind(), Kind::Ellipsis))
+            .enumerate()
+        {
             let at = self.bounded_index(array, part, dim, wrap)?;
             let stride = self.stride(array, ty, dim);
             if self.b.as_int(stride) == Some(i64::from(itemsize)) {
@@ -275,10 +344,19 @@ impl Body<'_, '_, '_> {
     fn subview(&mut self, array: Value, ty: ArrayTy, index: &Typed, wrap: bool) -> Result<Value> {
         let indexing = indexing(ty, index.ty).map_err(|m| self.bug(m))?;
         let parts = self.index_parts(index);
-        let mut view = Subview { base: array, at: smallvec![], axes: smallvec![], item: item(ty) };
+        let mut view = Subview {
+            base: array,
+            at: smallvec![],
+            axes: smallvec![],
+            item: item(ty),
+        };
         let mut dim = 0;
         for (item, source) in indexing.items.iter().zip(&indexing.source) {
-            let part = || source.map(|s| parts[s].clone()).ok_or("an index without a value");
+            let part = || {
+                source
+                    .map(|s| parts[s].clone())
+                    .ok_or("an index without a value")
+            };
             match *item {
                 IndexItem::NewAxis => {
                     view.axes.push(Axis::New);
@@ -294,9 +372,16 @@ impl Body<'_, '_, '_> {
                     let part = part().map_err(|m| self.bug(m))?;
                     let len = self.b.part(array, Part::Shape(dim));
                     let (start, count, step) = self.array_slice(&part.vals, present, len)?;
-                    view.axes.push(Axis::Part { dim, start, count, step });
+                    view.axes.push(Axis::Part {
+                        dim,
+                        start,
+                        count,
+                        step,
+                    });
                 }
-                IndexItem::Ellipsis | IndexItem::Array(_) | IndexItem::Mask(_) => return Err(self.bug("a part of an index that a view does not have")),
+                IndexItem::Ellipsis | IndexItem::Array(_) | IndexItem::Mask(_) => {
+                    return Err(self.bug("a part of an index that a view does not have"));
+                }
             }
             dim += 1;
         }
@@ -306,12 +391,20 @@ impl Body<'_, '_, '_> {
     /// The items of an index expression, each with its values.
     pub(super) fn index_parts(&mut self, index: &Typed) -> Vec<Typed> {
         match index.ty.kind() {
-            Kind::Tuple(_) | Kind::NamedTuple(..) => (0..index_items(index.ty).len()).map(|i| self.item(index, i)).collect(),
+            Kind::Tuple(_) | Kind::NamedTuple(..) => (0..index_items(index.ty).len())
+                .map(|i| self.item(index, i))
+                .collect(),
             _ => vec![index.clone()],
         }
     }
 
-    pub(super) fn bounded_index(&mut self, array: Value, part: &Typed, dim: usize, wrap: bool) -> Result<Value> {
+    pub(super) fn bounded_index(
+        &mut self,
+        array: Value,
+        part: &Typed,
+        dim: usize,
+        wrap: bool,
+    ) -> Result<Value> {
         let part = self.unwrap(part)?;
         let signed = part.ty.is_signed();
         let index = self.index_value(&part)?;
@@ -335,20 +428,43 @@ impl Body<'_, '_, '_> {
     /// The same for a dimension of an array. `[s:]` and `[s:-e]` with constants leave out s + e items; they
     /// are written so that `[1:-1]`, `[2:]` and `[:-2]` are seen to have the same length. (The start of an
     /// empty slice does not matter.)
-    pub(super) fn array_slice(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
-        let constant = |body: &Self, there: bool, at: usize| if there { body.b.as_int(vals[at]) } else { Some(0) };
+    pub(super) fn array_slice(
+        &mut self,
+        vals: &[Value],
+        present: [bool; 3],
+        len: Value,
+    ) -> Result<(Value, Value, Value)> {
+        let constant = |body: &Self, there: bool, at: usize| {
+            if there {
+                body.b.as_int(vals[at])
+            } else {
+                Some(0)
+            }
+        };
         let first = constant(self, present[0], 0).filter(|s| (0..1 << 32).contains(s));
-        let last = constant(self, present[1], usize::from(present[0])).filter(|e| (-1 << 32..i64::from(!present[1])).contains(e));
-        let (Some(first), Some(last), false) = (first, last, present[2]) else { return self.slice_indices(vals, present, len) };
+        let last = constant(self, present[1], usize::from(present[0]))
+            .filter(|e| (-1 << 32..i64::from(!present[1])).contains(e));
+        let (Some(first), Some(last), false) = (first, last, present[2]) else {
+            return self.slice_indices(vals, present, len);
+        };
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         let change = self.b.i64(last - first);
         let left = self.b.binary_nsw(Bin::Add, len, change);
-        let count = if first == last { len } else { self.b.binary(Bin::SMax, left, zero) };
+        let count = if first == last {
+            len
+        } else {
+            self.b.binary(Bin::SMax, left, zero)
+        };
         Ok((self.b.i64(first), count, one))
     }
 
     /// Start, count and step of a slice of a sequence of `len` items, as `slice.indices` gives them.
-    pub(super) fn slice_indices(&mut self, vals: &[Value], present: [bool; 3], len: Value) -> Result<(Value, Value, Value)> {
+    pub(super) fn slice_indices(
+        &mut self,
+        vals: &[Value],
+        present: [bool; 3],
+        len: Value,
+    ) -> Result<(Value, Value, Value)> {
         let mut given = vals.iter().copied();
         let mut part = |there: bool| if there { given.next() } else { None };
         let (start, stop, step) = (part(present[0]), part(present[1]), part(present[2]));
@@ -450,14 +566,20 @@ impl Body<'_, '_, '_> {
             Kind::Complex { .. } => Ok(smallvec![value.vals[usize::from(name == "imag")]]),
             Kind::Bool | Kind::Int { .. } | Kind::Float { .. } => {
                 if name == "imag" {
-                    let zero = Typed { ty: Ty::bool(), vals: smallvec![self.b.bool(false)], constant: None };
+                    let zero = Typed {
+                        ty: Ty::bool(),
+                        vals: smallvec![self.b.bool(false)],
+                        constant: None,
+                    };
                     return self.cast(&zero, ty);
                 }
                 self.cast(value, ty)
             }
             Kind::NamedTuple(class, _) => {
                 let index = class.fields.iter().position(|f| **f == *name);
-                let Some(index) = index else { return Err(self.bug(format!("no field {name}"))) };
+                let Some(index) = index else {
+                    return Err(self.bug(format!("no field {name}")));
+                };
                 Ok(self.item(value, index).vals)
             }
             Kind::Range(..) => match name {
@@ -467,16 +589,25 @@ impl Body<'_, '_, '_> {
             },
             Kind::Array(a) => self.array_attribute(value.vals[0], *a, name),
             Kind::Slice(parts) => {
-                let index = ["start", "stop", "step"].iter().position(|n| *n == name).unwrap_or(0);
+                let index = ["start", "stop", "step"]
+                    .iter()
+                    .position(|n| *n == name)
+                    .unwrap_or(0);
                 let at = parts[..index].iter().filter(|p| **p).count();
-                Ok(if parts[index] { smallvec![value.vals[at]] } else { Vals::new() })
+                Ok(if parts[index] {
+                    smallvec![value.vals[at]]
+                } else {
+                    Vals::new()
+                })
             }
             Kind::Facet(Facet::Ctypes, _) => {
                 let data = self.b.part(value.vals[0], Part::Data);
                 Ok(smallvec![self.b.cast(Cast::PtrToInt, data, Type::I64)])
             }
             Kind::Facet(Facet::Flags, array) => {
-                let Kind::Array(a) = *array.kind() else { return Err(self.bug("flags of no array")) };
+                let Kind::Array(a) = *array.kind() else {
+                    return Err(self.bug("flags of no array"));
+                };
                 Ok(smallvec![self.flag(value.vals[0], a, name)])
             }
             _ => Ok(Vals::new()),
@@ -485,8 +616,12 @@ impl Body<'_, '_, '_> {
 
     fn array_attribute(&mut self, array: Value, a: ArrayTy, name: &str) -> Result<Vals> {
         Ok(match name {
-            "shape" => (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect(),
-            "strides" => (0..a.ndim).map(|d| self.b.part(array, Part::Stride(d))).collect(),
+            "shape" => (0..a.ndim)
+                .map(|d| self.b.part(array, Part::Shape(d)))
+                .collect(),
+            "strides" => (0..a.ndim)
+                .map(|d| self.b.part(array, Part::Stride(d)))
+                .collect(),
             "size" => smallvec![self.size(array, a.ndim)],
             "nbytes" => {
                 let size = self.size(array, a.ndim);
@@ -495,13 +630,23 @@ impl Body<'_, '_, '_> {
             }
             "T" => {
                 let axes = (0..a.ndim).rev().map(Axis::Whole).collect();
-                smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
+                smallvec![self.b.subview(Subview {
+                    base: array,
+                    at: smallvec![],
+                    axes,
+                    item: item(a)
+                })]
             }
             "mT" => {
                 let mut axes: SmallVec<[Axis; 4]> = (0..a.ndim).map(Axis::Whole).collect();
                 let n = axes.len();
                 axes.swap(n - 1, n - 2);
-                smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(a) })]
+                smallvec![self.b.subview(Subview {
+                    base: array,
+                    at: smallvec![],
+                    axes,
+                    item: item(a)
+                })]
             }
             "flat" | "flags" | "ctypes" => smallvec![array],
             "real" | "imag" if a.dtype.is_complex() => {
@@ -510,13 +655,19 @@ impl Body<'_, '_, '_> {
                     let offset = self.b.i64(i64::from(a.dtype.itemsize() / 2));
                     data = self.b.offset(data, offset);
                 }
-                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
-                let strides: Vals = (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect();
+                let shape: Vals = (0..a.ndim)
+                    .map(|d| self.b.part(array, Part::Shape(d)))
+                    .collect();
+                let strides: Vals = (0..usize::from(a.ndim))
+                    .map(|d| self.stride(array, a, d))
+                    .collect();
                 smallvec![self.b.view(array, data, &shape, &strides)]
             }
             "real" => smallvec![array],
             "imag" => {
-                let shape: Vals = (0..a.ndim).map(|d| self.b.part(array, Part::Shape(d))).collect();
+                let shape: Vals = (0..a.ndim)
+                    .map(|d| self.b.part(array, Part::Shape(d)))
+                    .collect();
                 smallvec![self.allocate(a.dtype.itemsize(), Layout::C, &shape, true)?]
             }
             // dtype, ndim, itemsize: known by type.
@@ -527,8 +678,16 @@ impl Body<'_, '_, '_> {
     // ---- new arrays ----
 
     /// np.empty, zeros, ones, full and their `_like` forms.
-    pub(super) fn new_array(&mut self, fill: Fill, shape: ShapeFrom, args: &[Typed], ty: Ty) -> Result<Vals> {
-        let Kind::Array(a) = *ty.kind() else { return Err(self.bug(format!("a new array of type {ty}"))) };
+    pub(super) fn new_array(
+        &mut self,
+        fill: Fill,
+        shape: ShapeFrom,
+        args: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
+        let Kind::Array(a) = *ty.kind() else {
+            return Err(self.bug(format!("a new array of type {ty}")));
+        };
         let dims: Vals = match shape {
             ShapeFrom::Like => {
                 let (like, _) = self.as_array(&args[0])?;
@@ -547,7 +706,11 @@ impl Body<'_, '_, '_> {
         match fill {
             Fill::Nothing | Fill::Zero => {}
             Fill::One => {
-                let one = Typed { ty: Ty::py_int(), vals: smallvec![self.b.i64(1)], constant: None };
+                let one = Typed {
+                    ty: Ty::py_int(),
+                    vals: smallvec![self.b.i64(1)],
+                    constant: None,
+                };
                 let vals = self.cast(&one, a.dtype)?;
                 self.fill(array, a, &vals)?;
             }
@@ -560,7 +723,13 @@ impl Body<'_, '_, '_> {
     }
 
     /// A new contiguous array of this shape.
-    pub(super) fn allocate(&mut self, size: u32, layout: Layout, dims: &[Value], zeroed: bool) -> Result<Value> {
+    pub(super) fn allocate(
+        &mut self,
+        size: u32,
+        layout: Layout,
+        dims: &[Value],
+        zeroed: bool,
+    ) -> Result<Value> {
         let zero = self.b.i64(0);
         let itemsize = self.b.i64(i64::from(size));
         let (mut bytes, mut approximate) = (itemsize, self.b.float(Type::F64, f64::from(size)));
@@ -573,15 +742,27 @@ impl Body<'_, '_, '_> {
             let n = self.b.cast(Cast::SIToFP, n, Type::F64);
             approximate = self.b.binary(Bin::FMul, approximate, n);
         }
-        self.raise_if(any_negative, "ValueError", "negative dimensions are not allowed")?;
+        self.raise_if(
+            any_negative,
+            "ValueError",
+            "negative dimensions are not allowed",
+        )?;
         let most = self.b.float(Type::F64, MOST_BYTES);
         let too_big = self.b.cmp(Cmp::FGt, approximate, most);
         self.raise_if(too_big, "MemoryError", "array is too big")?;
-        let func = if zeroed { RtFn::buffer_zeroed } else { RtFn::buffer_alloc };
+        let func = if zeroed {
+            RtFn::buffer_zeroed
+        } else {
+            RtFn::buffer_alloc
+        };
         let buffer = self.rt_raising(func, &[bytes])?;
         let mut strides: Vals = smallvec![zero; dims.len()];
         let mut stride = itemsize;
-        let order: Vec<usize> = if layout == Layout::F { (0..dims.len()).collect() } else { (0..dims.len()).rev().collect() };
+        let order: Vec<usize> = if layout == Layout::F {
+            (0..dims.len()).collect()
+        } else {
+            (0..dims.len()).rev().collect()
+        };
         for (k, &dim) in order.iter().enumerate() {
             strides[dim] = stride;
             if k + 1 < order.len() {
@@ -603,7 +784,11 @@ impl Body<'_, '_, '_> {
     }
 
     /// `for i in range(n)` with `n >= 0` around what `body` writes.
-    pub(super) fn count_loop(&mut self, n: Value, body: impl FnOnce(&mut Self, Value) -> Result<()>) -> Result<()> {
+    pub(super) fn count_loop(
+        &mut self,
+        n: Value,
+        body: impl FnOnce(&mut Self, Value) -> Result<()>,
+    ) -> Result<()> {
         let (i, loop_) = self.begin_loop(n);
         body(self, i)?;
         self.end_loop(loop_);
@@ -620,7 +805,14 @@ impl Body<'_, '_, '_> {
         let more = self.b.cmp(Cmp::SLt, i, n);
         self.b.branch(more, inside, after, Hint::None);
         self.b.switch_to(inside);
-        (i, OpenLoop { header, after, index: i })
+        (
+            i,
+            OpenLoop {
+                header,
+                after,
+                index: i,
+            },
+        )
     }
 
     /// Ends a loop's body; what follows comes after the loop.
@@ -633,20 +825,42 @@ impl Body<'_, '_, '_> {
 
     /// `np.arange`.
     pub(super) fn arange(&mut self, args: &[Typed], ty: Ty) -> Result<Vals> {
-        let Kind::Array(a) = *ty.kind() else { return Err(self.bug("arange")) };
+        let Kind::Array(a) = *ty.kind() else {
+            return Err(self.bug("arange"));
+        };
         let floating = args.iter().any(|x| x.ty.is_float());
-        let work = if floating { Ty::float(64) } else { Ty::int(64, true) };
+        let work = if floating {
+            Ty::float(64)
+        } else {
+            Ty::int(64, true)
+        };
         let mut bounds = vec![];
         for x in args {
             let x = self.unwrap(x)?;
             bounds.push(self.cast(&x, work)?[0]);
         }
-        let constant = |body: &mut Self, v: i64| if floating { body.b.float(Type::F64, v as f64) } else { body.b.i64(v) };
+        let constant = |body: &mut Self, v: i64| {
+            if floating {
+                body.b.float(Type::F64, v as f64)
+            } else {
+                body.b.i64(v)
+            }
+        };
         let (zero, one) = (constant(self, 0), constant(self, 1));
-        let (start, stop) = if bounds.len() == 1 { (zero, bounds[0]) } else { (bounds[0], bounds[1]) };
+        let (start, stop) = if bounds.len() == 1 {
+            (zero, bounds[0])
+        } else {
+            (bounds[0], bounds[1])
+        };
         let step = bounds.get(2).copied().unwrap_or(one);
-        let is_zero = self.b.cmp(if floating { Cmp::FEq } else { Cmp::Eq }, step, zero);
-        self.raise_if(is_zero, "ZeroDivisionError", "division by zero: arange() with a step of zero")?;
+        let is_zero = self
+            .b
+            .cmp(if floating { Cmp::FEq } else { Cmp::Eq }, step, zero);
+        self.raise_if(
+            is_zero,
+            "ZeroDivisionError",
+            "division by zero: arange() with a step of zero",
+        )?;
         let count = if floating {
             let span = self.b.binary(Bin::FSub, stop, start);
             let steps = self.b.binary(Bin::FDiv, span, step);
@@ -689,15 +903,28 @@ impl Body<'_, '_, '_> {
             let len = self.sequence_len(value)?;
             let n = self.b.i64(i64::from(wanted));
             let many = self.b.cmp(Cmp::SGt, len, n);
-            self.raise_if(many, "ValueError", &format!("too many values to unpack (expected {wanted})"))?;
+            self.raise_if(
+                many,
+                "ValueError",
+                &format!("too many values to unpack (expected {wanted})"),
+            )?;
             let few = self.b.cmp(Cmp::SLt, len, n);
-            self.raise_if(few, "ValueError", &format!("not enough values to unpack (expected {wanted})"))?;
+            self.raise_if(
+                few,
+                "ValueError",
+                &format!("not enough values to unpack (expected {wanted})"),
+            )?;
         }
         Ok(value.vals.clone())
     }
 
     /// `tuple.index(x)` and `tuple.count(x)`.
-    pub(super) fn tuple_search(&mut self, tuple: &Typed, wanted: &Typed, count: bool) -> Result<Vals> {
+    pub(super) fn tuple_search(
+        &mut self,
+        tuple: &Typed,
+        wanted: &Typed,
+        count: bool,
+    ) -> Result<Vals> {
         let items = tuple.ty.tuple_items().unwrap_or_default();
         let start = self.b.i64(if count { 0 } else { -1 });
         let mut result = start;

@@ -15,7 +15,11 @@ use crate::types::{Kind, Ty};
 impl Body<'_, '_, '_> {
     pub(super) fn call(&mut self, result: hir::Value, callee: &Typed, ty: Ty) -> Result<Vals> {
         match self.typing.clone().calls.get(&result) {
-            Some(Resolution::Function { instance, bound, result }) => self.call_function(*instance, bound, callee, *result),
+            Some(Resolution::Function {
+                instance,
+                bound,
+                result,
+            }) => self.call_function(*instance, bound, callee, *result),
             Some(Resolution::Intrinsic { what, args, .. }) => {
                 let args: Vec<Typed> = args.iter().map(|a| self.argument(a)).collect();
                 self.intrinsic(what, callee, &args, ty)
@@ -38,14 +42,22 @@ impl Body<'_, '_, '_> {
 
     /// Item `index` of a closure's value: captures come first, then defaults.
     pub(super) fn closure_item(&self, closure: &Typed, index: usize) -> Typed {
-        let Kind::Closure(c) = closure.ty.kind() else { return closure.clone() };
+        let Kind::Closure(c) = closure.ty.kind() else {
+            return closure.clone();
+        };
         let types: Vec<Ty> = c.captures.iter().chain(&c.defaults).copied().collect();
         let start: usize = types[..index].iter().map(|t| machine(*t).len()).sum();
         let len = machine(types[index]).len();
         Typed::new(types[index], &closure.vals[start..start + len])
     }
 
-    fn call_function(&mut self, instance: InstanceId, bound: &[Bound], callee: &Typed, result: Ty) -> Result<Vals> {
+    fn call_function(
+        &mut self,
+        instance: InstanceId,
+        bound: &[Bound],
+        callee: &Typed,
+        result: Ty,
+    ) -> Result<Vals> {
         let session = self.cx.session;
         let key_args = session.get(instance).key.args.clone();
         let mut args: SmallVec<[Value; 4]> = SmallVec::new();
@@ -56,11 +68,18 @@ impl Body<'_, '_, '_> {
                 Bound::Star(list) => {
                     let items: Vec<Typed> = list.iter().map(|a| self.argument(a)).collect();
                     let types: Vec<Ty> = items.iter().map(|i| i.ty).collect();
-                    Typed::new(Ty::tuple(&types), items.into_iter().flat_map(|i| i.vals).collect::<Vals>())
+                    Typed::new(
+                        Ty::tuple(&types),
+                        items.into_iter().flat_map(|i| i.vals).collect::<Vals>(),
+                    )
                 }
                 Bound::Literal(value) => {
                     let ty = value.ty.unwrap_or_else(Ty::none);
-                    let vals = value.constant.as_ref().map(|c| self.constant(ty, c)).unwrap_or_default();
+                    let vals = value
+                        .constant
+                        .as_ref()
+                        .map(|c| self.constant(ty, c))
+                        .unwrap_or_default();
                     Typed::new(ty, vals)
                 }
                 Bound::Receiver => Typed::new(to, callee.vals.clone()),
@@ -86,7 +105,9 @@ impl Body<'_, '_, '_> {
         }
         let mut results = self.b.call(func, &args, &types);
         if may_raise {
-            let Some(err) = results.pop() else { return Err(self.bug("no error of a call")) };
+            let Some(err) = results.pop() else {
+                return Err(self.bug("no error of a call"));
+            };
             self.check_error(err, true)?;
         }
         let found = session.get(instance).typing.result.unwrap_or_else(Ty::none);
@@ -96,30 +117,50 @@ impl Body<'_, '_, '_> {
 
     /// A call of a function value, or of a C function.
     fn call_pointer(&mut self, callee: &Typed, args: &[Typed]) -> Result<Vals> {
-        let Some(signature) = callee.ty.signature() else { return Err(self.bug("a call of no function")) };
+        let Some(signature) = callee.ty.signature() else {
+            return Err(self.bug("a call of no function"));
+        };
         let mut vals = Vals::new();
         for (arg, &to) in args.iter().zip(&signature.args) {
             vals.extend(self.cast(arg, to)?);
         }
         if let Kind::Foreign(object, _) = callee.ty.kind() {
-            let Some(signature) = c_signature(signature) else { return Err(self.bug("no C signature")) };
+            let Some(signature) = c_signature(signature) else {
+                return Err(self.bug("no C signature"));
+            };
             let id = self.cx.program.pool_id(PoolEntry::Foreign(*object));
             let pointer = self.b.pool(id, Type::Ptr);
-            return Ok(self.b.call_c(pointer, &vals, signature).into_iter().collect());
+            return Ok(self
+                .b
+                .call_c(pointer, &vals, signature)
+                .into_iter()
+                .collect());
         }
         let pointer = callee.vals[0];
-        let mut results = self.b.call_indirect(pointer, &vals, &machine(signature.result));
-        let Some(err) = results.pop() else { return Err(self.bug("no error of a call")) };
+        let mut results = self
+            .b
+            .call_indirect(pointer, &vals, &machine(signature.result));
+        let Some(err) = results.pop() else {
+            return Err(self.bug("no error of a call"));
+        };
         self.check_error(err, true)?;
         Ok(results.into_iter().collect())
     }
 
-    fn intrinsic(&mut self, what: &Intrinsic, callee: &Typed, args: &[Typed], ty: Ty) -> Result<Vals> {
+    fn intrinsic(
+        &mut self,
+        what: &Intrinsic,
+        callee: &Typed,
+        args: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
         Ok(match what {
             Intrinsic::Known => Vals::new(),
             Intrinsic::Identity => self.cast(&args[0], ty)?,
             Intrinsic::Receiver => {
-                let Kind::Method(receiver, _) = *callee.ty.kind() else { return Err(self.bug("no receiver")) };
+                let Kind::Method(receiver, _) = *callee.ty.kind() else {
+                    return Err(self.bug("no receiver"));
+                };
                 self.cast(&Typed::new(receiver, callee.vals.clone()), ty)?
             }
             Intrinsic::Convert(to) => {
@@ -132,7 +173,11 @@ impl Body<'_, '_, '_> {
                 if from.is_bool() {
                     self.cast(&Typed::one(*from, v), ty)?
                 } else {
-                    smallvec![if self.b.ty(v) == to { v } else { self.b.cast(Cast::Bits, v, to) }]
+                    smallvec![if self.b.ty(v) == to {
+                        v
+                    } else {
+                        self.b.cast(Cast::Bits, v, to)
+                    }]
                 }
             }
             Intrinsic::ComplexParts(to) => self.complex_parts(args, *to)?,
@@ -151,13 +196,15 @@ impl Body<'_, '_, '_> {
             Intrinsic::RoundDigits => self.round_digits(args, ty)?,
             Intrinsic::DivMod => self.divmod(args, ty)?,
             Intrinsic::Hash => smallvec![self.hash(&args[0])?],
-            Intrinsic::Str => smallvec![self.to_str(&args[0])?],
-            Intrinsic::Repr => smallvec![self.to_repr(&args[0])?],
+            Intrinsic::Str => smallvec![self.str_of(&args[0])?],
+            Intrinsic::Repr => smallvec![self.repr_of(&args[0])?],
             Intrinsic::Print => {
                 self.print(args)?;
                 Vals::new()
             }
-            Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => self.iterable(what, args, ty)?,
+            Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => {
+                self.iterable(what, args, ty)?
+            }
             Intrinsic::Slice => {
                 let mut vals = Vals::new();
                 for part in args.iter().filter(|a| !a.ty.is_none()) {
@@ -197,7 +244,14 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Gcd => {
                 let (a, b) = (self.cast(&args[0], ty)?, self.cast(&args[1], ty)?);
-                smallvec![self.b.rt1(if ty.is_signed() { RtFn::gcd } else { RtFn::ugcd }, &[a[0], b[0]])]
+                smallvec![self.b.rt1(
+                    if ty.is_signed() {
+                        RtFn::gcd
+                    } else {
+                        RtFn::ugcd
+                    },
+                    &[a[0], b[0]]
+                )]
             }
             Intrinsic::Scale(factor) => {
                 let x = self.cast(&args[0], ty)?;
@@ -211,7 +265,10 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::ComplexLogBase => {
                 let (z, base) = (self.cast(&args[0], ty)?, self.cast(&args[1], ty)?);
-                let (top, bottom) = (self.complex_call(RtFn::clog, &z, ty), self.complex_call(RtFn::clog, &base, ty));
+                let (top, bottom) = (
+                    self.complex_call(RtFn::clog, &z, ty),
+                    self.complex_call(RtFn::clog, &base, ty),
+                );
                 let all = [top[0], top[1], bottom[0], bottom[1]];
                 self.complex_call(RtFn::cdiv, &all, ty)
             }
@@ -225,7 +282,10 @@ impl Body<'_, '_, '_> {
                 smallvec![self.modulus(&z), self.phase(&z)]
             }
             Intrinsic::Rect => {
-                let (r, phi) = (self.cast(&args[0], Ty::float(64))?, self.cast(&args[1], Ty::float(64))?);
+                let (r, phi) = (
+                    self.cast(&args[0], Ty::float(64))?,
+                    self.cast(&args[1], Ty::float(64))?,
+                );
                 self.complex_call(RtFn::crect, &[r[0], phi[0]], ty)
             }
             Intrinsic::Conjugate => {
@@ -258,7 +318,9 @@ impl Body<'_, '_, '_> {
                     Intrinsic::Axes(axes) => self.axes_view(&args[0], axes)?,
                     Intrinsic::Permute => self.permute(&args)?,
                     Intrinsic::Reshape { order } => self.reshape(*order, &args)?,
-                    Intrinsic::Flatten { order, copy } => self.flattened(*order, *copy, &args[0])?,
+                    Intrinsic::Flatten { order, copy } => {
+                        self.flattened(*order, *copy, &args[0])?
+                    }
                     Intrinsic::BroadcastTo => self.broadcast_to(&args)?,
                     Intrinsic::Diagonal { dims } => self.diagonal(*dims, &args)?,
                     Intrinsic::Reinterpret => self.reinterpret(&args[0], ty)?,
@@ -272,7 +334,9 @@ impl Body<'_, '_, '_> {
                 self.reduce(reduce, &all, ty)?
             }
             Intrinsic::TupleIndex | Intrinsic::TupleCount => {
-                let Kind::Method(receiver, _) = *callee.ty.kind() else { return Err(self.bug("no receiver")) };
+                let Kind::Method(receiver, _) = *callee.ty.kind() else {
+                    return Err(self.bug("no receiver"));
+                };
                 let tuple = Typed::new(receiver, callee.vals.clone());
                 self.tuple_search(&tuple, &args[0], *what == Intrinsic::TupleCount)?
             }
@@ -281,7 +345,11 @@ impl Body<'_, '_, '_> {
                     Kind::Method(receiver, _) => Typed::new(receiver, callee.vals.clone()),
                     _ => self.unwrap(&args[0])?,
                 };
-                if *what == Intrinsic::RecordItems { self.record_items(&record)? } else { self.record_copy(&record)? }
+                if *what == Intrinsic::RecordItems {
+                    self.record_items(&record)?
+                } else {
+                    self.record_copy(&record)?
+                }
             }
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
@@ -315,12 +383,20 @@ impl Body<'_, '_, '_> {
 
     /// `abs` of a complex number.
     fn modulus(&mut self, z: &[Value]) -> Value {
-        let func = if self.b.ty(z[0]) == Type::F32 { RtFn::hypotf } else { RtFn::hypot };
+        let func = if self.b.ty(z[0]) == Type::F32 {
+            RtFn::hypotf
+        } else {
+            RtFn::hypot
+        };
         self.b.rt1(func, &[z[0], z[1]])
     }
 
     fn phase(&mut self, z: &[Value]) -> Value {
-        let func = if self.b.ty(z[0]) == Type::F32 { RtFn::atan2f } else { RtFn::atan2 };
+        let func = if self.b.ty(z[0]) == Type::F32 {
+            RtFn::atan2f
+        } else {
+            RtFn::atan2
+        };
         self.b.rt1(func, &[z[1], z[0]])
     }
 
@@ -332,7 +408,9 @@ impl Body<'_, '_, '_> {
     /// The smallest or largest, keeping the first of equals, as Python does.
     fn min_max(&mut self, args: &[Typed], max: bool, ty: Ty) -> Result<Vals> {
         let items: Vec<Typed> = match args {
-            [one] => (0..one.ty.tuple_items().map_or(0, <[Ty]>::len)).map(|i| self.item(one, i)).collect(),
+            [one] => (0..one.ty.tuple_items().map_or(0, <[Ty]>::len))
+                .map(|i| self.item(one, i))
+                .collect(),
             several => several.to_vec(),
         };
         let mut best: Option<Typed> = None;
@@ -342,7 +420,11 @@ impl Body<'_, '_, '_> {
             best = Some(match best {
                 None => item,
                 Some(before) => {
-                    let better = self.compare(if max { CompareOp::Gt } else { CompareOp::Lt }, &item, &before)?;
+                    let better = self.compare(
+                        if max { CompareOp::Gt } else { CompareOp::Lt },
+                        &item,
+                        &before,
+                    )?;
                     Typed::one(ty, self.b.select(better, item.vals[0], before.vals[0]))
                 }
             });
@@ -361,7 +443,11 @@ impl Body<'_, '_, '_> {
         let item = ty.tuple_items().map_or(Ty::py_int(), |i| i[0]);
         let (a, b) = (self.unwrap(&args[0])?, self.unwrap(&args[1])?);
         let (x, y) = (self.cast(&a, item)?[0], self.cast(&b, item)?[0]);
-        let (q, r) = if item.is_float() { self.float_divide(x, y)? } else { self.int_divide(x, y, item.is_signed())? };
+        let (q, r) = if item.is_float() {
+            self.float_divide(x, y)?
+        } else {
+            self.int_divide(x, y, item.is_signed())?
+        };
         Ok(smallvec![q, r])
     }
 
@@ -377,12 +463,27 @@ impl Body<'_, '_, '_> {
             RealFn::Un(un) => self.b.unary(un, x[0]),
             RealFn::CopySign => self.b.binary(Bin::CopySign, x[0], x[1]),
             RealFn::Remainder => self.b.binary(Bin::FRem, x[0], x[1]),
-            RealFn::Pow => self.b.rt1(if narrow { RtFn::fpowf } else { RtFn::fpow }, &x),
+            RealFn::Pow => self
+                .b
+                .rt1(if narrow { RtFn::fpowf } else { RtFn::fpow }, &x),
             RealFn::Rt(double, Some(single)) => self.real_rt(double, single, &x),
             RealFn::Rt(double, None) => {
-                let wide: Vals = x.iter().map(|&v| if narrow { self.b.cast(Cast::FPExt, v, Type::F64) } else { v }).collect();
+                let wide: Vals = x
+                    .iter()
+                    .map(|&v| {
+                        if narrow {
+                            self.b.cast(Cast::FPExt, v, Type::F64)
+                        } else {
+                            v
+                        }
+                    })
+                    .collect();
                 let r = self.b.rt1(double, &wide);
-                if narrow { self.b.cast(Cast::FPTrunc, r, Type::F32) } else { r }
+                if narrow {
+                    self.b.cast(Cast::FPTrunc, r, Type::F32)
+                } else {
+                    r
+                }
             }
         };
         Ok(self.rounded(ty, result))
@@ -391,11 +492,22 @@ impl Body<'_, '_, '_> {
     /// A function that there is for doubles and for singles: of the elements of arrays as code, otherwise
     /// by the runtime.
     pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
-        let written = if self.in_nest { vector_math::function(&mut self.b, double, x) } else { None };
+        let written = if self.in_nest {
+            vector_math::function(&mut self.b, double, x)
+        } else {
+            None
+        };
         if let Some(y) = written {
             return y;
         }
-        self.b.rt1(if self.b.ty(x[0]) == Type::F32 { single } else { double }, x)
+        self.b.rt1(
+            if self.b.ty(x[0]) == Type::F32 {
+                single
+            } else {
+                double
+            },
+            x,
+        )
     }
 
     pub(super) fn classify(&mut self, class: Class, arg: &Typed) -> Result<Value> {
@@ -411,11 +523,27 @@ impl Body<'_, '_, '_> {
             } else {
                 let size = self.b.unary(Un::FAbs, v);
                 let infinity = self.b.float(ty, f64::INFINITY);
-                self.b.cmp(if class == Class::Inf { Cmp::FEq } else { Cmp::FLt }, size, infinity)
+                self.b.cmp(
+                    if class == Class::Inf {
+                        Cmp::FEq
+                    } else {
+                        Cmp::FLt
+                    },
+                    size,
+                    infinity,
+                )
             };
             result = Some(match result {
                 None => one,
-                Some(before) => self.b.binary(if class == Class::Finite { Bin::And } else { Bin::Or }, before, one),
+                Some(before) => self.b.binary(
+                    if class == Class::Finite {
+                        Bin::And
+                    } else {
+                        Bin::Or
+                    },
+                    before,
+                    one,
+                ),
             });
         }
         result.ok_or_else(|| self.bug("a number without parts"))

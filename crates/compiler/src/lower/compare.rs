@@ -14,39 +14,59 @@ impl Body<'_, '_, '_> {
         match op {
             CompareOp::Is | CompareOp::IsNot => {
                 let same = self.identical(a, b)?;
-                return Ok(if op == CompareOp::Is { same } else { self.b.not(same) });
+                return Ok(if op == CompareOp::Is {
+                    same
+                } else {
+                    self.b.not(same)
+                });
             }
             CompareOp::In | CompareOp::NotIn => {
                 let found = self.contains(b, a)?;
-                return Ok(if op == CompareOp::In { found } else { self.b.not(found) });
+                return Ok(if op == CompareOp::In {
+                    found
+                } else {
+                    self.b.not(found)
+                });
             }
             _ => {}
         }
         match (a.ty.kind(), b.ty.kind()) {
-            (Kind::Tuple(_) | Kind::NamedTuple(..), Kind::Tuple(_) | Kind::NamedTuple(..)) => self.compare_tuples(op, a, b),
+            (Kind::Tuple(_) | Kind::NamedTuple(..), Kind::Tuple(_) | Kind::NamedTuple(..)) => {
+                self.compare_tuples(op, a, b)
+            }
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(op, a, b)),
             (Kind::Chars { .. }, _) | (_, Kind::Chars { .. }) => {
                 let mut text = |x: &Typed| Ok(Typed::new(Ty::str(), self.cast(x, Ty::str())?));
                 let (a, b): (Result<Typed>, Result<Typed>) = (text(a), text(b));
                 Ok(self.compare_strings(op, &a?, &b?))
             }
-            (Kind::Record(_), Kind::Record(_)) => Ok(self.compare_records(op, a, b, Ty::bool())?[0]),
+            (Kind::Record(_), Kind::Record(_)) => {
+                Ok(self.compare_records(op, a, b, Ty::bool())?[0])
+            }
             (Kind::Time { .. }, _) | (_, Kind::Time { .. }) => {
-                let result = self.array_operator(ufunc::of_compare(op), &[a.clone(), b.clone()], Ty::bool())?;
+                let result = self.array_operator(
+                    ufunc::of_compare(op),
+                    &[a.clone(), b.clone()],
+                    Ty::bool(),
+                )?;
                 Ok(result[0])
             }
-            (Kind::Optional(_) | Kind::None, Kind::Optional(_) | Kind::None) => self.compare_optionals(op, a, b),
+            (Kind::Optional(_) | Kind::None, Kind::Optional(_) | Kind::None) => {
+                self.compare_optionals(op, a, b)
+            }
             (Kind::None, _) | (_, Kind::None) => Ok(self.b.bool(op == CompareOp::Ne)),
-            (Kind::Optional(_), _) | (_, Kind::Optional(_)) if matches!(op, CompareOp::Eq | CompareOp::Ne) => {
+            (Kind::Optional(_), _) | (_, Kind::Optional(_))
+                if matches!(op, CompareOp::Eq | CompareOp::Ne) =>
+            {
                 self.compare_optionals(op, a, b)
             }
             (Kind::Optional(_), _) | (_, Kind::Optional(_)) => {
                 let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
                 self.compare(op, &a, &b)
             }
-            (Kind::Dtype(x) | Kind::Class(x), Kind::Dtype(y) | Kind::Class(y)) => {
-                Ok(self.b.bool((x.strong() == y.strong()) == (op == CompareOp::Eq)))
-            }
+            (Kind::Dtype(x) | Kind::Class(x), Kind::Dtype(y) | Kind::Class(y)) => Ok(self
+                .b
+                .bool((x.strong() == y.strong()) == (op == CompareOp::Eq))),
             _ => Ok(self.compare_numbers(op, a, b)),
         }
     }
@@ -55,10 +75,16 @@ impl Body<'_, '_, '_> {
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Optional(_), Kind::None) => Ok(self.b.not(a.vals[0])),
             (Kind::None, Kind::Optional(_)) => Ok(self.b.not(b.vals[0])),
-            _ if a.ty.is_scalar() && b.ty.is_scalar() => Ok(self.compare_numbers(CompareOp::Eq, a, b)),
-            (Kind::Time { .. }, Kind::Time { .. }) if a.ty == b.ty => Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0])),
+            _ if a.ty.is_scalar() && b.ty.is_scalar() => {
+                Ok(self.compare_numbers(CompareOp::Eq, a, b))
+            }
+            (Kind::Time { .. }, Kind::Time { .. }) if a.ty == b.ty => {
+                Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0]))
+            }
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
-            (Kind::List(_), Kind::List(_)) if a.ty.strong() == b.ty.strong() => Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0])),
+            (Kind::List(_), Kind::List(_)) if a.ty.strong() == b.ty.strong() => {
+                Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0]))
+            }
             _ => Ok(self.b.bool(a.ty == b.ty)),
         }
     }
@@ -66,7 +92,9 @@ impl Body<'_, '_, '_> {
     /// `value in container`.
     fn contains(&mut self, container: &Typed, value: &Typed) -> Result<Value> {
         match container.ty.kind() {
-            Kind::Str => Ok(self.b.rt1(RtFn::str_contains, &[container.vals[0], value.vals[0]])),
+            Kind::Str => Ok(self
+                .b
+                .rt1(RtFn::str_contains, &[container.vals[0], value.vals[0]])),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 let mut found = self.b.bool(false);
                 for i in 0..items.len() {
@@ -97,7 +125,11 @@ impl Body<'_, '_, '_> {
             }
             _ => alike,
         };
-        Ok(if op == CompareOp::Eq { equal } else { self.b.not(equal) })
+        Ok(if op == CompareOp::Eq {
+            equal
+        } else {
+            self.b.not(equal)
+        })
     }
 
     fn compare_strings(&mut self, op: CompareOp, a: &Typed, b: &Typed) -> Value {
@@ -129,16 +161,27 @@ impl Body<'_, '_, '_> {
                     equal = self.b.binary(Bin::And, equal, same);
                 }
             }
-            return Ok(if op == CompareOp::Eq { equal } else { self.b.not(equal) });
+            return Ok(if op == CompareOp::Eq {
+                equal
+            } else {
+                self.b.not(equal)
+            });
         }
         // From the back: the first items that differ decide.
-        let (shorter, longer) = (matches!(op, CompareOp::Lt | CompareOp::Le), matches!(op, CompareOp::Gt | CompareOp::Ge));
+        let (shorter, longer) = (
+            matches!(op, CompareOp::Lt | CompareOp::Le),
+            matches!(op, CompareOp::Gt | CompareOp::Ge),
+        );
         let mut result = self.b.bool(match lengths[0].cmp(&lengths[1]) {
             std::cmp::Ordering::Less => shorter,
             std::cmp::Ordering::Greater => longer,
             std::cmp::Ordering::Equal => matches!(op, CompareOp::Le | CompareOp::Ge),
         });
-        let strict = if shorter { CompareOp::Lt } else { CompareOp::Gt };
+        let strict = if shorter {
+            CompareOp::Lt
+        } else {
+            CompareOp::Gt
+        };
         for i in (0..common).rev() {
             let (x, y) = (self.item(a, i), self.item(b, i));
             let same = self.compare(CompareOp::Eq, &x, &y)?;
@@ -152,7 +195,16 @@ impl Body<'_, '_, '_> {
         let unsigned = |t: Ty| t.is_bool() || matches!(t.kind(), Kind::Int { signed: false, .. });
         if a.ty.is_integral() && b.ty.is_integral() {
             let (ua, ub) = (unsigned(a.ty), unsigned(b.ty));
-            let wide = |t: Ty| matches!(t.kind(), Kind::Int { bits: 64, signed: false, .. });
+            let wide = |t: Ty| {
+                matches!(
+                    t.kind(),
+                    Kind::Int {
+                        bits: 64,
+                        signed: false,
+                        ..
+                    }
+                )
+            };
             if ua != ub && (wide(a.ty) || wide(b.ty)) {
                 return self.compare_mixed(op, a, b, ua);
             }
@@ -160,11 +212,23 @@ impl Body<'_, '_, '_> {
             let both_unsigned = ua && ub;
             let ty = Ty::int(64, !both_unsigned);
             let (x, y) = (self.cast_number(a, ty)[0], self.cast_number(b, ty)[0]);
-            return self.b.cmp(if both_unsigned { unsigned_cmp(op) } else { signed(op) }, x, y);
+            return self.b.cmp(
+                if both_unsigned {
+                    unsigned_cmp(op)
+                } else {
+                    signed(op)
+                },
+                x,
+                y,
+            );
         }
         let ty = join::join(a.ty, b.ty).unwrap_or_else(|| Ty::float(64));
         // Comparing an integer with a float happens in float64, whatever the float's width.
-        let ty = if ty.is_float() && (a.ty.is_integral() || b.ty.is_integral()) { Ty::float(64) } else { ty };
+        let ty = if ty.is_float() && (a.ty.is_integral() || b.ty.is_integral()) {
+            Ty::float(64)
+        } else {
+            ty
+        };
         let (x, y) = (self.cast_number(a, ty), self.cast_number(b, ty));
         let cmp = match op {
             CompareOp::Eq => Cmp::FEq,
@@ -174,10 +238,22 @@ impl Body<'_, '_, '_> {
             CompareOp::Gt => Cmp::FGt,
             _ => Cmp::FGe,
         };
-        let parts: Vec<Value> = x.iter().zip(&y).map(|(&p, &q)| self.b.cmp(cmp, p, q)).collect();
+        let parts: Vec<Value> = x
+            .iter()
+            .zip(&y)
+            .map(|(&p, &q)| self.b.cmp(cmp, p, q))
+            .collect();
         match parts[..] {
             [one] => one,
-            _ => self.b.binary(if op == CompareOp::Ne { Bin::Or } else { Bin::And }, parts[0], parts[1]),
+            _ => self.b.binary(
+                if op == CompareOp::Ne {
+                    Bin::Or
+                } else {
+                    Bin::And
+                },
+                parts[0],
+                parts[1],
+            ),
         }
     }
 

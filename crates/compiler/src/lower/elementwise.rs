@@ -15,10 +15,22 @@ use crate::ufunc;
 
 impl Body<'_, '_, '_> {
     /// A comparison of scalars, tuples and so on, or element by element.
-    pub(super) fn comparison(&mut self, op: CompareOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
+    pub(super) fn comparison(
+        &mut self,
+        op: CompareOp,
+        a: &Typed,
+        b: &Typed,
+        ty: Ty,
+    ) -> Result<Vals> {
         if ty.as_array().is_some() {
             let operands = [self.unwrap(a)?, self.unwrap(b)?];
-            if operands[0].ty.as_array().map_or(operands[0].ty, |a| a.dtype).as_record().is_some() {
+            if operands[0]
+                .ty
+                .as_array()
+                .map_or(operands[0].ty, |a| a.dtype)
+                .as_record()
+                .is_some()
+            {
                 return self.compare_records(op, &operands[0], &operands[1], ty);
             }
             return self.array_operator(ufunc::of_compare(op), &operands, ty);
@@ -28,12 +40,22 @@ impl Body<'_, '_, '_> {
             let shape = self.shape(b.vals[0], array.ndim);
             let found = if wanted.ty.is_time() {
                 let ty = Ty::array(Ty::bool(), array.ndim, Layout::C);
-                let same = self.array_operator(ufunc::of_compare(CompareOp::Eq), &[b.clone(), wanted], ty)?;
+                let same = self.array_operator(
+                    ufunc::of_compare(CompareOp::Eq),
+                    &[b.clone(), wanted],
+                    ty,
+                )?;
                 self.any(&shape, &Typed::new(ty, same), |_, x| x.vals[0])?
             } else {
-                self.any(&shape, b, |body, x| body.compare_numbers(CompareOp::Eq, x, &wanted))?
+                self.any(&shape, b, |body, x| {
+                    body.compare_numbers(CompareOp::Eq, x, &wanted)
+                })?
             };
-            return Ok(smallvec![if op == CompareOp::In { found } else { self.b.not(found) }]);
+            return Ok(smallvec![if op == CompareOp::In {
+                found
+            } else {
+                self.b.not(found)
+            }]);
         }
         let (a, b) = (self.item_of_zero_dim(a), self.item_of_zero_dim(b));
         Ok(smallvec![self.compare(op, &a, &b)?])
@@ -44,7 +66,10 @@ impl Body<'_, '_, '_> {
         match *value.ty.kind() {
             Kind::Array(a) if a.ndim == 0 => {
                 let address = self.b.part(value.vals[0], Part::Data);
-                Typed::new(record::item(a.dtype, a.readonly), self.item_at(value.vals[0], address, a))
+                Typed::new(
+                    record::item(a.dtype, a.readonly),
+                    self.item_at(value.vals[0], address, a),
+                )
             }
             _ => value.clone(),
         }
@@ -57,48 +82,93 @@ impl Body<'_, '_, '_> {
         ty: Ty,
         scalar: impl FnOnce(&mut Self, &[Typed], Ty) -> Result<Vals>,
     ) -> Result<Vals> {
-        let Kind::Array(result) = *ty.kind() else { return Err(self.bug("an element-wise result that is no array")) };
+        let Kind::Array(result) = *ty.kind() else {
+            return Err(self.bug("an element-wise result that is no array"));
+        };
         let shape = self.broadcast_shape(operands, result.ndim)?;
         self.nest(&shape, operands, |body, elements| {
             let values = scalar(body, elements, result.dtype)?;
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(result)) }])
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::New(item(result)),
+            }])
         })
     }
 
     /// Assigns an array or a scalar to every element of an array (a view of the target).
-    pub(super) fn assign_elements(&mut self, target: Value, ty: ArrayTy, new: &Typed) -> Result<()> {
+    pub(super) fn assign_elements(
+        &mut self,
+        target: Value,
+        ty: ArrayTy,
+        new: &Typed,
+    ) -> Result<()> {
         let mut source = new.clone();
-        if let Kind::Array(from) = *new.ty.kind() {
-            if from.ndim > 0 {
-                // NumPy reads the right side before it writes: both may share memory.
-                let copy = ArrayTy { layout: Layout::C, readonly: false, aligned: true, ..from }.ty();
-                source = Typed::new(copy, self.map(&[new.clone()], copy, |_, x, _| Ok(x[0].vals.clone()))?);
+        if let Kind::Array(from) = *new.ty.kind()
+            && from.ndim > 0
+        {
+            // NumPy reads the right side before it writes: both may share memory.
+            let copy = ArrayTy {
+                layout: Layout::C,
+                readonly: false,
+                aligned: true,
+                ..from
             }
+            .ty();
+            source = Typed::new(
+                copy,
+                self.map(std::slice::from_ref(new), copy, |_, x, _| {
+                    Ok(x[0].vals.clone())
+                })?,
+            );
         }
         self.write_elements(target, ty, source)
     }
 
     /// A new array of this shape, with one value everywhere.
     pub(super) fn filled(&mut self, shape: &[Value], ty: Ty, value: &Typed) -> Result<Vals> {
-        let Kind::Array(a) = *ty.kind() else { return Err(self.bug("filling no array")) };
+        let Kind::Array(a) = *ty.kind() else {
+            return Err(self.bug("filling no array"));
+        };
         let value = &self.as_element(value);
         self.nest(shape, &[], |body, _| {
             let values = body.cast(value, a.dtype)?;
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(a)) }])
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::New(item(a)),
+            }])
         })
     }
 
     /// The same for what shares no memory with the target.
-    pub(super) fn write_elements(&mut self, target: Value, ty: ArrayTy, source: Typed) -> Result<()> {
-        let shape: Vals = (0..ty.ndim).map(|d| self.b.part(target, Part::Shape(d))).collect();
+    pub(super) fn write_elements(
+        &mut self,
+        target: Value,
+        ty: ArrayTy,
+        source: Typed,
+    ) -> Result<()> {
+        let shape: Vals = (0..ty.ndim)
+            .map(|d| self.b.part(target, Part::Shape(d)))
+            .collect();
         if let Kind::Array(from) = *source.ty.kind() {
             self.check_assignable(&shape, source.vals[0], from)?;
         }
-        let dims = (0..ty.ndim).map(|dim| Along { dim, stretch: false }).collect();
-        let access = Access { array: target, dims, item: item(ty) };
+        let dims = (0..ty.ndim)
+            .map(|dim| Along {
+                dim,
+                stretch: false,
+            })
+            .collect();
+        let access = Access {
+            array: target,
+            dims,
+            item: item(ty),
+        };
         self.nest(&shape, &[source], |body, elements| {
             let values = body.cast(&elements[0], ty.dtype)?;
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::Store(access) }])
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::Store(access),
+            }])
         })?;
         Ok(())
     }
@@ -132,7 +202,13 @@ impl Body<'_, '_, '_> {
 
     /// Makes an operand that is broadcast to a shape one of the inputs of a nest, and gives its element; a
     /// scalar is its own element.
-    pub(super) fn operand(&mut self, shape: &[Value], operand: &Typed, inputs: &mut Vec<Input>, elements: &mut Vec<Typed>) {
+    pub(super) fn operand(
+        &mut self,
+        shape: &[Value],
+        operand: &Typed,
+        inputs: &mut Vec<Input>,
+        elements: &mut Vec<Typed>,
+    ) {
         let Kind::Array(a) = *operand.ty.kind() else {
             let element = self.as_element(operand);
             elements.push(element);
@@ -141,12 +217,18 @@ impl Body<'_, '_, '_> {
         let access = self.broadcast_access(operand.vals[0], a, shape);
         let (values, element) = self.element_of(a.dtype);
         elements.push(element);
-        inputs.push(Input { access, elements: values });
+        inputs.push(Input {
+            access,
+            elements: values,
+        });
     }
 
     /// An element of the next nest: what is read, and its value.
     pub(super) fn element_of(&mut self, dtype: Ty) -> (SmallVec<[Value; 2]>, Typed) {
-        let read: SmallVec<[Value; 2]> = item_types(dtype).into_iter().map(|t| self.b.value(t)).collect();
+        let read: SmallVec<[Value; 2]> = item_types(dtype)
+            .into_iter()
+            .map(|t| self.b.value(t))
+            .collect();
         if !dtype.is_half() {
             let value = Typed::new(dtype, read.as_slice());
             return (read, value);
@@ -198,12 +280,25 @@ impl Body<'_, '_, '_> {
         let insts = self.b.take_insts(inside);
         self.b.terminate(Term::Unreachable);
         self.b.switch_to(outside);
-        let nest = Nest { extents: shape.into(), inputs, indices: indices.into(), insts, outputs, guards: vec![] };
+        let nest = Nest {
+            extents: shape.into(),
+            inputs,
+            indices: indices.into(),
+            insts,
+            outputs,
+            guards: vec![],
+        };
         self.push_nest(nest)
     }
 
     /// Loops around a body that has been written, and has branches: from `region.1` to the current block.
-    fn branching_nest(&mut self, shape: &[Value], inputs: &[Input], region: (BlockId, BlockId), outputs: &[Output]) -> Result<Vals> {
+    fn branching_nest(
+        &mut self,
+        shape: &[Value],
+        inputs: &[Input],
+        region: (BlockId, BlockId),
+        outputs: &[Output],
+    ) -> Result<Vals> {
         let exit = self.b.current();
         self.b.switch_to(region.0);
         let (mut targets, mut results) = (vec![], Vals::new());
@@ -212,11 +307,24 @@ impl Body<'_, '_, '_> {
                 OutputKind::New(item) => {
                     let array = self.allocate(item.size, item.layout, shape, false)?;
                     results.push(array);
-                    let dims = (0..shape.len()).map(|dim| Along { dim: dim as u8, stretch: false }).collect();
-                    Access { array, dims, item: *item }
+                    let dims = (0..shape.len())
+                        .map(|dim| Along {
+                            dim: dim as u8,
+                            stretch: false,
+                        })
+                        .collect();
+                    Access {
+                        array,
+                        dims,
+                        item: *item,
+                    }
                 }
                 OutputKind::Store(access) => access.clone(),
-                OutputKind::Scatter(scatter) => Access { array: scatter.array, dims: smallvec![], item: scatter.item },
+                OutputKind::Scatter(scatter) => Access {
+                    array: scatter.array,
+                    dims: smallvec![],
+                    item: scatter.item,
+                },
                 OutputKind::Reduce(_) => return Err(self.bug("a reduction that branches")),
             };
             targets.push(access);
@@ -278,7 +386,9 @@ impl Body<'_, '_, '_> {
             match &output.kind {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
                 OutputKind::Store(_) | OutputKind::Scatter(_) => {}
-                OutputKind::Reduce(r) if r.item.is_some() => types.push(Type::Array(r.kept(rank).count() as u8)),
+                OutputKind::Reduce(r) if r.item.is_some() => {
+                    types.push(Type::Array(r.kept(rank).count() as u8))
+                }
                 OutputKind::Reduce(_) => types.extend(output.values.iter().map(|&v| self.b.ty(v))),
             }
         }
@@ -286,7 +396,9 @@ impl Body<'_, '_, '_> {
         types.extend(raises.then_some(Type::Err));
         let mut results = self.b.push(Op::Nest(Box::new(nest)), &types);
         if raises {
-            let Some(err) = results.pop() else { return Err(self.bug("a nest without an error")) };
+            let Some(err) = results.pop() else {
+                return Err(self.bug("a nest without an error"));
+            };
             self.check_error(err, true)?;
         }
         Ok(results.into_iter().collect())
@@ -295,12 +407,26 @@ impl Body<'_, '_, '_> {
     /// How an array meets the indices of the shape that it is broadcast to.
     fn broadcast_access(&mut self, array: Value, a: ArrayTy, shape: &[Value]) -> Access {
         let skip = shape.len() - usize::from(a.ndim);
-        let dims = (0..a.ndim).map(|dim| Along { dim: dim + skip as u8, stretch: true }).collect();
-        Access { array, dims, item: item(a) }
+        let dims = (0..a.ndim)
+            .map(|dim| Along {
+                dim: dim + skip as u8,
+                stretch: true,
+            })
+            .collect();
+        Access {
+            array,
+            dims,
+            item: item(a),
+        }
     }
 
     /// Raises ValueError unless an array broadcasts to a shape.
-    pub(super) fn check_assignable(&mut self, shape: &[Value], array: Value, ty: ArrayTy) -> Result<()> {
+    pub(super) fn check_assignable(
+        &mut self,
+        shape: &[Value],
+        array: Value,
+        ty: ArrayTy,
+    ) -> Result<()> {
         let one = self.b.i64(1);
         let mut bad = self.b.bool(false);
         for dim in 0..usize::from(ty.ndim) {
@@ -311,21 +437,38 @@ impl Body<'_, '_, '_> {
             let wrong = self.b.binary(Bin::And, other, many);
             bad = self.b.binary(Bin::Or, bad, wrong);
         }
-        self.raise_if(bad, "ValueError", "cannot assign: the shapes do not broadcast together")
+        self.raise_if(
+            bad,
+            "ValueError",
+            "cannot assign: the shapes do not broadcast together",
+        )
     }
 
     /// The shape that the operands broadcast to; raises ValueError when they do not.
     pub(super) fn broadcast_shape(&mut self, operands: &[Typed], ndim: u8) -> Result<Vals> {
-        self.broadcast_shape_or(operands, ndim, "ValueError", "operands could not be broadcast together")
+        self.broadcast_shape_or(
+            operands,
+            ndim,
+            "ValueError",
+            "operands could not be broadcast together",
+        )
     }
 
     /// The same with another error.
-    pub(super) fn broadcast_shape_or(&mut self, operands: &[Typed], ndim: u8, class: &str, message: &str) -> Result<Vals> {
+    pub(super) fn broadcast_shape_or(
+        &mut self,
+        operands: &[Typed],
+        ndim: u8,
+        class: &str,
+        message: &str,
+    ) -> Result<Vals> {
         let one = self.b.i64(1);
         let mut shape: Vals = smallvec![one; usize::from(ndim)];
         let mut bad = self.b.bool(false);
         for operand in operands {
-            let Kind::Array(a) = *operand.ty.kind() else { continue };
+            let Kind::Array(a) = *operand.ty.kind() else {
+                continue;
+            };
             for dim in 0..a.ndim {
                 let at = usize::from(ndim - a.ndim + dim);
                 let n = self.b.part(operand.vals[0], Part::Shape(dim));
@@ -352,7 +495,11 @@ impl Body<'_, '_, '_> {
 
 /// The items of an array type.
 pub(super) fn item(ty: ArrayTy) -> Item {
-    Item { size: ty.dtype.itemsize(), align: element_align(ty), layout: ty.layout }
+    Item {
+        size: ty.dtype.itemsize(),
+        align: element_align(ty),
+        layout: ty.layout,
+    }
 }
 
 /// The alignment of the parts of an element.

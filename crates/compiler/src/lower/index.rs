@@ -37,7 +37,14 @@ struct Chosen {
 
 impl Body<'_, '_, '_> {
     /// The elements that an index with arrays chooses: a new array, or one element.
-    pub(super) fn gather(&mut self, array: Value, a: ArrayTy, indexing: &Indexing, parts: &[Typed], ty: Ty) -> Result<Vals> {
+    pub(super) fn gather(
+        &mut self,
+        array: Value,
+        a: ArrayTy,
+        indexing: &Indexing,
+        parts: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
         if let ([IndexItem::Mask(ndim)], [mask]) = (&indexing.items[..], parts)
             && *ndim == a.ndim
             && a.ndim > 0
@@ -45,12 +52,21 @@ impl Body<'_, '_, '_> {
             return self.compress(array, a, mask);
         }
         let chosen = self.choose(array, a, indexing, parts)?;
-        let result = ty.as_array().unwrap_or(ArrayTy { ndim: 0, layout: Layout::C, readonly: false, aligned: true, ..a });
+        let result = ty.as_array().unwrap_or(ArrayTy {
+            ndim: 0,
+            layout: Layout::C,
+            readonly: false,
+            aligned: true,
+            ..a
+        });
         let data = self.b.part(chosen.view, Part::Data);
         let made = self.at_chosen(&chosen, &[], |body, at, _| {
             let address = body.address(data, at);
             let values = body.load_parts(address, &item_types(a.dtype), element_align(a));
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::New(item(result)) }])
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::New(item(result)),
+            }])
         })?;
         if ty.as_array().is_some() {
             return Ok(made);
@@ -60,7 +76,14 @@ impl Body<'_, '_, '_> {
     }
 
     /// Assigns to the elements that an index with arrays chooses, one after the other.
-    pub(super) fn scatter(&mut self, array: Value, a: ArrayTy, indexing: &Indexing, parts: &[Typed], new: &Typed) -> Result<()> {
+    pub(super) fn scatter(
+        &mut self,
+        array: Value,
+        a: ArrayTy,
+        indexing: &Indexing,
+        parts: &[Typed],
+        new: &Typed,
+    ) -> Result<()> {
         if let ([IndexItem::Mask(ndim)], [mask]) = (&indexing.items[..], parts)
             && *ndim == a.ndim
             && a.ndim > 0
@@ -80,23 +103,56 @@ impl Body<'_, '_, '_> {
         self.at_chosen(&chosen, &[source], |body, at, x| {
             let values = body.cast(&x[0], a.dtype)?;
             let at = body.distance(at);
-            let scatter = Scatter { array: chosen.view, at, item: item(a) };
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::Scatter(scatter) }])
+            let scatter = Scatter {
+                array: chosen.view,
+                at,
+                item: item(a),
+            };
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::Scatter(scatter),
+            }])
         })?;
         Ok(())
     }
 
     /// A copy of an array that fusion does away with where that makes no difference.
     fn own_copy(&mut self, value: &Typed) -> Result<Typed> {
-        let Kind::Array(from) = *value.ty.kind() else { return Ok(value.clone()) };
-        let copy = ArrayTy { layout: Layout::C, readonly: false, aligned: true, ..from }.ty();
-        Ok(Typed::new(copy, self.map(&[value.clone()], copy, |_, x, _| Ok(x[0].vals.clone()))?))
+        let Kind::Array(from) = *value.ty.kind() else {
+            return Ok(value.clone());
+        };
+        let copy = ArrayTy {
+            layout: Layout::C,
+            readonly: false,
+            aligned: true,
+            ..from
+        }
+        .ty();
+        Ok(Typed::new(
+            copy,
+            self.map(std::slice::from_ref(value), copy, |_, x, _| {
+                Ok(x[0].vals.clone())
+            })?,
+        ))
     }
 
     /// Looks at an index with arrays; raises IndexError for what is out of range.
-    fn choose(&mut self, array: Value, a: ArrayTy, indexing: &Indexing, parts: &[Typed]) -> Result<Chosen> {
-        let Some(picked) = indexing.picked else { return Err(self.bug("an index without arrays")) };
-        let mut view = Subview { base: array, at: smallvec![], axes: smallvec![], item: item(a) };
+    fn choose(
+        &mut self,
+        array: Value,
+        a: ArrayTy,
+        indexing: &Indexing,
+        parts: &[Typed],
+    ) -> Result<Chosen> {
+        let Some(picked) = indexing.picked else {
+            return Err(self.bug("an index without arrays"));
+        };
+        let mut view = Subview {
+            base: array,
+            at: smallvec![],
+            axes: smallvec![],
+            item: item(a),
+        };
         let (mut picks, mut lengths): (Vec<Pick>, Vals) = (vec![], Vals::new());
         let mut dim = 0;
         let mut stands_alone = None;
@@ -115,17 +171,30 @@ impl Body<'_, '_, '_> {
                 (IndexItem::Slice(present), Some(part)) => {
                     let len = self.b.part(array, Part::Shape(dim));
                     let (start, count, step) = self.array_slice(&part.vals, present, len)?;
-                    view.axes.push(Axis::Part { dim, start, count, step });
+                    view.axes.push(Axis::Part {
+                        dim,
+                        start,
+                        count,
+                        step,
+                    });
                 }
                 (IndexItem::Array(_), Some(part)) => {
                     let (index, ty) = self.as_array(&part)?;
                     let len = self.b.part(array, Part::Shape(dim));
                     self.check_indices(index, ty, len)?;
-                    picks.push(Pick { dim: view.axes.len() as u8, index: Typed::one(ty.ty(), index), wraps: ty.dtype.is_signed() });
+                    picks.push(Pick {
+                        dim: view.axes.len() as u8,
+                        index: Typed::one(ty.ty(), index),
+                        wraps: ty.dtype.is_signed(),
+                    });
                     view.axes.push(Axis::Whole(dim));
                 }
                 (IndexItem::Mask(0), Some(part)) => {
-                    let truth = if part.ty.is_bool() { part.vals[0] } else { self.item_of_zero_dim(&part).vals[0] };
+                    let truth = if part.ty.is_bool() {
+                        part.vals[0]
+                    } else {
+                        self.item_of_zero_dim(&part).vals[0]
+                    };
                     stands_alone = Some(self.b.cast(Cast::ZExt, truth, Type::I64));
                     continue;
                 }
@@ -133,7 +202,11 @@ impl Body<'_, '_, '_> {
                     let (mask, ty) = self.as_array(&part)?;
                     self.check_mask(array, dim, mask, ndim)?;
                     for index in self.nonzero_of(mask, ty)? {
-                        picks.push(Pick { dim: view.axes.len() as u8, index, wraps: false });
+                        picks.push(Pick {
+                            dim: view.axes.len() as u8,
+                            index,
+                            wraps: false,
+                        });
                         view.axes.push(Axis::Whole(dim));
                         dim += 1;
                     }
@@ -146,20 +219,45 @@ impl Body<'_, '_, '_> {
         let operands: Vec<Typed> = picks.iter().map(|p| p.index.clone()).collect();
         let broadcast = match stands_alone {
             Some(n) if operands.is_empty() => smallvec![n],
-            _ => self.broadcast_shape_or(&operands, picked.count, "IndexError", "shape mismatch: indexing arrays could not be broadcast together")?,
+            _ => self.broadcast_shape_or(
+                &operands,
+                picked.count,
+                "IndexError",
+                "shape mismatch: indexing arrays could not be broadcast together",
+            )?,
         };
         let is_pick = |k: usize, picks: &[Pick]| picks.iter().any(|p| usize::from(p.dim) == k);
         let rank = view.axes.len();
         let base = self.b.subview(view);
-        let kept: Vals = (0..rank).filter(|&k| !is_pick(k, &picks)).map(|k| self.b.part(base, Part::Shape(k as u8))).collect();
+        let kept: Vals = (0..rank)
+            .filter(|&k| !is_pick(k, &picks))
+            .map(|k| self.b.part(base, Part::Shape(k as u8)))
+            .collect();
         let at = usize::from(picked.at);
         lengths.extend(kept[..at].iter().copied());
         lengths.extend(broadcast);
         lengths.extend(kept[at..].iter().copied());
-        let whole = indexing.items.iter().all(|i| matches!(i, IndexItem::Slice([false, false, false]) | IndexItem::Array(_) | IndexItem::Mask(1..)));
+        let whole = indexing.items.iter().all(|i| {
+            matches!(
+                i,
+                IndexItem::Slice([false, false, false])
+                    | IndexItem::Array(_)
+                    | IndexItem::Mask(1..)
+            )
+        });
         let layout = if whole { a.layout } else { Layout::A };
-        let ty = ArrayTy { ndim: rank as u8, layout, ..a };
-        Ok(Chosen { view: base, ty, picks, shape: lengths, picked: at..at + usize::from(picked.count) })
+        let ty = ArrayTy {
+            ndim: rank as u8,
+            layout,
+            ..a
+        };
+        Ok(Chosen {
+            view: base,
+            ty,
+            picks,
+            shape: lengths,
+            picked: at..at + usize::from(picked.count),
+        })
     }
 
     /// A nest over the shape of what was chosen: the body gets the index along each dimension of the view,
@@ -174,18 +272,39 @@ impl Body<'_, '_, '_> {
         let mut inputs = vec![];
         let mut picked = vec![];
         for pick in &chosen.picks {
-            let Kind::Array(a) = *pick.index.ty.kind() else { return Err(self.bug("an index that is no array")) };
+            let Kind::Array(a) = *pick.index.ty.kind() else {
+                return Err(self.bug("an index that is no array"));
+            };
             let skip = chosen.picked.end - usize::from(a.ndim);
-            let dims = (0..usize::from(a.ndim)).map(|d| Along { dim: (skip + d) as u8, stretch: true }).collect();
-            let access = Access { array: pick.index.vals[0], dims, item: item(a) };
+            let dims = (0..usize::from(a.ndim))
+                .map(|d| Along {
+                    dim: (skip + d) as u8,
+                    stretch: true,
+                })
+                .collect();
+            let access = Access {
+                array: pick.index.vals[0],
+                dims,
+                item: item(a),
+            };
             let (elements, element) = self.element_of(a.dtype);
             picked.push(element);
             inputs.push(Input { access, elements });
         }
-        let strides: Vals = (0..usize::from(chosen.ty.ndim)).map(|d| self.stride(chosen.view, chosen.ty, d)).collect();
-        let lengths: Vals = chosen.picks.iter().map(|p| self.b.part(chosen.view, Part::Shape(p.dim))).collect();
+        let strides: Vals = (0..usize::from(chosen.ty.ndim))
+            .map(|d| self.stride(chosen.view, chosen.ty, d))
+            .collect();
+        let lengths: Vals = chosen
+            .picks
+            .iter()
+            .map(|p| self.b.part(chosen.view, Part::Shape(p.dim)))
+            .collect();
         let needs_indices = chosen.picks.len() < usize::from(chosen.ty.ndim);
-        let indices: SmallVec<[Value; 4]> = if needs_indices { shape.iter().map(|_| self.b.value(Type::I64)).collect() } else { smallvec![] };
+        let indices: SmallVec<[Value; 4]> = if needs_indices {
+            shape.iter().map(|_| self.b.value(Type::I64)).collect()
+        } else {
+            smallvec![]
+        };
         let (mut elements, own) = (vec![], &mut inputs);
         for operand in operands {
             self.operand(&shape, operand, own, &mut elements);
@@ -197,7 +316,11 @@ impl Body<'_, '_, '_> {
                 let index = match chosen.picks.iter().position(|p| p.dim == dim) {
                     Some(k) => {
                         let index = b.cast(&picked[k], Ty::int(64, true))?[0];
-                        if chosen.picks[k].wraps { b.wrap_index(index, lengths[k]) } else { index }
+                        if chosen.picks[k].wraps {
+                            b.wrap_index(index, lengths[k])
+                        } else {
+                            index
+                        }
                     }
                     None => indices[free.next().unwrap_or(0)],
                 };
@@ -211,7 +334,12 @@ impl Body<'_, '_, '_> {
     fn address(&mut self, data: Value, at: &[(Value, Value)]) -> Value {
         let mut address = data;
         for &(index, stride) in at {
-            address = match self.b.as_int(stride).and_then(|s| u32::try_from(s).ok()).filter(|s| *s > 0) {
+            address = match self
+                .b
+                .as_int(stride)
+                .and_then(|s| u32::try_from(s).ok())
+                .filter(|s| *s > 0)
+            {
                 Some(size) => self.b.element(address, index, size),
                 None => {
                     let offset = self.b.binary_nsw(Bin::Mul, index, stride);
@@ -248,11 +376,18 @@ impl Body<'_, '_, '_> {
     fn check_mask(&mut self, array: Value, dim: u8, mask: Value, ndim: u8) -> Result<()> {
         let mut bad = self.b.bool(false);
         for k in 0..ndim {
-            let (n, m) = (self.b.part(array, Part::Shape(dim + k)), self.b.part(mask, Part::Shape(k)));
+            let (n, m) = (
+                self.b.part(array, Part::Shape(dim + k)),
+                self.b.part(mask, Part::Shape(k)),
+            );
             let differs = self.b.cmp(Cmp::Ne, n, m);
             bad = self.b.binary(Bin::Or, bad, differs);
         }
-        self.raise_if(bad, "IndexError", "boolean index did not match the shape of the indexed array")
+        self.raise_if(
+            bad,
+            "IndexError",
+            "boolean index did not match the shape of the indexed array",
+        )
     }
 
     // ---- masks ----
@@ -266,9 +401,17 @@ impl Body<'_, '_, '_> {
             let before = body.b.value(Type::I64);
             let sum = body.b.binary(Bin::Add, before, one);
             let over = (1u64 << shape.len()) as u32 - 1;
-            let reduction =
-                crate::tir::nest::Reduction { over, accumulators: smallvec![before], init: smallvec![zero], pairwise: false, item: None };
-            Ok(vec![Output { values: smallvec![sum], kind: OutputKind::Reduce(reduction) }])
+            let reduction = crate::tir::nest::Reduction {
+                over,
+                accumulators: smallvec![before],
+                init: smallvec![zero],
+                pairwise: false,
+                item: None,
+            };
+            Ok(vec![Output {
+                values: smallvec![sum],
+                kind: OutputKind::Reduce(reduction),
+            }])
         })?;
         Ok(results[0])
     }
@@ -291,7 +434,11 @@ impl Body<'_, '_, '_> {
             indices.push(index);
             open.push(loop_);
         }
-        let at: Vec<(Value, Value)> = indices.iter().enumerate().map(|(d, &i)| (i, self.stride(mask, a, d))).collect();
+        let at: Vec<(Value, Value)> = indices
+            .iter()
+            .enumerate()
+            .map(|(d, &i)| (i, self.stride(mask, a, d)))
+            .collect();
         let data = self.b.part(mask, Part::Data);
         let address = self.address(data, &at);
         let element = Typed::new(a.dtype, self.load(address, a));
@@ -312,8 +459,18 @@ impl Body<'_, '_, '_> {
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         let room = self.b.binary_nsw(Bin::Add, count, one);
         let whole = self.allocate(a.dtype.itemsize(), Layout::C, &[room], false)?;
-        let part = Axis::Part { dim: 0, start: zero, count, step: one };
-        let view = self.b.subview(Subview { base: whole, at: smallvec![], axes: smallvec![part], item: item(a) });
+        let part = Axis::Part {
+            dim: 0,
+            start: zero,
+            count,
+            step: one,
+        };
+        let view = self.b.subview(Subview {
+            base: whole,
+            at: smallvec![],
+            axes: smallvec![part],
+            item: item(a),
+        });
         Ok((whole, view))
     }
 
@@ -321,12 +478,17 @@ impl Body<'_, '_, '_> {
     fn nonzero_of(&mut self, array: Value, a: ArrayTy) -> Result<Vec<Typed>> {
         let shape = self.shape(array, a.ndim);
         let count = self.count_nonzero(&Typed::one(a.ty(), array), &shape)?;
-        let Kind::Array(result) = *Ty::array(Ty::int(64, true), 1, Layout::C).kind() else { return Err(self.bug("no array")) };
+        let Kind::Array(result) = *Ty::array(Ty::int(64, true), 1, Layout::C).kind() else {
+            return Err(self.bug("no array"));
+        };
         let mut made = vec![];
         for _ in 0..a.ndim {
             made.push(self.with_spare(count, result)?);
         }
-        let data: Vals = made.iter().map(|(whole, _)| self.b.part(*whole, Part::Data)).collect();
+        let data: Vals = made
+            .iter()
+            .map(|(whole, _)| self.b.part(*whole, Part::Data))
+            .collect();
         self.walk_mask(array, a, |body, indices, place| {
             for (&data, &index) in data.iter().zip(indices) {
                 let ptr = body.b.element(data, place, 8);
@@ -334,13 +496,20 @@ impl Body<'_, '_, '_> {
             }
             Ok(())
         })?;
-        Ok(made.into_iter().map(|(_, view)| Typed::one(result.ty(), view)).collect())
+        Ok(made
+            .into_iter()
+            .map(|(_, view)| Typed::one(result.ty(), view))
+            .collect())
     }
 
     /// `np.nonzero`
     pub(super) fn nonzero_indices(&mut self, value: &Typed) -> Result<Vals> {
         let (array, a) = self.as_array(value)?;
-        Ok(self.nonzero_of(array, a)?.into_iter().flat_map(|t| t.vals).collect())
+        Ok(self
+            .nonzero_of(array, a)?
+            .into_iter()
+            .flat_map(|t| t.vals)
+            .collect())
     }
 
     /// The elements that a mask of the array's shape chooses.
@@ -349,11 +518,24 @@ impl Body<'_, '_, '_> {
         self.check_mask(array, 0, mask, a.ndim)?;
         let shape = self.shape(mask, m.ndim);
         let count = self.count_nonzero(&Typed::one(m.ty(), mask), &shape)?;
-        let result = ArrayTy { ndim: 1, layout: Layout::C, readonly: false, aligned: true, ..a };
+        let result = ArrayTy {
+            ndim: 1,
+            layout: Layout::C,
+            readonly: false,
+            aligned: true,
+            ..a
+        };
         let (whole, view) = self.with_spare(count, result)?;
-        let (from, to) = (self.b.part(array, Part::Data), self.b.part(whole, Part::Data));
+        let (from, to) = (
+            self.b.part(array, Part::Data),
+            self.b.part(whole, Part::Data),
+        );
         self.walk_mask(mask, m, |body, indices, place| {
-            let at: Vec<(Value, Value)> = indices.iter().enumerate().map(|(d, &i)| (i, body.stride(array, a, d))).collect();
+            let at: Vec<(Value, Value)> = indices
+                .iter()
+                .enumerate()
+                .map(|(d, &i)| (i, body.stride(array, a, d)))
+                .collect();
             let address = body.address(from, &at);
             let element = body.load(address, a);
             let ptr = body.b.element(to, place, a.dtype.itemsize());
@@ -370,16 +552,35 @@ impl Body<'_, '_, '_> {
         let mask = self.own_copy(&Typed::one(m.ty(), mask))?;
         let shape = self.shape(array, a.ndim);
         let new = self.cast(new, a.dtype)?;
-        let dims = (0..a.ndim).map(|dim| Along { dim, stretch: false }).collect();
-        let target = Access { array, dims, item: item(a) };
+        let dims = (0..a.ndim)
+            .map(|dim| Along {
+                dim,
+                stretch: false,
+            })
+            .collect();
+        let target = Access {
+            array,
+            dims,
+            item: item(a),
+        };
         let access = target.clone();
         let (read, old) = self.element_of(a.dtype);
-        let mut inputs = vec![Input { access, elements: read }];
+        let mut inputs = vec![Input {
+            access,
+            elements: read,
+        }];
         let mut masks = vec![];
         self.operand(&shape, &mask, &mut inputs, &mut masks);
         self.nest_with(&shape, inputs, &[], |body| {
-            let values = new.iter().zip(&old.vals).map(|(&v, &old)| body.b.select(masks[0].vals[0], v, old)).collect();
-            Ok(vec![Output { values, kind: OutputKind::Store(target) }])
+            let values = new
+                .iter()
+                .zip(&old.vals)
+                .map(|(&v, &old)| body.b.select(masks[0].vals[0], v, old))
+                .collect();
+            Ok(vec![Output {
+                values,
+                kind: OutputKind::Store(target),
+            }])
         })?;
         Ok(())
     }

@@ -24,7 +24,11 @@ fn is_counted(step: Option<i64>) -> bool {
 
 /// "Less" and "greater" for a type of integers.
 fn order(item: Ty) -> (Cmp, Cmp) {
-    if item.is_signed() { (Cmp::SLt, Cmp::SGt) } else { (Cmp::ULt, Cmp::UGt) }
+    if item.is_signed() {
+        (Cmp::SLt, Cmp::SGt)
+    } else {
+        (Cmp::ULt, Cmp::UGt)
+    }
 }
 
 impl Body<'_, '_, '_> {
@@ -74,7 +78,9 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn iter_more(&mut self, it: &Typed) -> Result<Value> {
-        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        let Kind::Iter(inner) = *it.ty.kind() else {
+            return Err(self.bug("not an iterator"));
+        };
         self.more(inner, &it.vals)
     }
 
@@ -83,7 +89,9 @@ impl Body<'_, '_, '_> {
             Kind::Iter(inner) => self.more(*inner, state)?,
             Kind::Range(t, step) => self.range_more(*t, *step, state),
             Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => {
-                let Kind::Range(t, step) = *inner.kind() else { return Err(self.bug("not a range")) };
+                let Kind::Range(t, step) = *inner.kind() else {
+                    return Err(self.bug("not a range"));
+                };
                 self.range_more(t, step.map(i64::wrapping_neg), state)
             }
             // The list may have become shorter: the index must be inside, not only not below zero.
@@ -108,7 +116,10 @@ impl Body<'_, '_, '_> {
                 all
             }
             _ => {
-                let (index, sequence) = (state[state.len() - 1], Typed::new(over, &state[..state.len() - 1]));
+                let (index, sequence) = (
+                    state[state.len() - 1],
+                    Typed::new(over, &state[..state.len() - 1]),
+                );
                 let len = self.sequence_len(&sequence)?;
                 self.b.cmp(Cmp::SLt, index, len)
             }
@@ -121,11 +132,14 @@ impl Body<'_, '_, '_> {
             return self.b.cmp(Cmp::Ne, state[1], zero);
         }
         let (lt, gt) = order(item);
-        self.b.cmp(if step == Some(1) { lt } else { gt }, state[0], state[1])
+        self.b
+            .cmp(if step == Some(1) { lt } else { gt }, state[0], state[1])
     }
 
     pub(super) fn iter_item(&mut self, it: &Typed) -> Result<Typed> {
-        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        let Kind::Iter(inner) = *it.ty.kind() else {
+            return Err(self.bug("not an iterator"));
+        };
         self.current(inner, &it.vals)
     }
 
@@ -166,7 +180,9 @@ impl Body<'_, '_, '_> {
     }
 
     pub(super) fn iter_next(&mut self, it: &Typed) -> Result<Vals> {
-        let Kind::Iter(inner) = *it.ty.kind() else { return Err(self.bug("not an iterator")) };
+        let Kind::Iter(inner) = *it.ty.kind() else {
+            return Err(self.bug("not an iterator"));
+        };
         self.next(inner, &it.vals)
     }
 
@@ -254,7 +270,11 @@ impl Body<'_, '_, '_> {
                 vals.push(start);
                 Ok(vals)
             }
-            (Intrinsic::Reversed, Kind::Reversed(inner)) if matches!(inner.kind(), Kind::Range(..)) => self.reversed_range(&args[0]),
+            (Intrinsic::Reversed, Kind::Reversed(inner))
+                if matches!(inner.kind(), Kind::Range(..)) =>
+            {
+                self.reversed_range(&args[0])
+            }
             _ => Ok(args.iter().flat_map(|a| a.vals.iter().copied()).collect()),
         }
     }
@@ -267,8 +287,14 @@ impl Body<'_, '_, '_> {
         let before = self.b.binary(Bin::Sub, len, one);
         let distance = self.b.binary(Bin::Mul, before, step);
         let last = self.b.binary(Bin::Add, range.vals[0], distance);
-        let Kind::Range(_, constant) = *range.ty.kind() else { return Err(self.bug("not a range")) };
-        let end = if is_counted(constant) { len } else { self.b.binary(Bin::Sub, range.vals[0], step) };
+        let Kind::Range(_, constant) = *range.ty.kind() else {
+            return Err(self.bug("not a range"));
+        };
+        let end = if is_counted(constant) {
+            len
+        } else {
+            self.b.binary(Bin::Sub, range.vals[0], step)
+        };
         let mut vals: Vals = smallvec![last, end];
         if range.vals.len() == 3 {
             let zero = self.b.i64(0);
@@ -287,14 +313,22 @@ impl Body<'_, '_, '_> {
 
     /// Number of items of a range.
     pub(super) fn range_len(&mut self, range: &Typed) -> Result<Value> {
-        let Kind::Range(item, _) = *range.ty.kind() else { return Err(self.bug("not a range")) };
+        let Kind::Range(item, _) = *range.ty.kind() else {
+            return Err(self.bug("not a range"));
+        };
         let step = self.range_step(range)?;
         Ok(self.count_steps(item, range.vals[0], range.vals[1], step))
     }
 
     /// `max(0, ceil((stop - start) / step))`, without a sign: the distance may exceed what the type of
     /// the items can hold.
-    pub(super) fn count_steps(&mut self, item: Ty, start: Value, stop: Value, step: Value) -> Value {
+    pub(super) fn count_steps(
+        &mut self,
+        item: Ty,
+        start: Value,
+        stop: Value,
+        step: Value,
+    ) -> Value {
         let zero = self.b.i64(0);
         let one = self.b.i64(1);
         let (lt, gt) = order(item);
@@ -327,7 +361,9 @@ impl Body<'_, '_, '_> {
 
     /// `value in range`.
     pub(super) fn range_contains(&mut self, range: &Typed, value: &Typed) -> Result<Value> {
-        let Kind::Range(item, _) = *range.ty.kind() else { return Err(self.bug("not a range")) };
+        let Kind::Range(item, _) = *range.ty.kind() else {
+            return Err(self.bug("not a range"));
+        };
         let value = Typed::new(item, self.cast(value, item)?);
         let start = Typed::one(item, range.vals[0]);
         let stop = Typed::one(item, range.vals[1]);
@@ -357,7 +393,9 @@ impl Body<'_, '_, '_> {
     pub(super) fn sequence_len(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
             Kind::Array(_) => self.b.part(value.vals[0], Part::Shape(0)),
-            Kind::Facet(_, array) => self.size(value.vals[0], array.as_array().map_or(0, |a| a.ndim)),
+            Kind::Facet(_, array) => {
+                self.size(value.vals[0], array.as_array().map_or(0, |a| a.ndim))
+            }
             Kind::Chars { .. } => self.chars_len(value),
             Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
             Kind::List(_) => self.list_len(value.vals[0]),

@@ -33,21 +33,35 @@ impl Form {
             && !matches!(one, Type::Array(_))
         {
             objects = u64::from(one == Type::Obj);
-            return Some(Form { size: one.bytes(), parts: smallvec![(one, 0)], objects, owners });
+            return Some(Form {
+                size: one.bytes(),
+                parts: smallvec![(one, 0)],
+                objects,
+                owners,
+            });
         }
         let (mut parts, mut slot) = (SmallVec::new(), 0);
         for t in types {
             parts.push((t, slot * 8));
             if t.is_managed() {
                 let bit = 1u64.checked_shl(slot)?;
-                *(if t == Type::Obj { &mut objects } else { &mut owners }) |= bit;
+                *(if t == Type::Obj {
+                    &mut objects
+                } else {
+                    &mut owners
+                }) |= bit;
             }
             slot += match t {
                 Type::Array(rank) => 2 + 2 * u32::from(rank),
                 _ => 1,
             };
         }
-        Some(Form { size: slot * 8, parts, objects, owners })
+        Some(Form {
+            size: slot * 8,
+            parts,
+            objects,
+            owners,
+        })
     }
 }
 
@@ -56,14 +70,19 @@ impl Body<'_, '_, '_> {
         Form::of(item).ok_or_else(|| {
             let loc = self.b.loc();
             let place = format!("{}:{}", loc.source.file, loc.line);
-            Diagnostic::new(Code::UnsupportedValue, format!("{place}: items of type {item} are too large for a list"))
-                .help("put fewer values into each item, or use several lists")
+            Diagnostic::new(
+                Code::UnsupportedValue,
+                format!("{place}: items of type {item} are too large for a list"),
+            )
+            .help("put fewer values into each item, or use several lists")
         })
     }
 
     /// Instructions on lists, and operators that are calls of the prelude; `None` if it is none.
     pub(super) fn list_inst(&mut self, inst: &Inst, ty: Ty) -> Result<Option<Vals>> {
-        if !matches!(inst.op, Op::Call { .. } | Op::InPlace(..)) && self.typing.calls.contains_key(&inst.result) {
+        if !matches!(inst.op, Op::Call { .. } | Op::InPlace(..))
+            && self.typing.calls.contains_key(&inst.result)
+        {
             let nothing = Typed::new(Ty::none(), Vals::new());
             return self.call(inst.result, &nothing, ty).map(Some);
         }
@@ -97,7 +116,11 @@ impl Body<'_, '_, '_> {
             }
             Op::Binary(BinaryOp::Mul, a, b) if ty.list_item().is_some() => {
                 let (a, b) = (self.get(*a), self.get(*b));
-                let (list, n) = if a.ty.list_item().is_some() { (a, b) } else { (b, a) };
+                let (list, n) = if a.ty.list_item().is_some() {
+                    (a, b)
+                } else {
+                    (b, a)
+                };
                 let n = self.index_value(&n)?;
                 self.rt_raising(RtFn::list_repeat, &[list.vals[0], n])?[..1].into()
             }
@@ -109,7 +132,8 @@ impl Body<'_, '_, '_> {
                         self.slice_indices(&index.vals, parts, len)?
                     }
                     _ => {
-                        let at = self.checked_index(list, &index, "list assignment index out of range")?;
+                        let at =
+                            self.checked_index(list, &index, "list assignment index out of range")?;
                         let one = self.b.i64(1);
                         (at, one, one)
                     }
@@ -117,7 +141,12 @@ impl Body<'_, '_, '_> {
                 self.b.rt(RtFn::list_delete, &[list, start, count, step]);
                 Vals::new()
             }
-            Op::Unpack { value, before, star: true, after } => {
+            Op::Unpack {
+                value,
+                before,
+                star: true,
+                after,
+            } => {
                 let value = self.get(*value);
                 self.unpack_star(&value, *before as usize, *after as usize, ty)?
             }
@@ -127,16 +156,30 @@ impl Body<'_, '_, '_> {
     }
 
     /// Methods, and calls that make lists.
-    pub(super) fn list_op(&mut self, op: ListOp, callee: &Typed, args: &[Typed], ty: Ty) -> Result<Vals> {
+    pub(super) fn list_op(
+        &mut self,
+        op: ListOp,
+        callee: &Typed,
+        args: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
         let receiver = match *callee.ty.kind() {
             Kind::Method(receiver, _) => Typed::new(receiver, callee.vals.clone()),
-            _ => args.first().cloned().unwrap_or_else(|| Typed::new(Ty::none(), Vals::new())),
+            _ => args
+                .first()
+                .cloned()
+                .unwrap_or_else(|| Typed::new(Ty::none(), Vals::new())),
         };
         if op == ListOp::New {
             let none = self.b.i64(0);
-            return Ok(smallvec![self.new_list(ty.list_item().unwrap_or(ty), none)?]);
+            return Ok(smallvec![
+                self.new_list(ty.list_item().unwrap_or(ty), none)?
+            ]);
         }
-        let (list, item) = (receiver.vals[0], receiver.ty.list_item().unwrap_or(receiver.ty));
+        let (list, item) = (
+            receiver.vals[0],
+            receiver.ty.list_item().unwrap_or(receiver.ty),
+        );
         Ok(match op {
             ListOp::New => Vals::new(),
             ListOp::Append => {
@@ -267,7 +310,10 @@ impl Body<'_, '_, '_> {
     /// `[a, b, *c]`
     fn list_display(&mut self, args: &[Arg], ty: Ty) -> Result<Vals> {
         let item = ty.list_item().unwrap_or(ty);
-        let plain = args.iter().take_while(|a| matches!(a, Arg::Plain(_))).count();
+        let plain = args
+            .iter()
+            .take_while(|a| matches!(a, Arg::Plain(_)))
+            .count();
         // All conversions before the list is there: items are written without a check in between.
         let mut items = vec![];
         for arg in &args[..plain] {
@@ -342,7 +388,10 @@ impl Body<'_, '_, '_> {
         let over = Ty::new(Kind::Iter(values.ty));
         let first = self.iter(values)?;
         let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
-        let state: Vals = machine(over).into_iter().map(|t| self.b.add_param(header, t)).collect();
+        let state: Vals = machine(over)
+            .into_iter()
+            .map(|t| self.b.add_param(header, t))
+            .collect();
         let state = Typed::new(over, state);
         self.b.jump(header, &first);
         self.b.switch_to(header);
@@ -363,7 +412,11 @@ impl Body<'_, '_, '_> {
         let signed = index.ty.is_signed();
         let index = self.index_value(&index)?;
         let len = self.list_len(list);
-        let at = if signed { self.wrap_index(index, len) } else { index };
+        let at = if signed {
+            self.wrap_index(index, len)
+        } else {
+            index
+        };
         let outside = self.b.cmp(Cmp::UGe, at, len);
         self.raise_if(outside, "IndexError", message)?;
         Ok(at)
@@ -379,7 +432,13 @@ impl Body<'_, '_, '_> {
         self.load_item(list, item, at)
     }
 
-    pub(super) fn list_set(&mut self, list: Value, item: Ty, index: &Typed, new: &Typed) -> Result<()> {
+    pub(super) fn list_set(
+        &mut self,
+        list: Value,
+        item: Ty,
+        index: &Typed,
+        new: &Typed,
+    ) -> Result<()> {
         let form = self.form(item)?;
         if let Kind::Slice(parts) = *index.ty.kind() {
             return self.set_slice(list, item, index, parts, new.vals[0]);
@@ -391,7 +450,14 @@ impl Body<'_, '_, '_> {
         Ok(())
     }
 
-    fn set_slice(&mut self, list: Value, item: Ty, index: &Typed, parts: [bool; 3], new: Value) -> Result<()> {
+    fn set_slice(
+        &mut self,
+        list: Value,
+        item: Ty,
+        index: &Typed,
+        parts: [bool; 3],
+        new: Value,
+    ) -> Result<()> {
         let len = self.list_len(list);
         let (start, count, step) = self.slice_indices(&index.vals, parts, len)?;
         if self.b.as_int(step) == Some(1) {
@@ -402,7 +468,11 @@ impl Body<'_, '_, '_> {
         let new = self.copy_list(new)?;
         let given = self.list_len(new);
         let wrong = self.b.cmp(Cmp::Ne, given, count);
-        self.raise_if(wrong, "ValueError", "attempt to assign a sequence of another size to an extended slice")?;
+        self.raise_if(
+            wrong,
+            "ValueError",
+            "attempt to assign a sequence of another size to an extended slice",
+        )?;
         let form = self.form(item)?;
         self.count_loop(count, |body, i| {
             let vals = body.load_item(new, item, i)?;
@@ -475,7 +545,14 @@ impl Body<'_, '_, '_> {
         let len = self.sequence_len(value)?;
         let fixed = self.b.i64((before + after) as i64);
         let few = self.b.cmp(Cmp::SLt, len, fixed);
-        self.raise_if(few, "ValueError", &format!("not enough values to unpack (expected at least {})", before + after))?;
+        self.raise_if(
+            few,
+            "ValueError",
+            &format!(
+                "not enough values to unpack (expected at least {})",
+                before + after
+            ),
+        )?;
         let count = self.b.binary_nsw(Bin::Sub, len, fixed);
         let list = Typed::one(list_ty, self.new_list(item, count)?);
         let start = self.b.i64(before as i64);

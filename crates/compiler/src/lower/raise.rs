@@ -29,7 +29,9 @@ impl Body<'_, '_, '_> {
 
     /// Raises a builtin exception with a message if `cond` holds; goes on if not.
     pub(super) fn raise_if(&mut self, cond: Value, class: &str, message: &str) -> Result<()> {
-        let Some((cold, next)) = self.b.cold_if(cond) else { return Ok(()) };
+        let Some((cold, next)) = self.b.cold_if(cond) else {
+            return Ok(());
+        };
         self.b.switch_to(cold);
         self.raise(class, message)?;
         self.b.switch_to(next);
@@ -88,7 +90,11 @@ impl Body<'_, '_, '_> {
             Kind::Bool => drop(self.b.rt(RtFn::error_arg_bool, &[err, arg.vals[0]])),
             Kind::Int { signed, .. } => {
                 let wide = self.cast_number(arg, Ty::int(64, *signed))[0];
-                let func = if *signed { RtFn::error_arg_i64 } else { RtFn::error_arg_u64 };
+                let func = if *signed {
+                    RtFn::error_arg_i64
+                } else {
+                    RtFn::error_arg_u64
+                };
                 self.b.rt(func, &[err, wide]);
             }
             Kind::Float { .. } => {
@@ -110,8 +116,10 @@ impl Body<'_, '_, '_> {
             }
             Kind::Optional(inner) => {
                 // Two paths that meet again.
-                let (present, absent, next) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
-                self.b.branch(arg.vals[0], present, absent, crate::tir::Hint::None);
+                let (present, absent, next) =
+                    (self.b.new_block(), self.b.new_block(), self.b.new_block());
+                self.b
+                    .branch(arg.vals[0], present, absent, crate::tir::Hint::None);
                 self.b.switch_to(present);
                 let content = Typed::new(*inner, &arg.vals[1..]);
                 self.error_argument(err, &content)?;
@@ -123,7 +131,10 @@ impl Body<'_, '_, '_> {
             }
             _ => {
                 // Its type is all that can be said of it.
-                let id = self.cx.program.pool_id(PoolEntry::Str(arg.ty.to_string().into()));
+                let id = self
+                    .cx
+                    .program
+                    .pool_id(PoolEntry::Str(arg.ty.to_string().into()));
                 let text = self.b.pool(id, Type::Obj);
                 self.b.rt(RtFn::error_arg_str, &[err, text]);
             }
@@ -135,7 +146,16 @@ impl Body<'_, '_, '_> {
     pub(super) fn except_match(&mut self, err: Value, class: Ty) -> Result<Value> {
         let classes: Vec<PyRef> = match class.kind() {
             Kind::ExcClass(class, _) => vec![*class],
-            Kind::Tuple(items) => items.iter().filter_map(|t| if let Kind::ExcClass(class, _) = t.kind() { Some(*class) } else { None }).collect(),
+            Kind::Tuple(items) => items
+                .iter()
+                .filter_map(|t| {
+                    if let Kind::ExcClass(class, _) = t.kind() {
+                        Some(*class)
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
             _ => return Err(self.bug("except of no class")),
         };
         let mut any = self.b.bool(false);
@@ -164,7 +184,9 @@ impl Body<'_, '_, '_> {
     pub(super) fn check_error(&mut self, err: Value, trace: bool) -> Result<()> {
         let null = self.b.null(Type::Err);
         let raised = self.b.cmp(Cmp::Ne, err, null);
-        let Some((cold, next)) = self.b.cold_if(raised) else { return Ok(()) };
+        let Some((cold, next)) = self.b.cold_if(raised) else {
+            return Ok(());
+        };
         self.b.switch_to(cold);
         if trace {
             let location = self.location();
@@ -176,9 +198,15 @@ impl Body<'_, '_, '_> {
     }
 
     /// A runtime function that may raise: its results, with the error checked.
-    pub(super) fn rt_raising(&mut self, func: RtFn, args: &[Value]) -> Result<smallvec::SmallVec<[Value; 2]>> {
+    pub(super) fn rt_raising(
+        &mut self,
+        func: RtFn,
+        args: &[Value],
+    ) -> Result<smallvec::SmallVec<[Value; 2]>> {
         let mut results = self.b.rt(func, args);
-        let Some(err) = results.pop() else { return Err(self.bug("a raising function without an error")) };
+        let Some(err) = results.pop() else {
+            return Err(self.bug("a raising function without an error"));
+        };
         self.check_error(err, true)?;
         Ok(results)
     }

@@ -25,7 +25,10 @@ impl Body<'_, '_, '_> {
 
     /// A value as an element: the bytes of a record.
     pub(super) fn as_element(&mut self, value: &Typed) -> Typed {
-        let is_reference = value.vals.first().is_some_and(|&v| matches!(self.b.ty(v), Type::Array(0)));
+        let is_reference = value
+            .vals
+            .first()
+            .is_some_and(|&v| matches!(self.b.ty(v), Type::Array(0)));
         if !value.ty.is_reference() || !is_reference {
             return value.clone();
         }
@@ -49,13 +52,20 @@ impl Body<'_, '_, '_> {
         let offset = self.b.i64(i64::from(field.offset));
         let address = self.b.offset(data, offset);
         let Kind::Array(result) = *ty.kind() else {
-            let one = ArrayTy { aligned: false, ..whole(ty) };
+            let one = ArrayTy {
+                aligned: false,
+                ..whole(ty)
+            };
             return Ok(self.item_at(base, address, one));
         };
         let outer = value.ty.as_array().map_or(0, |a| a.ndim);
-        let mut shape: Vals = (0..outer).map(|d| self.b.part(base, Part::Shape(d))).collect();
+        let mut shape: Vals = (0..outer)
+            .map(|d| self.b.part(base, Part::Shape(d)))
+            .collect();
         let mut strides: Vals = match *value.ty.kind() {
-            Kind::Array(a) => (0..usize::from(outer)).map(|d| self.stride(base, a, d)).collect(),
+            Kind::Array(a) => (0..usize::from(outer))
+                .map(|d| self.stride(base, a, d))
+                .collect(),
             _ => Vals::new(),
         };
         let mut stride = i64::from(result.dtype.itemsize());
@@ -85,7 +95,14 @@ impl Body<'_, '_, '_> {
         let address = self.b.offset(data, offset);
         let new = self.item_of_zero_dim(&new);
         let vals = self.cast(&new, field.ty)?;
-        self.store(address, ArrayTy { aligned: false, ..whole(field.ty) }, &vals);
+        self.store(
+            address,
+            ArrayTy {
+                aligned: false,
+                ..whole(field.ty)
+            },
+            &vals,
+        );
         Ok(())
     }
 
@@ -112,14 +129,23 @@ impl Body<'_, '_, '_> {
         if matches!(dtype.kind(), Kind::Chars { .. }) && value.ty.is_str() {
             return Ok(Typed::new(dtype, self.cast(value, dtype)?));
         }
-        let Some(record) = dtype.as_record() else { return Ok(value.clone()) };
+        let Some(record) = dtype.as_record() else {
+            return Ok(value.clone());
+        };
         if value.ty.as_record().is_some() || value.ty.as_array().is_some() {
             return Ok(value.clone());
         }
-        let (owner, data) = (self.b.null(Type::Owner), self.b.stack_slot(record.size.max(1), 8));
+        let (owner, data) = (
+            self.b.null(Type::Owner),
+            self.b.stack_slot(record.size.max(1), 8),
+        );
         let made = Typed::one(dtype, self.b.make_array(owner, data, &[], &[]));
         for (i, field) in record.fields.iter().enumerate() {
-            let part = if value.ty.tuple_items().is_some() { self.item(value, i) } else { value.clone() };
+            let part = if value.ty.tuple_items().is_some() {
+                self.item(value, i)
+            } else {
+                value.clone()
+            };
             self.set_field(&made, field, &part)?;
         }
         Ok(made)
@@ -131,7 +157,11 @@ impl Body<'_, '_, '_> {
             Kind::Chars { unicode, count } => (count, if unicode { 4 } else { 1 }),
             _ => (0, 1),
         };
-        [self.b.part(value.vals[0], Part::Data), self.b.i64(i64::from(count)), self.b.i64(width)]
+        [
+            self.b.part(value.vals[0], Part::Data),
+            self.b.i64(i64::from(count)),
+            self.b.i64(width),
+        ]
     }
 
     pub(super) fn chars_len(&mut self, value: &Typed) -> Value {
@@ -146,27 +176,46 @@ impl Body<'_, '_, '_> {
 
     /// A string as such a text, in memory of this function.
     pub(super) fn chars_of(&mut self, text: Value, ty: Ty) -> Vals {
-        let (owner, data) = (self.b.null(Type::Owner), self.b.stack_slot(ty.itemsize().max(1), 8));
+        let (owner, data) = (
+            self.b.null(Type::Owner),
+            self.b.stack_slot(ty.itemsize().max(1), 8),
+        );
         let made = self.b.make_array(owner, data, &[], &[]);
         let [address, count, width] = self.chars_parts(&Typed::one(ty, made));
-        self.b.rt(RtFn::chars_from_str, &[address, count, width, text]);
+        self.b
+            .rt(RtFn::chars_from_str, &[address, count, width, text]);
         smallvec![made]
     }
 
     /// Whether records, or the items of arrays of them, are equal: a value, or an array.
-    pub(super) fn compare_records(&mut self, op: CompareOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
+    pub(super) fn compare_records(
+        &mut self,
+        op: CompareOp,
+        a: &Typed,
+        b: &Typed,
+        ty: Ty,
+    ) -> Result<Vals> {
         let dtype = a.ty.as_array().map_or(a.ty, |x| x.dtype);
-        let Some(record) = dtype.as_record() else { return Err(self.bug("a comparison of no records")) };
+        let Some(record) = dtype.as_record() else {
+            return Err(self.bug("a comparison of no records"));
+        };
         let always = self.b.bool(op == CompareOp::Eq);
         let mut result: Option<Typed> = None;
         for field in &record.fields {
             let [x, y] = [a, b].map(|v| field_type(v.ty, field));
-            let (x, y) = (Typed::new(x, self.field(a, field)?), Typed::new(y, self.field(b, field)?));
+            let (x, y) = (
+                Typed::new(x, self.field(a, field)?),
+                Typed::new(y, self.field(b, field)?),
+            );
             let one = Typed::new(ty, self.comparison(op, &x, &y, ty)?);
             result = Some(match result {
                 None => one,
                 Some(before) => {
-                    let combine = if op == CompareOp::Eq { BinaryOp::And } else { BinaryOp::Or };
+                    let combine = if op == CompareOp::Eq {
+                        BinaryOp::And
+                    } else {
+                        BinaryOp::Or
+                    };
                     Typed::new(ty, self.binary(combine, &before, &one, ty)?)
                 }
             });
@@ -177,5 +226,11 @@ impl Body<'_, '_, '_> {
 
 /// The array without dimensions that has an item.
 fn whole(dtype: Ty) -> ArrayTy {
-    ArrayTy { dtype, ndim: 0, layout: Layout::C, readonly: false, aligned: true }
+    ArrayTy {
+        dtype,
+        ndim: 0,
+        layout: Layout::C,
+        readonly: false,
+        aligned: true,
+    }
 }

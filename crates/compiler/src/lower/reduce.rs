@@ -24,12 +24,19 @@ impl Body<'_, '_, '_> {
         {
             array = self.axis_to_the_end(&array, &axis)?;
         }
-        let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("a reduction of no array")) };
+        let Kind::Array(a) = *array.ty.kind() else {
+            return Err(self.bug("a reduction of no array"));
+        };
         let initial = if reduce.initial { rest.next() } else { None };
         let mask = if reduce.mask { rest.next() } else { None };
         let out = if reduce.out { rest.next() } else { None };
-        let shape: Vals = (0..a.ndim).map(|d| self.b.part(array.vals[0], Part::Shape(d))).collect();
-        let kept: Vals = (0..usize::from(a.ndim)).filter(|d| reduce.over >> d & 1 == 0).map(|d| shape[d]).collect();
+        let shape: Vals = (0..a.ndim)
+            .map(|d| self.b.part(array.vals[0], Part::Shape(d)))
+            .collect();
+        let kept: Vals = (0..usize::from(a.ndim))
+            .filter(|d| reduce.over >> d & 1 == 0)
+            .map(|d| shape[d])
+            .collect();
         let initial = match initial {
             Some(v) => {
                 let v = self.unwrap(&v)?;
@@ -42,18 +49,36 @@ impl Body<'_, '_, '_> {
         }
         let mut operands = vec![array];
         operands.extend(mask);
-        let result = ArrayTy { dtype: reduce.dtype, ndim: kept.len() as u8, layout: Layout::C, readonly: false, aligned: true };
+        let result = ArrayTy {
+            dtype: reduce.dtype,
+            ndim: kept.len() as u8,
+            layout: Layout::C,
+            readonly: false,
+            aligned: true,
+        };
         let vals = match reduce.op {
-            ReduceOp::ArgMin | ReduceOp::ArgMax => self.arg_extreme(reduce, &operands, a, &shape, result)?,
+            ReduceOp::ArgMin | ReduceOp::ArgMax => {
+                self.arg_extreme(reduce, &operands, a, &shape, result)?
+            }
             _ => self.fold(reduce, &operands, &shape, initial, result)?,
         };
-        let vals = if reduce.keepdims && reduce.over != 0 { self.keep_dims(reduce, a, vals, result)? } else { vals };
+        let vals = if reduce.keepdims && reduce.over != 0 {
+            self.keep_dims(reduce, a, vals, result)?
+        } else {
+            vals
+        };
         match out {
             None => Ok(vals),
             Some(out) => {
-                let Kind::Array(target) = *out.ty.kind() else { return Err(self.bug("an output that is no array")) };
+                let Kind::Array(target) = *out.ty.kind() else {
+                    return Err(self.bug("an output that is no array"));
+                };
                 let ndim = if reduce.keepdims { a.ndim } else { result.ndim };
-                let made = if ndim == 0 { reduce.dtype } else { Ty::array(reduce.dtype, ndim, Layout::C) };
+                let made = if ndim == 0 {
+                    reduce.dtype
+                } else {
+                    Ty::array(reduce.dtype, ndim, Layout::C)
+                };
                 self.write_elements(out.vals[0], target, Typed::new(made, vals))?;
                 self.cast(&out, ty)
             }
@@ -63,11 +88,16 @@ impl Body<'_, '_, '_> {
     /// The same in float32, rounded at the end.
     fn reduce_halves(&mut self, reduce: &Reduce, args: &[Typed], ty: Ty) -> Result<Vals> {
         let single = Ty::float(32);
-        let wide = Reduce { dtype: single, ..reduce.clone() };
+        let wide = Reduce {
+            dtype: single,
+            ..reduce.clone()
+        };
         if reduce.out {
             return self.reduce(&wide, args, ty);
         }
-        let made = ty.as_array().map_or(single, |a| ArrayTy { dtype: single, ..a }.ty());
+        let made = ty
+            .as_array()
+            .map_or(single, |a| ArrayTy { dtype: single, ..a }.ty());
         let vals = Typed::new(made, self.reduce(&wide, args, made)?);
         if ty.as_array().is_none() {
             return self.cast(&vals, ty);
@@ -77,14 +107,24 @@ impl Body<'_, '_, '_> {
 
     /// A view whose last axis is one that is known at run time.
     fn axis_to_the_end(&mut self, array: &Typed, axis: &Typed) -> Result<Typed> {
-        let Kind::Array(a) = *array.ty.kind() else { return Err(self.bug("an axis of no array")) };
+        let Kind::Array(a) = *array.ty.kind() else {
+            return Err(self.bug("an axis of no array"));
+        };
         let axis = self.index_value(axis)?;
         let rank = self.b.i64(i64::from(a.ndim));
         let axis = self.wrap_index(axis, rank);
         let outside = self.b.cmp(Cmp::UGe, axis, rank);
-        self.raise_if(outside, "ValueError", &format!("axis is out of bounds for array of dimension {}", a.ndim))?;
-        let sizes: Vals = (0..a.ndim).map(|d| self.b.part(array.vals[0], Part::Shape(d))).collect();
-        let steps: Vals = (0..a.ndim).map(|d| self.b.part(array.vals[0], Part::Stride(d))).collect();
+        self.raise_if(
+            outside,
+            "ValueError",
+            &format!("axis is out of bounds for array of dimension {}", a.ndim),
+        )?;
+        let sizes: Vals = (0..a.ndim)
+            .map(|d| self.b.part(array.vals[0], Part::Shape(d)))
+            .collect();
+        let steps: Vals = (0..a.ndim)
+            .map(|d| self.b.part(array.vals[0], Part::Stride(d)))
+            .collect();
         let moved = |body: &mut Self, all: &[Value]| {
             let mut out = Vals::new();
             let mut last = all[0];
@@ -102,14 +142,25 @@ impl Body<'_, '_, '_> {
         let (shape, strides) = (moved(self, &sizes), moved(self, &steps));
         let data = self.b.part(array.vals[0], Part::Data);
         let view = self.b.view(array.vals[0], data, &shape, &strides);
-        Ok(Typed::one(ArrayTy { layout: Layout::A, ..a }.ty(), view))
+        Ok(Typed::one(
+            ArrayTy {
+                layout: Layout::A,
+                ..a
+            }
+            .ty(),
+            view,
+        ))
     }
 
     /// The smallest of nothing is an error.
     fn check_reducible(&mut self, reduce: &Reduce, shape: &[Value]) -> Result<()> {
         let message = match reduce.op {
-            ReduceOp::Min | ReduceOp::NanMin => "zero-size array to reduction operation minimum which has no identity",
-            ReduceOp::Max | ReduceOp::NanMax => "zero-size array to reduction operation maximum which has no identity",
+            ReduceOp::Min | ReduceOp::NanMin => {
+                "zero-size array to reduction operation minimum which has no identity"
+            }
+            ReduceOp::Max | ReduceOp::NanMax => {
+                "zero-size array to reduction operation maximum which has no identity"
+            }
             ReduceOp::ArgMin => "attempt to get argmin of an empty sequence",
             ReduceOp::ArgMax => "attempt to get argmax of an empty sequence",
             _ => return Ok(()),
@@ -124,7 +175,14 @@ impl Body<'_, '_, '_> {
     }
 
     /// Reductions whose steps combine two values of one type.
-    fn fold(&mut self, reduce: &Reduce, operands: &[Typed], shape: &[Value], initial: Option<Vals>, result: ArrayTy) -> Result<Vals> {
+    fn fold(
+        &mut self,
+        reduce: &Reduce,
+        operands: &[Typed],
+        shape: &[Value],
+        initial: Option<Vals>,
+        result: ArrayTy,
+    ) -> Result<Vals> {
         let dtype = reduce.dtype;
         let identity = self.identity(reduce.op, dtype);
         let init = initial.unwrap_or_else(|| identity.clone());
@@ -140,41 +198,76 @@ impl Body<'_, '_, '_> {
             };
             if let Some(mask) = elements.get(1) {
                 let identity = body.identity(reduce.op, dtype);
-                value = value.iter().zip(&identity).map(|(&v, &i)| body.b.select(mask.vals[0], v, i)).collect();
+                value = value
+                    .iter()
+                    .zip(&identity)
+                    .map(|(&v, &i)| body.b.select(mask.vals[0], v, i))
+                    .collect();
             }
-            let accumulators: SmallVec<[Value; 2]> = machine(dtype).into_iter().map(|t| body.b.value(t)).collect();
+            let accumulators: SmallVec<[Value; 2]> = machine(dtype)
+                .into_iter()
+                .map(|t| body.b.value(t))
+                .collect();
             let values = body.combine(reduce.op, dtype, &accumulators, &value)?;
             let reduction = Reduction {
                 over: reduce.over,
                 accumulators,
                 init: init.into_iter().collect(),
-                pairwise: matches!(reduce.op, ReduceOp::Sum) && (dtype.is_float() || dtype.is_complex()),
+                pairwise: matches!(reduce.op, ReduceOp::Sum)
+                    && (dtype.is_float() || dtype.is_complex()),
                 item: (result.ndim > 0).then(|| item(result)),
             };
-            Ok(vec![Output { values: values.into_iter().collect(), kind: OutputKind::Reduce(reduction) }])
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::Reduce(reduction),
+            }])
         })
     }
 
     /// Whether something holds for any element of an array.
-    pub(super) fn any(&mut self, shape: &[Value], array: &Typed, holds: impl FnOnce(&mut Self, &Typed) -> Value) -> Result<Value> {
+    pub(super) fn any(
+        &mut self,
+        shape: &[Value],
+        array: &Typed,
+        holds: impl FnOnce(&mut Self, &Typed) -> Value,
+    ) -> Result<Value> {
         let init = self.b.bool(false);
         let results = self.nest(shape, std::slice::from_ref(array), |body, x| {
             let found = holds(body, &x[0]);
             let before = body.b.value(Type::I1);
             let value = body.b.binary(Bin::Or, before, found);
             let over = (1u64 << shape.len()) as u32 - 1;
-            let reduction = Reduction { over, accumulators: smallvec![before], init: smallvec![init], pairwise: false, item: None };
-            Ok(vec![Output { values: smallvec![value], kind: OutputKind::Reduce(reduction) }])
+            let reduction = Reduction {
+                over,
+                accumulators: smallvec![before],
+                init: smallvec![init],
+                pairwise: false,
+                item: None,
+            };
+            Ok(vec![Output {
+                values: smallvec![value],
+                kind: OutputKind::Reduce(reduction),
+            }])
         })?;
         Ok(results[0])
     }
 
     /// What a reduction starts with.
     fn identity(&mut self, op: ReduceOp, dtype: Ty) -> Vals {
-        let number = |body: &mut Self, value: f64| machine(dtype).into_iter().enumerate().map(|(i, t)| {
-            let value = if i == 0 { value } else { 0.0 };
-            if t.is_float() { body.b.float(t, value) } else { body.b.int(t, value as i64) }
-        }).collect();
+        let number = |body: &mut Self, value: f64| {
+            machine(dtype)
+                .into_iter()
+                .enumerate()
+                .map(|(i, t)| {
+                    let value = if i == 0 { value } else { 0.0 };
+                    if t.is_float() {
+                        body.b.float(t, value)
+                    } else {
+                        body.b.int(t, value as i64)
+                    }
+                })
+                .collect()
+        };
         match (op, dtype.kind()) {
             (ReduceOp::Prod | ReduceOp::All, _) => number(self, 1.0),
             (ReduceOp::Min | ReduceOp::NanMin, Kind::Bool) => smallvec![self.b.bool(true)],
@@ -190,9 +283,18 @@ impl Body<'_, '_, '_> {
             (ReduceOp::Min, Kind::Time { .. }) => smallvec![self.b.i64(i64::MAX)],
             // Above NaT.
             (ReduceOp::Max, Kind::Time { .. }) => smallvec![self.b.i64(NAT + 1)],
-            (ReduceOp::NanMin | ReduceOp::NanMax, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::NAN)).collect(),
-            (ReduceOp::Min, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::INFINITY)).collect(),
-            (ReduceOp::Max, _) => machine(dtype).into_iter().map(|t| self.b.float(t, f64::NEG_INFINITY)).collect(),
+            (ReduceOp::NanMin | ReduceOp::NanMax, _) => machine(dtype)
+                .into_iter()
+                .map(|t| self.b.float(t, f64::NAN))
+                .collect(),
+            (ReduceOp::Min, _) => machine(dtype)
+                .into_iter()
+                .map(|t| self.b.float(t, f64::INFINITY))
+                .collect(),
+            (ReduceOp::Max, _) => machine(dtype)
+                .into_iter()
+                .map(|t| self.b.float(t, f64::NEG_INFINITY))
+                .collect(),
             _ => number(self, 0.0),
         }
     }
@@ -201,20 +303,35 @@ impl Body<'_, '_, '_> {
         let signed = dtype.is_signed();
         let one = |body: &mut Self, op: Bin| -> Vals { smallvec![body.b.binary(op, acc[0], x[0])] };
         Ok(match (op, dtype.kind()) {
-            (ReduceOp::Any, _) | (ReduceOp::Max | ReduceOp::NanMax | ReduceOp::Sum, Kind::Bool) => one(self, Bin::Or),
-            (ReduceOp::All, _) | (ReduceOp::Min | ReduceOp::NanMin | ReduceOp::Prod, Kind::Bool) => one(self, Bin::And),
+            (ReduceOp::Any, _) | (ReduceOp::Max | ReduceOp::NanMax | ReduceOp::Sum, Kind::Bool) => {
+                one(self, Bin::Or)
+            }
+            (ReduceOp::All, _)
+            | (ReduceOp::Min | ReduceOp::NanMin | ReduceOp::Prod, Kind::Bool) => {
+                one(self, Bin::And)
+            }
             (ReduceOp::Sum | ReduceOp::CountNonzero, Kind::Int { .. }) => one(self, Bin::Add),
             (ReduceOp::Sum, Kind::Time { .. }) => smallvec![self.time_sum(Bin::Add, acc[0], x[0])],
-            (ReduceOp::Min | ReduceOp::Max, Kind::Time { .. }) => smallvec![self.time_extreme(op == ReduceOp::Max, acc[0], x[0])],
-            (ReduceOp::Sum, _) => acc.iter().zip(x).map(|(&a, &x)| self.b.binary(Bin::FAddAnyOrder, a, x)).collect(),
+            (ReduceOp::Min | ReduceOp::Max, Kind::Time { .. }) => {
+                smallvec![self.time_extreme(op == ReduceOp::Max, acc[0], x[0])]
+            }
+            (ReduceOp::Sum, _) => acc
+                .iter()
+                .zip(x)
+                .map(|(&a, &x)| self.b.binary(Bin::FAddAnyOrder, a, x))
+                .collect(),
             (ReduceOp::Prod, Kind::Int { .. }) => one(self, Bin::Mul),
             (ReduceOp::Prod, Kind::Float { .. }) => one(self, Bin::FMulAnyOrder),
             (ReduceOp::Prod, _) => {
                 let (a, x) = (Typed::new(dtype, acc), Typed::new(dtype, x));
                 self.binary(crate::hir::BinaryOp::Mul, &a, &x, dtype)?
             }
-            (ReduceOp::Min | ReduceOp::NanMin, Kind::Int { .. }) => one(self, if signed { Bin::SMin } else { Bin::UMin }),
-            (ReduceOp::Max | ReduceOp::NanMax, Kind::Int { .. }) => one(self, if signed { Bin::SMax } else { Bin::UMax }),
+            (ReduceOp::Min | ReduceOp::NanMin, Kind::Int { .. }) => {
+                one(self, if signed { Bin::SMin } else { Bin::UMin })
+            }
+            (ReduceOp::Max | ReduceOp::NanMax, Kind::Int { .. }) => {
+                one(self, if signed { Bin::SMax } else { Bin::UMax })
+            }
             (ReduceOp::Min, Kind::Float { .. }) => one(self, Bin::FMinimum),
             (ReduceOp::Max, Kind::Float { .. }) => one(self, Bin::FMaximum),
             (ReduceOp::NanMin, Kind::Float { .. }) => one(self, Bin::FMinNum),
@@ -222,7 +339,10 @@ impl Body<'_, '_, '_> {
             // Complex numbers, by real part first.
             _ => {
                 let better = self.precedes(op, acc, x);
-                acc.iter().zip(x).map(|(&a, &x)| self.b.select(better, x, a)).collect()
+                acc.iter()
+                    .zip(x)
+                    .map(|(&a, &x)| self.b.select(better, x, a))
+                    .collect()
             }
         })
     }
@@ -230,9 +350,16 @@ impl Body<'_, '_, '_> {
     /// Whether a new complex number takes the place of the best so far: it is smaller (or larger), or a
     /// NaN where there was none.
     fn precedes(&mut self, op: ReduceOp, best: &[Value], x: &[Value]) -> Value {
-        let less = if matches!(op, ReduceOp::Min | ReduceOp::NanMin | ReduceOp::ArgMin) { Cmp::FLt } else { Cmp::FGt };
+        let less = if matches!(op, ReduceOp::Min | ReduceOp::NanMin | ReduceOp::ArgMin) {
+            Cmp::FLt
+        } else {
+            Cmp::FGt
+        };
         let nan = |body: &mut Self, z: &[Value]| {
-            let (re, im) = (body.b.cmp(Cmp::FNe, z[0], z[0]), body.b.cmp(Cmp::FNe, z[1], z[1]));
+            let (re, im) = (
+                body.b.cmp(Cmp::FNe, z[0], z[0]),
+                body.b.cmp(Cmp::FNe, z[1], z[1]),
+            );
             body.b.binary(Bin::Or, re, im)
         };
         let first = self.b.cmp(less, x[0], best[0]);
@@ -252,7 +379,14 @@ impl Body<'_, '_, '_> {
     }
 
     /// The first index of the smallest or largest element: along an axis, or of all in C order.
-    fn arg_extreme(&mut self, reduce: &Reduce, operands: &[Typed], a: ArrayTy, shape: &[Value], result: ArrayTy) -> Result<Vals> {
+    fn arg_extreme(
+        &mut self,
+        reduce: &Reduce,
+        operands: &[Typed],
+        a: ArrayTy,
+        shape: &[Value],
+        result: ArrayTy,
+    ) -> Result<Vals> {
         let min = reduce.op == ReduceOp::ArgMin;
         let extreme = if min { ReduceOp::Min } else { ReduceOp::Max };
         let worst = self.identity(extreme, a.dtype);
@@ -268,33 +402,76 @@ impl Body<'_, '_, '_> {
                 at = body.b.binary_nsw(Bin::Mul, at, shape[d]);
                 at = body.b.binary_nsw(Bin::Add, at, indices[d]);
             }
-            let best: SmallVec<[Value; 2]> = machine(a.dtype).into_iter().map(|t| body.b.value(t)).collect();
+            let best: SmallVec<[Value; 2]> = machine(a.dtype)
+                .into_iter()
+                .map(|t| body.b.value(t))
+                .collect();
             let best_at = body.b.value(Type::I64);
             let before = body.b.cmp(Cmp::SLt, at, best_at);
             let better = body.better(extreme, a.dtype, &best, &x.vals, before);
-            let taken: SmallVec<[Value; 2]> = best.iter().zip(&x.vals).map(|(&b, &x)| body.b.select(better, x, b)).collect();
+            let taken: SmallVec<[Value; 2]> = best
+                .iter()
+                .zip(&x.vals)
+                .map(|(&b, &x)| body.b.select(better, x, b))
+                .collect();
             let taken_at = body.b.select(better, at, best_at);
             let carry = |values: SmallVec<[Value; 2]>, accumulators, init, dtype: Ty| {
-                let part = ArrayTy { dtype: if dtype.is_half() { Ty::float(32) } else { dtype }, ..result };
+                let part = ArrayTy {
+                    dtype: if dtype.is_half() {
+                        Ty::float(32)
+                    } else {
+                        dtype
+                    },
+                    ..result
+                };
                 let item = (result.ndim > 0).then(|| item(part));
-                Output { values, kind: OutputKind::Reduce(Reduction { over: reduce.over, accumulators, init, pairwise: false, item }) }
+                Output {
+                    values,
+                    kind: OutputKind::Reduce(Reduction {
+                        over: reduce.over,
+                        accumulators,
+                        init,
+                        pairwise: false,
+                        item,
+                    }),
+                }
             };
             let extreme = carry(taken, best, worst.into_iter().collect(), a.dtype);
-            Ok(vec![extreme, carry(smallvec![taken_at], smallvec![best_at], smallvec![none], Ty::int(64, true))])
+            Ok(vec![
+                extreme,
+                carry(
+                    smallvec![taken_at],
+                    smallvec![best_at],
+                    smallvec![none],
+                    Ty::int(64, true),
+                ),
+            ])
         })?;
         // The index comes last, after the extreme itself.
         Ok(results.last().copied().into_iter().collect())
     }
 
     /// Whether an element takes the place of the best so far; of equal ones, and of NaNs, the first does.
-    fn better(&mut self, op: ReduceOp, dtype: Ty, best: &[Value], x: &[Value], before: Value) -> Value {
+    fn better(
+        &mut self,
+        op: ReduceOp,
+        dtype: Ty,
+        best: &[Value],
+        x: &[Value],
+        before: Value,
+    ) -> Value {
         let min = op == ReduceOp::Min;
         match dtype.kind() {
             Kind::Complex { .. } => self.precedes(op, best, x),
             Kind::Float { .. } => {
-                let strictly = self.b.cmp(if min { Cmp::FLt } else { Cmp::FGt }, x[0], best[0]);
+                let strictly = self
+                    .b
+                    .cmp(if min { Cmp::FLt } else { Cmp::FGt }, x[0], best[0]);
                 let equal = self.b.cmp(Cmp::FEq, x[0], best[0]);
-                let (is, was) = (self.b.cmp(Cmp::FNe, x[0], x[0]), self.b.cmp(Cmp::FNe, best[0], best[0]));
+                let (is, was) = (
+                    self.b.cmp(Cmp::FNe, x[0], x[0]),
+                    self.b.cmp(Cmp::FNe, best[0], best[0]),
+                );
                 let both = self.b.binary(Bin::And, is, was);
                 let alike = self.b.binary(Bin::Or, equal, both);
                 let first = self.b.binary(Bin::And, alike, before);
@@ -323,7 +500,13 @@ impl Body<'_, '_, '_> {
     }
 
     /// A result with the axes that were reduced as dimensions of one item.
-    fn keep_dims(&mut self, reduce: &Reduce, a: ArrayTy, vals: Vals, result: ArrayTy) -> Result<Vals> {
+    fn keep_dims(
+        &mut self,
+        reduce: &Reduce,
+        a: ArrayTy,
+        vals: Vals,
+        result: ArrayTy,
+    ) -> Result<Vals> {
         let array = if result.ndim == 0 {
             let one = self.b.i64(1);
             let shape: Vals = smallvec![one; usize::from(a.ndim)];
@@ -342,6 +525,11 @@ impl Body<'_, '_, '_> {
                 Axis::Whole(next - 1)
             })
             .collect();
-        Ok(smallvec![self.b.subview(Subview { base: array, at: smallvec![], axes, item: item(result) })])
+        Ok(smallvec![self.b.subview(Subview {
+            base: array,
+            at: smallvec![],
+            axes,
+            item: item(result)
+        })])
     }
 }

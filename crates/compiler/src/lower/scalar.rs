@@ -27,7 +27,10 @@ impl Body<'_, '_, '_> {
         let vals = self.cast(&a, ty)?;
         Ok(match (op, ty.kind()) {
             (UnaryOp::Neg, Kind::Int { .. }) => smallvec![self.b.unary(Un::Neg, vals[0])],
-            (UnaryOp::Neg, _) => vals.into_iter().map(|v| self.b.unary(Un::FNeg, v)).collect(),
+            (UnaryOp::Neg, _) => vals
+                .into_iter()
+                .map(|v| self.b.unary(Un::FNeg, v))
+                .collect(),
             (UnaryOp::Invert, _) => smallvec![self.b.unary(Un::Not, vals[0])],
             _ => vals,
         })
@@ -59,9 +62,20 @@ impl Body<'_, '_, '_> {
                 } else {
                     let (present, next) = (self.b.new_block(), self.b.new_block());
                     let result = self.b.add_param(next, Type::I1);
-                    let none = Target { block: next, args: smallvec![self.b.bool(false)] };
-                    let some = Target { block: present, args: smallvec![] };
-                    self.b.terminate(Term::Branch { cond: a.vals[0], then: some, other: none, hint: Hint::None });
+                    let none = Target {
+                        block: next,
+                        args: smallvec![self.b.bool(false)],
+                    };
+                    let some = Target {
+                        block: present,
+                        args: smallvec![],
+                    };
+                    self.b.terminate(Term::Branch {
+                        cond: a.vals[0],
+                        then: some,
+                        other: none,
+                        hint: Hint::None,
+                    });
                     self.b.switch_to(present);
                     let truth = self.truth(&content)?;
                     self.b.jump(next, &[truth]);
@@ -87,11 +101,16 @@ impl Body<'_, '_, '_> {
         if op == BinaryOp::MatMul {
             return self.array_product(&[a, b], ty);
         }
-        if [&a, &b].iter().any(|x| x.ty.as_array().is_some() || x.ty.is_time()) {
+        if [&a, &b]
+            .iter()
+            .any(|x| x.ty.as_array().is_some() || x.ty.is_time())
+        {
             return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }
         match (a.ty.kind(), b.ty.kind()) {
-            (Kind::Str, Kind::Str) => return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into()),
+            (Kind::Str, Kind::Str) => {
+                return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into());
+            }
             (Kind::Str, _) => {
                 let n = self.cast(&b, Ty::int(64, true))?;
                 return Ok(self.rt_raising(RtFn::str_repeat, &[a.vals[0], n[0]])?[..1].into());
@@ -100,7 +119,9 @@ impl Body<'_, '_, '_> {
                 let n = self.cast(&a, Ty::int(64, true))?;
                 return Ok(self.rt_raising(RtFn::str_repeat, &[b.vals[0], n[0]])?[..1].into());
             }
-            (Kind::Tuple(_) | Kind::NamedTuple(..), _) => return Ok(a.vals.iter().chain(&b.vals).copied().collect()),
+            (Kind::Tuple(_) | Kind::NamedTuple(..), _) => {
+                return Ok(a.vals.iter().chain(&b.vals).copied().collect());
+            }
             _ => {}
         }
         if op == BinaryOp::Pow {
@@ -127,7 +148,12 @@ impl Body<'_, '_, '_> {
             }
             _ => {
                 let y = self.cast(&b, ty)?;
-                Ok(smallvec![self.int_binary(op, x[0], y[0], ty.is_signed())?])
+                Ok(smallvec![self.int_binary(
+                    op,
+                    x[0],
+                    y[0],
+                    ty.is_signed()
+                )?])
             }
         }
     }
@@ -148,7 +174,12 @@ impl Body<'_, '_, '_> {
     }
 
     /// Floor division and modulo of integers with Python's signs; zero divisors as the error model says.
-    pub(super) fn int_divide(&mut self, x: Value, y: Value, signed: bool) -> Result<(Value, Value)> {
+    pub(super) fn int_divide(
+        &mut self,
+        x: Value,
+        y: Value,
+        signed: bool,
+    ) -> Result<(Value, Value)> {
         let ty = self.b.ty(x);
         if let Some(d) = self.b.as_int(y).filter(|&d| d > 0) {
             return Ok(self.divide_by_constant(x, y, d, signed));
@@ -157,12 +188,30 @@ impl Body<'_, '_, '_> {
         let is_zero = self.b.cmp(Cmp::Eq, y, zero);
         let one = self.b.int(ty, 1);
         if !self.numpy_errors {
-            self.raise_if(is_zero, "ZeroDivisionError", "integer division or modulo by zero")?;
+            self.raise_if(
+                is_zero,
+                "ZeroDivisionError",
+                "integer division or modulo by zero",
+            )?;
         }
         if !signed {
-            let d = if self.numpy_errors { self.b.select(is_zero, one, y) } else { y };
-            let (q, r) = (self.b.binary(Bin::UDiv, x, d), self.b.binary(Bin::URem, x, d));
-            return Ok(if self.numpy_errors { (self.b.select(is_zero, zero, q), self.b.select(is_zero, zero, r)) } else { (q, r) });
+            let d = if self.numpy_errors {
+                self.b.select(is_zero, one, y)
+            } else {
+                y
+            };
+            let (q, r) = (
+                self.b.binary(Bin::UDiv, x, d),
+                self.b.binary(Bin::URem, x, d),
+            );
+            return Ok(if self.numpy_errors {
+                (
+                    self.b.select(is_zero, zero, q),
+                    self.b.select(is_zero, zero, r),
+                )
+            } else {
+                (q, r)
+            });
         }
         // The minimum divided by -1 traps; -1 is handled as a negation.
         let minus_one = self.b.int(ty, -1);
@@ -186,7 +235,10 @@ impl Body<'_, '_, '_> {
     /// Truncated division made floored: one less and the divisor more where the signs differ.
     fn floor_adjusted(&mut self, x: Value, d: Value) -> (Value, Value) {
         let ty = self.b.ty(x);
-        let (q, r) = (self.b.binary(Bin::SDiv, x, d), self.b.binary(Bin::SRem, x, d));
+        let (q, r) = (
+            self.b.binary(Bin::SDiv, x, d),
+            self.b.binary(Bin::SRem, x, d),
+        );
         let zero = self.b.int(ty, 0);
         let inexact = self.b.cmp(Cmp::Ne, r, zero);
         let mixed = self.b.binary(Bin::Xor, r, d);
@@ -203,13 +255,18 @@ impl Body<'_, '_, '_> {
         if d & (d - 1) == 0 {
             let shift = self.b.int(ty, i64::from(d.trailing_zeros()));
             let mask = self.b.int(ty, d - 1);
-            let q = self.b.binary(if signed { Bin::AShr } else { Bin::LShr }, x, shift);
+            let q = self
+                .b
+                .binary(if signed { Bin::AShr } else { Bin::LShr }, x, shift);
             return (q, self.b.binary(Bin::And, x, mask));
         }
         if signed {
             self.floor_adjusted(x, y)
         } else {
-            (self.b.binary(Bin::UDiv, x, y), self.b.binary(Bin::URem, x, y))
+            (
+                self.b.binary(Bin::UDiv, x, y),
+                self.b.binary(Bin::URem, x, y),
+            )
         }
     }
 
@@ -218,10 +275,18 @@ impl Body<'_, '_, '_> {
         let ty = self.b.ty(x);
         let bits = i64::from(ty.bits());
         let right = if signed { Bin::AShr } else { Bin::LShr };
-        if let Some(n) = self.b.as_int(amount) {
-            if (0..bits).contains(&n) {
-                return self.b.binary(if op == BinaryOp::LShift { Bin::Shl } else { right }, x, amount);
-            }
+        if let Some(n) = self.b.as_int(amount)
+            && (0..bits).contains(&n)
+        {
+            return self.b.binary(
+                if op == BinaryOp::LShift {
+                    Bin::Shl
+                } else {
+                    right
+                },
+                x,
+                amount,
+            );
         }
         let width = self.b.int(ty, bits);
         let inside = self.b.cmp(Cmp::ULt, amount, width);
@@ -232,7 +297,15 @@ impl Body<'_, '_, '_> {
             return self.b.binary(Bin::AShr, x, n);
         }
         let n = self.b.select(inside, amount, zero);
-        let shifted = self.b.binary(if op == BinaryOp::LShift { Bin::Shl } else { right }, x, n);
+        let shifted = self.b.binary(
+            if op == BinaryOp::LShift {
+                Bin::Shl
+            } else {
+                right
+            },
+            x,
+            n,
+        );
         self.b.select(inside, shifted, zero)
     }
 
@@ -275,7 +348,10 @@ impl Body<'_, '_, '_> {
 
     /// Python's float floor division and modulo.
     pub(super) fn float_divide(&mut self, x: Value, y: Value) -> Result<(Value, Value)> {
-        self.check_divisor(&[y], "float floor division or modulo by zero: division by zero")?;
+        self.check_divisor(
+            &[y],
+            "float floor division or modulo by zero: division by zero",
+        )?;
         if self.numpy_errors {
             return Ok(self.float_divide_numpy(x, y));
         }
@@ -290,25 +366,41 @@ impl Body<'_, '_, '_> {
         let ratio = self.b.binary(Bin::FDiv, x, y);
         let nan = self.b.float(ty, f64::NAN);
         let (q, r) = self.float_divide_nonzero(x, y);
-        (self.b.select(is_zero, ratio, q), self.b.select(is_zero, nan, r))
+        (
+            self.b.select(is_zero, ratio, q),
+            self.b.select(is_zero, nan, r),
+        )
     }
 
     fn float_divide_nonzero(&mut self, x: Value, y: Value) -> (Value, Value) {
         let narrow = self.b.ty(x) == Type::F32;
-        let mut widen = |v| if narrow { self.b.cast(Cast::FPExt, v, Type::F64) } else { v };
+        let mut widen = |v| {
+            if narrow {
+                self.b.cast(Cast::FPExt, v, Type::F64)
+            } else {
+                v
+            }
+        };
         let args = [widen(x), widen(y)];
         let quotient = self.b.rt1(RtFn::ffloordiv, &args);
         let remainder = self.b.rt1(RtFn::fmod_py, &args);
         if narrow {
-            return (self.b.cast(Cast::FPTrunc, quotient, Type::F32), self.b.cast(Cast::FPTrunc, remainder, Type::F32));
+            return (
+                self.b.cast(Cast::FPTrunc, quotient, Type::F32),
+                self.b.cast(Cast::FPTrunc, remainder, Type::F32),
+            );
         }
         (quotient, remainder)
     }
 
     fn complex_binary(&mut self, op: BinaryOp, x: &[Value], y: &[Value], ty: Ty) -> Result<Vals> {
         Ok(match op {
-            BinaryOp::Add => (0..2).map(|i| self.b.binary(Bin::FAdd, x[i], y[i])).collect(),
-            BinaryOp::Sub => (0..2).map(|i| self.b.binary(Bin::FSub, x[i], y[i])).collect(),
+            BinaryOp::Add => (0..2)
+                .map(|i| self.b.binary(Bin::FAdd, x[i], y[i]))
+                .collect(),
+            BinaryOp::Sub => (0..2)
+                .map(|i| self.b.binary(Bin::FSub, x[i], y[i]))
+                .collect(),
             BinaryOp::Mul => self.complex_multiply(x, y),
             BinaryOp::TrueDiv => {
                 self.check_divisor(y, "complex division by zero")?;
@@ -322,24 +414,45 @@ impl Body<'_, '_, '_> {
     pub(super) fn complex_multiply(&mut self, x: &[Value], y: &[Value]) -> Vals {
         let mut product = |i: usize, j: usize| self.b.binary(Bin::FMul, x[i], y[j]);
         let (rr, ii, ri, ir) = (product(0, 0), product(1, 1), product(0, 1), product(1, 0));
-        smallvec![self.b.binary(Bin::FSub, rr, ii), self.b.binary(Bin::FAdd, ri, ir)]
+        smallvec![
+            self.b.binary(Bin::FSub, rr, ii),
+            self.b.binary(Bin::FAdd, ri, ir)
+        ]
     }
 
     /// A runtime function on double parts that gives a complex number of type `ty`.
     pub(super) fn complex_call(&mut self, func: RtFn, args: &[Value], ty: Ty) -> Vals {
         let wide: Vals = args
             .iter()
-            .map(|&v| if self.b.ty(v) == Type::F32 { self.b.cast(Cast::FPExt, v, Type::F64) } else { v })
+            .map(|&v| {
+                if self.b.ty(v) == Type::F32 {
+                    self.b.cast(Cast::FPExt, v, Type::F64)
+                } else {
+                    v
+                }
+            })
             .collect();
         let results = self.b.rt(func, &wide);
         let part = machine(ty)[0];
-        results.iter().map(|&v| if part == Type::F32 { self.b.cast(Cast::FPTrunc, v, Type::F32) } else { v }).collect()
+        results
+            .iter()
+            .map(|&v| {
+                if part == Type::F32 {
+                    self.b.cast(Cast::FPTrunc, v, Type::F32)
+                } else {
+                    v
+                }
+            })
+            .collect()
     }
 
     /// `a ** b`.
     fn power(&mut self, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let x = self.cast(a, ty)?;
-        if let Some(n) = b.as_int().filter(|n| n.abs() <= MOST_MULTIPLIED && !b.ty.is_float()) {
+        if let Some(n) = b
+            .as_int()
+            .filter(|n| n.abs() <= MOST_MULTIPLIED && !b.ty.is_float())
+        {
             let result = self.constant_power(&x, n, ty)?;
             return Ok(result.into_iter().map(|v| self.rounded(ty, v)).collect());
         }
@@ -347,12 +460,17 @@ impl Body<'_, '_, '_> {
             Kind::Int { signed, .. } => {
                 let wide = Ty::int(64, *signed);
                 let args = [self.cast(a, wide)?[0], self.cast(b, wide)?[0]];
-                let result = self.b.rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &args);
+                let result = self
+                    .b
+                    .rt1(if *signed { RtFn::ipow } else { RtFn::upow }, &args);
                 Ok(self.cast_number(&Typed::one(wide, result), ty))
             }
             Kind::Float { bits, .. } => {
                 let y = self.cast(b, ty)?;
-                let result = self.b.rt1(if *bits <= 32 { RtFn::fpowf } else { RtFn::fpow }, &[x[0], y[0]]);
+                let result = self.b.rt1(
+                    if *bits <= 32 { RtFn::fpowf } else { RtFn::fpow },
+                    &[x[0], y[0]],
+                );
                 Ok(smallvec![self.rounded(ty, result)])
             }
             _ => {
@@ -381,7 +499,17 @@ impl Body<'_, '_, '_> {
         }
         let one: Vals = {
             let types = machine(ty);
-            types.iter().enumerate().map(|(i, &t)| if t.is_int() { self.b.int(t, 1) } else { self.b.float(t, if i == 0 { 1.0 } else { 0.0 }) }).collect()
+            types
+                .iter()
+                .enumerate()
+                .map(|(i, &t)| {
+                    if t.is_int() {
+                        self.b.int(t, 1)
+                    } else {
+                        self.b.float(t, if i == 0 { 1.0 } else { 0.0 })
+                    }
+                })
+                .collect()
         };
         let Some(result) = result else { return Ok(one) };
         if n >= 0 {
@@ -389,7 +517,11 @@ impl Body<'_, '_, '_> {
         }
         match ty.kind() {
             Kind::Complex { .. } => self.complex_binary(BinaryOp::TrueDiv, &one, &result, ty),
-            _ => Ok(smallvec![self.float_binary(BinaryOp::TrueDiv, one[0], result[0])?]),
+            _ => Ok(smallvec![self.float_binary(
+                BinaryOp::TrueDiv,
+                one[0],
+                result[0]
+            )?]),
         }
     }
 

@@ -17,14 +17,21 @@ impl Body<'_, '_, '_> {
     }
 
     /// `str(x)` of a number or a string.
-    pub(super) fn to_str(&mut self, value: &Typed) -> Result<Value> {
+    pub(super) fn str_of(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
             Kind::Str => value.vals[0],
             Kind::Chars { .. } => self.chars_to_str(value),
             Kind::Bool => self.b.rt1(RtFn::str_from_bool, &[value.vals[0]]),
             Kind::Int { signed, .. } => {
                 let wide = self.cast_number(value, Ty::int(64, *signed))[0];
-                self.b.rt1(if *signed { RtFn::str_from_i64 } else { RtFn::str_from_u64 }, &[wide])
+                self.b.rt1(
+                    if *signed {
+                        RtFn::str_from_i64
+                    } else {
+                        RtFn::str_from_u64
+                    },
+                    &[wide],
+                )
             }
             Kind::Float { bits: 32, .. } => self.b.rt1(RtFn::str_from_f32, &[value.vals[0]]),
             Kind::Float { .. } => self.b.rt1(RtFn::str_from_f64, &[value.vals[0]]),
@@ -36,11 +43,11 @@ impl Body<'_, '_, '_> {
         })
     }
 
-    pub(super) fn to_repr(&mut self, value: &Typed) -> Result<Value> {
+    pub(super) fn repr_of(&mut self, value: &Typed) -> Result<Value> {
         if value.ty.is_str() {
             return Ok(self.b.rt1(RtFn::str_repr, &[value.vals[0]]));
         }
-        self.to_str(value)
+        self.str_of(value)
     }
 
     /// `print(...)`.
@@ -93,7 +100,8 @@ impl Body<'_, '_, '_> {
                 self.print_text("]");
             }
             Kind::Optional(inner) => {
-                let (present, absent, next) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+                let (present, absent, next) =
+                    (self.b.new_block(), self.b.new_block(), self.b.new_block());
                 self.b.branch(value.vals[0], present, absent, Hint::None);
                 self.b.switch_to(present);
                 let content = Typed::new(*inner, &value.vals[1..]);
@@ -105,7 +113,11 @@ impl Body<'_, '_, '_> {
                 self.b.switch_to(next);
             }
             _ => {
-                let text = if repr { self.to_repr(value)? } else { self.to_str(value)? };
+                let text = if repr {
+                    self.repr_of(value)?
+                } else {
+                    self.str_of(value)?
+                };
                 self.b.rt(RtFn::print_str, &[text]);
             }
         }
@@ -138,7 +150,14 @@ impl Body<'_, '_, '_> {
             _ => {
                 let signed = value.ty.is_signed() || value.ty.is_bool();
                 let wide = self.cast_number(value, Ty::int(64, signed))[0];
-                self.b.rt1(if signed { RtFn::hash_i64 } else { RtFn::hash_u64 }, &[wide])
+                self.b.rt1(
+                    if signed {
+                        RtFn::hash_i64
+                    } else {
+                        RtFn::hash_u64
+                    },
+                    &[wide],
+                )
             }
         })
     }

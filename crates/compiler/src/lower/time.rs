@@ -27,7 +27,9 @@ impl Body<'_, '_, '_> {
             let nan = self.b.float(self.b.ty(number[0]), f64::NAN);
             return Ok(number.iter().map(|&n| self.b.select(nat, nan, n)).collect());
         };
-        let Some((_, from)) = value.ty.as_time() else { return Ok(self.cast_number(value, Ty::int(64, true))) };
+        let Some((_, from)) = value.ty.as_time() else {
+            return Ok(self.cast_number(value, Ty::int(64, true)));
+        };
         let Some(steps) = conversion(delta, from, unit) else {
             return Err(self.bug(format!("no conversion from {} to {to}", value.ty)));
         };
@@ -59,7 +61,10 @@ impl Body<'_, '_, '_> {
         let below = self.b.cmp(Cmp::SLt, remainder, zero);
         let one = self.b.cast(Cast::ZExt, below, Type::I64);
         let moved = self.b.binary(Bin::Add, remainder, n);
-        (self.b.binary(Bin::Sub, quotient, one), self.b.select(below, moved, remainder))
+        (
+            self.b.binary(Bin::Sub, quotient, one),
+            self.b.select(below, moved, remainder),
+        )
     }
 
     /// `x * factor + offset`.
@@ -154,12 +159,27 @@ impl Body<'_, '_, '_> {
 
     /// The results of a row for elements among which there are dates or durations; `None` if they are
     /// treated as all others.
-    pub(super) fn time_element(&mut self, row: &Row, types: &Loop, x: &[Typed]) -> Result<Option<SmallVec<[Vals; 2]>>> {
+    pub(super) fn time_element(
+        &mut self,
+        row: &Row,
+        types: &Loop,
+        x: &[Typed],
+    ) -> Result<Option<SmallVec<[Vals; 2]>>> {
         let v = x[0].vals[0];
         let second = x.get(1).map_or(v, |y| y.vals[0]);
         let one = match row.scalar {
-            Scalar::Binary(op @ (BinaryOp::Add | BinaryOp::Sub)) => self.time_sum(if op == BinaryOp::Add { Bin::Add } else { Bin::Sub }, v, second),
-            Scalar::Binary(op) => return self.time_binary(op, types, x).map(|v| Some(smallvec![v])),
+            Scalar::Binary(op @ (BinaryOp::Add | BinaryOp::Sub)) => self.time_sum(
+                if op == BinaryOp::Add {
+                    Bin::Add
+                } else {
+                    Bin::Sub
+                },
+                v,
+                second,
+            ),
+            Scalar::Binary(op) => {
+                return self.time_binary(op, types, x).map(|v| Some(smallvec![v]));
+            }
             Scalar::DivMod => {
                 let (q, r) = self.duration_divmod(v, second);
                 return Ok(Some(smallvec![smallvec![q], smallvec![r]]));
@@ -184,7 +204,10 @@ impl Body<'_, '_, '_> {
                     self.b.binary(Bin::And, known, holds)
                 }
             }
-            Scalar::Extremum { max, keeps_nan: true } => self.time_extreme(max, v, second),
+            Scalar::Extremum {
+                max,
+                keeps_nan: true,
+            } => self.time_extreme(max, v, second),
             Scalar::Extremum { max: true, .. } => self.b.binary(Bin::SMax, v, second),
             Scalar::Extremum { .. } => {
                 let (a, b) = (self.nat_last(v), self.nat_last(second));
@@ -214,9 +237,19 @@ impl Body<'_, '_, '_> {
         let is_duration = |i: usize| types.inputs[i].is_time();
         Ok(smallvec![match op {
             BinaryOp::Mul | BinaryOp::TrueDiv | BinaryOp::FloorDiv if floats => {
-                let bin = if op == BinaryOp::Mul { Bin::FMul } else { Bin::FDiv };
+                let bin = if op == BinaryOp::Mul {
+                    Bin::FMul
+                } else {
+                    Bin::FDiv
+                };
                 let duration = if is_duration(0) { a } else { b };
-                let [p, q] = [(0, a), (1, b)].map(|(i, v)| if is_duration(i) { self.b.cast(Cast::SIToFP, v, Type::F64) } else { v });
+                let [p, q] = [(0, a), (1, b)].map(|(i, v)| {
+                    if is_duration(i) {
+                        self.b.cast(Cast::SIToFP, v, Type::F64)
+                    } else {
+                        v
+                    }
+                });
                 let result = self.b.binary(bin, p, q);
                 let finite = self.classify(Class::Finite, &Typed::one(Ty::float(64), result))?;
                 let whole = self.b.cast(Cast::FPToSI, result, Type::I64);
@@ -272,6 +305,9 @@ impl Body<'_, '_, '_> {
         let quotient = self.b.binary(Bin::Sub, quotient, step);
         let larger = self.b.binary(Bin::Add, remainder, divisor);
         let remainder = self.b.select(moved, larger, remainder);
-        (self.b.select(lost, zero, quotient), self.b.select(lost, nat, remainder))
+        (
+            self.b.select(lost, zero, quotient),
+            self.b.select(lost, nat, remainder),
+        )
     }
 }

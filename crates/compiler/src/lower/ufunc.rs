@@ -29,7 +29,12 @@ type Results = SmallVec<[Vals; 2]>;
 impl Body<'_, '_, '_> {
     /// A call of a row: operands, then `out` for each result, then `where`.
     pub(super) fn ufunc(&mut self, call: &UfuncCall, args: &[Typed], ty: Ty) -> Result<Vals> {
-        let UfuncCall { row, types, outs, masked } = call;
+        let UfuncCall {
+            row,
+            types,
+            outs,
+            masked,
+        } = call;
         let (operands, rest) = args.split_at(row.operands());
         let (outs, mask) = rest.split_at(*outs);
         let operands = self.operands(row, types, operands)?;
@@ -58,10 +63,23 @@ impl Body<'_, '_, '_> {
                 let chosen = body.truth(&x[n])?;
                 let before = &x[n + 1];
                 let new = body.cast_element(&Typed::new(dtype, new), before.ty)?;
-                Ok(new.iter().zip(&before.vals).map(|(&a, &b)| body.b.select(chosen, a, b)).collect())
+                Ok(new
+                    .iter()
+                    .zip(&before.vals)
+                    .map(|(&a, &b)| body.b.select(chosen, a, b))
+                    .collect())
             };
-            let dtype = if masked { outs[k].ty.as_array().map_or(dtype, |a| a.dtype) } else { dtype };
-            let ndim = all.iter().filter_map(|o| o.ty.as_array()).map(|a| a.ndim).max().unwrap_or(0);
+            let dtype = if masked {
+                outs[k].ty.as_array().map_or(dtype, |a| a.dtype)
+            } else {
+                dtype
+            };
+            let ndim = all
+                .iter()
+                .filter_map(|o| o.ty.as_array())
+                .map(|a| a.ndim)
+                .max()
+                .unwrap_or(0);
             let new = if ndim == 0 {
                 let items: Vec<Typed> = all.iter().map(|o| self.item_of_zero_dim(o)).collect();
                 Typed::new(dtype, one(self, &items)?)
@@ -83,7 +101,9 @@ impl Body<'_, '_, '_> {
     /// `np.<row>.outer(a, b)`: each element of `a` with all of `b`.
     pub(super) fn ufunc_outer(&mut self, call: &UfuncCall, args: &[Typed], ty: Ty) -> Result<Vals> {
         let (a, b) = (self.unwrap(&args[0])?, self.unwrap(&args[1])?);
-        let (Kind::Array(x), Kind::Array(y)) = (a.ty.kind(), b.ty.kind()) else { return self.ufunc(call, &[a, b], ty) };
+        let (Kind::Array(x), Kind::Array(y)) = (a.ty.kind(), b.ty.kind()) else {
+            return self.ufunc(call, &[a, b], ty);
+        };
         // More dimensions of length 1 on the right.
         let array = a.vals[0];
         let data = self.b.part(array, Part::Data);
@@ -97,12 +117,22 @@ impl Body<'_, '_, '_> {
             strides.push(self.b.i64(0));
         }
         let view = self.b.view(array, data, &shape, &strides);
-        let ty_of_view = ArrayTy { ndim: x.ndim + y.ndim, layout: Layout::A, ..*x }.ty();
+        let ty_of_view = ArrayTy {
+            ndim: x.ndim + y.ndim,
+            layout: Layout::A,
+            ..*x
+        }
+        .ty();
         self.ufunc(call, &[Typed::one(ty_of_view, view), b], ty)
     }
 
     /// An operator on operands of which at least one is an array.
-    pub(super) fn array_operator(&mut self, row: Option<&'static Row>, operands: &[Typed], ty: Ty) -> Result<Vals> {
+    pub(super) fn array_operator(
+        &mut self,
+        row: Option<&'static Row>,
+        operands: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
         let (row, types) = self.operator_loop(row, operands)?;
         let operands = self.operands(row, &types, operands)?;
         self.apply(row, &types, &operands, ty)
@@ -112,14 +142,28 @@ impl Body<'_, '_, '_> {
     pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
         let operands = [a.clone(), self.unwrap(b)?];
         let (row, types) = self.operator_loop(ufunc::of_binary(op), &operands)?;
-        let call = UfuncCall { row, types, outs: 1, masked: false };
+        let call = UfuncCall {
+            row,
+            types,
+            outs: 1,
+            masked: false,
+        };
         let [x, y] = operands;
         self.ufunc(&call, &[x, y, a.clone()], a.ty)
     }
 
-    fn operator_loop(&self, row: Option<&'static Row>, operands: &[Typed]) -> Result<(&'static Row, Loop)> {
-        let types: Option<Vec<Operand>> = operands.iter().map(|o| Operand::of(o.ty, o.constant.as_ref())).collect();
-        let (Some(row), Some(types)) = (row, types) else { return Err(self.bug("an operator that is no ufunc")) };
+    fn operator_loop(
+        &self,
+        row: Option<&'static Row>,
+        operands: &[Typed],
+    ) -> Result<(&'static Row, Loop)> {
+        let types: Option<Vec<Operand>> = operands
+            .iter()
+            .map(|o| Operand::of(o.ty, o.constant.as_ref()))
+            .collect();
+        let (Some(row), Some(types)) = (row, types) else {
+            return Err(self.bug("an operator that is no ufunc"));
+        };
         match ufunc::resolve(row, &types, None) {
             Ok(found) => Ok((row, found)),
             Err(_) => Err(self.bug("an operator without a loop")),
@@ -137,51 +181,85 @@ impl Body<'_, '_, '_> {
                 continue;
             }
             // (A choice casts what it gives, as NumPy has it.)
-            if operand.ty.is_weak() && operand.ty.is_int() && to.is_int() && row.scalar != Scalar::Select {
+            if operand.ty.is_weak()
+                && operand.ty.is_int()
+                && to.is_int()
+                && row.scalar != Scalar::Select
+            {
                 self.check_holds(&operand, to)?;
             }
             let vals = self.cast_element(&operand, to)?;
-            out.push(Typed { ty: to, vals, constant: operand.constant });
+            out.push(Typed {
+                ty: to,
+                vals,
+                constant: operand.constant,
+            });
         }
-        if let (Scalar::Binary(BinaryOp::Pow), [_, exponent]) = (row.scalar, &out[..]) {
-            if types.inputs[1].is_signed() {
-                let exponent = exponent.clone();
-                self.check_exponent(&exponent)?;
-            }
+        if let (Scalar::Binary(BinaryOp::Pow), [_, exponent]) = (row.scalar, &out[..])
+            && types.inputs[1].is_signed()
+        {
+            let exponent = exponent.clone();
+            self.check_exponent(&exponent)?;
         }
         Ok(out)
     }
 
     /// A function of prepared operands.
-    fn apply(&mut self, row: &'static Row, types: &Loop, operands: &[Typed], ty: Ty) -> Result<Vals> {
+    fn apply(
+        &mut self,
+        row: &'static Row,
+        types: &Loop,
+        operands: &[Typed],
+        ty: Ty,
+    ) -> Result<Vals> {
         if row.results() > 1 {
             let items = ty.tuple_items().unwrap_or_default();
             if items.iter().all(|t| t.as_array().is_some()) {
                 return self.map_multi(operands, items, |body, x| body.element(row, types, x));
             }
         } else if ty.as_array().is_some() {
-            return self.map(operands, ty, |body, x, _| Ok(body.element(row, types, x)?.swap_remove(0)));
+            return self.map(operands, ty, |body, x, _| {
+                Ok(body.element(row, types, x)?.swap_remove(0))
+            });
         }
-        Ok(self.element(row, types, operands)?.into_iter().flatten().collect())
+        Ok(self
+            .element(row, types, operands)?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// New arrays of these types, one for each result of `scalar`.
-    fn map_multi(&mut self, operands: &[Typed], types: &[Ty], scalar: impl FnOnce(&mut Self, &[Typed]) -> Result<Results>) -> Result<Vals> {
+    fn map_multi(
+        &mut self,
+        operands: &[Typed],
+        types: &[Ty],
+        scalar: impl FnOnce(&mut Self, &[Typed]) -> Result<Results>,
+    ) -> Result<Vals> {
         let arrays: Vec<ArrayTy> = types.iter().filter_map(|t| t.as_array()).collect();
         let shape = self.broadcast_shape(operands, arrays[0].ndim)?;
         self.nest(&shape, operands, |body, x| {
             let results = scalar(body, x)?;
-            let output = |(values, &array): (Vals, &ArrayTy)| Output { values: values.into_iter().collect(), kind: OutputKind::New(item(array)) };
+            let output = |(values, &array): (Vals, &ArrayTy)| Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::New(item(array)),
+            };
             Ok(results.into_iter().zip(&arrays).map(output).collect())
         })
     }
 
     /// Stores an array or a scalar in an `out` argument.
     fn store_result(&mut self, out: &Typed, new: &Typed) -> Result<()> {
-        let Kind::Array(target) = *out.ty.kind() else { return Err(self.bug("out is no array")) };
+        let Kind::Array(target) = *out.ty.kind() else {
+            return Err(self.bug("out is no array"));
+        };
         if new.ty.as_array().is_some_and(|a| a.ndim > target.ndim) {
             let always = self.b.bool(true);
-            return self.raise_if(always, "ValueError", "non-broadcastable output operand: the result has more dimensions");
+            return self.raise_if(
+                always,
+                "ValueError",
+                "non-broadcastable output operand: the result has more dimensions",
+            );
         }
         self.write_elements(out.vals[0], target, new.clone())
     }
@@ -224,7 +302,9 @@ impl Body<'_, '_, '_> {
         if !a.dtype.is_signed() {
             return Ok(());
         }
-        let shape: Vals = (0..a.ndim).map(|d| self.b.part(exponent.vals[0], Part::Shape(d))).collect();
+        let shape: Vals = (0..a.ndim)
+            .map(|d| self.b.part(exponent.vals[0], Part::Shape(d)))
+            .collect();
         let bad = self.any(&shape, exponent, |body, x| negative(body, x.vals[0]))?;
         self.raise_if(bad, "ValueError", MESSAGE)
     }
@@ -239,19 +319,32 @@ impl Body<'_, '_, '_> {
 
     /// The results of a row for one element of each operand.
     fn element(&mut self, row: &Row, types: &Loop, x: &[Typed]) -> Result<Results> {
-        if types.inputs.iter().chain(&types.outputs).any(|t| t.is_half()) {
+        if types
+            .inputs
+            .iter()
+            .chain(&types.outputs)
+            .any(|t| t.is_half())
+        {
             return self.half_element(row, types, x);
         }
         let mut typed: SmallVec<[Typed; 3]> = SmallVec::new();
         for (value, &to) in x.iter().zip(&types.inputs) {
             let vals = self.cast_element(value, to)?;
-            typed.push(Typed { ty: to, vals, constant: value.constant.clone() });
+            typed.push(Typed {
+                ty: to,
+                vals,
+                constant: value.constant.clone(),
+            });
         }
         let x = typed;
-        if types.inputs.iter().chain(&types.outputs).any(|t| t.is_time()) {
-            if let Some(results) = self.time_element(row, types, &x)? {
-                return Ok(results);
-            }
+        if types
+            .inputs
+            .iter()
+            .chain(&types.outputs)
+            .any(|t| t.is_time())
+            && let Some(results) = self.time_element(row, types, &x)?
+        {
+            return Ok(results);
         }
         let (ty, out) = (types.inputs[0], types.outputs[0]);
         let v = x[0].vals[0];
@@ -273,19 +366,28 @@ impl Body<'_, '_, '_> {
                 let truth = self.nonzero(&x[0]);
                 one(self.b.not(truth))
             }
-            Scalar::Function(_, Some(complex)) if ty.is_complex() => smallvec![self.complex_call(complex, &x[0].vals, out)],
+            Scalar::Function(_, Some(complex)) if ty.is_complex() => {
+                smallvec![self.complex_call(complex, &x[0].vals, out)]
+            }
             Scalar::Function(func, _) => {
-                let wide: Vec<Typed> = x.iter().map(|a| Ok(Typed::new(out, self.cast(a, out)?))).collect::<Result<_>>()?;
+                let wide: Vec<Typed> = x
+                    .iter()
+                    .map(|a| Ok(Typed::new(out, self.cast(a, out)?)))
+                    .collect::<Result<_>>()?;
                 one(self.real(func, &wide, out)?)
             }
-            Scalar::Rounding(un) if !ty.is_integral() => smallvec![x[0].vals.iter().map(|&v| self.b.unary(un, v)).collect()],
+            Scalar::Rounding(un) if !ty.is_integral() => {
+                smallvec![x[0].vals.iter().map(|&v| self.b.unary(un, v)).collect()]
+            }
             Scalar::Rounding(_) => one(v),
             Scalar::Absolute if ty.is_bool() => one(v),
             Scalar::Absolute => one(self.absolute(&x[0], out)?),
             Scalar::Sign => smallvec![self.sign(&x[0])?],
             Scalar::Square => smallvec![self.product(&x[0].vals, &x[0].vals, ty)],
             Scalar::Reciprocal => smallvec![self.reciprocal(&x[0])?],
-            Scalar::Conjugate if ty.is_complex() => smallvec![smallvec![v, self.b.unary(Un::FNeg, x[0].vals[1])]],
+            Scalar::Conjugate if ty.is_complex() => {
+                smallvec![smallvec![v, self.b.unary(Un::FNeg, x[0].vals[1])]]
+            }
             Scalar::Conjugate => one(v),
             Scalar::Identity => smallvec![x[0].vals.clone()],
             Scalar::Fmod => one(self.c_remainder(ty, v, x[1].vals[0])),
@@ -296,11 +398,20 @@ impl Body<'_, '_, '_> {
             Scalar::Gcd => one(self.gcd(ty, v, x[1].vals[0])),
             Scalar::Lcm => one(self.lcm(ty, v, x[1].vals[0])),
             Scalar::Heaviside => one(self.heaviside(v, x[1].vals[0])),
-            Scalar::Extremum { max, keeps_nan } => smallvec![self.extremum(max, keeps_nan, &x[0], &x[1])],
+            Scalar::Extremum { max, keeps_nan } => {
+                smallvec![self.extremum(max, keeps_nan, &x[0], &x[1])]
+            }
             Scalar::LogAddExp { binary } => one(self.log_add_exp(binary, v, x[1].vals[0])),
             Scalar::Scale(factor) => {
                 let t = self.b.ty(v);
-                let factor = self.b.float(t, if t == Type::F32 { f64::from(factor as f32) } else { factor });
+                let factor = self.b.float(
+                    t,
+                    if t == Type::F32 {
+                        f64::from(factor as f32)
+                    } else {
+                        factor
+                    },
+                );
                 one(self.b.binary(Bin::FMul, v, factor))
             }
             Scalar::Classify(class) => one(self.classify(class, &x[0])?),
@@ -312,20 +423,34 @@ impl Body<'_, '_, '_> {
                 let wide = self.cast(&x[0], Ty::float(64))?;
                 let parts = self.b.rt(RtFn::frexp, &wide);
                 let mantissa = self.cast(&Typed::one(Ty::float(64), parts[0]), out)?;
-                let exponent = self.cast(&Typed::one(Ty::int(64, true), parts[1]), types.outputs[1])?;
+                let exponent =
+                    self.cast(&Typed::one(Ty::int(64, true), parts[1]), types.outputs[1])?;
                 smallvec![mantissa, exponent]
             }
             Scalar::Ldexp => {
-                let (m, n) = (self.cast(&x[0], Ty::float(64))?, self.cast(&x[1], Ty::int(64, true))?);
+                let (m, n) = (
+                    self.cast(&x[0], Ty::float(64))?,
+                    self.cast(&x[1], Ty::int(64, true))?,
+                );
                 let r = self.b.rt1(RtFn::ldexp, &[m[0], n[0]]);
                 smallvec![self.cast(&Typed::one(Ty::float(64), r), out)?]
             }
             Scalar::BitCount => {
-                let size = if ty.is_signed() { self.b.unary(Un::IAbs, v) } else { v };
+                let size = if ty.is_signed() {
+                    self.b.unary(Un::IAbs, v)
+                } else {
+                    v
+                };
                 let count = self.b.unary(Un::PopCount, size);
                 smallvec![self.cast(&Typed::one(ty, count), out)?]
             }
-            Scalar::Select => smallvec![x[1].vals.iter().zip(&x[2].vals).map(|(&a, &b)| self.b.select(v, a, b)).collect()],
+            Scalar::Select => smallvec![
+                x[1].vals
+                    .iter()
+                    .zip(&x[2].vals)
+                    .map(|(&a, &b)| self.b.select(v, a, b))
+                    .collect()
+            ],
             Scalar::Clip => {
                 let low = self.extremum(true, true, &x[0], &x[1]);
                 smallvec![self.extremum(false, true, &Typed::new(ty, low), &x[2])]
@@ -337,10 +462,17 @@ impl Body<'_, '_, '_> {
     /// The same with float16: computed in float32, and rounded at the end.
     fn half_element(&mut self, row: &Row, types: &Loop, x: &[Typed]) -> Result<Results> {
         let single = |t: &Ty| if t.is_half() { Ty::float(32) } else { *t };
-        let wide = Loop { inputs: types.inputs.iter().map(single).collect(), outputs: types.outputs.iter().map(single).collect() };
+        let wide = Loop {
+            inputs: types.inputs.iter().map(single).collect(),
+            outputs: types.outputs.iter().map(single).collect(),
+        };
         let mut operands = vec![];
         for (value, &to) in x.iter().zip(&types.inputs) {
-            operands.push(Typed { ty: to, vals: self.cast_element(value, to)?, constant: value.constant.clone() });
+            operands.push(Typed {
+                ty: to,
+                vals: self.cast_element(value, to)?,
+                constant: value.constant.clone(),
+            });
         }
         let mut results = self.element(row, &wide, &operands)?;
         for (result, &ty) in results.iter_mut().zip(&types.outputs) {
@@ -365,7 +497,9 @@ impl Body<'_, '_, '_> {
             BinaryOp::FloorDiv => return Ok(smallvec![self.numpy_divmod(out, a, b)?.0]),
             BinaryOp::Mod => return Ok(smallvec![self.numpy_divmod(out, a, b)?.1]),
             BinaryOp::Pow => return self.element_power(x, y, out),
-            BinaryOp::TrueDiv if out.is_complex() => return Ok(self.complex_divide(&x.vals, &y.vals)),
+            BinaryOp::TrueDiv if out.is_complex() => {
+                return Ok(self.complex_divide(&x.vals, &y.vals));
+            }
             _ => {}
         }
         let before = std::mem::replace(&mut self.numpy_errors, true);
@@ -412,7 +546,11 @@ impl Body<'_, '_, '_> {
 
     /// Complex numbers are ordered by their real parts, equal ones by the imaginary parts; never with a NaN.
     fn complex_order(&mut self, op: CompareOp, x: &[Value], y: &[Value]) -> Value {
-        let strict = if matches!(op, CompareOp::Lt | CompareOp::Le) { Cmp::FLt } else { Cmp::FGt };
+        let strict = if matches!(op, CompareOp::Lt | CompareOp::Le) {
+            Cmp::FLt
+        } else {
+            Cmp::FGt
+        };
         let first = self.b.cmp(strict, x[0], y[0]);
         let numbers = [x[1], y[1]].map(|v| self.b.cmp(Cmp::FEq, v, v));
         let numbers = self.b.binary(Bin::And, numbers[0], numbers[1]);
@@ -427,7 +565,10 @@ impl Body<'_, '_, '_> {
         if ty.is_complex() {
             return self.complex_multiply(x, y);
         }
-        smallvec![self.b.binary(if ty.is_float() { Bin::FMul } else { Bin::Mul }, x[0], y[0])]
+        smallvec![
+            self.b
+                .binary(if ty.is_float() { Bin::FMul } else { Bin::Mul }, x[0], y[0])
+        ]
     }
 
     /// A power; exponents of signed integers are not negative.
@@ -448,19 +589,33 @@ impl Body<'_, '_, '_> {
             Kind::Int { signed, .. } => {
                 let wide = Ty::int(64, signed);
                 let args = [self.cast(x, wide)?[0], self.cast(y, wide)?[0]];
-                let result = self.b.rt1(if signed { RtFn::ipow } else { RtFn::upow }, &args);
+                let result = self
+                    .b
+                    .rt1(if signed { RtFn::ipow } else { RtFn::upow }, &args);
                 self.cast(&Typed::one(wide, result), out)?
             }
             Kind::Float { .. } => {
                 let (base, exponent) = (x.vals[0], y.vals[0]);
                 let simple = match y.constant {
-                    Some(Const::Float(n)) if self.in_nest => vector_math::constant_power(&mut self.b, base, n),
-                    Some(Const::Int(n)) if self.in_nest => vector_math::constant_power(&mut self.b, base, n as f64),
+                    Some(Const::Float(n)) if self.in_nest => {
+                        vector_math::constant_power(&mut self.b, base, n)
+                    }
+                    Some(Const::Int(n)) if self.in_nest => {
+                        vector_math::constant_power(&mut self.b, base, n as f64)
+                    }
                     _ => None,
                 };
-                smallvec![simple.unwrap_or_else(|| self.real_rt(RtFn::pow, RtFn::powf, &[base, exponent]))]
+                smallvec![simple.unwrap_or_else(|| self.real_rt(
+                    RtFn::pow,
+                    RtFn::powf,
+                    &[base, exponent]
+                ))]
             }
-            _ => self.complex_call(RtFn::cpow_numpy, &[x.vals[0], x.vals[1], y.vals[0], y.vals[1]], out),
+            _ => self.complex_call(
+                RtFn::cpow_numpy,
+                &[x.vals[0], x.vals[1], y.vals[0], y.vals[1]],
+                out,
+            ),
         })
     }
 
@@ -499,14 +654,21 @@ impl Body<'_, '_, '_> {
             return result;
         }
         let t = self.b.ty(x);
-        let (zero, one, half) = (self.b.float(t, 0.0), self.b.float(t, 1.0), self.b.float(t, 0.5));
+        let (zero, one, half) = (
+            self.b.float(t, 0.0),
+            self.b.float(t, 1.0),
+            self.b.float(t, 0.5),
+        );
         let ratio = self.b.binary(Bin::FDiv, x, y);
         let remainder = self.b.binary(Bin::FRem, x, y);
         let rest = self.b.binary(Bin::FSub, x, remainder);
         let quotient = self.b.binary(Bin::FDiv, rest, y);
         // The remainder has the divisor's sign, and the quotient is one less where that changes it.
         let exact = self.b.cmp(Cmp::FEq, remainder, zero);
-        let (down, below) = (self.b.cmp(Cmp::FLt, y, zero), self.b.cmp(Cmp::FLt, remainder, zero));
+        let (down, below) = (
+            self.b.cmp(Cmp::FLt, y, zero),
+            self.b.cmp(Cmp::FLt, remainder, zero),
+        );
         let mixed = self.b.binary(Bin::Xor, down, below);
         let moved = self.b.binary(Bin::FAdd, remainder, y);
         let less = self.b.binary(Bin::FSub, quotient, one);
@@ -526,7 +688,10 @@ impl Body<'_, '_, '_> {
         let signed_zero = self.b.binary(Bin::CopySign, zero, ratio);
         let q = self.b.select(no_quotient, signed_zero, rounded);
         let by_zero = self.b.cmp(Cmp::FEq, y, zero);
-        Ok((self.b.select(by_zero, ratio, q), self.b.select(by_zero, remainder, r)))
+        Ok((
+            self.b.select(by_zero, ratio, q),
+            self.b.select(by_zero, remainder, r),
+        ))
     }
 
     /// The remainder of truncated division; 0 for a divisor 0 of integers.
@@ -544,7 +709,11 @@ impl Body<'_, '_, '_> {
             trivial = self.b.binary(Bin::Or, trivial, negates);
         }
         let divisor = self.b.select(trivial, one, y);
-        self.b.binary(if ty.is_signed() { Bin::SRem } else { Bin::URem }, x, divisor)
+        self.b.binary(
+            if ty.is_signed() { Bin::SRem } else { Bin::URem },
+            x,
+            divisor,
+        )
     }
 
     // ---- numbers ----
@@ -556,7 +725,13 @@ impl Body<'_, '_, '_> {
         if x.ty.is_complex() {
             return self.complex_sign(x);
         }
-        let constant = |body: &mut Self, c: i64| if t.is_float() { body.b.float(t, c as f64) } else { body.b.int(t, c) };
+        let constant = |body: &mut Self, c: i64| {
+            if t.is_float() {
+                body.b.float(t, c as f64)
+            } else {
+                body.b.int(t, c)
+            }
+        };
         let (zero, one, minus) = (constant(self, 0), constant(self, 1), constant(self, -1));
         let null = Typed::one(x.ty, zero);
         let above = self.element_compare(CompareOp::Gt, x, &null);
@@ -573,10 +748,15 @@ impl Body<'_, '_, '_> {
     fn complex_sign(&mut self, x: &Typed) -> Result<Vals> {
         let part = x.ty.part();
         let t = machine(part)[0];
-        let (zero, one, nan) = (self.b.float(t, 0.0), self.b.float(t, 1.0), self.b.float(t, f64::NAN));
+        let (zero, one, nan) = (
+            self.b.float(t, 0.0),
+            self.b.float(t, 1.0),
+            self.b.float(t, f64::NAN),
+        );
         let size = self.absolute(x, part)?;
         let null = self.b.cmp(Cmp::FEq, size, zero);
-        let is_infinite = |body: &mut Self, v: Value| body.classify(Class::Inf, &Typed::one(part, v));
+        let is_infinite =
+            |body: &mut Self, v: Value| body.classify(Class::Inf, &Typed::one(part, v));
         let infinite = is_infinite(self, size)?;
         let parts = [is_infinite(self, x.vals[0])?, is_infinite(self, x.vals[1])?];
         let both = self.b.binary(Bin::And, parts[0], parts[1]);
@@ -611,7 +791,11 @@ impl Body<'_, '_, '_> {
         // What the conversion of an infinity gives in C on x86.
         let t = machine(x.ty)[0];
         let zero = self.b.int(t, 0);
-        let limit = if x.ty.is_signed() && t.bits() >= 32 { i64::MIN >> (64 - t.bits()) } else { 0 };
+        let limit = if x.ty.is_signed() && t.bits() >= 32 {
+            i64::MIN >> (64 - t.bits())
+        } else {
+            0
+        };
         let limit = self.b.int(t, limit);
         let by_zero = self.b.cmp(Cmp::Eq, x.vals[0], zero);
         Ok(smallvec![self.b.select(by_zero, limit, result[0])])
@@ -626,7 +810,10 @@ impl Body<'_, '_, '_> {
         let zeros = [y[0], y[1]].map(|v| self.b.cmp(Cmp::FEq, v, zero));
         let by_zero = self.b.binary(Bin::And, zeros[0], zeros[1]);
         let limits = [x[0], x[1]].map(|v| self.b.binary(Bin::FDiv, v, size));
-        smallvec![self.b.select(by_zero, limits[0], quotient[0]), self.b.select(by_zero, limits[1], quotient[1])]
+        smallvec![
+            self.b.select(by_zero, limits[0], quotient[0]),
+            self.b.select(by_zero, limits[1], quotient[1])
+        ]
     }
 
     /// A quotient by Smith's method: the parts are divided by the larger part of the divisor.
@@ -635,8 +822,14 @@ impl Body<'_, '_, '_> {
         let one = self.b.float(t, 1.0);
         let (re, im) = (self.b.unary(Un::FAbs, y[0]), self.b.unary(Un::FAbs, y[1]));
         let real = self.b.cmp(Cmp::FGe, re, im);
-        let (large, small) = (self.b.select(real, y[0], y[1]), self.b.select(real, y[1], y[0]));
-        let (p, q) = (self.b.select(real, x[0], x[1]), self.b.select(real, x[1], x[0]));
+        let (large, small) = (
+            self.b.select(real, y[0], y[1]),
+            self.b.select(real, y[1], y[0]),
+        );
+        let (p, q) = (
+            self.b.select(real, x[0], x[1]),
+            self.b.select(real, x[1], x[0]),
+        );
         let ratio = self.b.binary(Bin::FDiv, small, large);
         let part = self.b.binary(Bin::FMul, small, ratio);
         let sum = self.b.binary(Bin::FAdd, large, part);
@@ -645,7 +838,10 @@ impl Body<'_, '_, '_> {
         let sum = self.b.binary(Bin::FAdd, p, part);
         let first = self.b.binary(Bin::FMul, sum, scale);
         let part = self.b.binary(Bin::FMul, p, ratio);
-        let (above, below) = (self.b.binary(Bin::FSub, q, part), self.b.binary(Bin::FSub, part, q));
+        let (above, below) = (
+            self.b.binary(Bin::FSub, q, part),
+            self.b.binary(Bin::FSub, part, q),
+        );
         let difference = self.b.select(real, above, below);
         smallvec![first, self.b.binary(Bin::FMul, difference, scale)]
     }
@@ -654,9 +850,21 @@ impl Body<'_, '_, '_> {
         let signed = ty.is_signed();
         let t = self.b.ty(x);
         let extend = if signed { Cast::SExt } else { Cast::ZExt };
-        let args = [x, y].map(|v| if t == Type::I64 { v } else { self.b.cast(extend, v, Type::I64) });
-        let r = self.b.rt1(if signed { RtFn::gcd } else { RtFn::ugcd }, &args);
-        if t == Type::I64 { r } else { self.b.cast(Cast::Trunc, r, t) }
+        let args = [x, y].map(|v| {
+            if t == Type::I64 {
+                v
+            } else {
+                self.b.cast(extend, v, Type::I64)
+            }
+        });
+        let r = self
+            .b
+            .rt1(if signed { RtFn::gcd } else { RtFn::ugcd }, &args);
+        if t == Type::I64 {
+            r
+        } else {
+            self.b.cast(Cast::Trunc, r, t)
+        }
     }
 
     fn lcm(&mut self, ty: Ty, x: Value, y: Value) -> Value {
@@ -685,7 +893,11 @@ impl Body<'_, '_, '_> {
                 first = self.b.binary(Bin::Or, first, nan);
             }
         }
-        x.vals.iter().zip(&y.vals).map(|(&a, &b)| self.b.select(first, a, b)).collect()
+        x.vals
+            .iter()
+            .zip(&y.vals)
+            .map(|(&a, &b)| self.b.select(first, a, b))
+            .collect()
     }
 
     /// 0 below zero, 1 above, `y` at zero; NaN for NaN.
@@ -702,7 +914,11 @@ impl Body<'_, '_, '_> {
 
     fn log_add_exp(&mut self, binary: bool, x: Value, y: Value) -> Value {
         let t = self.b.ty(x);
-        let power_of = if binary { (RtFn::exp2, RtFn::exp2f) } else { (RtFn::exp, RtFn::expf) };
+        let power_of = if binary {
+            (RtFn::exp2, RtFn::exp2f)
+        } else {
+            (RtFn::exp, RtFn::expf)
+        };
         let difference = self.b.binary(Bin::FSub, x, y);
         let zero = self.b.float(t, 0.0);
         let above = self.b.cmp(Cmp::FGt, difference, zero);
@@ -718,7 +934,9 @@ impl Body<'_, '_, '_> {
         let sum = self.b.binary(Bin::FAdd, larger, rest);
         // Equal infinities have no difference.
         let same = self.b.cmp(Cmp::FEq, x, y);
-        let twice = self.b.float(t, if binary { 1.0 } else { std::f64::consts::LN_2 });
+        let twice = self
+            .b
+            .float(t, if binary { 1.0 } else { std::f64::consts::LN_2 });
         let doubled = self.b.binary(Bin::FAdd, x, twice);
         self.b.select(same, doubled, sum)
     }
@@ -726,7 +944,11 @@ impl Body<'_, '_, '_> {
     // ---- floating point ----
 
     fn bits(&mut self, x: Value) -> Value {
-        let int = if self.b.ty(x) == Type::F32 { Type::I32 } else { Type::I64 };
+        let int = if self.b.ty(x) == Type::F32 {
+            Type::I32
+        } else {
+            Type::I64
+        };
         self.b.cast(Cast::Bits, x, int)
     }
 
@@ -779,16 +1001,26 @@ impl Body<'_, '_, '_> {
         let count = self.b.cast(Cast::SIToFP, count, Type::F64);
         let ten = self.b.float(Type::F64, 10.0);
         let power = self.b.rt1(RtFn::pow, &[ten, count]);
-        let power = if part == Type::F32 { self.b.cast(Cast::FPTrunc, power, part) } else { power };
+        let power = if part == Type::F32 {
+            self.b.cast(Cast::FPTrunc, power, part)
+        } else {
+            power
+        };
         let digits = self.b.cmp(Cmp::SGt, decimals, zero);
         let whole = self.b.cmp(Cmp::Eq, decimals, zero);
         let mut out = Vals::new();
         for v in self.cast(x, work)? {
             let plain = self.b.unary(Un::RoundEven, v);
-            let (up, down) = (self.b.binary(Bin::FMul, v, power), self.b.binary(Bin::FDiv, v, power));
+            let (up, down) = (
+                self.b.binary(Bin::FMul, v, power),
+                self.b.binary(Bin::FDiv, v, power),
+            );
             let scaled = self.b.select(digits, up, down);
             let rounded = self.b.unary(Un::RoundEven, scaled);
-            let (up, down) = (self.b.binary(Bin::FMul, rounded, power), self.b.binary(Bin::FDiv, rounded, power));
+            let (up, down) = (
+                self.b.binary(Bin::FMul, rounded, power),
+                self.b.binary(Bin::FDiv, rounded, power),
+            );
             let scaled = self.b.select(digits, down, up);
             out.push(self.b.select(whole, plain, scaled));
         }

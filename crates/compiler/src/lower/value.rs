@@ -47,7 +47,10 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         // An array without dimensions: an address, and what keeps the memory.
         Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
         Kind::Str | Kind::List(_) => out.push(Type::Obj),
-        Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Zip(items) | Kind::Exception(_, _, items) => {
+        Kind::Tuple(items)
+        | Kind::NamedTuple(_, items)
+        | Kind::Zip(items)
+        | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
         }
         Kind::Array(a) => out.push(Type::Array(a.ndim)),
@@ -67,7 +70,11 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Iter(t) => iterator(*t, out),
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
         Kind::Method(receiver, _) => flatten(*receiver, out),
-        Kind::Closure(c) => c.captures.iter().chain(&c.defaults).for_each(|t| flatten(*t, out)),
+        Kind::Closure(c) => c
+            .captures
+            .iter()
+            .chain(&c.defaults)
+            .for_each(|t| flatten(*t, out)),
         Kind::Cell(_) | Kind::Function(_) => out.push(Type::Ptr),
         Kind::Caught => out.push(Type::Err),
         Kind::None
@@ -102,8 +109,19 @@ fn c_type(ty: Ty) -> Option<CType> {
 
 /// The C function type that a signature is; `None` if a part has no counterpart in C.
 pub fn c_signature(signature: &Signature) -> Option<CSignature> {
-    let result = if signature.result.is_none() { CType::Void } else { c_type(signature.result)? };
-    Some(CSignature { params: signature.args.iter().map(|t| c_type(*t)).collect::<Option<_>>()?, result })
+    let result = if signature.result.is_none() {
+        CType::Void
+    } else {
+        c_type(signature.result)?
+    };
+    Some(CSignature {
+        params: signature
+            .args
+            .iter()
+            .map(|t| c_type(*t))
+            .collect::<Option<_>>()?,
+        result,
+    })
 }
 
 /// The state of an iterator over `t`: see `lower::iter`.
@@ -136,7 +154,13 @@ impl Body<'_, '_, '_> {
         match constant {
             Const::Object(_) => false,
             Const::Tuple(items) => match ty.tuple_items() {
-                Some(types) => types.len() == items.len() && types.iter().zip(items.iter()).all(|(t, c)| self.is_materialisable(*t, c) || machine(*t).is_empty()),
+                Some(types) => {
+                    types.len() == items.len()
+                        && types
+                            .iter()
+                            .zip(items.iter())
+                            .all(|(t, c)| self.is_materialisable(*t, c) || machine(*t).is_empty())
+                }
                 None => false,
             },
             _ => true,
@@ -146,20 +170,36 @@ impl Body<'_, '_, '_> {
     /// A constant of a type.
     pub(super) fn constant(&mut self, ty: Ty, constant: &Const) -> Vals {
         match (ty.kind(), constant) {
-            (Kind::Optional(_), Const::None) => {
-                machine(ty).into_iter().enumerate().map(|(i, t)| if i == 0 { self.b.bool(false) } else { self.b.undef(t) }).collect()
-            }
+            (Kind::Optional(_), Const::None) => machine(ty)
+                .into_iter()
+                .enumerate()
+                .map(|(i, t)| {
+                    if i == 0 {
+                        self.b.bool(false)
+                    } else {
+                        self.b.undef(t)
+                    }
+                })
+                .collect(),
             (Kind::Optional(inner), _) => {
                 let mut vals: Vals = smallvec![self.b.bool(true)];
                 vals.extend(self.constant(*inner, constant));
                 vals
             }
             (Kind::Bool, Const::Bool(b)) => smallvec![self.b.bool(*b)],
-            (Kind::Int { bits, .. }, Const::Int(i)) => smallvec![self.b.int(Type::int(u32::from(*bits)), *i as i64)],
+            (Kind::Int { bits, .. }, Const::Int(i)) => {
+                smallvec![self.b.int(Type::int(u32::from(*bits)), *i as i64)]
+            }
             (Kind::Time { .. }, Const::Int(i)) => smallvec![self.b.i64(*i as i64)],
-            (Kind::Int { bits, .. }, Const::Bool(b)) => smallvec![self.b.int(Type::int(u32::from(*bits)), i64::from(*b))],
-            (Kind::Float { bits, .. }, Const::Float(x)) => smallvec![self.b.float(float(u32::from(*bits)), *x)],
-            (Kind::Float { bits, .. }, Const::Int(i)) => smallvec![self.b.float(float(u32::from(*bits)), *i as f64)],
+            (Kind::Int { bits, .. }, Const::Bool(b)) => {
+                smallvec![self.b.int(Type::int(u32::from(*bits)), i64::from(*b))]
+            }
+            (Kind::Float { bits, .. }, Const::Float(x)) => {
+                smallvec![self.b.float(float(u32::from(*bits)), *x)]
+            }
+            (Kind::Float { bits, .. }, Const::Int(i)) => {
+                smallvec![self.b.float(float(u32::from(*bits)), *i as f64)]
+            }
             (Kind::Complex { bits, .. }, Const::Complex(re, im)) => {
                 let t = float(u32::from(*bits) / 2);
                 smallvec![self.b.float(t, *re), self.b.float(t, *im)]
@@ -168,9 +208,11 @@ impl Body<'_, '_, '_> {
                 let id = self.cx.program.pool_id(PoolEntry::Str(s.clone()));
                 smallvec![self.b.pool(id, Type::Obj)]
             }
-            (Kind::Tuple(types) | Kind::NamedTuple(_, types), Const::Tuple(items)) => {
-                types.iter().zip(items.iter()).flat_map(|(t, c)| self.constant(*t, c)).collect()
-            }
+            (Kind::Tuple(types) | Kind::NamedTuple(_, types), Const::Tuple(items)) => types
+                .iter()
+                .zip(items.iter())
+                .flat_map(|(t, c)| self.constant(*t, c))
+                .collect(),
             (Kind::Array(a), Const::Array(object)) => {
                 let id = self.cx.program.pool_id(PoolEntry::Array(*object));
                 let slots = self.b.pool(id, Type::Ptr);
@@ -204,7 +246,11 @@ impl Body<'_, '_, '_> {
             Some(Const::Tuple(constants)) => constants.get(index).cloned(),
             _ => None,
         };
-        Typed { ty: items[index], vals: tuple.vals[start..start + len].into(), constant }
+        Typed {
+            ty: items[index],
+            vals: tuple.vals[start..start + len].into(),
+            constant,
+        }
     }
 
     /// Converts a value to a type that it fits (`types::promote::fit`).
@@ -241,7 +287,10 @@ impl Body<'_, '_, '_> {
                 let content = self.unwrap(value)?;
                 self.cast(&content, to)
             }
-            (Kind::Tuple(from) | Kind::NamedTuple(_, from), Kind::Tuple(items) | Kind::NamedTuple(_, items)) if from.len() == items.len() => {
+            (
+                Kind::Tuple(from) | Kind::NamedTuple(_, from),
+                Kind::Tuple(items) | Kind::NamedTuple(_, items),
+            ) if from.len() == items.len() => {
                 let mut vals = Vals::new();
                 for (i, &t) in items.iter().enumerate() {
                     let item = self.item(value, i);
@@ -259,7 +308,10 @@ impl Body<'_, '_, '_> {
                 Ok(vals)
             }
             (Kind::Dispatcher(function, _) | Kind::Foreign(function, _), Kind::Function(_)) => {
-                let id = self.cx.program.pool_id(PoolEntry::Function { function: *function, ty: to });
+                let id = self.cx.program.pool_id(PoolEntry::Function {
+                    function: *function,
+                    ty: to,
+                });
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
             // Their items differ in what is no part of the value.
@@ -300,7 +352,9 @@ impl Body<'_, '_, '_> {
 
     /// Ranges of one item type, one of which has its step in the type.
     fn cast_range(&mut self, value: &Typed, item: Ty, to: Ty) -> Result<Vals> {
-        let Kind::Range(from, step) = *value.ty.kind() else { return Err(self.bug("not a range")) };
+        let Kind::Range(from, step) = *value.ty.kind() else {
+            return Err(self.bug("not a range"));
+        };
         let mut vals = Vals::new();
         for &v in &value.vals {
             vals.extend(self.cast_number(&Typed::one(from, v), item));
@@ -314,7 +368,9 @@ impl Body<'_, '_, '_> {
 
     /// The content of an optional value; raises TypeError when it is None.
     pub(super) fn unwrap(&mut self, value: &Typed) -> Result<Typed> {
-        let Kind::Optional(inner) = *value.ty.kind() else { return Ok(value.clone()) };
+        let Kind::Optional(inner) = *value.ty.kind() else {
+            return Ok(value.clone());
+        };
         let absent = self.b.not(value.vals[0]);
         self.raise_if(absent, "TypeError", &format!("expected {inner}, got None"))?;
         Ok(Typed::new(inner, &value.vals[1..]))
@@ -327,7 +383,10 @@ impl Body<'_, '_, '_> {
             (Kind::Complex { .. }, Kind::Complex { .. }) => {
                 let part = to.part();
                 let parts = [value.vals[0], value.vals[1]].map(|v| Typed::one(from.part(), v));
-                parts.iter().flat_map(|p| self.cast_number(p, part)).collect()
+                parts
+                    .iter()
+                    .flat_map(|p| self.cast_number(p, part))
+                    .collect()
             }
             (Kind::Complex { .. }, Kind::Bool) => smallvec![self.nonzero(value)],
             (_, Kind::Complex { .. }) => {
@@ -358,20 +417,37 @@ impl Body<'_, '_, '_> {
                 } else if have.bits() > to_machine.bits() {
                     self.b.cast(Cast::Trunc, v, to_machine)
                 } else {
-                    self.b.cast(if *signed { Cast::SExt } else { Cast::ZExt }, v, to_machine)
+                    self.b
+                        .cast(if *signed { Cast::SExt } else { Cast::ZExt }, v, to_machine)
                 }
             }
-            (Kind::Int { signed, .. }, _) => self.b.cast(if *signed { Cast::SIToFP } else { Cast::UIToFP }, v, to_machine),
+            (Kind::Int { signed, .. }, _) => self.b.cast(
+                if *signed { Cast::SIToFP } else { Cast::UIToFP },
+                v,
+                to_machine,
+            ),
             (Kind::Float { .. }, Kind::Int { signed, bits, .. }) => {
                 // Through int64, so that out-of-range values of narrow types wrap around as integers do.
                 if !signed && *bits == 64 {
                     return self.float_to_uint64(v);
                 }
                 let wide = self.b.cast(Cast::FPToSI, v, Type::I64);
-                if *bits == 64 { wide } else { self.b.cast(Cast::Trunc, wide, to_machine) }
+                if *bits == 64 {
+                    wide
+                } else {
+                    self.b.cast(Cast::Trunc, wide, to_machine)
+                }
             }
             _ if have == to_machine => v,
-            _ => self.b.cast(if have == Type::F32 { Cast::FPExt } else { Cast::FPTrunc }, v, to_machine),
+            _ => self.b.cast(
+                if have == Type::F32 {
+                    Cast::FPExt
+                } else {
+                    Cast::FPTrunc
+                },
+                v,
+                to_machine,
+            ),
         }
     }
 

@@ -18,37 +18,55 @@ impl Body<'_, '_, '_> {
         if let Kind::Array(a) = *value.ty.kind() {
             return Ok((value.vals[0], a));
         }
-        let Some(a) = as_array(value.ty) else { return Err(self.bug(format!("{} as an array", value.ty))) };
+        let Some(a) = as_array(value.ty) else {
+            return Err(self.bug(format!("{} as an array", value.ty)));
+        };
         let made = self.new_from(&value, a.ty())?;
         Ok((made[0], a))
     }
 
     pub(super) fn shape(&mut self, array: Value, ndim: u8) -> Vals {
-        (0..ndim).map(|d| self.b.part(array, Part::Shape(d))).collect()
+        (0..ndim)
+            .map(|d| self.b.part(array, Part::Shape(d)))
+            .collect()
     }
 
     fn strides(&mut self, array: Value, a: ArrayTy) -> Vals {
-        (0..usize::from(a.ndim)).map(|d| self.stride(array, a, d)).collect()
+        (0..usize::from(a.ndim))
+            .map(|d| self.stride(array, a, d))
+            .collect()
     }
 
     // ---- new arrays ----
 
     /// A new array of the elements of a value.
     pub(super) fn new_from(&mut self, value: &Typed, ty: Ty) -> Result<Vals> {
-        let Kind::Array(result) = *ty.kind() else { return Err(self.bug("a new array that is none")) };
+        let Kind::Array(result) = *ty.kind() else {
+            return Err(self.bug("a new array that is none"));
+        };
         let value = self.unwrap(value)?;
         match value.ty.kind() {
-            Kind::Array(a) if a.ndim == result.ndim => return self.map(&[value], ty, |body, x, to| body.cast(&x[0], to)),
+            Kind::Array(a) if a.ndim == result.ndim => {
+                return self.map(&[value], ty, |body, x, to| body.cast(&x[0], to));
+            }
             Kind::Array(_) => return self.filled_from(&value, ty),
             _ if value.ty.is_item() => {
                 let one = self.b.i64(1);
-                return self.filled(&smallvec![one; usize::from(result.ndim)] as &Vals, ty, &value);
+                return self.filled(
+                    &smallvec![one; usize::from(result.ndim)] as &Vals,
+                    ty,
+                    &value,
+                );
             }
             _ => {}
         }
         let (shape, bad) = self.nested_shape(&value)?;
         if let Some(bad) = bad {
-            self.raise_if(bad, "ValueError", "setting an array element with a sequence: the items have different lengths")?;
+            self.raise_if(
+                bad,
+                "ValueError",
+                "setting an array element with a sequence: the items have different lengths",
+            )?;
         }
         let array = self.allocate(result.dtype.itemsize(), result.layout, &shape, false)?;
         self.fill_from(array, result, &value)?;
@@ -87,7 +105,10 @@ impl Body<'_, '_, '_> {
                         None => (shape, bad),
                         Some((first, before)) => {
                             let differs = self.shapes_differ(&first, &shape);
-                            let all = [before, bad, differs].into_iter().flatten().reduce(|a, b| self.b.binary(Bin::Or, a, b));
+                            let all = [before, bad, differs]
+                                .into_iter()
+                                .flatten()
+                                .reduce(|a, b| self.b.binary(Bin::Or, a, b));
                             (first, all)
                         }
                     });
@@ -102,7 +123,9 @@ impl Body<'_, '_, '_> {
                 }
                 // The shape of the first item, zeros if there is none.
                 let (some, done) = (self.b.new_block(), self.b.new_block());
-                let dims: Vals = (0..ndim).map(|_| self.b.add_param(done, Type::I64)).collect();
+                let dims: Vals = (0..ndim)
+                    .map(|_| self.b.add_param(done, Type::I64))
+                    .collect();
                 let zero = self.b.i64(0);
                 let empty = self.b.cmp(Cmp::Eq, len, zero);
                 let none: Vals = smallvec![zero; usize::from(ndim)];
@@ -167,20 +190,47 @@ impl Body<'_, '_, '_> {
             self.store(address, a, &vals);
             return Ok(());
         }
-        let part = ArrayTy { ndim: a.ndim - 1, layout: if a.layout == Layout::C { Layout::C } else { Layout::A }, ..a };
+        let part = ArrayTy {
+            ndim: a.ndim - 1,
+            layout: if a.layout == Layout::C {
+                Layout::C
+            } else {
+                Layout::A
+            },
+            ..a
+        };
         let axes = (1..a.ndim).map(Axis::Whole).collect();
-        let view = self.b.subview(Subview { base: array, at: smallvec![(0, at)], axes, item: super::elementwise::item(a) });
+        let view = self.b.subview(Subview {
+            base: array,
+            at: smallvec![(0, at)],
+            axes,
+            item: super::elementwise::item(a),
+        });
         if let Kind::Array(from) = *item.ty.kind() {
-            let (want, have) = (self.shape(view, part.ndim), self.shape(item.vals[0], from.ndim));
+            let (want, have) = (
+                self.shape(view, part.ndim),
+                self.shape(item.vals[0], from.ndim),
+            );
             if let Some(bad) = self.shapes_differ(&want, &have) {
-                self.raise_if(bad, "ValueError", "setting an array element with a sequence: the items have different shapes")?;
+                self.raise_if(
+                    bad,
+                    "ValueError",
+                    "setting an array element with a sequence: the items have different shapes",
+                )?;
             }
             return self.write_elements(view, part, item);
         }
         if item.ty.list_item().is_some() {
-            let (len, want) = (self.list_len(item.vals[0]), self.b.part(view, Part::Shape(0)));
+            let (len, want) = (
+                self.list_len(item.vals[0]),
+                self.b.part(view, Part::Shape(0)),
+            );
             let bad = self.b.cmp(Cmp::Ne, len, want);
-            self.raise_if(bad, "ValueError", "setting an array element with a sequence: the items have different lengths")?;
+            self.raise_if(
+                bad,
+                "ValueError",
+                "setting an array element with a sequence: the items have different lengths",
+            )?;
         }
         self.fill_from(view, part, &item)
     }
@@ -189,13 +239,26 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn axes_view(&mut self, value: &Typed, axes: &[AxisOf]) -> Result<Vals> {
         let (array, a) = self.as_array(value)?;
-        let gone = (0..a.ndim).filter(|d| !axes.iter().any(|axis| matches!(axis, AxisOf::Whole(k) | AxisOf::Flipped(k) if k == d)));
+        let gone = (0..a.ndim).filter(|d| {
+            !axes
+                .iter()
+                .any(|axis| matches!(axis, AxisOf::Whole(k) | AxisOf::Flipped(k) if k == d))
+        });
         let (zero, one, back) = (self.b.i64(0), self.b.i64(1), self.b.i64(-1));
-        let mut view = Subview { base: array, at: smallvec![], axes: smallvec![], item: item(a) };
+        let mut view = Subview {
+            base: array,
+            at: smallvec![],
+            axes: smallvec![],
+            item: item(a),
+        };
         for dim in gone {
             let n = self.b.part(array, Part::Shape(dim));
             let several = self.b.cmp(Cmp::Ne, n, one);
-            self.raise_if(several, "ValueError", "cannot select an axis to squeeze out which has size not equal to one")?;
+            self.raise_if(
+                several,
+                "ValueError",
+                "cannot select an axis to squeeze out which has size not equal to one",
+            )?;
             view.at.push((dim, zero));
         }
         for axis in axes {
@@ -206,7 +269,12 @@ impl Body<'_, '_, '_> {
                     let count = self.b.part(array, Part::Shape(dim));
                     let last = self.b.binary_nsw(Bin::Sub, count, one);
                     let start = self.b.binary(Bin::SMax, last, zero);
-                    Axis::Part { dim, start, count, step: back }
+                    Axis::Part {
+                        dim,
+                        start,
+                        count,
+                        step: back,
+                    }
                 }
             });
         }
@@ -234,7 +302,12 @@ impl Body<'_, '_, '_> {
         let missing = self.b.cmp(Cmp::Ne, seen, all);
         self.raise_if(missing, "ValueError", "repeated axis in transpose")?;
         let data = self.b.part(array, Part::Data);
-        Ok(smallvec![self.b.view(array, data, &new_shape, &new_strides)])
+        Ok(smallvec![self.b.view(
+            array,
+            data,
+            &new_shape,
+            &new_strides
+        )])
     }
 
     fn pick(&mut self, of: &[Value], index: Value) -> Value {
@@ -255,9 +328,16 @@ impl Body<'_, '_, '_> {
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         let mut expected = self.b.i64(i64::from(a.dtype.itemsize()));
         let (mut all, mut empty) = (self.b.bool(true), self.b.bool(false));
-        let dims: Vec<u8> = if order == Layout::F { (0..a.ndim).collect() } else { (0..a.ndim).rev().collect() };
+        let dims: Vec<u8> = if order == Layout::F {
+            (0..a.ndim).collect()
+        } else {
+            (0..a.ndim).rev().collect()
+        };
         for dim in dims {
-            let (n, stride) = (self.b.part(array, Part::Shape(dim)), self.b.part(array, Part::Stride(dim)));
+            let (n, stride) = (
+                self.b.part(array, Part::Shape(dim)),
+                self.b.part(array, Part::Stride(dim)),
+            );
             let right = self.b.cmp(Cmp::Eq, stride, expected);
             let single = self.b.cmp(Cmp::Eq, n, one);
             let fine = self.b.binary(Bin::Or, right, single);
@@ -271,7 +351,11 @@ impl Body<'_, '_, '_> {
 
     /// `a.flags.name`
     pub(super) fn flag(&mut self, array: Value, a: ArrayTy, name: &str) -> Value {
-        let order = if name == "f_contiguous" { Layout::F } else { Layout::C };
+        let order = if name == "f_contiguous" {
+            Layout::F
+        } else {
+            Layout::C
+        };
         self.is_contiguous(array, a, order)
     }
 
@@ -296,14 +380,20 @@ impl Body<'_, '_, '_> {
 
     fn copied(&mut self, array: Value, a: ArrayTy, order: Layout) -> Result<Value> {
         let ty = Ty::array(a.dtype, a.ndim, order);
-        Ok(self.map(&[Typed::one(a.ty(), array)], ty, |_, x, _| Ok(x[0].vals.clone()))?[0])
+        Ok(self.map(&[Typed::one(a.ty(), array)], ty, |_, x, _| {
+            Ok(x[0].vals.clone())
+        })?[0])
     }
 
     /// The strides of a contiguous array.
     fn contiguous_strides(&mut self, shape: &[Value], itemsize: u32, order: Layout) -> Vals {
         let mut stride = self.b.i64(i64::from(itemsize));
         let mut strides: Vals = smallvec![stride; shape.len()];
-        let dims: Vec<usize> = if order == Layout::F { (0..shape.len()).collect() } else { (0..shape.len()).rev().collect() };
+        let dims: Vec<usize> = if order == Layout::F {
+            (0..shape.len()).collect()
+        } else {
+            (0..shape.len()).rev().collect()
+        };
         for dim in dims {
             strides[dim] = stride;
             stride = self.b.binary_nsw(Bin::Mul, stride, shape[dim]);
@@ -313,7 +403,9 @@ impl Body<'_, '_, '_> {
 
     pub(super) fn as_contiguous(&mut self, value: &Typed, ty: Ty) -> Result<Vals> {
         let (array, a) = self.as_array(value)?;
-        let Kind::Array(result) = *ty.kind() else { return Err(self.bug("no array")) };
+        let Kind::Array(result) = *ty.kind() else {
+            return Err(self.bug("no array"));
+        };
         if a.ndim == 0 {
             let one = self.b.i64(1);
             return self.reshaped(array, a, &[one], Layout::C);
@@ -321,7 +413,13 @@ impl Body<'_, '_, '_> {
         Ok(smallvec![self.contiguous(array, a, result.layout)?])
     }
 
-    fn reshaped(&mut self, array: Value, a: ArrayTy, shape: &[Value], order: Layout) -> Result<Vals> {
+    fn reshaped(
+        &mut self,
+        array: Value,
+        a: ArrayTy,
+        shape: &[Value],
+        order: Layout,
+    ) -> Result<Vals> {
         let whole = self.contiguous(array, a, order)?;
         let strides = self.contiguous_strides(shape, a.dtype.itemsize(), order);
         let data = self.b.part(whole, Part::Data);
@@ -331,7 +429,10 @@ impl Body<'_, '_, '_> {
     pub(super) fn reshape(&mut self, order: Layout, args: &[Typed]) -> Result<Vals> {
         let (array, a) = self.as_array(&args[0])?;
         let mut shape = Vals::new();
-        let parts: Vec<Typed> = args[1..].iter().flat_map(|arg| self.index_parts(arg)).collect();
+        let parts: Vec<Typed> = args[1..]
+            .iter()
+            .flat_map(|arg| self.index_parts(arg))
+            .collect();
         for part in parts {
             shape.push(self.index_value(&part)?);
         }
@@ -361,15 +462,27 @@ impl Body<'_, '_, '_> {
             known = self.b.select(any, all, known);
         }
         let wrong = self.b.cmp(Cmp::Ne, known, size);
-        self.raise_if(wrong, "ValueError", "cannot reshape array: the new shape has another number of elements")?;
+        self.raise_if(
+            wrong,
+            "ValueError",
+            "cannot reshape array: the new shape has another number of elements",
+        )?;
         self.reshaped(array, a, &shape, order)
     }
 
     pub(super) fn flattened(&mut self, order: Layout, copy: bool, value: &Typed) -> Result<Vals> {
         let (array, a) = self.as_array(value)?;
         let size = self.size(array, a.ndim);
-        let array = if copy { self.copied(array, a, order)? } else { array };
-        let a = if copy { ArrayTy { layout: order, ..a } } else { a };
+        let array = if copy {
+            self.copied(array, a, order)?
+        } else {
+            array
+        };
+        let a = if copy {
+            ArrayTy { layout: order, ..a }
+        } else {
+            a
+        };
         self.reshaped(array, a, &[size], order)
     }
 
@@ -385,7 +498,11 @@ impl Body<'_, '_, '_> {
             let negative = self.b.cmp(Cmp::SLt, n, zero);
             bad = self.b.binary(Bin::Or, bad, negative);
         }
-        self.raise_if(bad, "ValueError", "all elements of broadcast shape must be non-negative")?;
+        self.raise_if(
+            bad,
+            "ValueError",
+            "all elements of broadcast shape must be non-negative",
+        )?;
         let skip = shape.len() - usize::from(a.ndim);
         let mut strides: Vals = smallvec![zero; shape.len()];
         let mut bad = self.b.bool(false);
@@ -400,7 +517,11 @@ impl Body<'_, '_, '_> {
             bad = self.b.binary(Bin::Or, bad, wrong);
             strides[skip + dim] = self.b.select(same, stride, zero);
         }
-        self.raise_if(bad, "ValueError", "operands could not be broadcast together with the remapped shapes")?;
+        self.raise_if(
+            bad,
+            "ValueError",
+            "operands could not be broadcast together with the remapped shapes",
+        )?;
         let data = self.b.part(array, Part::Data);
         Ok(smallvec![self.b.view(array, data, &shape, &strides)])
     }
@@ -412,14 +533,26 @@ impl Body<'_, '_, '_> {
             Some(offset) => self.index_value(offset)?,
             None => zero,
         };
-        let (rows, columns) = (self.b.part(array, Part::Shape(dims.0)), self.b.part(array, Part::Shape(dims.1)));
-        let (down, right) = (self.stride(array, a, usize::from(dims.0)), self.stride(array, a, usize::from(dims.1)));
+        let (rows, columns) = (
+            self.b.part(array, Part::Shape(dims.0)),
+            self.b.part(array, Part::Shape(dims.1)),
+        );
+        let (down, right) = (
+            self.stride(array, a, usize::from(dims.0)),
+            self.stride(array, a, usize::from(dims.1)),
+        );
         let right_of = self.b.binary(Bin::SMax, offset, zero);
         let below = self.b.binary(Bin::Sub, right_of, offset);
-        let (height, width) = (self.b.binary(Bin::Sub, rows, below), self.b.binary(Bin::Sub, columns, right_of));
+        let (height, width) = (
+            self.b.binary(Bin::Sub, rows, below),
+            self.b.binary(Bin::Sub, columns, right_of),
+        );
         let count = self.b.binary(Bin::SMin, height, width);
         let count = self.b.binary(Bin::SMax, count, zero);
-        let (x, y) = (self.b.binary(Bin::Mul, below, down), self.b.binary(Bin::Mul, right_of, right));
+        let (x, y) = (
+            self.b.binary(Bin::Mul, below, down),
+            self.b.binary(Bin::Mul, right_of, right),
+        );
         let skip = self.b.binary(Bin::Add, x, y);
         let empty = self.b.cmp(Cmp::Eq, count, zero);
         let skip = self.b.select(empty, zero, skip);
@@ -438,15 +571,24 @@ impl Body<'_, '_, '_> {
     /// The memory of an array as elements of another type.
     pub(super) fn reinterpret(&mut self, value: &Typed, ty: Ty) -> Result<Vals> {
         let (array, a) = self.as_array(value)?;
-        let Kind::Array(result) = *ty.kind() else { return Err(self.bug("no array")) };
-        let (old, new) = (i64::from(a.dtype.itemsize()), i64::from(result.dtype.itemsize()));
+        let Kind::Array(result) = *ty.kind() else {
+            return Err(self.bug("no array"));
+        };
+        let (old, new) = (
+            i64::from(a.dtype.itemsize()),
+            i64::from(result.dtype.itemsize()),
+        );
         let data = self.b.part(array, Part::Data);
         let (mut shape, mut strides) = (self.shape(array, a.ndim), self.strides(array, a));
         if old != new {
             let last = shape.len() - 1;
             let (old, new) = (self.b.i64(old), self.b.i64(new));
             let apart = self.b.cmp(Cmp::Ne, strides[last], old);
-            self.raise_if(apart, "ValueError", "To change to a dtype of a different size, the last axis must be contiguous")?;
+            self.raise_if(
+                apart,
+                "ValueError",
+                "To change to a dtype of a different size, the last axis must be contiguous",
+            )?;
             let bytes = self.b.binary_nsw(Bin::Mul, shape[last], old);
             let rest = self.b.binary(Bin::SRem, bytes, new);
             let zero = self.b.i64(0);

@@ -27,7 +27,10 @@ pub struct Roots {
 impl Roots {
     pub fn new(f: &Function) -> Roots {
         let n = f.values.len();
-        let mut roots = Roots { root: (0..n as u32).map(|v| Root::Unknown(Value(v))).collect(), order: vec![u32::MAX; n] };
+        let mut roots = Roots {
+            root: (0..n as u32).map(|v| Root::Unknown(Value(v))).collect(),
+            order: vec![u32::MAX; n],
+        };
         for &param in &f.blocks[0].params {
             roots.root[param.index()] = Root::Param(param);
         }
@@ -52,7 +55,10 @@ impl Roots {
 
     fn define(&mut self, f: &Function, inst: &Inst) {
         let same_as = match inst.op {
-            Op::View { base, .. } | Op::ArrayPart(base, Part::Data | Part::Owner) | Op::Offset { base, .. } | Op::Element { base, .. } => Some(base),
+            Op::View { base, .. }
+            | Op::ArrayPart(base, Part::Data | Part::Owner)
+            | Op::Offset { base, .. }
+            | Op::Element { base, .. } => Some(base),
             Op::MakeArray { data, .. } => Some(data),
             Op::Subview(ref view) => Some(view.base),
             _ => None,
@@ -65,7 +71,15 @@ impl Roots {
             self.root[result.index()] = Root::Constant;
             return;
         }
-        let fresh = matches!(inst.op, Op::Nest(_) | Op::StackSlot { .. } | Op::Rt { func: RtFn::buffer_alloc | RtFn::buffer_zeroed, .. });
+        let fresh = matches!(
+            inst.op,
+            Op::Nest(_)
+                | Op::StackSlot { .. }
+                | Op::Rt {
+                    func: RtFn::buffer_alloc | RtFn::buffer_zeroed,
+                    ..
+                }
+        );
         for &result in &inst.results {
             if fresh && (f.ty(result) == Type::Ptr || matches!(f.ty(result), Type::Array(_))) {
                 self.root[result.index()] = Root::Fresh(result);
@@ -82,9 +96,12 @@ impl Roots {
         match (self.of(a), self.of(b)) {
             (Root::Constant, _) | (_, Root::Constant) => true,
             (x, y) if x == y => false,
-            (Root::Fresh(_), Root::Fresh(_) | Root::Param(_)) | (Root::Param(_), Root::Fresh(_)) => true,
+            (Root::Fresh(_), Root::Fresh(_) | Root::Param(_))
+            | (Root::Param(_), Root::Fresh(_)) => true,
             // What was there before a fresh array is no part of it.
-            (Root::Fresh(new), Root::Unknown(old)) | (Root::Unknown(old), Root::Fresh(new)) => self.order[old.index()] < self.order[new.index()],
+            (Root::Fresh(new), Root::Unknown(old)) | (Root::Unknown(old), Root::Fresh(new)) => {
+                self.order[old.index()] < self.order[new.index()]
+            }
             _ => false,
         }
     }
@@ -92,11 +109,22 @@ impl Roots {
     /// Whether an instruction may change the items of an array.
     pub fn may_write(&self, f: &Function, inst: &Inst, array: Value) -> bool {
         match &inst.op {
-            Op::Store { ptr, mem: Mem::Elements | Mem::Any, .. } => !self.disjoint(*ptr, array),
-            Op::Nest(nest) => nest.outputs.iter().any(|o| o.target().is_some_and(|target| !self.disjoint(target, array))),
+            Op::Store {
+                ptr,
+                mem: Mem::Elements | Mem::Any,
+                ..
+            } => !self.disjoint(*ptr, array),
+            Op::Nest(nest) => nest.outputs.iter().any(|o| {
+                o.target()
+                    .is_some_and(|target| !self.disjoint(target, array))
+            }),
             Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => true,
-            Op::Rt { func, args } if matches!(func.info().effect, Effect::Effect | Effect::Raises) => {
-                args.iter().any(|&a| matches!(f.ty(a), Type::Ptr | Type::Array(_)) && !self.disjoint(a, array))
+            Op::Rt { func, args }
+                if matches!(func.info().effect, Effect::Effect | Effect::Raises) =>
+            {
+                args.iter().any(|&a| {
+                    matches!(f.ty(a), Type::Ptr | Type::Array(_)) && !self.disjoint(a, array)
+                })
             }
             _ => false,
         }

@@ -9,9 +9,14 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use crate::tir::build::Builder;
-use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim};
+use crate::tir::nest::{
+    Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim,
+};
 use crate::tir::pass::simplify::Renaming;
-use crate::tir::{Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Mem, Op, Part, Program, Rounds, Target, Term, Type, Value};
+use crate::tir::{
+    Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Mem, Op, Part, Program, Rounds, Target, Term,
+    Type, Value,
+};
 use crate::types::Layout;
 
 /// Largest number of bytes that is tried to allocate.
@@ -36,20 +41,45 @@ fn is_array_operation(inst: &Inst) -> bool {
 }
 
 fn expand_function(f: &mut Function) {
-    if !f.blocks.iter().flat_map(|b| &b.insts).any(is_array_operation) {
+    if !f
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .any(is_array_operation)
+    {
         return;
     }
     let taken = std::mem::replace(f, Function::empty());
-    let descriptors = taken.blocks.iter().flat_map(|b| &b.insts).filter_map(Descriptor::of).collect();
-    let bases = taken.blocks.iter().flat_map(|b| &b.insts).filter_map(|i| match &i.op {
-        Op::Subview(view) => Some((i.results[0], view.base)),
-        _ => None,
-    });
+    let descriptors = taken
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .filter_map(Descriptor::of)
+        .collect();
+    let bases = taken
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .filter_map(|i| match &i.op {
+            Op::Subview(view) => Some((i.results[0], view.base)),
+            _ => None,
+        });
     let bases = bases.collect();
-    let mut e = Expander { b: Builder::resume(taken), descriptors, bases, renamed: vec![], rare: Rare::Called, looking: false };
+    let mut e = Expander {
+        b: Builder::resume(taken),
+        descriptors,
+        bases,
+        renamed: vec![],
+        rare: Rare::Called,
+        looking: false,
+    };
     let mut at = 0;
     while at < e.b.func.blocks.len() {
-        match e.b.func.blocks[at].insts.iter().position(is_array_operation) {
+        match e.b.func.blocks[at]
+            .insts
+            .iter()
+            .position(is_array_operation)
+        {
             Some(index) => e.expand(BlockId(at as u32), index),
             None => at += 1,
         }
@@ -75,12 +105,27 @@ struct Descriptor {
 impl Descriptor {
     fn of(inst: &Inst) -> Option<(Value, Descriptor)> {
         match &inst.op {
-            Op::MakeArray { shape, strides, .. } => {
-                Some((inst.results[0], Descriptor { data: None, shape: shape.clone(), strides: strides.clone() }))
-            }
-            Op::View { data, shape, strides, .. } => {
-                Some((inst.results[0], Descriptor { data: Some(*data), shape: shape.clone(), strides: strides.clone() }))
-            }
+            Op::MakeArray { shape, strides, .. } => Some((
+                inst.results[0],
+                Descriptor {
+                    data: None,
+                    shape: shape.clone(),
+                    strides: strides.clone(),
+                },
+            )),
+            Op::View {
+                data,
+                shape,
+                strides,
+                ..
+            } => Some((
+                inst.results[0],
+                Descriptor {
+                    data: Some(*data),
+                    shape: shape.clone(),
+                    strides: strides.clone(),
+                },
+            )),
             _ => None,
         }
     }
@@ -136,7 +181,11 @@ struct Loops<'n> {
 
 impl Loops<'_> {
     fn mem(&self) -> Mem {
-        if self.rounds == Rounds::Independent { Mem::Independent } else { Mem::Elements }
+        if self.rounds == Rounds::Independent {
+            Mem::Independent
+        } else {
+            Mem::Elements
+        }
     }
 }
 
@@ -157,7 +206,12 @@ impl Expander {
                 body.insts.append(&mut rest);
                 body.term = term;
             }
-            Op::Rare { cond, fast, func, ref args } => {
+            Op::Rare {
+                cond,
+                fast,
+                func,
+                ref args,
+            } => {
                 let made = self.called(cond, fast, func, args);
                 self.replace(inst.results[0], made);
                 let body = &mut self.b.func.blocks[block.index()];
@@ -170,7 +224,9 @@ impl Expander {
                 let last = self.b.current();
                 match term {
                     // What follows an instruction that may raise is the check of its error.
-                    Term::Branch { other, .. } if failed.is_some() => self.b.terminate(Term::Jump(other)),
+                    Term::Branch { other, .. } if failed.is_some() => {
+                        self.b.terminate(Term::Jump(other))
+                    }
                     term => {
                         let body = &mut self.b.func.blocks[last.index()];
                         body.insts.append(&mut rest);
@@ -207,7 +263,12 @@ impl Expander {
 
     fn part(&mut self, array: Value, part: Part) -> Value {
         match (self.descriptors.get(&array), part) {
-            (Some(Descriptor { data: Some(data), .. }), Part::Data) => *data,
+            (
+                Some(Descriptor {
+                    data: Some(data), ..
+                }),
+                Part::Data,
+            ) => *data,
             (Some(d), Part::Shape(dim)) => d.shape[usize::from(dim)],
             (Some(d), Part::Stride(dim)) => d.strides[usize::from(dim)],
             _ => self.b.part(array, part),
@@ -223,7 +284,9 @@ impl Expander {
     }
 
     fn subview(&mut self, view: &Subview) -> Value {
-        let Type::Array(rank) = self.b.ty(view.base) else { return view.base };
+        let Type::Array(rank) = self.b.ty(view.base) else {
+            return view.base;
+        };
         let rank = usize::from(rank);
         let mut data = self.part(view.base, Part::Data);
         // The offset along the contiguous dimension comes last: it is added by the addressing of loads.
@@ -253,7 +316,12 @@ impl Expander {
                     let stride = self.stride(view.base, view.item, rank, usize::from(dim));
                     strides.push(stride);
                 }
-                Axis::Part { dim, start, count, step } => {
+                Axis::Part {
+                    dim,
+                    start,
+                    count,
+                    step,
+                } => {
                     advance(self, &mut data, dim, start);
                     shape.push(count);
                     let stride = self.stride(view.base, view.item, rank, usize::from(dim));
@@ -266,7 +334,14 @@ impl Expander {
             data = self.b.element(data, index, view.item.size);
         }
         let made = self.b.view(view.base, data, &shape, &strides);
-        self.descriptors.insert(made, Descriptor { data: Some(data), shape, strides });
+        self.descriptors.insert(
+            made,
+            Descriptor {
+                data: Some(data),
+                shape,
+                strides,
+            },
+        );
         made
     }
 
@@ -295,14 +370,29 @@ impl Expander {
         let null = self.b.null(Type::Err);
         let raised = self.b.cmp(Cmp::Ne, buffer[2], null);
         let next = self.b.new_block();
-        let then = Target { block: failed, args: smallvec![buffer[2]] };
-        let other = Target { block: next, args: smallvec![] };
-        self.b.terminate(Term::Branch { cond: raised, then, other, hint: Hint::Unlikely });
+        let then = Target {
+            block: failed,
+            args: smallvec![buffer[2]],
+        };
+        let other = Target {
+            block: next,
+            args: smallvec![],
+        };
+        self.b.terminate(Term::Branch {
+            cond: raised,
+            then,
+            other,
+            hint: Hint::Unlikely,
+        });
         self.b.switch_to(next);
         let zero = self.b.i64(0);
         let mut strides: Vals = smallvec![zero; shape.len()];
         let mut stride = size;
-        let order: Vec<usize> = if item.layout == Layout::F { (0..shape.len()).collect() } else { (0..shape.len()).rev().collect() };
+        let order: Vec<usize> = if item.layout == Layout::F {
+            (0..shape.len()).collect()
+        } else {
+            (0..shape.len()).rev().collect()
+        };
         for (k, &dim) in order.iter().enumerate() {
             strides[dim] = stride;
             if k + 1 < order.len() {
@@ -310,7 +400,14 @@ impl Expander {
             }
         }
         let made = self.b.make_array(buffer[0], buffer[1], shape, &strides);
-        self.descriptors.insert(made, Descriptor { data: None, shape: shape.into(), strides });
+        self.descriptors.insert(
+            made,
+            Descriptor {
+                data: None,
+                shape: shape.into(),
+                strides,
+            },
+        );
         made
     }
 
@@ -328,11 +425,19 @@ impl Expander {
                     continue;
                 }
                 OutputKind::Scatter(scatter) => {
-                    written.push(Some(Access { array: scatter.array, dims: smallvec![], item: scatter.item }));
+                    written.push(Some(Access {
+                        array: scatter.array,
+                        dims: smallvec![],
+                        item: scatter.item,
+                    }));
                     continue;
                 }
                 OutputKind::New(item) => (*item, (0..rank).collect()),
-                OutputKind::Reduce(Reduction { item: Some(item), over, .. }) => (*item, (0..rank).filter(|d| over >> d & 1 == 0).collect()),
+                OutputKind::Reduce(Reduction {
+                    item: Some(item),
+                    over,
+                    ..
+                }) => (*item, (0..rank).filter(|d| over >> d & 1 == 0).collect()),
                 OutputKind::Reduce(_) => {
                     written.push(None);
                     continue;
@@ -342,11 +447,21 @@ impl Expander {
             let shape: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
             let array = self.allocate(item, &shape, failed);
             self.replace(results[range.start], array);
-            let dims = dims.into_iter().map(|dim| Along { dim: dim as u8, stretch: false }).collect();
+            let dims = dims
+                .into_iter()
+                .map(|dim| Along {
+                    dim: dim as u8,
+                    stretch: false,
+                })
+                .collect();
             written.push(Some(Access { array, dims, item }));
         }
         let sums = self.guarded(nest, &written, failed);
-        let scalars = nest.outputs.iter().zip(&ranges).filter(|(o, _)| matches!(&o.kind, OutputKind::Reduce(r) if r.item.is_none()));
+        let scalars = nest
+            .outputs
+            .iter()
+            .zip(&ranges)
+            .filter(|(o, _)| matches!(&o.kind, OutputKind::Reduce(r) if r.item.is_none()));
         for (old, new) in scalars.flat_map(|(_, range)| range.clone()).zip(sums) {
             self.replace(results[old], new);
         }
@@ -354,11 +469,18 @@ impl Expander {
 
     /// The loops of a nest. Where stores meet memory that is read, which is looked at when the code runs,
     /// results are kept aside until all is read.
-    fn guarded(&mut self, nest: &Nest, written: &[Option<Access>], failed: Option<BlockId>) -> Vals {
+    fn guarded(
+        &mut self,
+        nest: &Nest,
+        written: &[Option<Access>],
+        failed: Option<BlockId>,
+    ) -> Vals {
         let mut overlap = None;
         let mut seen = vec![];
         for &(i, o) in &nest.guards {
-            let Some(store) = &written[o as usize] else { continue };
+            let Some(store) = &written[o as usize] else {
+                continue;
+            };
             let read = &nest.inputs[i as usize].access;
             // All views of an array are dealt with at once; only whole arrays may be met item by item.
             let bases = (self.base(read.array), self.base(store.array));
@@ -367,13 +489,19 @@ impl Expander {
                 continue;
             }
             seen.push(pair);
-            let shared = if pair.1 { self.overlap(nest, read, store) } else { self.touch((bases.0, read.item), (bases.1, store.item)) };
+            let shared = if pair.1 {
+                self.overlap(nest, read, store)
+            } else {
+                self.touch((bases.0, read.item), (bases.1, store.item))
+            };
             overlap = Some(match overlap {
                 Some(before) => self.b.binary(Bin::Or, before, shared),
                 None => shared,
             });
         }
-        let (Some(overlap), Some(failed)) = (overlap, failed) else { return self.run(nest, written, true) };
+        let (Some(overlap), Some(failed)) = (overlap, failed) else {
+            return self.run(nest, written, true);
+        };
         let (aside, direct, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         self.b.branch(overlap, aside, direct, Hint::Unlikely);
         self.b.switch_to(direct);
@@ -384,16 +512,28 @@ impl Expander {
         let mut kept: Vec<Option<Access>> = written.to_vec();
         let mut copies = vec![];
         for (o, output) in nest.outputs.iter().enumerate() {
-            let (Some(_), Some(target)) = (output.target(), &written[o]) else { continue };
+            let (Some(_), Some(target)) = (output.target(), &written[o]) else {
+                continue;
+            };
             let (own, input) = self.aside(nest, &output.values, target.item, failed);
-            let mut copied = Output { values: input.elements.clone(), kind: output.kind.clone() };
+            let mut copied = Output {
+                values: input.elements.clone(),
+                kind: output.kind.clone(),
+            };
             let mut inputs = vec![input];
             reading.outputs[o].kind = OutputKind::Store(own.clone());
             kept[o] = Some(own);
             if let OutputKind::Scatter(scatter) = &mut copied.kind {
-                let item = Item { size: 8, align: 8, layout: Layout::C };
+                let item = Item {
+                    size: 8,
+                    align: 8,
+                    layout: Layout::C,
+                };
                 let (own, input) = self.aside(nest, &[scatter.at], item, failed);
-                reading.outputs.push(Output { values: smallvec![scatter.at], kind: OutputKind::Store(own.clone()) });
+                reading.outputs.push(Output {
+                    values: smallvec![scatter.at],
+                    kind: OutputKind::Store(own.clone()),
+                });
                 kept.push(Some(own));
                 scatter.at = input.elements[0];
                 inputs.push(input);
@@ -402,33 +542,74 @@ impl Expander {
         }
         let sums_aside = self.run(&reading, &kept, false);
         for (inputs, output, target) in copies {
-            let copy = Nest { extents: nest.extents.clone(), inputs, indices: smallvec![], insts: vec![], outputs: vec![output], guards: vec![] };
+            let copy = Nest {
+                extents: nest.extents.clone(),
+                inputs,
+                indices: smallvec![],
+                insts: vec![],
+                outputs: vec![output],
+                guards: vec![],
+            };
             self.run(&copy, &[Some(target)], false);
         }
         self.b.jump(done, &sums_aside);
         self.b.switch_to(done);
-        sums.iter().map(|&v| self.b.add_param(done, self.b.ty(v))).collect()
+        sums.iter()
+            .map(|&v| self.b.add_param(done, self.b.ty(v)))
+            .collect()
     }
 
     /// A new array that keeps values of a nest aside, and how they are read from there.
-    fn aside(&mut self, nest: &Nest, values: &[Value], item: Item, failed: BlockId) -> (Access, Input) {
-        let item = Item { layout: Layout::C, ..item };
+    fn aside(
+        &mut self,
+        nest: &Nest,
+        values: &[Value],
+        item: Item,
+        failed: BlockId,
+    ) -> (Access, Input) {
+        let item = Item {
+            layout: Layout::C,
+            ..item
+        };
         let array = self.allocate(item, &nest.extents, failed);
-        let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8).map(|dim| Along { dim, stretch: false }).collect();
+        let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8)
+            .map(|dim| Along {
+                dim,
+                stretch: false,
+            })
+            .collect();
         let own = Access { array, dims, item };
-        let elements: SmallVec<[Value; 2]> = values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
-        (own.clone(), Input { access: own, elements })
+        let elements: SmallVec<[Value; 2]> =
+            values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
+        (
+            own.clone(),
+            Input {
+                access: own,
+                elements,
+            },
+        )
     }
 
     /// Whether two arrays share memory other than item by item.
     fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
         let shared = self.touch((read.array, read.item), (store.array, store.item));
-        let alike = read.dims.len() == store.dims.len() && read.dims.len() == nest.extents.len() && read.item.size == store.item.size;
-        if !alike || read.dims.iter().zip(&store.dims).any(|(a, b)| a.dim != b.dim) {
+        let alike = read.dims.len() == store.dims.len()
+            && read.dims.len() == nest.extents.len()
+            && read.item.size == store.item.size;
+        if !alike
+            || read
+                .dims
+                .iter()
+                .zip(&store.dims)
+                .any(|(a, b)| a.dim != b.dim)
+        {
             return shared;
         }
         // The same items in the same order do no harm.
-        let (x, y) = (self.part(read.array, Part::Data), self.part(store.array, Part::Data));
+        let (x, y) = (
+            self.part(read.array, Part::Data),
+            self.part(store.array, Part::Data),
+        );
         let mut same = self.b.cmp(Cmp::Eq, x, y);
         for dim in 0..read.dims.len() {
             let part = Part::Shape(dim as u8);
@@ -454,17 +635,25 @@ impl Expander {
 
     /// The addresses between which an array's items lie, at least.
     fn bounds(&mut self, (array, item): (Value, Item)) -> (Value, Value) {
-        let Type::Array(rank) = self.b.ty(array) else { return (array, array) };
+        let Type::Array(rank) = self.b.ty(array) else {
+            return (array, array);
+        };
         let data = self.part(array, Part::Data);
         let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
         let size = self.b.i64(i64::from(item.size));
         let mut high = self.b.binary(Bin::Add, low, size);
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         for dim in 0..rank {
-            let (n, stride) = (self.part(array, Part::Shape(dim)), self.part(array, Part::Stride(dim)));
+            let (n, stride) = (
+                self.part(array, Part::Shape(dim)),
+                self.part(array, Part::Stride(dim)),
+            );
             let last = self.b.binary(Bin::Sub, n, one);
             let span = self.b.binary(Bin::Mul, last, stride);
-            let (down, up) = (self.b.binary(Bin::SMin, span, zero), self.b.binary(Bin::SMax, span, zero));
+            let (down, up) = (
+                self.b.binary(Bin::SMin, span, zero),
+                self.b.binary(Bin::SMax, span, zero),
+            );
             low = self.b.binary(Bin::Add, low, down);
             high = self.b.binary(Bin::Add, high, up);
         }
@@ -481,19 +670,48 @@ impl Expander {
     /// The loops of a nest, in one or two versions (only the slow one where `often` is false); the values
     /// of reductions to scalars.
     fn run(&mut self, nest: &Nest, written: &[Option<Access>], often: bool) -> Vals {
-        let accesses: Vec<Option<&Access>> = nest.inputs.iter().map(|i| Some(&i.access)).chain(written.iter().map(Option::as_ref)).collect();
+        let accesses: Vec<Option<&Access>> = nest
+            .inputs
+            .iter()
+            .map(|i| Some(&i.access))
+            .chain(written.iter().map(Option::as_ref))
+            .collect();
         let rank = nest.extents.len();
         let present: Vec<&Access> = accesses.iter().copied().flatten().collect();
         let partial = nest.outputs.iter().find_map(|o| match &o.kind {
             OutputKind::Reduce(r) if r.item.is_some() => Some(r),
             _ => None,
         });
-        let in_order = |a: &&Access| a.dims.len() == rank && a.dims.iter().enumerate().all(|(k, d)| usize::from(d.dim) == k);
-        let all_are = |layout: Layout| present.iter().filter(|a| !a.dims.is_empty()).all(|a| in_order(a) && (a.item.layout == layout || rank == 1 && a.item.layout != Layout::A));
-        let in_sequence = nest.outputs.iter().any(|o| matches!(o.kind, OutputKind::Scatter(_)));
-        let flat = rank > 0 && partial.is_none() && (nest.indices.is_empty() || rank == 1) && (all_are(Layout::C) || !in_sequence && all_are(Layout::F));
-        let backwards = !in_sequence && present.iter().any(|a| a.item.layout == Layout::F) && !present.iter().any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
-        let mut order: Vec<usize> = if backwards { (0..rank).rev().collect() } else { (0..rank).collect() };
+        let in_order = |a: &&Access| {
+            a.dims.len() == rank
+                && a.dims
+                    .iter()
+                    .enumerate()
+                    .all(|(k, d)| usize::from(d.dim) == k)
+        };
+        let all_are = |layout: Layout| {
+            present.iter().filter(|a| !a.dims.is_empty()).all(|a| {
+                in_order(a) && (a.item.layout == layout || rank == 1 && a.item.layout != Layout::A)
+            })
+        };
+        let in_sequence = nest
+            .outputs
+            .iter()
+            .any(|o| matches!(o.kind, OutputKind::Scatter(_)));
+        let flat = rank > 0
+            && partial.is_none()
+            && (nest.indices.is_empty() || rank == 1)
+            && (all_are(Layout::C) || !in_sequence && all_are(Layout::F));
+        let backwards = !in_sequence
+            && present.iter().any(|a| a.item.layout == Layout::F)
+            && !present
+                .iter()
+                .any(|a| a.dims.len() > 1 && a.item.layout == Layout::C);
+        let mut order: Vec<usize> = if backwards {
+            (0..rank).rev().collect()
+        } else {
+            (0..rank).collect()
+        };
         let (mut restart, mut in_memory) = (None, false);
         if let Some(r) = partial {
             match order.last() {
@@ -520,7 +738,7 @@ impl Expander {
                 if along.stretch && !equal && (flat || !fixed) {
                     conditions.push(self.b.cmp(Cmp::Eq, n, extent));
                 }
-                if !flat && !(along.stretch && fixed) {
+                if !(flat || along.stretch && fixed) {
                     let stride = self.stride(access.array, access.item, access.dims.len(), k);
                     let size = self.b.i64(i64::from(access.item.size));
                     if self.b.as_int(stride) != Some(i64::from(access.item.size)) {
@@ -533,23 +751,49 @@ impl Expander {
             self.fill_results(nest, written);
         }
         let version = |e: &mut Self, fast: bool| {
-            let walks = accesses.iter().map(|a| a.map(|a| e.walk(nest, a, fast.then_some(inner).flatten(), fast && flat))).collect();
+            let walks = accesses
+                .iter()
+                .map(|a| a.map(|a| e.walk(nest, a, fast.then_some(inner).flatten(), fast && flat)))
+                .collect();
             let levels = if fast && flat {
-                let total = nest.extents.iter().copied().reduce(|a, b| e.b.binary_nsw(Bin::Mul, a, b));
-                total.map(|n| (n, (rank == 1).then_some(0))).into_iter().collect()
+                let total = nest
+                    .extents
+                    .iter()
+                    .copied()
+                    .reduce(|a, b| e.b.binary_nsw(Bin::Mul, a, b));
+                total
+                    .map(|n| (n, (rank == 1).then_some(0)))
+                    .into_iter()
+                    .collect()
             } else {
                 order.iter().map(|&d| (nest.extents[d], Some(d))).collect()
             };
             // Stores meet what is read item by item, if at all: `Nest::guards`.
-            let rounds = if fast { Rounds::Independent } else { Rounds::Rare };
-            Loops { nest, walks, levels, restart, in_memory, rounds }
+            let rounds = if fast {
+                Rounds::Independent
+            } else {
+                Rounds::Rare
+            };
+            Loops {
+                nest,
+                walks,
+                levels,
+                restart,
+                in_memory,
+                rounds,
+            }
         };
-        let init: Vals = carried(nest, in_memory || restart.is_some()).flat_map(|r| r.init.iter().copied()).collect();
+        let init: Vals = carried(nest, in_memory || restart.is_some())
+            .flat_map(|r| r.init.iter().copied())
+            .collect();
         if !often {
             let loops = version(self, false);
             return self.start(&loops, init);
         }
-        let Some(all) = conditions.into_iter().reduce(|a, b| self.b.binary(Bin::And, a, b)) else {
+        let Some(all) = conditions
+            .into_iter()
+            .reduce(|a, b| self.b.binary(Bin::And, a, b))
+        else {
             let loops = version(self, true);
             return self.start(&loops, init);
         };
@@ -562,15 +806,27 @@ impl Expander {
             self.b.jump(done, &sums);
         }
         self.b.switch_to(done);
-        init.iter().map(|&v| self.b.add_param(done, self.b.ty(v))).collect()
+        init.iter()
+            .map(|&v| self.b.add_param(done, self.b.ty(v)))
+            .collect()
     }
 
     /// Writes the initial values of reductions that are carried in memory.
     fn fill_results(&mut self, nest: &Nest, written: &[Option<Access>]) {
         for (output, access) in nest.outputs.iter().zip(written) {
-            let (OutputKind::Reduce(r), Some(access)) = (&output.kind, access) else { continue };
-            let kept: Vals = r.kept(nest.extents.len()).map(|d| nest.extents[d]).collect();
-            let Some(total) = kept.into_iter().reduce(|a, b| self.b.binary_nsw(Bin::Mul, a, b)) else { continue };
+            let (OutputKind::Reduce(r), Some(access)) = (&output.kind, access) else {
+                continue;
+            };
+            let kept: Vals = r
+                .kept(nest.extents.len())
+                .map(|d| nest.extents[d])
+                .collect();
+            let Some(total) = kept
+                .into_iter()
+                .reduce(|a, b| self.b.binary_nsw(Bin::Mul, a, b))
+            else {
+                continue;
+            };
             let data = self.part(access.array, Part::Data);
             let zero = self.b.i64(0);
             self.counted(zero, total, 1, Rounds::Unknown, smallvec![], |e, i, _| {
@@ -589,7 +845,11 @@ impl Expander {
         let size = self.b.i64(i64::from(access.item.size));
         if flat {
             strides[0] = (!access.dims.is_empty()).then_some(size);
-            return Walk { data, strides, item: access.item };
+            return Walk {
+                data,
+                strides,
+                item: access.item,
+            };
         }
         for (k, along) in access.dims.iter().enumerate() {
             let dim = usize::from(along.dim);
@@ -610,21 +870,38 @@ impl Expander {
                 }
             });
         }
-        Walk { data, strides, item: access.item }
+        Walk {
+            data,
+            strides,
+            item: access.item,
+        }
     }
 
     // ---- loops ----
 
     fn start(&mut self, loops: &Loops<'_>, init: Vals) -> Vals {
-        let pointers = loops.walks.iter().map(|w| w.as_ref().map(|w| w.data)).collect::<Vec<_>>();
+        let pointers = loops
+            .walks
+            .iter()
+            .map(|w| w.as_ref().map(|w| w.data))
+            .collect::<Vec<_>>();
         let mut indices = vec![None; loops.nest.extents.len()];
         self.level(loops, 0, &pointers, &mut indices, init)
     }
 
     /// The loops from one on, with the arrays' addresses so far; takes and gives what is carried.
-    fn level(&mut self, loops: &Loops<'_>, k: usize, pointers: &[Option<Value>], indices: &mut Vec<Option<Value>>, carried_in: Vals) -> Vals {
+    fn level(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        pointers: &[Option<Value>],
+        indices: &mut Vec<Option<Value>>,
+        carried_in: Vals,
+    ) -> Vals {
         if loops.restart == Some(k) && carried_in.is_empty() {
-            let init: Vals = carried(loops.nest, false).flat_map(|r| r.init.iter().copied()).collect();
+            let init: Vals = carried(loops.nest, false)
+                .flat_map(|r| r.init.iter().copied())
+                .collect();
             let sums = self.level(loops, k, pointers, indices, init);
             let outputs = &pointers[loops.nest.inputs.len()..];
             let mut at = 0;
@@ -645,14 +922,25 @@ impl Expander {
         let zero = self.b.i64(0);
         let inner = k + 1 == loops.levels.len();
         let mut round = |e: &mut Self, i: Value, carried: Vals| {
-            let next: Vec<Option<Value>> = loops.walks.iter().zip(pointers).map(|(w, p)| e.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i)).collect();
+            let next: Vec<Option<Value>> = loops
+                .walks
+                .iter()
+                .zip(pointers)
+                .map(|(w, p)| e.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i))
+                .collect();
             if let Some(dim) = dim {
                 indices[dim] = Some(i);
             }
             e.level(loops, k + 1, &next, indices, carried)
         };
-        let sums: Vec<bool> = carried(loops.nest, false).flat_map(|r| r.init.iter().map(|_| r.pairwise)).collect();
-        if inner && !carried_in.is_empty() && sums.contains(&true) && self.b.as_int(n).is_none_or(|n| n > GROUPS[1]) {
+        let sums: Vec<bool> = carried(loops.nest, false)
+            .flat_map(|r| r.init.iter().map(|_| r.pairwise))
+            .collect();
+        if inner
+            && !carried_in.is_empty()
+            && sums.contains(&true)
+            && self.b.as_int(n).is_none_or(|n| n > GROUPS[1])
+        {
             return self.grouped(loops, (zero, n), &GROUPS, &sums, carried_in, &mut round);
         }
         if inner {
@@ -673,7 +961,11 @@ impl Expander {
         let nest = loops.nest;
         let is_constant = |i: &Inst| matches!(i.op, Op::Int(_) | Op::Float(_));
         let long = nest.insts.iter().filter(|i| !is_constant(i)).count() >= LONG;
-        let rounds = if long && loops.rounds == Rounds::Independent { Rounds::Chained } else { loops.rounds };
+        let rounds = if long && loops.rounds == Rounds::Independent {
+            Rounds::Chained
+        } else {
+            loops.rounds
+        };
         if rounds == Rounds::Rare || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
             return self.counted(from, to, 1, rounds, start, round);
         }
@@ -686,7 +978,11 @@ impl Expander {
             with_flag.extend(before.iter().copied());
             // What is stored may take the place of what is read, or be added to what is there: then the cases are looked for first.
             let look_first = nest.stores() || loops.in_memory;
-            let looked = if look_first { smallvec![none] } else { with_flag };
+            let looked = if look_first {
+                smallvec![none]
+            } else {
+                with_flag
+            };
             let found = e.counted(i, end, 1, rounds, looked, |e, i, carried| {
                 e.rare = Rare::Flagged(carried[0]);
                 let mut next = Vals::new();
@@ -719,7 +1015,10 @@ impl Expander {
             };
             e.b.jump(done, &sums);
             e.b.switch_to(done);
-            before.iter().map(|&v| e.b.add_param(done, e.b.ty(v))).collect()
+            before
+                .iter()
+                .map(|&v| e.b.add_param(done, e.b.ty(v)))
+                .collect()
         })
     }
 
@@ -727,9 +1026,20 @@ impl Expander {
     fn branched(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
         let (slow, next) = (self.b.new_block(), self.b.new_block());
         let result = self.b.add_param(next, self.b.ty(fast));
-        let then = Target { block: slow, args: smallvec![] };
-        let other = Target { block: next, args: smallvec![fast] };
-        self.b.terminate(Term::Branch { cond, then, other, hint: Hint::Unlikely });
+        let then = Target {
+            block: slow,
+            args: smallvec![],
+        };
+        let other = Target {
+            block: next,
+            args: smallvec![fast],
+        };
+        self.b.terminate(Term::Branch {
+            cond,
+            then,
+            other,
+            hint: Hint::Unlikely,
+        });
         self.b.switch_to(slow);
         let value = self.b.rt1(func, args);
         self.b.jump(next, &[value]);
@@ -760,17 +1070,37 @@ impl Expander {
             let size = e.b.i64(size);
             let end = e.b.binary_nsw(Bin::Add, i, size);
             let end = e.b.binary(Bin::SMin, end, to);
-            let fresh = before.iter().zip(sums).map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v }).collect();
+            let fresh = before
+                .iter()
+                .zip(sums)
+                .map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v })
+                .collect();
             let part = e.grouped(loops, (i, end), smaller, sums, fresh, round);
-            before.iter().zip(&part).zip(sums).map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b }).collect()
+            before
+                .iter()
+                .zip(&part)
+                .zip(sums)
+                .map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b })
+                .collect()
         })
     }
 
     /// `for i in range(from, to, step)`, carrying values from round to round.
-    fn counted(&mut self, from: Value, to: Value, step: i64, rounds: Rounds, start: Vals, round: impl FnOnce(&mut Self, Value, Vals) -> Vals) -> Vals {
+    fn counted(
+        &mut self,
+        from: Value,
+        to: Value,
+        step: i64,
+        rounds: Rounds,
+        start: Vals,
+        round: impl FnOnce(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
         let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         let i = self.b.add_param(header, Type::I64);
-        let carried: Vals = start.iter().map(|&v| self.b.add_param(header, self.b.ty(v))).collect();
+        let carried: Vals = start
+            .iter()
+            .map(|&v| self.b.add_param(header, self.b.ty(v)))
+            .collect();
         let mut args: Vals = smallvec![from];
         args.extend(start);
         self.b.jump(header, &args);
@@ -790,7 +1120,9 @@ impl Expander {
 
     /// The address of an array's item one level further in.
     fn advance(&mut self, walk: &Walk, ptr: Value, dim: usize, i: Value) -> Option<Value> {
-        let Some(stride) = walk.strides[dim] else { return Some(ptr) };
+        let Some(stride) = walk.strides[dim] else {
+            return Some(ptr);
+        };
         if self.b.as_int(stride) == Some(i64::from(walk.item.size)) {
             return Some(self.b.element(ptr, i, walk.item.size));
         }
@@ -799,7 +1131,13 @@ impl Expander {
     }
 
     /// A copy of the body: what is carried before and after.
-    fn body(&mut self, loops: &Loops<'_>, pointers: &[Option<Value>], indices: &[Option<Value>], carried_in: &[Value]) -> Vals {
+    fn body(
+        &mut self,
+        loops: &Loops<'_>,
+        pointers: &[Option<Value>],
+        indices: &[Option<Value>],
+        carried_in: &[Value],
+    ) -> Vals {
         let nest = loops.nest;
         let mut map: FxHashMap<Value, Value> = FxHashMap::default();
         for (input, &ptr) in nest.inputs.iter().zip(pointers) {
@@ -808,11 +1146,18 @@ impl Expander {
             let values = self.load(ptr, input.access.item, &types, loops.mem());
             map.extend(input.elements.iter().copied().zip(values));
         }
-        map.extend(nest.indices.iter().zip(indices).filter_map(|(&v, &i)| Some((v, i?))));
+        map.extend(
+            nest.indices
+                .iter()
+                .zip(indices)
+                .filter_map(|(&v, &i)| Some((v, i?))),
+        );
         let outputs = &pointers[nest.inputs.len()..];
         let mut incoming = carried_in.iter().copied();
         for (output, &ptr) in nest.outputs.iter().zip(outputs) {
-            let OutputKind::Reduce(r) = &output.kind else { continue };
+            let OutputKind::Reduce(r) = &output.kind else {
+                continue;
+            };
             match (r.item, ptr) {
                 (Some(item), Some(ptr)) if loops.in_memory => {
                     let types: SmallVec<[Type; 2]> = r.init.iter().map(|&v| self.b.ty(v)).collect();
@@ -827,7 +1172,13 @@ impl Expander {
             self.b.set_loc_id(inst.loc);
             let mut op = inst.op.clone();
             op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
-            if let Op::Rare { cond, fast, func, args } = op {
+            if let Op::Rare {
+                cond,
+                fast,
+                func,
+                args,
+            } = op
+            {
                 let value = match self.rare {
                     Rare::Called => self.branched(cond, fast, func, &args),
                     Rare::Fast => fast,
@@ -856,8 +1207,15 @@ impl Expander {
                     let ptr = self.b.offset(ptr, value(&scatter.at));
                     self.store(ptr, scatter.item, &values, Mem::Elements);
                 }
-                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => self.store(ptr, *item, &values, loops.mem()),
-                (OutputKind::Reduce(Reduction { item: Some(item), .. }), Some(ptr)) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
+                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => {
+                    self.store(ptr, *item, &values, loops.mem())
+                }
+                (
+                    OutputKind::Reduce(Reduction {
+                        item: Some(item), ..
+                    }),
+                    Some(ptr),
+                ) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
                 _ => carried_out.extend(values),
             }
         }

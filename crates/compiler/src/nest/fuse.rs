@@ -18,13 +18,20 @@ use crate::tir::build::Builder;
 use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::{Renaming, simplify};
-use crate::tir::{Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value};
+use crate::tir::{
+    Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value,
+};
 use crate::types::Layout;
 
 /// Fuses in every function of a program.
 pub fn fuse(program: &mut Program) {
     for f in &mut program.functions {
-        let nests = f.blocks.iter().flat_map(|b| &b.insts).filter(|i| matches!(i.op, Op::Nest(_))).count();
+        let nests = f
+            .blocks
+            .iter()
+            .flat_map(|b| &b.insts)
+            .filter(|i| matches!(i.op, Op::Nest(_)))
+            .count();
         if nests == 0 {
             continue;
         }
@@ -49,7 +56,9 @@ fn settle_shapes(f: &mut Function) {
     let mut numbers = Numbers::new(f);
     for b in 0..f.blocks.len() {
         for i in 0..f.blocks[b].insts.len() {
-            let Op::Nest(nest) = &mut f.blocks[b].insts[i].op else { continue };
+            let Op::Nest(nest) = &mut f.blocks[b].insts[i].op else {
+                continue;
+            };
             let extents = nest.extents.clone();
             let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
                 OutputKind::Store(access) => Some(access),
@@ -57,7 +66,8 @@ fn settle_shapes(f: &mut Function) {
             });
             for access in nest.inputs.iter_mut().map(|i| &mut i.access).chain(stored) {
                 for (k, along) in access.dims.iter_mut().enumerate() {
-                    along.stretch &= !numbers.size_is(access.array, k, extents[usize::from(along.dim)]);
+                    along.stretch &=
+                        !numbers.size_is(access.array, k, extents[usize::from(along.dim)]);
                 }
             }
             read_once(nest, &numbers);
@@ -70,7 +80,11 @@ fn read_once(nest: &mut Nest, numbers: &Numbers) {
     let mut at = 1;
     while at < nest.inputs.len() {
         let input = &nest.inputs[at];
-        let same = |other: &Input| numbers.equal(other.access.array, input.access.array) && other.access.dims == input.access.dims && other.access.item == input.access.item;
+        let same = |other: &Input| {
+            numbers.equal(other.access.array, input.access.array)
+                && other.access.dims == input.access.dims
+                && other.access.item == input.access.item
+        };
         let guarded = nest.guards.iter().any(|(i, _)| *i as usize == at);
         match nest.inputs[..at].iter().position(same) {
             Some(first) if !guarded => {
@@ -117,7 +131,12 @@ enum Seen {
     /// All of it, along a dimension of the view.
     Whole(usize),
     /// A part, along a dimension of the view.
-    Part { axis: usize, start: Value, count: Value, step: Value },
+    Part {
+        axis: usize,
+        start: Value,
+        count: Value,
+        step: Value,
+    },
 }
 
 /// An array that is not made any more, and what its readers take in its place.
@@ -160,10 +179,15 @@ impl<'f> Analysis<'f> {
         for (block, body) in f.blocks.iter().enumerate() {
             for (inst, i) in body.insts.iter().enumerate() {
                 let place = Place { block, inst };
-                i.results.iter().for_each(|r| a.defs[r.index()] = Some(place));
+                i.results
+                    .iter()
+                    .for_each(|r| a.defs[r.index()] = Some(place));
                 i.op.for_each_operand(|v| a.uses[v.index()].push(place));
             }
-            let end = Place { block, inst: usize::MAX };
+            let end = Place {
+                block,
+                inst: usize::MAX,
+            };
             body.term.for_each_operand(|v| a.uses[v.index()].push(end));
             for target in body.term.targets() {
                 target.args.iter().for_each(|v| a.uses[v.index()].push(end));
@@ -192,7 +216,10 @@ impl<'f> Analysis<'f> {
         for (block, body) in self.f.blocks.iter().enumerate() {
             for inst in 0..body.insts.len() {
                 let producer = Place { block, inst };
-                if let Some(plan) = self.nest(producer).and_then(|nest| self.plan_for(producer, nest)) {
+                if let Some(plan) = self
+                    .nest(producer)
+                    .and_then(|nest| self.plan_for(producer, nest))
+                {
                     return Some(plan);
                 }
             }
@@ -201,7 +228,9 @@ impl<'f> Analysis<'f> {
     }
 
     fn plan_for(&self, producer: Place, nest: &Nest) -> Option<Plan> {
-        let [output] = &nest.outputs[..] else { return None };
+        let [output] = &nest.outputs[..] else {
+            return None;
+        };
         if !matches!(output.kind, OutputKind::New(_)) {
             return None;
         }
@@ -212,7 +241,10 @@ impl<'f> Analysis<'f> {
         if uses.is_empty() || !worth_it(nest, uses.len()) {
             return None;
         }
-        let mut plan = Plan { producer, uses: vec![] };
+        let mut plan = Plan {
+            producer,
+            uses: vec![],
+        };
         let alone = uses.len() == 1;
         for u in uses {
             let reader = self.nest(u.reader)?;
@@ -228,7 +260,12 @@ impl<'f> Analysis<'f> {
             if !guards.is_empty() && !alone && reader.guards.is_empty() {
                 return None;
             }
-            plan.uses.push(Replacement { reader: u.reader, input: u.input, seen: u.seen, guards });
+            plan.uses.push(Replacement {
+                reader: u.reader,
+                input: u.input,
+                seen: u.seen,
+                guards,
+            });
         }
         Some(plan)
     }
@@ -246,7 +283,10 @@ impl<'f> Analysis<'f> {
             match &inst.op {
                 Op::ArrayPart(_, Part::Shape(_)) => {}
                 Op::Subview(view) => {
-                    let seen = seen.iter().map(|s| through(*s, view)).collect::<Option<Vec<_>>>()?;
+                    let seen = seen
+                        .iter()
+                        .map(|s| through(*s, view))
+                        .collect::<Option<Vec<_>>>()?;
                     self.collect(inst.results[0], &seen, out)?;
                 }
                 Op::Nest(nest) => {
@@ -255,8 +295,16 @@ impl<'f> Analysis<'f> {
                     if needed {
                         return None;
                     }
-                    let inputs = nest.inputs.iter().enumerate().filter(|(_, i)| i.access.array == array);
-                    out.extend(inputs.map(|(input, _)| Use { reader: at, input, seen: seen.to_vec() }));
+                    let inputs = nest
+                        .inputs
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, i)| i.access.array == array);
+                    out.extend(inputs.map(|(input, _)| Use {
+                        reader: at,
+                        input,
+                        seen: seen.to_vec(),
+                    }));
                 }
                 _ => return None,
             }
@@ -269,12 +317,20 @@ impl<'f> Analysis<'f> {
         let mut block = to.block;
         let mut end = to.inst;
         loop {
-            let start = if block == from.block { from.inst + 1 } else { 0 };
+            let start = if block == from.block {
+                from.inst + 1
+            } else {
+                0
+            };
             if block == from.block && end < start {
                 return false;
             }
             let between = &self.f.blocks[block].insts[start..end];
-            let changed = |read: Value| between.iter().any(|i| self.roots.may_write(self.f, i, read));
+            let changed = |read: Value| {
+                between
+                    .iter()
+                    .any(|i| self.roots.may_write(self.f, i, read))
+            };
             if nest.inputs.iter().any(|input| changed(input.access.array)) {
                 return false;
             }
@@ -286,7 +342,9 @@ impl<'f> Analysis<'f> {
             if block == from.block {
                 return true;
             }
-            let Some(before) = self.before[block] else { return false };
+            let Some(before) = self.before[block] else {
+                return false;
+            };
             block = before;
             end = self.f.blocks[block].insts.len();
         }
@@ -294,10 +352,18 @@ impl<'f> Analysis<'f> {
 
     /// Pairs of the producer's inputs and the reader's stores that may share memory; `None` if a store
     /// certainly gets in the way of reading.
-    fn hazards(&self, producer: &Nest, reader: &Nest, input: usize, seen: &[Seen]) -> Option<Vec<(usize, usize)>> {
+    fn hazards(
+        &self,
+        producer: &Nest,
+        reader: &Nest,
+        input: usize,
+        seen: &[Seen],
+    ) -> Option<Vec<(usize, usize)>> {
         let mut guards = vec![];
         for (o, output) in reader.outputs.iter().enumerate() {
-            let Some(target) = output.target() else { continue };
+            let Some(target) = output.target() else {
+                continue;
+            };
             let mut apart = true;
             producer.for_each_source(|source| apart &= self.roots.disjoint(source, target));
             if !apart {
@@ -308,7 +374,13 @@ impl<'f> Analysis<'f> {
                     continue;
                 }
                 if let OutputKind::Store(store) = &output.kind
-                    && self.same_items(producer, &read.access, store, &reader.inputs[input].access, seen)
+                    && self.same_items(
+                        producer,
+                        &read.access,
+                        store,
+                        &reader.inputs[input].access,
+                        seen,
+                    )
                 {
                     continue;
                 }
@@ -322,13 +394,29 @@ impl<'f> Analysis<'f> {
     }
 
     /// Whether each item is stored where it was read: the same array, met in the same way.
-    fn same_items(&self, producer: &Nest, read: &Access, store: &Access, through: &Access, seen: &[Seen]) -> bool {
+    fn same_items(
+        &self,
+        producer: &Nest,
+        read: &Access,
+        store: &Access,
+        through: &Access,
+        seen: &[Seen],
+    ) -> bool {
         let whole = seen.iter().all(|s| matches!(s, Seen::Whole(_)));
-        let composed = read.dims.iter().map(|along| match seen[usize::from(along.dim)] {
-            Seen::Whole(axis) => Along { dim: through.dims[axis].dim, stretch: along.stretch || through.dims[axis].stretch },
-            _ => *along,
-        });
-        whole && read.dims.len() == producer.extents.len() && self.numbers.equal(read.array, store.array) && composed.eq(store.dims.iter().copied())
+        let composed = read
+            .dims
+            .iter()
+            .map(|along| match seen[usize::from(along.dim)] {
+                Seen::Whole(axis) => Along {
+                    dim: through.dims[axis].dim,
+                    stretch: along.stretch || through.dims[axis].stretch,
+                },
+                _ => *along,
+            });
+        whole
+            && read.dims.len() == producer.extents.len()
+            && self.numbers.equal(read.array, store.array)
+            && composed.eq(store.dims.iter().copied())
     }
 }
 
@@ -337,24 +425,47 @@ fn through(seen: Seen, view: &Subview) -> Option<Seen> {
     let (dim, inner) = match seen {
         Seen::At(index) => return Some(Seen::At(index)),
         Seen::Whole(dim) => (dim, None),
-        Seen::Part { axis, start, count, step } => (axis, Some((start, count, step))),
+        Seen::Part {
+            axis,
+            start,
+            count,
+            step,
+        } => (axis, Some((start, count, step))),
     };
     if let Some(&(_, index)) = view.at.iter().find(|(d, _)| usize::from(*d) == dim) {
         // An index into a part would have to be computed.
         return inner.is_none().then_some(Seen::At(index));
     }
-    let axis = view.axes.iter().position(|a| matches!(*a, Axis::Whole(d) | Axis::Part { dim: d, .. } if usize::from(d) == dim))?;
+    let axis = view.axes.iter().position(
+        |a| matches!(*a, Axis::Whole(d) | Axis::Part { dim: d, .. } if usize::from(d) == dim),
+    )?;
     match (view.axes[axis], inner) {
         (Axis::Whole(_), None) => Some(Seen::Whole(axis)),
-        (Axis::Whole(_), Some((start, count, step))) => Some(Seen::Part { axis, start, count, step }),
-        (Axis::Part { start, count, step, .. }, None) => Some(Seen::Part { axis, start, count, step }),
+        (Axis::Whole(_), Some((start, count, step))) => Some(Seen::Part {
+            axis,
+            start,
+            count,
+            step,
+        }),
+        (
+            Axis::Part {
+                start, count, step, ..
+            },
+            None,
+        ) => Some(Seen::Part {
+            axis,
+            start,
+            count,
+            step,
+        }),
         _ => None,
     }
 }
 
 /// Whether computing the items anew for each of several readers costs less than keeping them.
 fn worth_it(nest: &Nest, readers: usize) -> bool {
-    let computing: usize = nest.inputs.len() + nest.insts.iter().map(|i| weight(&i.op)).sum::<usize>();
+    let computing: usize =
+        nest.inputs.len() + nest.insts.iter().map(|i| weight(&i.op)).sum::<usize>();
     readers == 1 || computing * (readers - 1) <= 3 * (readers + 1)
 }
 
@@ -362,7 +473,11 @@ fn worth_it(nest: &Nest, readers: usize) -> bool {
 fn weight(op: &Op) -> usize {
     match op {
         Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef => 0,
-        Op::Binary { op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, .. } | Op::Unary(Un::Sqrt, _) => 6,
+        Op::Binary {
+            op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem,
+            ..
+        }
+        | Op::Unary(Un::Sqrt, _) => 6,
         Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Rare { .. } | Op::Call { .. } => 20,
         _ => 1,
     }
@@ -383,11 +498,17 @@ fn apply(f: &mut Function, plan: &Plan) {
         if moved.0 != u.reader {
             moved = (u.reader, 0);
         }
-        let at = Place { inst: u.reader.inst + moved.1, ..u.reader };
+        let at = Place {
+            inst: u.reader.inst + moved.1,
+            ..u.reader
+        };
         moved.1 += inline(&mut b, source, at, u);
     }
     let check = match &uses[..] {
-        [u] if !u.guards.is_empty() && !had_guards => Some(Place { inst: u.reader.inst + moved.1, ..u.reader }),
+        [u] if !u.guards.is_empty() && !had_guards => Some(Place {
+            inst: u.reader.inst + moved.1,
+            ..u.reader
+        }),
         _ => None,
     };
     // The array's shape is the nest's, and no error comes of it.
@@ -419,21 +540,51 @@ fn nest_at(f: &Function, at: Place) -> Option<&Nest> {
 /// nothing to raise so far, takes the check over.
 fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Place>) {
     let body = &mut f.blocks[block];
-    let Some(at) = body.insts.iter().position(|i| i.results.as_slice() == results) else { return };
+    let Some(at) = body
+        .insts
+        .iter()
+        .position(|i| i.results.as_slice() == results)
+    else {
+        return;
+    };
     let check = body.insts.split_off(at).split_off(1);
     let term = std::mem::take(&mut body.term);
-    let Term::Branch { cond, then, other, hint } = term else { return };
+    let Term::Branch {
+        cond,
+        then,
+        other,
+        hint,
+    } = term
+    else {
+        return;
+    };
     let term_loc = body.term_loc;
     body.term = Term::Jump(other);
     if let Some(reader) = reader {
         let body = &mut f.blocks[reader.block];
         let rest = body.insts.split_off(reader.inst + 1);
-        body.insts[reader.inst].results.extend(results.last().copied());
+        body.insts[reader.inst]
+            .results
+            .extend(results.last().copied());
         body.insts.extend(check);
         let next = BlockId(f.blocks.len() as u32);
         let body = &mut f.blocks[reader.block];
-        let after = Term::Branch { cond, then, other: Target { block: next, args: smallvec![] }, hint };
-        let rest = Block { params: vec![], insts: rest, term: std::mem::replace(&mut body.term, after), term_loc: body.term_loc, ..Block::default() };
+        let after = Term::Branch {
+            cond,
+            then,
+            other: Target {
+                block: next,
+                args: smallvec![],
+            },
+            hint,
+        };
+        let rest = Block {
+            params: vec![],
+            insts: rest,
+            term: std::mem::replace(&mut body.term, after),
+            term_loc: body.term_loc,
+            ..Block::default()
+        };
         body.term_loc = term_loc;
         f.blocks.push(rest);
     }
@@ -443,7 +594,9 @@ fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Plac
 /// Empties blocks that nothing leads to any more: they use what is gone.
 fn simplify_unreachable(f: &mut Function) {
     let mut reached = vec![false; f.blocks.len()];
-    f.reverse_postorder().into_iter().for_each(|b| reached[b.index()] = true);
+    f.reverse_postorder()
+        .into_iter()
+        .for_each(|b| reached[b.index()] = true);
     for (block, _) in f.blocks.iter_mut().zip(reached).filter(|(_, r)| !r) {
         block.insts.clear();
         block.term = Term::Unreachable;
@@ -471,14 +624,21 @@ fn drop_dead_views(f: &mut Function, array: Value) {
 /// Puts the body of `source` in the place of an input of a reader. Gives the number of instructions that
 /// were put before the reader.
 fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement) -> usize {
-    let Replacement { input, seen, guards, .. } = replaced;
+    let Replacement {
+        input,
+        seen,
+        guards,
+        ..
+    } = replaced;
     let input = *input;
     let block = BlockId(reader.block as u32);
     let tail = b.func.blocks[reader.block].insts.split_off(reader.inst);
     let term = std::mem::take(&mut b.func.blocks[reader.block].term);
     b.switch_to(block);
     let mut tail = tail.into_iter();
-    let Some(mut inst) = tail.next() else { return 0 };
+    let Some(mut inst) = tail.next() else {
+        return 0;
+    };
     b.set_loc_id(inst.loc);
     if let Op::Nest(nest) = &mut inst.op {
         let gone = nest.inputs.remove(input);
@@ -489,10 +649,15 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
         let first = nest.inputs.len();
         for from in &source.inputs {
             let access = seen_through(b, &from.access, seen, &gone.access);
-            let elements = from.elements.iter().map(|&v| fresh(b, v, &mut map)).collect();
+            let elements = from
+                .elements
+                .iter()
+                .map(|&v| fresh(b, v, &mut map))
+                .collect();
             nest.inputs.push(Input { access, elements });
         }
-        nest.guards.extend(guards.iter().map(|&(i, o)| ((first + i) as u32, o as u32)));
+        nest.guards
+            .extend(guards.iter().map(|&(i, o)| ((first + i) as u32, o as u32)));
         let mut body = vec![];
         if !source.indices.is_empty() {
             indices(b, source, nest, seen, &gone.access, &mut map, &mut body);
@@ -501,11 +666,19 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
             let mut op = i.op.clone();
             op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
             let results = i.results.iter().map(|&v| fresh(b, v, &mut map)).collect();
-            body.push(Inst { op, results, loc: i.loc });
+            body.push(Inst {
+                op,
+                results,
+                loc: i.loc,
+            });
         }
         body.append(&mut nest.insts);
         nest.insts = body;
-        let values: SmallVec<[Value; 2]> = source.outputs[0].values.iter().map(|v| map.get(v).copied().unwrap_or(*v)).collect();
+        let values: SmallVec<[Value; 2]> = source.outputs[0]
+            .values
+            .iter()
+            .map(|v| map.get(v).copied().unwrap_or(*v))
+            .collect();
         substitute(nest, &gone.elements, &values);
     }
     let body = &mut b.func.blocks[reader.block];
@@ -524,7 +697,15 @@ fn fresh(b: &mut Builder, v: Value, map: &mut FxHashMap<Value, Value>) -> Value 
 }
 
 /// The index of a dimension that was seen through a view, in terms of the reader's indices.
-fn indices(b: &mut Builder, source: &Nest, nest: &mut Nest, seen: &[Seen], through: &Access, map: &mut FxHashMap<Value, Value>, body: &mut Vec<Inst>) {
+fn indices(
+    b: &mut Builder,
+    source: &Nest,
+    nest: &mut Nest,
+    seen: &[Seen],
+    through: &Access,
+    map: &mut FxHashMap<Value, Value>,
+    body: &mut Vec<Inst>,
+) {
     if nest.indices.is_empty() {
         nest.indices = nest.extents.iter().map(|_| b.value(Type::I64)).collect();
     }
@@ -533,11 +714,31 @@ fn indices(b: &mut Builder, source: &Nest, nest: &mut Nest, seen: &[Seen], throu
         let value = match *s {
             Seen::At(at) => at,
             Seen::Whole(axis) => nest.indices[usize::from(through.dims[axis].dim)],
-            Seen::Part { axis, start, step, .. } => {
+            Seen::Part {
+                axis, start, step, ..
+            } => {
                 let i = nest.indices[usize::from(through.dims[axis].dim)];
                 let (scaled, moved) = (b.value(Type::I64), b.value(Type::I64));
-                body.push(Inst { op: Op::Binary { op: Bin::Mul, a: i, b: step, nsw: true }, results: smallvec![scaled], loc });
-                body.push(Inst { op: Op::Binary { op: Bin::Add, a: start, b: scaled, nsw: true }, results: smallvec![moved], loc });
+                body.push(Inst {
+                    op: Op::Binary {
+                        op: Bin::Mul,
+                        a: i,
+                        b: step,
+                        nsw: true,
+                    },
+                    results: smallvec![scaled],
+                    loc,
+                });
+                body.push(Inst {
+                    op: Op::Binary {
+                        op: Bin::Add,
+                        a: start,
+                        b: scaled,
+                        nsw: true,
+                    },
+                    results: smallvec![moved],
+                    loc,
+                });
                 moved
             }
         };
@@ -547,8 +748,16 @@ fn indices(b: &mut Builder, source: &Nest, nest: &mut Nest, seen: &[Seen], throu
 
 /// An input of a nest as its reader sees it: the views of the result become views of the input.
 fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Access) -> Access {
-    let whole = access.dims.iter().all(|d| matches!(seen[usize::from(d.dim)], Seen::Whole(_)));
-    let mut view = Subview { base: access.array, at: smallvec![], axes: smallvec![], item: access.item };
+    let whole = access
+        .dims
+        .iter()
+        .all(|d| matches!(seen[usize::from(d.dim)], Seen::Whole(_)));
+    let mut view = Subview {
+        base: access.array,
+        at: smallvec![],
+        axes: smallvec![],
+        item: access.item,
+    };
     let mut dims: SmallVec<[Along; 4]> = smallvec![];
     for (k, along) in access.dims.iter().enumerate() {
         let k = k as u8;
@@ -573,21 +782,45 @@ fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Acces
                 view.axes.push(Axis::Whole(k));
                 axis
             }
-            Seen::Part { axis, start, count, step } => {
+            Seen::Part {
+                axis,
+                start,
+                count,
+                step,
+            } => {
                 let (start, count) = match stretched(b) {
                     Some((is, zero, one)) => (b.select(is, zero, start), b.select(is, one, count)),
                     None => (start, count),
                 };
-                view.axes.push(Axis::Part { dim: k, start, count, step });
+                view.axes.push(Axis::Part {
+                    dim: k,
+                    start,
+                    count,
+                    step,
+                });
                 axis
             }
         };
         let outer = through.dims[axis];
-        dims.push(Along { dim: outer.dim, stretch: along.stretch || outer.stretch });
+        dims.push(Along {
+            dim: outer.dim,
+            stretch: along.stretch || outer.stretch,
+        });
     }
     if whole {
-        return Access { array: access.array, dims, item: access.item };
+        return Access {
+            array: access.array,
+            dims,
+            item: access.item,
+        };
     }
     let array = b.subview(view);
-    Access { array, dims, item: Item { layout: Layout::A, ..access.item } }
+    Access {
+        array,
+        dims,
+        item: Item {
+            layout: Layout::A,
+            ..access.item
+        },
+    }
 }

@@ -9,8 +9,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::nest::Subview;
 use super::{
-    Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op, Part, PoolId, Rounds, Target, Term, Type,
-    Un, Value,
+    Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op,
+    Part, PoolId, Rounds, Target, Term, Type, Un, Value,
 };
 
 /// The machine type of a runtime function's parameter or result.
@@ -43,7 +43,13 @@ pub struct Builder {
 
 impl Builder {
     /// An empty function with its entry block, whose parameters are the function's.
-    pub fn new(symbol: Arc<str>, name: Arc<str>, params: &[Type], results: &[Type], options: Options) -> Builder {
+    pub fn new(
+        symbol: Arc<str>,
+        name: Arc<str>,
+        params: &[Type],
+        results: &[Type],
+        options: Options,
+    ) -> Builder {
         let func = Function {
             symbol,
             name,
@@ -56,7 +62,13 @@ impl Builder {
             values: vec![],
             locs: vec![],
         };
-        let mut b = Builder { func, block: BlockId(0), loc: LocId(0), ints: vec![], integral: FxHashMap::default() };
+        let mut b = Builder {
+            func,
+            block: BlockId(0),
+            loc: LocId(0),
+            ints: vec![],
+            integral: FxHashMap::default(),
+        };
         let entry = b.new_block();
         for &ty in params {
             b.add_param(entry, ty);
@@ -72,7 +84,13 @@ impl Builder {
                 ints[inst.results[0].index()] = Some(value);
             }
         }
-        Builder { func, block: BlockId(0), loc: LocId(0), ints, integral: FxHashMap::default() }
+        Builder {
+            func,
+            block: BlockId(0),
+            loc: LocId(0),
+            ints,
+            integral: FxHashMap::default(),
+        }
     }
 
     // ---- blocks and locations ----
@@ -140,7 +158,11 @@ impl Builder {
 
     /// Appends an instruction that defines a value that is there already.
     pub fn define(&mut self, value: Value, op: Op) {
-        let inst = Inst { op, results: smallvec::smallvec![value], loc: self.loc };
+        let inst = Inst {
+            op,
+            results: smallvec::smallvec![value],
+            loc: self.loc,
+        };
         self.func.blocks[self.block.index()].insts.push(inst);
     }
 
@@ -155,9 +177,17 @@ impl Builder {
 
     /// Appends an instruction with these result types.
     pub fn push(&mut self, op: Op, results: &[Type]) -> SmallVec<[Value; 2]> {
-        debug_assert!(!self.is_closed(), "instruction after the end of {}", self.block);
+        debug_assert!(
+            !self.is_closed(),
+            "instruction after the end of {}",
+            self.block
+        );
         let results: SmallVec<[Value; 2]> = results.iter().map(|&t| self.value(t)).collect();
-        let inst = Inst { op, results: results.clone(), loc: self.loc };
+        let inst = Inst {
+            op,
+            results: results.clone(),
+            loc: self.loc,
+        };
         self.func.blocks[self.block.index()].insts.push(inst);
         results
     }
@@ -182,7 +212,10 @@ impl Builder {
     }
 
     pub fn jump(&mut self, block: BlockId, args: &[Value]) {
-        self.terminate(Term::Jump(Target { block, args: args.into() }));
+        self.terminate(Term::Jump(Target {
+            block,
+            args: args.into(),
+        }));
     }
 
     /// Branches to two blocks without parameters.
@@ -190,8 +223,16 @@ impl Builder {
         if let Some(c) = self.as_int(cond) {
             return self.jump(if c & 1 == 1 { then } else { other }, &[]);
         }
-        let target = |block| Target { block, args: smallvec![] };
-        self.terminate(Term::Branch { cond, then: target(then), other: target(other), hint });
+        let target = |block| Target {
+            block,
+            args: smallvec![],
+        };
+        self.terminate(Term::Branch {
+            cond,
+            then: target(then),
+            other: target(other),
+            hint,
+        });
     }
 
     /// Goes on in a new block if `cond` is false and to the returned cold block if it is true.
@@ -221,7 +262,11 @@ impl Builder {
         self.int(Type::I1, i64::from(value))
     }
     pub fn float(&mut self, ty: Type, value: f64) -> Value {
-        let value = if ty == Type::F32 { f64::from(value as f32) } else { value };
+        let value = if ty == Type::F32 {
+            f64::from(value as f32)
+        } else {
+            value
+        };
         self.one(Op::Float(value.to_bits()), ty)
     }
     pub fn null(&mut self, ty: Type) -> Value {
@@ -255,7 +300,12 @@ impl Builder {
                 }
             }
             (Some(0), None) if matches!(op, Bin::Add | Bin::Or | Bin::Xor) => return b,
-            (None, Some(0)) if matches!(op, Bin::Add | Bin::Sub | Bin::Or | Bin::Xor | Bin::Shl | Bin::AShr | Bin::LShr) => {
+            (None, Some(0))
+                if matches!(
+                    op,
+                    Bin::Add | Bin::Sub | Bin::Or | Bin::Xor | Bin::Shl | Bin::AShr | Bin::LShr
+                ) =>
+            {
                 return a;
             }
             (Some(1), None) if op == Bin::Mul => return b,
@@ -318,10 +368,10 @@ impl Builder {
             }
         }
         // Back from where it came: exact, and for values that no integer holds it is what Python has.
-        if let (Cast::SIToFP, Some(&float)) = (cast, self.integral.get(&a)) {
-            if self.ty(float) == to {
-                return float;
-            }
+        if let (Cast::SIToFP, Some(&float)) = (cast, self.integral.get(&a))
+            && self.ty(float) == to
+        {
+            return float;
         }
         self.one(Op::Cast(cast, a), to)
     }
@@ -353,7 +403,15 @@ impl Builder {
     /// `cond ? func(args) : fast`, rarely.
     pub fn rare(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
         let ty = self.ty(fast);
-        self.one(Op::Rare { cond, fast, func, args: args.into() }, ty)
+        self.one(
+            Op::Rare {
+                cond,
+                fast,
+                func,
+                args: args.into(),
+            },
+            ty,
+        )
     }
 
     // ---- memory and arrays ----
@@ -362,12 +420,27 @@ impl Builder {
         self.one(Op::Load { ptr, align, mem }, ty)
     }
     pub fn store(&mut self, ptr: Value, value: Value, align: u8, mem: Mem) {
-        self.push(Op::Store { ptr, value, align, mem }, &[]);
+        self.push(
+            Op::Store {
+                ptr,
+                value,
+                align,
+                mem,
+            },
+            &[],
+        );
     }
     /// Writes a managed value to an item of a list; the one that was there.
     pub fn exchange(&mut self, ptr: Value, value: Value) -> Value {
         let ty = self.ty(value);
-        self.one(Op::Exchange { ptr, value, mem: Mem::Items }, ty)
+        self.one(
+            Op::Exchange {
+                ptr,
+                value,
+                mem: Mem::Items,
+            },
+            ty,
+        )
     }
     pub fn offset(&mut self, base: Value, offset: Value) -> Value {
         if self.as_int(offset) == Some(0) {
@@ -381,12 +454,28 @@ impl Builder {
     pub fn stack_slot(&mut self, size: u32, align: u8) -> Value {
         self.one(Op::StackSlot { size, align }, Type::Ptr)
     }
-    pub fn make_array(&mut self, owner: Value, data: Value, shape: &[Value], strides: &[Value]) -> Value {
-        let op = Op::MakeArray { owner, data, shape: shape.into(), strides: strides.into() };
+    pub fn make_array(
+        &mut self,
+        owner: Value,
+        data: Value,
+        shape: &[Value],
+        strides: &[Value],
+    ) -> Value {
+        let op = Op::MakeArray {
+            owner,
+            data,
+            shape: shape.into(),
+            strides: strides.into(),
+        };
         self.one(op, Type::Array(shape.len() as u8))
     }
     pub fn view(&mut self, base: Value, data: Value, shape: &[Value], strides: &[Value]) -> Value {
-        let op = Op::View { base, data, shape: shape.into(), strides: strides.into() };
+        let op = Op::View {
+            base,
+            data,
+            shape: shape.into(),
+            strides: strides.into(),
+        };
         self.one(op, Type::Array(shape.len() as u8))
     }
     /// A view by indices; whole arrays are themselves.
@@ -413,7 +502,13 @@ impl Builder {
         if info.effect == Effect::Raises {
             results.push(Type::Err);
         }
-        self.push(Op::Rt { func, args: args.into() }, &results)
+        self.push(
+            Op::Rt {
+                func,
+                args: args.into(),
+            },
+            &results,
+        )
     }
 
     /// A runtime function with one result that cannot raise.
@@ -422,21 +517,50 @@ impl Builder {
     }
 
     /// A call of a function by its address; the error comes last.
-    pub fn call_indirect(&mut self, pointer: Value, args: &[Value], results: &[Type]) -> SmallVec<[Value; 2]> {
+    pub fn call_indirect(
+        &mut self,
+        pointer: Value,
+        args: &[Value],
+        results: &[Type],
+    ) -> SmallVec<[Value; 2]> {
         let mut types: SmallVec<[Type; 4]> = results.into();
         types.push(Type::Err);
-        self.push(Op::CallIndirect { pointer, args: args.into() }, &types)
+        self.push(
+            Op::CallIndirect {
+                pointer,
+                args: args.into(),
+            },
+            &types,
+        )
     }
 
     /// A call of a C function by its address.
-    pub fn call_c(&mut self, pointer: Value, args: &[Value], signature: CSignature) -> SmallVec<[Value; 2]> {
+    pub fn call_c(
+        &mut self,
+        pointer: Value,
+        args: &[Value],
+        signature: CSignature,
+    ) -> SmallVec<[Value; 2]> {
         let results = signature.result.machine();
-        self.push(Op::CallC { pointer, args: args.into(), signature: Box::new(signature) }, &results)
+        self.push(
+            Op::CallC {
+                pointer,
+                args: args.into(),
+                signature: Box::new(signature),
+            },
+            &results,
+        )
     }
 
     /// A call of a function of the program; the error comes last if there is one.
     pub fn call(&mut self, func: FuncId, args: &[Value], results: &[Type]) -> SmallVec<[Value; 2]> {
-        self.push(Op::Call { func, args: args.into() }, results)
+        self.push(
+            Op::Call {
+                func,
+                args: args.into(),
+            },
+            results,
+        )
     }
 }
 

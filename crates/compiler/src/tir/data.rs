@@ -54,6 +54,7 @@ id!(
 );
 id!(
     /// A source location of a function.
+    #[derive(Default)]
     LocId,
     "@"
 );
@@ -97,7 +98,10 @@ impl Type {
         matches!(self, Type::Obj | Type::Owner | Type::Array(_))
     }
     pub fn is_int(self) -> bool {
-        matches!(self, Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64)
+        matches!(
+            self,
+            Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64
+        )
     }
     pub fn is_float(self) -> bool {
         matches!(self, Type::F32 | Type::F64)
@@ -278,34 +282,85 @@ pub enum Op {
     /// The address of a constant-pool entry's object.
     Pool(PoolId),
     /// `nsw`: signed overflow does not happen (index arithmetic).
-    Binary { op: Bin, a: Value, b: Value, nsw: bool },
+    Binary {
+        op: Bin,
+        a: Value,
+        b: Value,
+        nsw: bool,
+    },
     Unary(Un, Value),
     Compare(Cmp, Value, Value),
     Cast(Cast, Value),
-    Select { cond: Value, then: Value, other: Value },
+    Select {
+        cond: Value,
+        then: Value,
+        other: Value,
+    },
     /// `a * b + c` of floats, rounded once, whatever fastmath says.
-    Fma { a: Value, b: Value, c: Value },
+    Fma {
+        a: Value,
+        b: Value,
+        c: Value,
+    },
     /// `cond ? func(args) : fast`, where the condition rarely holds and the function, which is pure and
     /// gives one value, takes long. Expansion keeps it out of the way of what vectorises; there is none
     /// afterwards.
-    Rare { cond: Value, fast: Value, func: RtFn, args: SmallVec<[Value; 2]> },
+    Rare {
+        cond: Value,
+        fast: Value,
+        func: RtFn,
+        args: SmallVec<[Value; 2]>,
+    },
     /// `base + offset` bytes, inside one object.
-    Offset { base: Value, offset: Value },
+    Offset {
+        base: Value,
+        offset: Value,
+    },
     /// `base + index * size` bytes, inside one object.
-    Element { base: Value, index: Value, size: u32 },
+    Element {
+        base: Value,
+        index: Value,
+        size: u32,
+    },
     /// Reads a value of the result's type; `align` in bytes. An I1 is read from a byte (nonzero: true).
-    Load { ptr: Value, align: u8, mem: Mem },
+    Load {
+        ptr: Value,
+        align: u8,
+        mem: Mem,
+    },
     /// No result. An I1 is written as a byte.
-    Store { ptr: Value, value: Value, align: u8, mem: Mem },
+    Store {
+        ptr: Value,
+        value: Value,
+        align: u8,
+        mem: Mem,
+    },
     /// Writes a managed value in place of another of its type, which is the result: both references
     /// change hands.
-    Exchange { ptr: Value, value: Value, mem: Mem },
+    Exchange {
+        ptr: Value,
+        value: Value,
+        mem: Mem,
+    },
     /// Address of a fresh stack slot of `size` bytes, one for the whole activation (hoisted to the entry).
-    StackSlot { size: u32, align: u8 },
+    StackSlot {
+        size: u32,
+        align: u8,
+    },
     /// An array from its parts; consumes the owner.
-    MakeArray { owner: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
+    MakeArray {
+        owner: Value,
+        data: Value,
+        shape: SmallVec<[Value; 4]>,
+        strides: SmallVec<[Value; 4]>,
+    },
     /// A view: an array over the memory of `base` (keeps it alive) with its own data, shape, strides.
-    View { base: Value, data: Value, shape: SmallVec<[Value; 4]>, strides: SmallVec<[Value; 4]> },
+    View {
+        base: Value,
+        data: Value,
+        shape: SmallVec<[Value; 4]>,
+        strides: SmallVec<[Value; 4]>,
+    },
     /// A view by indices.
     Subview(Box<Subview>),
     /// A part of a descriptor.
@@ -313,13 +368,26 @@ pub enum Op {
     /// A computation over whole arrays.
     Nest(Box<Nest>),
     /// Calls a compiled function of the program.
-    Call { func: FuncId, args: SmallVec<[Value; 4]> },
+    Call {
+        func: FuncId,
+        args: SmallVec<[Value; 4]>,
+    },
     /// Calls a function by its address. The last result is the error.
-    CallIndirect { pointer: Value, args: SmallVec<[Value; 4]> },
+    CallIndirect {
+        pointer: Value,
+        args: SmallVec<[Value; 4]>,
+    },
     /// Calls a C function.
-    CallC { pointer: Value, args: SmallVec<[Value; 4]>, signature: Box<CSignature> },
+    CallC {
+        pointer: Value,
+        args: SmallVec<[Value; 4]>,
+        signature: Box<CSignature>,
+    },
     /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
-    Rt { func: RtFn, args: SmallVec<[Value; 4]> },
+    Rt {
+        func: RtFn,
+        args: SmallVec<[Value; 4]>,
+    },
     /// Inserted by `pass::count` only.
     Retain(Value),
     Release(Value),
@@ -357,9 +425,18 @@ pub enum Term {
     #[default]
     Missing,
     Jump(Target),
-    Branch { cond: Value, then: Target, other: Target, hint: Hint },
+    Branch {
+        cond: Value,
+        then: Target,
+        other: Target,
+        hint: Hint,
+    },
     /// `value` is an integer; cases are distinct.
-    Switch { value: Value, cases: Vec<(i64, Target)>, default: Target },
+    Switch {
+        value: Value,
+        cases: Vec<(i64, Target)>,
+        default: Target,
+    },
     Return(SmallVec<[Value; 4]>),
     Throw(Value),
     Unreachable,
@@ -389,12 +466,6 @@ pub struct Block {
     pub rounds: Rounds,
 }
 
-impl Default for LocId {
-    fn default() -> Self {
-        LocId(0)
-    }
-}
-
 /// A place in the user's source (or in the prelude).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loc {
@@ -413,7 +484,12 @@ pub struct Loc {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PoolEntry {
     /// A `abi::layout::Location`.
-    Location { file: Arc<str>, function: Arc<str>, line: u32, column: u32 },
+    Location {
+        file: Arc<str>,
+        function: Arc<str>,
+        line: u32,
+        column: u32,
+    },
     /// An immortal `abi::layout::Str`.
     Str(Arc<str>),
     /// A Python object (an exception class, for instance).
@@ -531,7 +607,9 @@ impl Term {
         match self {
             Term::Jump(t) => smallvec::smallvec![t],
             Term::Branch { then, other, .. } => smallvec::smallvec![then, other],
-            Term::Switch { cases, default, .. } => cases.iter().map(|(_, t)| t).chain([default]).collect(),
+            Term::Switch { cases, default, .. } => {
+                cases.iter().map(|(_, t)| t).chain([default]).collect()
+            }
             _ => SmallVec::new(),
         }
     }
@@ -540,7 +618,9 @@ impl Term {
         match self {
             Term::Jump(t) => smallvec::smallvec![t],
             Term::Branch { then, other, .. } => smallvec::smallvec![then, other],
-            Term::Switch { cases, default, .. } => cases.iter_mut().map(|(_, t)| t).chain([default]).collect(),
+            Term::Switch { cases, default, .. } => {
+                cases.iter_mut().map(|(_, t)| t).chain([default]).collect()
+            }
             _ => SmallVec::new(),
         }
     }
@@ -558,8 +638,18 @@ impl Op {
     /// Calls `f` with a reference to each operand; for a nest, with each use in its body, too.
     pub fn for_each_operand_mut(&mut self, f: &mut dyn FnMut(&mut Value)) {
         match self {
-            Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef | Op::Pool(_) | Op::StackSlot { .. } => {}
-            Op::Unary(_, a) | Op::Cast(_, a) | Op::ArrayPart(a, _) | Op::Retain(a) | Op::Release(a) | Op::Assume(a) => f(a),
+            Op::Int(_)
+            | Op::Float(_)
+            | Op::Null
+            | Op::Undef
+            | Op::Pool(_)
+            | Op::StackSlot { .. } => {}
+            Op::Unary(_, a)
+            | Op::Cast(_, a)
+            | Op::ArrayPart(a, _)
+            | Op::Retain(a)
+            | Op::Release(a)
+            | Op::Assume(a) => f(a),
             Op::Load { ptr, .. } => f(ptr),
             Op::Binary { a, b, .. } | Op::Compare(_, a, b) => {
                 f(a);
@@ -577,17 +667,35 @@ impl Op {
                 f(ptr);
                 f(value);
             }
-            Op::Select { cond: a, then: b, other: c } | Op::Fma { a, b, c } => {
+            Op::Select {
+                cond: a,
+                then: b,
+                other: c,
+            }
+            | Op::Fma { a, b, c } => {
                 f(a);
                 f(b);
                 f(c);
             }
-            Op::Rare { cond, fast, args, .. } => {
+            Op::Rare {
+                cond, fast, args, ..
+            } => {
                 f(cond);
                 f(fast);
                 args.iter_mut().for_each(f);
             }
-            Op::MakeArray { owner: base, data, shape, strides } | Op::View { base, data, shape, strides } => {
+            Op::MakeArray {
+                owner: base,
+                data,
+                shape,
+                strides,
+            }
+            | Op::View {
+                base,
+                data,
+                shape,
+                strides,
+            } => {
                 f(base);
                 f(data);
                 shape.iter_mut().chain(strides).for_each(f);
@@ -596,7 +704,10 @@ impl Op {
                 f(&mut view.base);
                 view.at.iter_mut().for_each(|(_, index)| f(index));
                 for axis in &mut view.axes {
-                    if let Axis::Part { start, count, step, .. } = axis {
+                    if let Axis::Part {
+                        start, count, step, ..
+                    } = axis
+                    {
                         f(start);
                         f(count);
                         f(step);

@@ -119,7 +119,12 @@ pub enum Axis {
     /// A dimension of the base.
     Whole(u8),
     /// Every `step`-th item of a dimension of the base, inside of it.
-    Part { dim: u8, start: Value, count: Value, step: Value },
+    Part {
+        dim: u8,
+        start: Value,
+        count: Value,
+        step: Value,
+    },
 }
 
 /// A view by indices. The dimensions of the base that are not among the axes are fixed by `at`.
@@ -144,9 +149,15 @@ pub fn unit_dim(layout: Layout, rank: usize) -> Option<usize> {
 impl Nest {
     /// Calls `f` with each value that the nest defines inside of itself.
     pub fn for_each_local_mut(&mut self, mut f: impl FnMut(&mut Value)) {
-        self.inputs.iter_mut().flat_map(|i| &mut i.elements).for_each(&mut f);
+        self.inputs
+            .iter_mut()
+            .flat_map(|i| &mut i.elements)
+            .for_each(&mut f);
         self.indices.iter_mut().for_each(&mut f);
-        self.insts.iter_mut().flat_map(|i| &mut i.results).for_each(&mut f);
+        self.insts
+            .iter_mut()
+            .flat_map(|i| &mut i.results)
+            .for_each(&mut f);
         for output in &mut self.outputs {
             if let OutputKind::Reduce(r) = &mut output.kind {
                 r.accumulators.iter_mut().for_each(&mut f);
@@ -159,8 +170,16 @@ impl Nest {
             OutputKind::Reduce(r) => Some(&r.accumulators),
             _ => None,
         });
-        let all = self.inputs.iter().map(|i| &i.elements).chain(accumulators).flatten();
-        all.chain(&self.indices).chain(self.insts.iter().flat_map(|i| &i.results)).copied().collect()
+        let all = self
+            .inputs
+            .iter()
+            .map(|i| &i.elements)
+            .chain(accumulators)
+            .flatten();
+        all.chain(&self.indices)
+            .chain(self.insts.iter().flat_map(|i| &i.results))
+            .copied()
+            .collect()
     }
 
     /// Calls `f` with each value that is used, those that the nest defines included.
@@ -223,7 +242,10 @@ impl Nest {
         }
         let locals = self.locals();
         for inst in &self.insts {
-            if let Op::Offset { base, .. } | Op::Element { base, .. } | Op::Load { ptr: base, .. } | Op::ArrayPart(base, Part::Data) = inst.op
+            if let Op::Offset { base, .. }
+            | Op::Element { base, .. }
+            | Op::Load { ptr: base, .. }
+            | Op::ArrayPart(base, Part::Data) = inst.op
                 && !locals.contains(&base)
             {
                 f(base);

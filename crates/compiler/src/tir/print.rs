@@ -84,7 +84,12 @@ impl Display for Op {
             Op::Cast(op, a) => write!(f, "cast.{op} {a}"),
             Op::Select { cond, then, other } => write!(f, "select {cond}, {then}, {other}"),
             Op::Fma { a, b, c } => write!(f, "fma {a}, {b}, {c}"),
-            Op::Rare { cond, fast, func, args } => {
+            Op::Rare {
+                cond,
+                fast,
+                func,
+                args,
+            } => {
                 write!(f, "rare {cond}, {fast}, {}", func.info().name)?;
                 args.iter().try_for_each(|v| write!(f, ", {v}"))
             }
@@ -169,19 +174,35 @@ impl Display for Subview {
             match axis {
                 Axis::New => f.write_str("new")?,
                 Axis::Whole(dim) => write!(f, "d{dim}")?,
-                Axis::Part { dim, start, count, step } => write!(f, "d{dim} from {start} count {count} step {step}")?,
+                Axis::Part {
+                    dim,
+                    start,
+                    count,
+                    step,
+                } => write!(f, "d{dim} from {start} count {count} step {step}")?,
             }
         }
         f.write_char(']')?;
-        self.at.iter().try_for_each(|(dim, index)| write!(f, " d{dim} at {index}"))
+        self.at
+            .iter()
+            .try_for_each(|(dim, index)| write!(f, " d{dim} at {index}"))
     }
 }
 
 /// `:8c` for items of 8 bytes in C order.
 impl Display for Item {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, ":{}{}", self.size, format!("{:?}", self.layout).to_ascii_lowercase())?;
-        if u32::from(self.align) != self.size { write!(f, "/{}", self.align) } else { Ok(()) }
+        write!(
+            f,
+            ":{}{}",
+            self.size,
+            format!("{:?}", self.layout).to_ascii_lowercase()
+        )?;
+        if u32::from(self.align) != self.size {
+            write!(f, "/{}", self.align)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -189,7 +210,12 @@ impl Display for Item {
 impl Display for Access {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}[", self.array, self.item)?;
-        list(f, self.dims.iter().map(|a| format!("d{}{}", a.dim, if a.stretch { "?" } else { "" })))?;
+        list(
+            f,
+            self.dims
+                .iter()
+                .map(|a| format!("d{}{}", a.dim, if a.stretch { "?" } else { "" })),
+        )?;
         f.write_char(']')
     }
 }
@@ -344,16 +370,31 @@ impl Function {
                 writeln!(f, " = carried from {}", Bracketed(&r.init))?;
             }
         }
-        nest.insts.iter().try_for_each(|inst| self.write_inst(f, inst, indent))?;
+        nest.insts
+            .iter()
+            .try_for_each(|inst| self.write_inst(f, inst, indent))?;
         for output in &nest.outputs {
             f.write_str(indent)?;
             match &output.kind {
                 OutputKind::New(item) => write!(f, "new{item}")?,
                 OutputKind::Store(access) => write!(f, "store {access}")?,
-                OutputKind::Scatter(scatter) => write!(f, "scatter {}{} at {}", scatter.array, scatter.item, scatter.at)?,
+                OutputKind::Scatter(scatter) => write!(
+                    f,
+                    "scatter {}{} at {}",
+                    scatter.array, scatter.item, scatter.at
+                )?,
                 OutputKind::Reduce(r) => {
-                    f.write_str(if r.pairwise { "sum over [" } else { "carry over [" })?;
-                    list(f, (0..nest.extents.len()).filter(|d| r.over >> d & 1 == 1).map(|d| format!("d{d}")))?;
+                    f.write_str(if r.pairwise {
+                        "sum over ["
+                    } else {
+                        "carry over ["
+                    })?;
+                    list(
+                        f,
+                        (0..nest.extents.len())
+                            .filter(|d| r.over >> d & 1 == 1)
+                            .map(|d| format!("d{d}")),
+                    )?;
                     f.write_char(']')?;
                     r.item.iter().try_for_each(|item| write!(f, " new{item}"))?;
                 }
@@ -362,7 +403,9 @@ impl Function {
             list(f, &output.values)?;
             f.write_char('\n')?;
         }
-        nest.guards.iter().try_for_each(|(i, o)| writeln!(f, "{indent}guard input {i}, output {o}"))
+        nest.guards
+            .iter()
+            .try_for_each(|(i, o)| writeln!(f, "{indent}guard input {i}, output {o}"))
     }
 
     fn write_options(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -413,7 +456,10 @@ impl Display for Function {
                 f.write_char(')')?;
             }
             f.write_str(":\n")?;
-            block.insts.iter().try_for_each(|inst| self.write_inst(f, inst, "  "))?;
+            block
+                .insts
+                .iter()
+                .try_for_each(|inst| self.write_inst(f, inst, "  "))?;
             write!(f, "  {}", block.term)?;
             match block.rounds {
                 Rounds::Unknown => {}

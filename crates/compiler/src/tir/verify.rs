@@ -40,7 +40,8 @@ impl Program {
         }
         for entry in &self.c_entries {
             let function = self.functions.get(entry.func.index());
-            let function = function.ok_or_else(|| format!("entry {} does not exist", entry.func))?;
+            let function =
+                function.ok_or_else(|| format!("entry {} does not exist", entry.func))?;
             let fits = function.params == entry.signature.params()
                 && function.results.as_slice() == entry.signature.result.machine().as_slice();
             ensure!(fits, "{} has another C signature", function.symbol);
@@ -56,8 +57,17 @@ impl Program {
         if let Some(twice) = symbols.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(format!("symbol {} is used twice", twice[0]));
         }
-        for inst in self.functions.iter().flat_map(|f| &f.blocks).flat_map(|b| &b.insts) {
-            ensure!(!matches!(inst.op, Op::Nest(_) | Op::Subview(_)), "`{}` was not expanded", inst.op);
+        for inst in self
+            .functions
+            .iter()
+            .flat_map(|f| &f.blocks)
+            .flat_map(|b| &b.insts)
+        {
+            ensure!(
+                !matches!(inst.op, Op::Nest(_) | Op::Subview(_)),
+                "`{}` was not expanded",
+                inst.op
+            );
         }
         self.functions.iter().try_for_each(|f| f.verify(self))
     }
@@ -212,12 +222,26 @@ impl<'a> Check<'a> {
             let results =
                 insts.flat_map(|(i, inst)| inst.results.iter().map(move |&v| (v, i as u32 + 1)));
             for (v, position) in params.chain(results) {
-                define(&mut self.defs, v, Def { block: b as u32, position })?;
+                define(
+                    &mut self.defs,
+                    v,
+                    Def {
+                        block: b as u32,
+                        position,
+                    },
+                )?;
             }
             for (i, inst) in block.insts.iter().enumerate() {
                 let Op::Nest(nest) = &inst.op else { continue };
                 for v in nest.locals() {
-                    define(&mut self.defs, v, Def { block: LOCAL, position: i as u32 })?;
+                    define(
+                        &mut self.defs,
+                        v,
+                        Def {
+                            block: LOCAL,
+                            position: i as u32,
+                        },
+                    )?;
                 }
             }
         }
@@ -249,7 +273,10 @@ impl<'a> Check<'a> {
     /// `v` is something that memory accesses may start from.
     fn is_address(&self, v: Value) -> Checked {
         let found = self.ty(v);
-        ensure!(matches!(found, Type::Ptr | Type::Obj), "{v} is {found}, must be an address");
+        ensure!(
+            matches!(found, Type::Ptr | Type::Obj),
+            "{v} is {found}, must be an address"
+        );
         Ok(())
     }
 
@@ -301,7 +328,10 @@ impl<'a> Check<'a> {
                 let Some((&last, values)) = results.split_last() else {
                     return Err("no result for the error".to_owned());
                 };
-                ensure!(values.iter().all(|&v| self.ty(v) != Type::Err), "more than one error");
+                ensure!(
+                    values.iter().all(|&v| self.ty(v) != Type::Err),
+                    "more than one error"
+                );
                 self.is(last, Type::Err)
             }
             Op::CallC {
@@ -390,14 +420,23 @@ impl<'a> Check<'a> {
                 ensure!(ty.is_float(), "on {ty}");
                 [a, b, c].into_iter().try_for_each(|&v| self.is(v, ty))?;
             }
-            Op::Rare { cond, fast, func, args } => {
+            Op::Rare {
+                cond,
+                fast,
+                func,
+                args,
+            } => {
                 self.is(*cond, Type::I1)?;
                 self.is(*fast, ty)?;
                 let row = func.info();
                 let types: Vec<Type> = row.params.iter().copied().map(type_of_rt).collect();
                 self.are(args, &types, "arguments")?;
                 let results: Vec<Type> = row.results.iter().copied().map(type_of_rt).collect();
-                ensure!(row.effect == Effect::Pure && results == [ty], "`{}` is no pure function that gives {ty}", row.name);
+                ensure!(
+                    row.effect == Effect::Pure && results == [ty],
+                    "`{}` is no pure function that gives {ty}",
+                    row.name
+                );
             }
             Op::Offset {
                 base,
@@ -484,9 +523,16 @@ impl<'a> Check<'a> {
             match *axis {
                 Axis::New => {}
                 Axis::Whole(dim) => once(dim)?,
-                Axis::Part { dim, start, count, step } => {
+                Axis::Part {
+                    dim,
+                    start,
+                    count,
+                    step,
+                } => {
                     once(dim)?;
-                    [start, count, step].into_iter().try_for_each(|v| self.is(v, Type::I64))?;
+                    [start, count, step]
+                        .into_iter()
+                        .try_for_each(|v| self.is(v, Type::I64))?;
                 }
             }
         }
@@ -498,20 +544,38 @@ impl<'a> Check<'a> {
         let rank = access.dims.len();
         self.is(access.array, Type::Array(rank as u8))?;
         for (i, along) in access.dims.iter().enumerate() {
-            ensure!(usize::from(along.dim) < nest.extents.len(), "dimension {} of the nest", along.dim);
+            ensure!(
+                usize::from(along.dim) < nest.extents.len(),
+                "dimension {} of the nest",
+                along.dim
+            );
             let twice = access.dims[..i].iter().any(|a| a.dim == along.dim);
             ensure!(!twice, "dimension {} of the nest is used twice", along.dim);
         }
-        ensure!(access.item.align.is_power_of_two(), "alignment {}", access.item.align);
+        ensure!(
+            access.item.align.is_power_of_two(),
+            "alignment {}",
+            access.item.align
+        );
         Ok(())
     }
 
     fn nest(&self, nest: &Nest, results: &[Value]) -> Checked {
         let rank = nest.extents.len();
-        nest.extents.iter().try_for_each(|&v| self.is(v, Type::I64))?;
-        nest.inputs.iter().try_for_each(|input| self.access(&input.access, nest))?;
-        ensure!(nest.indices.is_empty() || nest.indices.len() == rank, "{} indices", nest.indices.len());
-        nest.indices.iter().try_for_each(|&v| self.is(v, Type::I64))?;
+        nest.extents
+            .iter()
+            .try_for_each(|&v| self.is(v, Type::I64))?;
+        nest.inputs
+            .iter()
+            .try_for_each(|input| self.access(&input.access, nest))?;
+        ensure!(
+            nest.indices.is_empty() || nest.indices.len() == rank,
+            "{} indices",
+            nest.indices.len()
+        );
+        nest.indices
+            .iter()
+            .try_for_each(|&v| self.is(v, Type::I64))?;
         let mut types = vec![];
         for output in &nest.outputs {
             let values = output.values.iter().map(|&v| self.ty(v));
@@ -519,7 +583,11 @@ impl<'a> Check<'a> {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
                 OutputKind::Store(access) => self.access(access, nest)?,
                 OutputKind::Scatter(scatter) => {
-                    ensure!(matches!(self.ty(scatter.array), Type::Array(_)), "{} is no array", scatter.array);
+                    ensure!(
+                        matches!(self.ty(scatter.array), Type::Array(_)),
+                        "{} is no array",
+                        scatter.array
+                    );
                     self.is(scatter.at, Type::I64)?;
                 }
                 OutputKind::Reduce(r) => {
@@ -535,7 +603,11 @@ impl<'a> Check<'a> {
         }
         types.extend(nest.allocates().then_some(Type::Err));
         for inst in &nest.insts {
-            ensure!(inst.op.is_pure() || matches!(inst.op, Op::Call { .. }), "`{}` in a nest has effects", inst.op);
+            ensure!(
+                inst.op.is_pure() || matches!(inst.op, Op::Call { .. }),
+                "`{}` in a nest has effects",
+                inst.op
+            );
             self.location(inst.loc)?;
             self.inst(inst)?;
         }
@@ -546,16 +618,29 @@ impl<'a> Check<'a> {
     /// The body of a nest defines what it uses before, or has it from outside.
     fn local_order(&self, nest: &Nest) -> Checked {
         let locals = nest.locals();
-        let own: Vec<Value> = nest.insts.iter().flat_map(|i| i.results.iter().copied()).collect();
+        let own: Vec<Value> = nest
+            .insts
+            .iter()
+            .flat_map(|i| i.results.iter().copied())
+            .collect();
         let mut known: Vec<Value> = locals.into_iter().filter(|v| !own.contains(v)).collect();
         let check = |v: Value, known: &[Value]| {
-            let local = self.defs.get(v.index()).copied().flatten().is_none_or(|d| d.block == LOCAL);
-            ensure!(!local || known.contains(&v), "{v} is used in a nest before it is defined there");
+            let local = self
+                .defs
+                .get(v.index())
+                .copied()
+                .flatten()
+                .is_none_or(|d| d.block == LOCAL);
+            ensure!(
+                !local || known.contains(&v),
+                "{v} is used in a nest before it is defined there"
+            );
             Ok(())
         };
         for inst in &nest.insts {
             let mut wrong = Ok(());
-            inst.op.for_each_operand(|v| wrong = wrong.clone().and(check(v, &known)));
+            inst.op
+                .for_each_operand(|v| wrong = wrong.clone().and(check(v, &known)));
             wrong?;
             known.extend(&inst.results);
         }
@@ -563,7 +648,11 @@ impl<'a> Check<'a> {
             OutputKind::Scatter(scatter) => Some(&scatter.at),
             _ => None,
         });
-        nest.outputs.iter().flat_map(|o| &o.values).chain(places).try_for_each(|&v| check(v, &known))
+        nest.outputs
+            .iter()
+            .flat_map(|o| &o.values)
+            .chain(places)
+            .try_for_each(|&v| check(v, &known))
     }
 
     fn descriptor(&self, ty: Type, data: Value, shape: &[Value], strides: &[Value]) -> Checked {

@@ -23,12 +23,23 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Optional(x), _) => join(*x, b).map(Ty::optional),
         (_, Kind::Optional(y)) => join(a, *y).map(Ty::optional),
         (Kind::Array(x), Kind::Array(y)) => join_arrays(*x, *y),
-        (Kind::Time { delta, unit: x }, Kind::Time { delta: other, unit: y }) if delta == other => {
+        (
+            Kind::Time { delta, unit: x },
+            Kind::Time {
+                delta: other,
+                unit: y,
+            },
+        ) if delta == other => {
             time::common((*delta, *x), (*delta, *y)).map(|unit| Ty::time(*delta, unit))
         }
         (Kind::Record(x), Kind::Record(y)) => {
             // They may differ in whether they can be written to.
-            let frozen = |r: &Record| Ty::new(Kind::Record(Box::new(Record { readonly: true, ..r.clone() })));
+            let frozen = |r: &Record| {
+                Ty::new(Kind::Record(Box::new(Record {
+                    readonly: true,
+                    ..r.clone()
+                })))
+            };
             (frozen(x) == frozen(y)).then(|| frozen(x))
         }
         (Kind::Tuple(x), Kind::Tuple(y)) => join_items(x, y).map(|items| Ty::tuple(&items)),
@@ -39,12 +50,23 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
             let step = if s == t { *s } else { None };
             join(*x, *y).map(|t| Ty::new(Kind::Range(t, step)))
         }
-        (Kind::Closure(x), Kind::Closure(y)) if (x.module, x.function) == (y.module, y.function) => {
-            let (captures, defaults) = (join_items(&x.captures, &y.captures)?, join_items(&x.defaults, &y.defaults)?);
-            Some(Ty::new(Kind::Closure(Closure { captures: captures.into(), defaults: defaults.into(), ..x.clone() })))
+        (Kind::Closure(x), Kind::Closure(y))
+            if (x.module, x.function) == (y.module, y.function) =>
+        {
+            let (captures, defaults) = (
+                join_items(&x.captures, &y.captures)?,
+                join_items(&x.defaults, &y.defaults)?,
+            );
+            Some(Ty::new(Kind::Closure(Closure {
+                captures: captures.into(),
+                defaults: defaults.into(),
+                ..x.clone()
+            })))
         }
         (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
-        (Kind::Facet(f, x), Kind::Facet(g, y)) if f == g => join(*x, *y).map(|t| Ty::new(Kind::Facet(*f, t))),
+        (Kind::Facet(f, x), Kind::Facet(g, y)) if f == g => {
+            join(*x, *y).map(|t| Ty::new(Kind::Facet(*f, t)))
+        }
         (Kind::Slice(x), Kind::Slice(y)) if x == y => Some(a),
         (Kind::Function(_), _) => b.function_types().contains(&a).then_some(a),
         (_, Kind::Function(_)) => a.function_types().contains(&b).then_some(b),
@@ -57,10 +79,18 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
 fn join_iterables(a: Ty, b: Ty) -> Option<Ty> {
     match (a.kind(), b.kind()) {
         (Kind::None | Kind::Optional(_), _) | (_, Kind::None | Kind::Optional(_)) => None,
-        (Kind::Enumerate(x), Kind::Enumerate(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Enumerate(t))),
-        (Kind::Reversed(x), Kind::Reversed(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Reversed(t))),
+        (Kind::Enumerate(x), Kind::Enumerate(y)) => {
+            join_iterables(*x, *y).map(|t| Ty::new(Kind::Enumerate(t)))
+        }
+        (Kind::Reversed(x), Kind::Reversed(y)) => {
+            join_iterables(*x, *y).map(|t| Ty::new(Kind::Reversed(t)))
+        }
         (Kind::Zip(x), Kind::Zip(y)) if x.len() == y.len() => {
-            let items: Option<Vec<Ty>> = x.iter().zip(y.iter()).map(|(x, y)| join_iterables(*x, *y)).collect();
+            let items: Option<Vec<Ty>> = x
+                .iter()
+                .zip(y.iter())
+                .map(|(x, y)| join_iterables(*x, *y))
+                .collect();
             items.map(|i| Ty::new(Kind::Zip(i.into())))
         }
         _ => join(a, b),
@@ -69,7 +99,10 @@ fn join_iterables(a: Ty, b: Ty) -> Option<Ty> {
 
 /// Different functions have the signature in common that both have, if it is the only one.
 fn common_function_type(a: Ty, b: Ty) -> Option<Ty> {
-    let mut common = a.function_types().iter().filter(|t| b.function_types().contains(t));
+    let mut common = a
+        .function_types()
+        .iter()
+        .filter(|t| b.function_types().contains(t));
     let first = common.next().copied();
     first.filter(|_| common.next().is_none())
 }
@@ -82,7 +115,11 @@ fn join_items_of_lists(a: Ty, b: Ty) -> Option<Ty> {
         (_, Kind::Unknown) => Some(a),
         (Kind::List(x), Kind::List(y)) => join_items_of_lists(*x, *y).map(Ty::list),
         (Kind::Tuple(x), Kind::Tuple(y)) if x.len() == y.len() => {
-            let items: Option<Vec<Ty>> = x.iter().zip(y).map(|(x, y)| join_items_of_lists(*x, *y)).collect();
+            let items: Option<Vec<Ty>> = x
+                .iter()
+                .zip(y)
+                .map(|(x, y)| join_items_of_lists(*x, *y))
+                .collect();
             items.map(|items| Ty::tuple(&items))
         }
         _ if a.strong() == b.strong() => join(a, b),
@@ -122,8 +159,17 @@ fn join_arrays(a: ArrayTy, b: ArrayTy) -> Option<Ty> {
     if a.dtype != b.dtype || a.ndim != b.ndim {
         return None;
     }
-    let layout = if a.layout == b.layout { a.layout } else { Layout::A };
-    let joined = ArrayTy { layout, readonly: a.readonly || b.readonly, aligned: a.aligned && b.aligned, ..a };
+    let layout = if a.layout == b.layout {
+        a.layout
+    } else {
+        Layout::A
+    };
+    let joined = ArrayTy {
+        layout,
+        readonly: a.readonly || b.readonly,
+        aligned: a.aligned && b.aligned,
+        ..a
+    };
     Some(joined.ty())
 }
 
@@ -132,14 +178,27 @@ fn join_numbers(a: Ty, b: Ty) -> Ty {
     let weak = a.is_weak() && b.is_weak();
     let (wide, narrow) = if rank(a) >= rank(b) { (a, b) } else { (b, a) };
     let kind = match (wide.kind(), narrow.kind()) {
-        (Kind::Complex { bits, .. }, _) => {
-            Kind::Complex { bits: (*bits).max(2 * float_bits_for(narrow)), weak }
-        }
-        (Kind::Float { bits, .. }, _) => Kind::Float { bits: (*bits).max(float_bits_for(narrow)), weak },
-        (Kind::Int { bits, signed, .. }, Kind::Int { bits: other_bits, signed: other_signed, .. }) => {
-            join_ints((*bits, *signed), (*other_bits, *other_signed), weak)
-        }
-        (Kind::Int { bits, signed, .. }, _) => Kind::Int { bits: *bits, signed: *signed, weak },
+        (Kind::Complex { bits, .. }, _) => Kind::Complex {
+            bits: (*bits).max(2 * float_bits_for(narrow)),
+            weak,
+        },
+        (Kind::Float { bits, .. }, _) => Kind::Float {
+            bits: (*bits).max(float_bits_for(narrow)),
+            weak,
+        },
+        (
+            Kind::Int { bits, signed, .. },
+            Kind::Int {
+                bits: other_bits,
+                signed: other_signed,
+                ..
+            },
+        ) => join_ints((*bits, *signed), (*other_bits, *other_signed), weak),
+        (Kind::Int { bits, signed, .. }, _) => Kind::Int {
+            bits: *bits,
+            signed: *signed,
+            weak,
+        },
         (other, _) => other.clone(),
     };
     Ty::new(kind)
@@ -147,13 +206,25 @@ fn join_numbers(a: Ty, b: Ty) -> Ty {
 
 fn join_ints(a: (u8, bool), b: (u8, bool), weak: bool) -> Kind {
     if a.1 == b.1 {
-        return Kind::Int { bits: a.0.max(b.0), signed: a.1, weak };
+        return Kind::Int {
+            bits: a.0.max(b.0),
+            signed: a.1,
+            weak,
+        };
     }
     let (unsigned, signed) = if a.1 { (b.0, a.0) } else { (a.0, b.0) };
     if signed > unsigned {
-        Kind::Int { bits: signed, signed: true, weak }
+        Kind::Int {
+            bits: signed,
+            signed: true,
+            weak,
+        }
     } else if unsigned < 64 {
-        Kind::Int { bits: unsigned * 2, signed: true, weak }
+        Kind::Int {
+            bits: unsigned * 2,
+            signed: true,
+            weak,
+        }
     } else {
         Kind::Float { bits: 64, weak }
     }
@@ -184,14 +255,31 @@ mod tests {
     use super::*;
 
     fn samples() -> Vec<Ty> {
-        let mut all = vec![Ty::none(), Ty::bool(), Ty::str(), Ty::py_int(), Ty::py_float(), Ty::py_complex()];
+        let mut all = vec![
+            Ty::none(),
+            Ty::bool(),
+            Ty::str(),
+            Ty::py_int(),
+            Ty::py_float(),
+            Ty::py_complex(),
+        ];
         for bits in [8, 16, 32, 64] {
             all.extend([Ty::int(bits, true), Ty::int(bits, false)]);
         }
-        all.extend([Ty::float(16), Ty::float(32), Ty::float(64), Ty::complex(64), Ty::complex(128)]);
+        all.extend([
+            Ty::float(16),
+            Ty::float(32),
+            Ty::float(64),
+            Ty::complex(64),
+            Ty::complex(128),
+        ]);
         all.push(Ty::tuple(&[Ty::py_int(), Ty::float(32)]));
         all.push(Ty::optional(Ty::float(64)));
-        all.extend([Ty::list(Ty::py_int()), Ty::list(Ty::float(32)), Ty::list(Ty::new(Kind::Unknown))]);
+        all.extend([
+            Ty::list(Ty::py_int()),
+            Ty::list(Ty::float(32)),
+            Ty::list(Ty::new(Kind::Unknown)),
+        ]);
         all.push(Ty::array(Ty::float(64), 2, Layout::C));
         all.push(Ty::array(Ty::float(64), 2, Layout::F));
         all.extend(functions());
@@ -200,9 +288,20 @@ mod tests {
 
     /// A function type, and functions with this signature, with another, with both, with none.
     fn functions() -> [Ty; 5] {
-        let (f, g) = (Ty::function(Ty::py_int(), &[Ty::py_int()]), Ty::function(Ty::float(64), &[]));
-        let dispatcher = |n, signatures: &[Ty]| Ty::new(Kind::Dispatcher(crate::types::PyRef(n), signatures.into()));
-        [f, dispatcher(1, &[f]), dispatcher(2, &[g]), dispatcher(3, &[f, g]), dispatcher(4, &[])]
+        let (f, g) = (
+            Ty::function(Ty::py_int(), &[Ty::py_int()]),
+            Ty::function(Ty::float(64), &[]),
+        );
+        let dispatcher = |n, signatures: &[Ty]| {
+            Ty::new(Kind::Dispatcher(crate::types::PyRef(n), signatures.into()))
+        };
+        [
+            f,
+            dispatcher(1, &[f]),
+            dispatcher(2, &[g]),
+            dispatcher(3, &[f, g]),
+            dispatcher(4, &[]),
+        ]
     }
 
     #[test]
@@ -213,7 +312,10 @@ mod tests {
         assert_eq!(join(one, other), None);
         assert_eq!(join(f, other), None);
         assert_eq!(join(one, none), None);
-        let twin = Ty::new(Kind::Dispatcher(crate::types::PyRef(5), both.function_types().into()));
+        let twin = Ty::new(Kind::Dispatcher(
+            crate::types::PyRef(5),
+            both.function_types().into(),
+        ));
         assert_eq!(join(both, twin), None, "which of the two is not said");
     }
 
@@ -233,13 +335,31 @@ mod tests {
     #[test]
     fn numbers_join_as_numpy_promotes() {
         let j = |a, b| join(a, b).map(|t| t.to_string());
-        assert_eq!(j(Ty::int(8, false), Ty::int(8, true)).as_deref(), Some("int16"));
-        assert_eq!(j(Ty::int(64, false), Ty::int(64, true)).as_deref(), Some("float64"));
-        assert_eq!(j(Ty::int(32, true), Ty::float(32)).as_deref(), Some("float64"));
-        assert_eq!(j(Ty::int(16, true), Ty::float(32)).as_deref(), Some("float32"));
-        assert_eq!(j(Ty::float(64), Ty::complex(64)).as_deref(), Some("complex128"));
+        assert_eq!(
+            j(Ty::int(8, false), Ty::int(8, true)).as_deref(),
+            Some("int16")
+        );
+        assert_eq!(
+            j(Ty::int(64, false), Ty::int(64, true)).as_deref(),
+            Some("float64")
+        );
+        assert_eq!(
+            j(Ty::int(32, true), Ty::float(32)).as_deref(),
+            Some("float64")
+        );
+        assert_eq!(
+            j(Ty::int(16, true), Ty::float(32)).as_deref(),
+            Some("float32")
+        );
+        assert_eq!(
+            j(Ty::float(64), Ty::complex(64)).as_deref(),
+            Some("complex128")
+        );
         assert_eq!(j(Ty::bool(), Ty::py_int()).as_deref(), Some("int64"));
-        assert_eq!(j(Ty::none(), Ty::py_int()).as_deref(), Some("OptionalType(int64)"));
+        assert_eq!(
+            j(Ty::none(), Ty::py_int()).as_deref(),
+            Some("OptionalType(int64)")
+        );
         assert_eq!(j(Ty::str(), Ty::py_int()), None);
     }
 }

@@ -16,7 +16,9 @@ pub fn binary(op: BinaryOp, a: Ty, b: Ty) -> Option<Ty> {
     let weak = a.is_weak() && b.is_weak();
     let integral = a.is_integral() && b.is_integral();
     match op {
-        BinaryOp::And | BinaryOp::Or | BinaryOp::Xor if a.is_bool() && b.is_bool() => Some(Ty::bool()),
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Xor if a.is_bool() && b.is_bool() => {
+            Some(Ty::bool())
+        }
         BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => integral.then(|| int_result(a, b, weak)),
         // The left operand decides: shifting by an unsigned amount keeps a signed value signed.
         BinaryOp::LShift | BinaryOp::RShift => integral.then(|| int_result(a, a, weak)),
@@ -30,7 +32,11 @@ pub fn binary(op: BinaryOp, a: Ty, b: Ty) -> Option<Ty> {
 
 fn int_result(a: Ty, b: Ty, weak: bool) -> Ty {
     let unsigned = |t: Ty| matches!(t.kind(), Kind::Int { signed: false, .. });
-    Ty::new(Kind::Int { bits: 64, signed: !(unsigned(a) && unsigned(b)), weak })
+    Ty::new(Kind::Int {
+        bits: 64,
+        signed: !(unsigned(a) && unsigned(b)),
+        weak,
+    })
 }
 
 /// The float or complex type of an operation of which at least one operand is one.
@@ -38,7 +44,10 @@ fn inexact(a: Ty, b: Ty) -> Option<Ty> {
     let weak = a.is_weak() && b.is_weak();
     let bits = float_bits_for(a).max(float_bits_for(b));
     let kind = if a.is_complex() || b.is_complex() {
-        Kind::Complex { bits: bits.max(32) * 2, weak }
+        Kind::Complex {
+            bits: bits.max(32) * 2,
+            weak,
+        }
     } else {
         Kind::Float { bits, weak }
     };
@@ -76,7 +85,10 @@ pub fn common_dtype(a: Ty, b: Ty) -> Ty {
 pub fn real_function(t: Ty) -> Option<Ty> {
     match *t.kind() {
         Kind::Float { .. } => Some(t),
-        Kind::Bool | Kind::Int { .. } => Some(Ty::new(Kind::Float { bits: 64, weak: t.is_weak() || t.is_bool() })),
+        Kind::Bool | Kind::Int { .. } => Some(Ty::new(Kind::Float {
+            bits: 64,
+            weak: t.is_weak() || t.is_bool(),
+        })),
         _ => None,
     }
 }
@@ -124,7 +136,9 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
             (signatures.is_empty() || signatures.contains(&to)).then_some(Fit::Promote)
         }
         (Kind::Foreign(_, ty), Kind::Function(_)) => (*ty == to).then_some(Fit::Promote),
-        (Kind::Range(..) | Kind::Iter(_), _) => (join(from, to) == Some(to)).then_some(Fit::Promote),
+        (Kind::Range(..) | Kind::Iter(_), _) => {
+            (join(from, to) == Some(to)).then_some(Fit::Promote)
+        }
         _ => None,
     }
 }
@@ -132,9 +146,8 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
 /// Dates and durations convert to other units, integers to durations.
 fn fit_times(from: Ty, to: Ty) -> Option<Fit> {
     match (from.as_time(), to.as_time()) {
-        (Some((a, x)), Some((b, y))) => {
-            (a == b && time::conversion(a, x, y).is_some()).then_some(if x <= y { Fit::Safe } else { Fit::Unsafe })
-        }
+        (Some((a, x)), Some((b, y))) => (a == b && time::conversion(a, x, y).is_some())
+            .then_some(if x <= y { Fit::Safe } else { Fit::Unsafe }),
         (None, Some((true, _))) if from.is_integral() => Some(Fit::Unsafe),
         _ => None,
     }
@@ -144,7 +157,9 @@ fn fit_items(a: &[Ty], b: &[Ty]) -> Option<Fit> {
     if a.len() != b.len() {
         return None;
     }
-    a.iter().zip(b).try_fold(Fit::Exact, |worst, (x, y)| fit(*x, *y).map(|f| worst.max(f)))
+    a.iter().zip(b).try_fold(Fit::Exact, |worst, (x, y)| {
+        fit(*x, *y).map(|f| worst.max(f))
+    })
 }
 
 fn fit_numbers(from: Ty, to: Ty) -> Option<Fit> {
@@ -160,7 +175,14 @@ fn fit_numbers(from: Ty, to: Ty) -> Option<Fit> {
     Some(match rank(from).cmp(&rank(to)) {
         std::cmp::Ordering::Greater => Fit::Unsafe,
         std::cmp::Ordering::Equal => match (from.kind(), to.kind()) {
-            (Kind::Int { bits: a, signed: s, .. }, Kind::Int { bits: b, signed: t, .. }) => {
+            (
+                Kind::Int {
+                    bits: a, signed: s, ..
+                },
+                Kind::Int {
+                    bits: b, signed: t, ..
+                },
+            ) => {
                 if (s == t && a <= b) || (!s && *t && a < b) {
                     Fit::Promote
                 } else {
@@ -174,7 +196,9 @@ fn fit_numbers(from: Ty, to: Ty) -> Option<Fit> {
             let holds = from.is_bool()
                 || match *to.kind() {
                     Kind::Float { bits, .. } => bits == 64 || from.bits() <= u32::from(bits) / 2,
-                    Kind::Complex { bits, .. } => bits == 128 || from.bits() <= 16 || from.is_float() && from.bits() == 32,
+                    Kind::Complex { bits, .. } => {
+                        bits == 128 || from.bits() <= 16 || from.is_float() && from.bits() == 32
+                    }
                     _ => true,
                 };
             if holds { Fit::Safe } else { Fit::Unsafe }

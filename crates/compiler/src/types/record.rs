@@ -36,7 +36,10 @@ impl Record {
 
     /// Whether a value can be used as one of `other`, whose fields it has in the same places.
     pub fn has_fields_of(&self, other: &Record) -> bool {
-        let has = |f: &Field| self.field(&f.name).is_some_and(|g| (g.ty, &g.shape, g.offset) == (f.ty, &f.shape, f.offset));
+        let has = |f: &Field| {
+            self.field(&f.name)
+                .is_some_and(|g| (g.ty, &g.shape, g.offset) == (f.ty, &f.shape, f.offset))
+        };
         (!self.readonly || other.readonly) && other.fields.iter().all(has)
     }
 }

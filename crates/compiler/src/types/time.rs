@@ -64,7 +64,10 @@ impl Unit {
             "μs" => "us",
             name => name,
         };
-        UNITS.iter().find(|(_, n)| *n == name).map(|&(unit, _)| unit)
+        UNITS
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|&(unit, _)| unit)
     }
 
     /// The name, empty for the generic unit.
@@ -115,7 +118,8 @@ pub fn common(a: (bool, Unit), b: (bool, Unit)) -> Option<Unit> {
     if b == Unit::Generic || a == b {
         return Some(a);
     }
-    let fixed = |delta: bool, unit: Unit, other: Unit| delta && unit.is_calendar() && !other.is_calendar();
+    let fixed =
+        |delta: bool, unit: Unit, other: Unit| delta && unit.is_calendar() && !other.is_calendar();
     (!fixed(a_delta, a, b) && !fixed(b_delta, b, a)).then(|| a.max(b))
 }
 
@@ -128,17 +132,33 @@ pub fn conversion(delta: bool, from: Unit, to: Unit) -> Option<Vec<Step>> {
     }
     if from.is_calendar() == to.is_calendar() {
         let (coarse, fine) = if from < to { (from, to) } else { (to, from) };
-        let ratio = (coarse.code()..fine.code()).filter_map(Unit::of_code).fold(1i64, |n, u| n.wrapping_mul(u.parts()));
-        return Some(vec![if from < to { Step::Times(ratio) } else { Step::Per(ratio) }]);
+        let ratio = (coarse.code()..fine.code())
+            .filter_map(Unit::of_code)
+            .fold(1i64, |n, u| n.wrapping_mul(u.parts()));
+        return Some(vec![if from < to {
+            Step::Times(ratio)
+        } else {
+            Step::Per(ratio)
+        }]);
     }
     if delta {
         return None;
     }
     let part = |a, b| conversion(false, a, b).unwrap_or_default();
     Some(if from.is_calendar() {
-        [part(from, Unit::Month), vec![Step::MonthsToDays], part(Unit::Day, to)].concat()
+        [
+            part(from, Unit::Month),
+            vec![Step::MonthsToDays],
+            part(Unit::Day, to),
+        ]
+        .concat()
     } else {
-        [part(from, Unit::Day), vec![Step::DaysToMonths], part(Unit::Month, to)].concat()
+        [
+            part(from, Unit::Day),
+            vec![Step::DaysToMonths],
+            part(Unit::Month, to),
+        ]
+        .concat()
     })
 }
 
@@ -159,8 +179,14 @@ pub fn convert(delta: bool, value: i64, from: Unit, to: Unit) -> Option<i64> {
 /// The first day of a month, both counted from the beginning of 1970.
 pub fn days_of_month(month: i64) -> i64 {
     // Years begin in March, so that the leap day comes last.
-    let (year, month) = ((month - 2).div_euclid(12) + 1970, (month - 2).rem_euclid(12));
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 - 719_468
+    let (year, month) = (
+        (month - 2).div_euclid(12) + 1970,
+        (month - 2).rem_euclid(12),
+    );
+    365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        - 719_468
 }
 
 /// The month that a day is in.
@@ -208,7 +234,9 @@ pub fn parse(text: &str) -> Option<(i64, Unit)> {
     }
     let mut separator = if rest.starts_with('T') { "T" } else { " " };
     for (unit, limit) in [(Unit::Hour, 23), (Unit::Minute, 59), (Unit::Second, 59)] {
-        value = value.checked_mul(limit + 1)?.checked_add(number(&mut rest, separator, limit)?)?;
+        value = value
+            .checked_mul(limit + 1)?
+            .checked_add(number(&mut rest, separator, limit)?)?;
         separator = ":";
         if rest.is_empty() {
             return Some((value, unit));
@@ -219,9 +247,16 @@ pub fn parse(text: &str) -> Option<(i64, Unit)> {
         return None;
     }
     let thousandths = digits.len().div_ceil(3);
-    let fraction: i64 = format!("{digits:0<width$}", width = thousandths * 3).parse().ok()?;
-    value = value.checked_mul(1000i64.checked_pow(thousandths as u32)?)?.checked_add(fraction)?;
-    Some((value, Unit::of_code(Unit::Second.code() + thousandths as u8)?))
+    let fraction: i64 = format!("{digits:0<width$}", width = thousandths * 3)
+        .parse()
+        .ok()?;
+    value = value
+        .checked_mul(1000i64.checked_pow(thousandths as u32)?)?
+        .checked_add(fraction)?;
+    Some((
+        value,
+        Unit::of_code(Unit::Second.code() + thousandths as u8)?,
+    ))
 }
 
 /// The separator, and two digits that make a number up to `most`.
@@ -229,7 +264,10 @@ fn number(rest: &mut &str, separator: &str, most: i64) -> Option<i64> {
     let digits = rest.strip_prefix(separator)?;
     let (two, after) = digits.split_at_checked(2)?;
     *rest = after;
-    let number = two.bytes().all(|d| d.is_ascii_digit()).then(|| two.parse().ok())??;
+    let number = two
+        .bytes()
+        .all(|d| d.is_ascii_digit())
+        .then(|| two.parse().ok())??;
     (0..=most).contains(&number).then_some(number)
 }
 
@@ -256,7 +294,10 @@ mod tests {
         assert_eq!(parse("2021-02-29"), None);
         assert_eq!(parse("2019-12-31T10:00"), Some((26_296_440, Unit::Minute)));
         assert_eq!(parse("1970-01-01 00:00:01.5"), Some((1500, Unit::Milli)));
-        assert_eq!(parse("1970-01-01T00:00:00.123456789"), Some((123_456_789, Unit::Nano)));
+        assert_eq!(
+            parse("1970-01-01T00:00:00.123456789"),
+            Some((123_456_789, Unit::Nano))
+        );
         assert_eq!(parse("NaT"), Some((NAT, Unit::Generic)));
         assert_eq!(parse("yesterday"), None);
         assert_eq!(convert(false, -1, Unit::Hour, Unit::Day), Some(-1));
@@ -267,9 +308,18 @@ mod tests {
     #[test]
     fn units_meet_in_the_finer_one() {
         let (date, span) = (false, true);
-        assert_eq!(common((date, Unit::Year), (span, Unit::Day)), Some(Unit::Day));
+        assert_eq!(
+            common((date, Unit::Year), (span, Unit::Day)),
+            Some(Unit::Day)
+        );
         assert_eq!(common((date, Unit::Day), (span, Unit::Month)), None);
-        assert_eq!(common((span, Unit::Year), (span, Unit::Month)), Some(Unit::Month));
-        assert_eq!(common((span, Unit::Generic), (span, Unit::Nano)), Some(Unit::Nano));
+        assert_eq!(
+            common((span, Unit::Year), (span, Unit::Month)),
+            Some(Unit::Month)
+        );
+        assert_eq!(
+            common((span, Unit::Generic), (span, Unit::Nano)),
+            Some(Unit::Nano)
+        );
     }
 }

@@ -19,9 +19,9 @@ const INT2: &str = "bb->b BB->B hh->h HH->H ii->i II->I ll->l LL->L";
 const FLOAT2: &str = "ee->e ff->f dd->d";
 const COMPLEX2: &str = "FF->F DD->D";
 /// Comparisons of signed with unsigned integers are exact.
-const TO_BOOL2: &str =
-    "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? lL->? Ll->? ee->? ff->? dd->? FF->? DD->?";
-const LOGICAL2: &str = "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? ee->? ff->? dd->? FF->? DD->?";
+const TO_BOOL2: &str = "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? lL->? Ll->? ee->? ff->? dd->? FF->? DD->?";
+const LOGICAL2: &str =
+    "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? ee->? ff->? dd->? FF->? DD->?";
 
 /// Operations that NumPy refuses for bools, which could be cast to integers.
 const NO_BOOL1: &str = "?->";
@@ -47,7 +47,12 @@ const DURATION1: &str = "m->m";
 const EXTREME2: &[&str] = &[BOOL2, INT2, FLOAT2, COMPLEX2, TIMES2];
 const BITS2: &[&str] = &[BOOL2, INT2];
 /// Integers of any size make a double.
-const QUOTIENT: &[&str] = &["bb->d BB->d hh->d HH->d ii->d II->d ll->d LL->d", FLOAT2, COMPLEX2, "ml->m md->m mm->d"];
+const QUOTIENT: &[&str] = &[
+    "bb->d BB->d hh->d HH->d ii->d II->d ll->d LL->d",
+    FLOAT2,
+    COMPLEX2,
+    "ml->m md->m mm->d",
+];
 
 macro_rules! rows {
     ($($($name:literal)+, $loops:expr, $scalar:expr;)*) => {

@@ -2,7 +2,7 @@
 
 use ferdelance_abi::rtfn::RtFn;
 use ferdelance_compiler::tir::{
-    FuncId, Function, Hint, LocId, PoolEntry, Target, Term, Type, Value, Rounds,
+    FuncId, Function, Hint, LocId, PoolEntry, Rounds, Target, Term, Type, Value,
 };
 use inkwell::llvm_sys::LLVMIntPredicate::{LLVMIntNE, LLVMIntULT};
 use smallvec::SmallVec;

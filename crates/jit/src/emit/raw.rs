@@ -302,8 +302,11 @@ impl<'c> Nodes<'c> {
     /// A node that is like no other: its first item is itself, as a loop's must be.
     pub fn loop_id(&self, items: &[Meta<'c>]) -> Meta<'c> {
         let temporary = unsafe { LLVMTemporaryMDNode(self.context, ptr::null_mut(), 0) };
-        let items: smallvec::SmallVec<[Meta<'c>; 4]> =
-            [Meta::wrap(temporary)].iter().chain(items).copied().collect();
+        let items: smallvec::SmallVec<[Meta<'c>; 4]> = [Meta::wrap(temporary)]
+            .iter()
+            .chain(items)
+            .copied()
+            .collect();
         let node = self.node(&items);
         unsafe { LLVMMetadataReplaceAllUsesWith(temporary, node.0) };
         node

@@ -301,7 +301,9 @@ impl<'a, 'c> Shared<'a, 'c> {
         let property = match rounds {
             Rounds::Unknown => return,
             Rounds::Independent | Rounds::Chained => {
-                let Some((_, group)) = self.independent() else { return };
+                let Some((_, group)) = self.independent() else {
+                    return;
+                };
                 [nodes.string("llvm.loop.parallel_accesses"), group]
             }
             Rounds::Rare => {

@@ -491,7 +491,10 @@ fn fused_multiplication_and_addition_rounds_once() {
     let e = f64::EPSILON;
     let args = [1.0 + e, 1.0 + e, -1.0 - 2.0 * e].map(f64::to_bits);
     let got = run(&b.program(), &args, 2);
-    assert_eq!(got.into_iter().map(f64::from_bits).collect::<Vec<_>>(), [e * e, 0.0]);
+    assert_eq!(
+        got.into_iter().map(f64::from_bits).collect::<Vec<_>>(),
+        [e * e, 0.0]
+    );
 }
 
 #[test]

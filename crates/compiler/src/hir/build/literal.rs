@@ -21,7 +21,9 @@ fn integer(expr: &ast::Expr, depth: u32) -> Option<i128> {
             ast::Number::Int(int) => int.as_u64().map(i128::from),
             _ => None,
         },
-        ast::Expr::UnaryOp(node) if node.op == ast::UnaryOp::USub => integer(&node.operand, depth.checked_sub(1)?).map(|i| -i),
+        ast::Expr::UnaryOp(node) if node.op == ast::UnaryOp::USub => {
+            integer(&node.operand, depth.checked_sub(1)?).map(|i| -i)
+        }
         ast::Expr::BinOp(node) => {
             // The right side first: where it is no literal, a long sum ends here.
             let b = integer(&node.right, depth.checked_sub(1)?)?;

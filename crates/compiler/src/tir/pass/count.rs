@@ -37,7 +37,9 @@ fn remove(set: &mut Set, v: Value) {
 }
 fn members(set: &Set) -> impl Iterator<Item = Value> {
     set.iter().enumerate().flat_map(|(i, &word)| {
-        (0..64u32).filter(move |b| word >> b & 1 == 1).map(move |b| Value(i as u32 * 64 + b))
+        (0..64u32)
+            .filter(move |b| word >> b & 1 == 1)
+            .map(move |b| Value(i as u32 * 64 + b))
     })
 }
 
@@ -62,7 +64,13 @@ pub fn count(f: &mut Function) {
 /// an item that is read stays in its list.
 fn copied(inst: &Inst, roots: &Roots) -> Option<Value> {
     match (&inst.op, &inst.results[..]) {
-        (Op::Select { .. } | Op::Load { mem: Mem::Items, .. }, &[v]) if roots.is_owned(v) => Some(v),
+        (
+            Op::Select { .. }
+            | Op::Load {
+                mem: Mem::Items, ..
+            },
+            &[v],
+        ) if roots.is_owned(v) => Some(v),
         _ => None,
     }
 }
@@ -70,7 +78,11 @@ fn copied(inst: &Inst, roots: &Roots) -> Option<Value> {
 /// The managed operand that an instruction takes over, if it does so whoever owns it.
 fn given_away(f: &Function, op: &Op) -> Option<Value> {
     match *op {
-        Op::Store { value, mem: Mem::Items, .. } if f.ty(value).is_managed() => Some(value),
+        Op::Store {
+            value,
+            mem: Mem::Items,
+            ..
+        } if f.ty(value).is_managed() => Some(value),
         Op::Exchange { value, .. } => Some(value),
         _ => None,
     }
@@ -79,13 +91,20 @@ fn given_away(f: &Function, op: &Op) -> Option<Value> {
 /// What ends the life of an owned value.
 fn release(f: &Function, v: Value) -> Op {
     match f.ty(v) {
-        Type::Err => Op::Rt { func: RtFn::error_drop, args: SmallVec::from_slice(&[v]) },
+        Type::Err => Op::Rt {
+            func: RtFn::error_drop,
+            args: SmallVec::from_slice(&[v]),
+        },
         _ => Op::Release(v),
     }
 }
 
 fn effect(op: Op, loc: LocId) -> Inst {
-    Inst { op, results: SmallVec::new(), loc }
+    Inst {
+        op,
+        results: SmallVec::new(),
+        loc,
+    }
 }
 
 struct Roots {
@@ -103,7 +122,9 @@ impl Roots {
         loop {
             let mut changed = false;
             for inst in f.blocks.iter().flat_map(|b| &b.insts) {
-                let Some(&result) = inst.results.first() else { continue };
+                let Some(&result) = inst.results.first() else {
+                    continue;
+                };
                 let base = match inst.op {
                     Op::Load { ptr, .. } if borrowed[result.index()] => Some(ptr),
                     _ => base(f, inst),
@@ -126,7 +147,10 @@ impl Roots {
                         | Op::Rt { .. }
                         | Op::Select { .. }
                         | Op::Exchange { .. }
-                        | Op::Load { mem: Mem::Items, .. }
+                        | Op::Load {
+                            mem: Mem::Items,
+                            ..
+                        }
                 );
                 if f.values[v.index()].is_managed() && owns && !borrowed[v.index()] {
                     owned[v.index()] = true;
@@ -181,9 +205,14 @@ fn retain_returned(f: &mut Function, roots: &Roots) {
     for b in 0..f.blocks.len() {
         let loc = f.blocks[b].term_loc;
         if let Term::Return(values) = &f.blocks[b].term {
-            let retained: Vec<Value> =
-                values.iter().copied().filter(|v| f.values[v.index()].is_managed() && !roots.is_owned(*v)).collect();
-            f.blocks[b].insts.extend(retained.into_iter().map(|v| effect(Op::Retain(v), loc)));
+            let retained: Vec<Value> = values
+                .iter()
+                .copied()
+                .filter(|v| f.values[v.index()].is_managed() && !roots.is_owned(*v))
+                .collect();
+            f.blocks[b]
+                .insts
+                .extend(retained.into_iter().map(|v| effect(Op::Retain(v), loc)));
         }
     }
 }
@@ -253,7 +282,10 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
     let mut out: Vec<Inst> = vec![];
     if let Term::Return(values) = &block.term {
         let (retains, releases) = returned(f, values, roots);
-        let effects = retains.into_iter().map(Op::Retain).chain(releases.into_iter().map(|v| release(f, v)));
+        let effects = retains
+            .into_iter()
+            .map(Op::Retain)
+            .chain(releases.into_iter().map(|v| release(f, v)));
         out.extend(effects.rev().map(|op| effect(op, block.term_loc)));
     }
     use_terminator(&block.term, roots, &mut live);
@@ -275,10 +307,11 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
         let mut retained = given.filter(|&v| !roots.is_owned(v));
         let consumed = consumed.or(given.filter(|&v| roots.is_owned(v)));
         inst.op.for_each_operand(|v| {
-            if let Some(root) = roots.owned_root(v) {
-                if !contains(&live, root) && !dying.contains(&root) {
-                    dying.push(root);
-                }
+            if let Some(root) = roots.owned_root(v)
+                && !contains(&live, root)
+                && !dying.contains(&root)
+            {
+                dying.push(root);
             }
         });
         if let Some(owner) = consumed {
@@ -315,7 +348,8 @@ fn rewrite(f: &mut Function, b: usize, roots: &Roots, live_in: &[Set]) {
 /// What a return retains and releases: each returned value takes a reference; the first mention of an
 /// owned root moves it, and a root of which only views are returned is released after those.
 fn returned(f: &Function, values: &[Value], roots: &Roots) -> (Vec<Value>, Vec<Value>) {
-    let (mut moved, mut retains, mut releases): (Vec<Value>, Vec<Value>, Vec<Value>) = (vec![], vec![], vec![]);
+    let (mut moved, mut retains, mut releases): (Vec<Value>, Vec<Value>, Vec<Value>) =
+        (vec![], vec![], vec![]);
     for &v in values {
         if !f.values[v.index()].is_managed() {
             continue;
@@ -338,16 +372,28 @@ fn returned(f: &Function, values: &[Value], roots: &Roots) -> (Vec<Value>, Vec<V
 /// have no value on the error's side (the branch's first target) and are released on the other side
 /// when nothing uses them there.
 fn checked_results(block: &Block, roots: &Roots) -> SmallVec<[Value; 2]> {
-    let Term::Branch { cond, .. } = block.term else { return SmallVec::new() };
+    let Term::Branch { cond, .. } = block.term else {
+        return SmallVec::new();
+    };
     let compared = block.insts.iter().rev().find_map(|i| match i.op {
         Op::Compare(Cmp::Ne, err, _) if i.results[0] == cond => Some(err),
         _ => None,
     });
-    let call = block.insts.iter().rev().find(|i| compared.is_some() && i.results.last() == compared.as_ref());
+    let call = block
+        .insts
+        .iter()
+        .rev()
+        .find(|i| compared.is_some() && i.results.last() == compared.as_ref());
     match call {
-        Some(Inst { op: Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. }, results, .. }) => {
-            results.iter().copied().filter(|&v| roots.is_owned(v)).collect()
-        }
+        Some(Inst {
+            op: Op::Call { .. } | Op::CallIndirect { .. } | Op::Rt { .. },
+            results,
+            ..
+        }) => results
+            .iter()
+            .copied()
+            .filter(|&v| roots.is_owned(v))
+            .collect(),
         _ => SmallVec::new(),
     }
 }
@@ -368,7 +414,8 @@ fn release_on_edges(f: &mut Function, roots: &Roots, live_in: &[Set], blocks: us
         let targets = f.blocks[b].term.targets().len();
         for t in 0..targets {
             let target = f.blocks[b].term.targets()[t].clone();
-            let (retains, mut releases) = edge_effects(f, roots, &live, &target, &live_in[target.block.index()]);
+            let (retains, mut releases) =
+                edge_effects(f, roots, &live, &target, &live_in[target.block.index()]);
             if t == 0 {
                 releases.retain(|v| !checked.contains(v));
             }
@@ -386,14 +433,29 @@ fn release_on_edges(f: &mut Function, roots: &Roots, live_in: &[Set], blocks: us
             } else {
                 // Neither end belongs to this edge alone: a block of its own.
                 let middle = BlockId(f.blocks.len() as u32);
-                f.blocks.push(Block { params: vec![], insts: effects, term: Term::Jump(target), term_loc: loc, ..Block::default() });
-                *f.blocks[b].term.targets_mut()[t] = Target { block: middle, args: SmallVec::new() };
+                f.blocks.push(Block {
+                    params: vec![],
+                    insts: effects,
+                    term: Term::Jump(target),
+                    term_loc: loc,
+                    ..Block::default()
+                });
+                *f.blocks[b].term.targets_mut()[t] = Target {
+                    block: middle,
+                    args: SmallVec::new(),
+                };
             }
         }
     }
 }
 
-fn edge_effects(f: &Function, roots: &Roots, live: &Set, target: &Target, live_in: &Set) -> (Vec<Value>, Vec<Value>) {
+fn edge_effects(
+    f: &Function,
+    roots: &Roots,
+    live: &Set,
+    target: &Target,
+    live_in: &Set,
+) -> (Vec<Value>, Vec<Value>) {
     let params = &f.block(target.block).params;
     let mut moved: SmallVec<[Value; 4]> = SmallVec::new();
     let mut retains = vec![];
@@ -407,6 +469,8 @@ fn edge_effects(f: &Function, roots: &Roots, live: &Set, target: &Target, live_i
             retains.push(arg);
         }
     }
-    let releases = members(live).filter(|v| !contains(live_in, *v) && !moved.contains(v)).collect();
+    let releases = members(live)
+        .filter(|v| !contains(live_in, *v) && !moved.contains(v))
+        .collect();
     (retains, releases)
 }

@@ -6,7 +6,9 @@
 use smallvec::SmallVec;
 
 use super::simplify::{for_each_term_operand, simplify};
-use crate::tir::{Block, BlockId, FuncId, Function, Inst, Loc, LocId, Op, Program, Target, Term, Value};
+use crate::tir::{
+    Block, BlockId, FuncId, Function, Inst, Loc, LocId, Op, Program, Target, Term, Value,
+};
 
 /// Callees up to this many instructions are always inlined.
 const SMALL: usize = 40;
@@ -27,7 +29,12 @@ pub fn inline(program: &mut Program) {
         while at < f.blocks.len() {
             let found = f.blocks[at].insts.iter().position(|i| match i.op {
                 Op::Call { func, .. } => {
-                    func.index() != caller && wants_inlining(&program.functions[func.index()], calls[func.index()], f.size())
+                    func.index() != caller
+                        && wants_inlining(
+                            &program.functions[func.index()],
+                            calls[func.index()],
+                            f.size(),
+                        )
                 }
                 _ => false,
             });
@@ -83,7 +90,9 @@ fn for_each_call(f: &Function, mut visit: impl FnMut(FuncId)) {
 fn splice(f: &mut Function, block: BlockId, index: usize, program: &Program) {
     let mut rest = f.blocks[block.index()].insts.split_off(index);
     let call = rest.remove(0);
-    let Op::Call { func, args } = call.op else { return };
+    let Op::Call { func, args } = call.op else {
+        return;
+    };
     let callee = &program.functions[func.index()];
 
     let old = &mut f.blocks[block.index()];
@@ -91,20 +100,38 @@ fn splice(f: &mut Function, block: BlockId, index: usize, program: &Program) {
     let term_loc = old.term_loc;
     let exits = if callee.may_raise {
         // `null; cond = err != null; branch cond -> cold, next` follows every call that may raise.
-        let Term::Branch { then: cold, other: next, .. } = term else { unreachable!("a call without its error branch") };
+        let Term::Branch {
+            then: cold,
+            other: next,
+            ..
+        } = term
+        else {
+            unreachable!("a call without its error branch")
+        };
         let (&err, results) = call.results.split_last().unwrap_or((&Value(0), &[]));
         let ok = push_block(f, results.to_vec(), vec![], Term::Jump(next), term_loc);
         let failed = push_block(f, vec![err], vec![], Term::Jump(cold), term_loc);
-        Exits { ok, failed: Some(failed) }
+        Exits {
+            ok,
+            failed: Some(failed),
+        }
     } else {
-        Exits { ok: push_block(f, call.results.to_vec(), rest, term, term_loc), failed: None }
+        Exits {
+            ok: push_block(f, call.results.to_vec(), rest, term, term_loc),
+            failed: None,
+        }
     };
 
     let first_block = f.blocks.len() as u32;
     let first_value = f.values.len() as u32;
     let first_loc = f.locs.len() as u32;
     f.values.extend(&callee.values);
-    f.locs.extend(callee.locs.iter().map(|loc| inlined(loc, first_loc, call.loc)));
+    f.locs.extend(
+        callee
+            .locs
+            .iter()
+            .map(|loc| inlined(loc, first_loc, call.loc)),
+    );
     let value = |v: &mut Value| v.0 += first_value;
     let loc = |l: LocId| LocId(l.0 + first_loc);
     for source in &callee.blocks {
@@ -116,7 +143,9 @@ fn splice(f: &mut Function, block: BlockId, index: usize, program: &Program) {
             inst.loc = loc(inst.loc);
             if let Op::Nest(nest) = &mut inst.op {
                 nest.for_each_local_mut(value);
-                nest.insts.iter_mut().for_each(|inst| inst.loc = loc(inst.loc));
+                nest.insts
+                    .iter_mut()
+                    .for_each(|inst| inst.loc = loc(inst.loc));
             }
         }
         for_each_term_operand(&mut new.term, value);
@@ -129,7 +158,10 @@ fn splice(f: &mut Function, block: BlockId, index: usize, program: &Program) {
     for new in &mut f.blocks[first_block as usize..] {
         leave(new, &exits);
     }
-    f.blocks[block.index()].term = Term::Jump(Target { block: BlockId(first_block), args });
+    f.blocks[block.index()].term = Term::Jump(Target {
+        block: BlockId(first_block),
+        args,
+    });
     f.blocks[block.index()].term_loc = call.loc;
 }
 
@@ -139,16 +171,34 @@ struct Exits {
     failed: Option<BlockId>,
 }
 
-fn push_block(f: &mut Function, params: Vec<Value>, insts: Vec<Inst>, term: Term, term_loc: LocId) -> BlockId {
-    f.blocks.push(Block { params, insts, term, term_loc, ..Block::default() });
+fn push_block(
+    f: &mut Function,
+    params: Vec<Value>,
+    insts: Vec<Inst>,
+    term: Term,
+    term_loc: LocId,
+) -> BlockId {
+    f.blocks.push(Block {
+        params,
+        insts,
+        term,
+        term_loc,
+        ..Block::default()
+    });
     BlockId(f.blocks.len() as u32 - 1)
 }
 
 /// Makes the end of an inlined block that leaves the callee a jump.
 fn leave(block: &mut Block, exits: &Exits) {
     block.term = match (std::mem::take(&mut block.term), exits.failed) {
-        (Term::Return(args), _) => Term::Jump(Target { block: exits.ok, args }),
-        (Term::Throw(err), Some(failed)) => Term::Jump(Target { block: failed, args: SmallVec::from_slice(&[err]) }),
+        (Term::Return(args), _) => Term::Jump(Target {
+            block: exits.ok,
+            args,
+        }),
+        (Term::Throw(err), Some(failed)) => Term::Jump(Target {
+            block: failed,
+            args: SmallVec::from_slice(&[err]),
+        }),
         (other, _) => other,
     };
 }
@@ -159,7 +209,10 @@ fn inlined(loc: &Loc, first_loc: u32, call: LocId) -> Loc {
         Some(outer) => LocId(outer.0 + first_loc),
         None => call,
     };
-    Loc { inlined_at: Some(at), ..loc.clone() }
+    Loc {
+        inlined_at: Some(at),
+        ..loc.clone()
+    }
 }
 
 /// Drops functions that the entries do not reach.
@@ -187,7 +240,12 @@ fn drop_uncalled(program: &mut Program) {
     }
     let mut flags = keep.iter();
     program.functions.retain(|_| *flags.next().unwrap_or(&true));
-    for inst in program.functions.iter_mut().flat_map(|f| &mut f.blocks).flat_map(|b| &mut b.insts) {
+    for inst in program
+        .functions
+        .iter_mut()
+        .flat_map(|f| &mut f.blocks)
+        .flat_map(|b| &mut b.insts)
+    {
         let nested = match &mut inst.op {
             Op::Call { func, .. } => {
                 *func = new_ids[func.index()];
@@ -202,7 +260,12 @@ fn drop_uncalled(program: &mut Program) {
             }
         }
     }
-    for entry in program.entries.iter_mut().chain(&mut program.pointers).chain(program.c_entries.iter_mut().map(|entry| &mut entry.func)) {
+    for entry in program
+        .entries
+        .iter_mut()
+        .chain(&mut program.pointers)
+        .chain(program.c_entries.iter_mut().map(|entry| &mut entry.func))
+    {
         *entry = new_ids[entry.index()];
     }
 }

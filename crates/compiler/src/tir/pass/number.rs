@@ -22,16 +22,21 @@ pub fn number(f: &mut Function) {
     for id in f.reverse_postorder() {
         let block = id.index();
         for &param in &f.blocks[block].params {
-            first.entry(numbers.get(param)).or_default().push((block, param));
+            first
+                .entry(numbers.get(param))
+                .or_default()
+                .push((block, param));
         }
         for inst in &mut f.blocks[block].insts {
             let [result] = inst.results[..] else { continue };
             let number = numbers.get(result);
-            if let (Some(Key::Int(_, value)), false) = (&numbers.keys[number as usize], matches!(inst.op, Op::Int(_))) {
-                if inst.op.is_pure() {
-                    inst.op = Op::Int(*value);
-                    changed = true;
-                }
+            if let (Some(Key::Int(_, value)), false) = (
+                &numbers.keys[number as usize],
+                matches!(inst.op, Op::Int(_)),
+            ) && inst.op.is_pure()
+            {
+                inst.op = Op::Int(*value);
+                changed = true;
             }
             if matches!(inst.op, Op::Int(_) | Op::Float(_) | Op::Pool(_)) {
                 continue;
@@ -89,7 +94,12 @@ pub struct Numbers {
 
 impl Numbers {
     pub fn new(f: &Function) -> Numbers {
-        let mut numbers = Numbers { of: vec![u32::MAX; f.values.len()], table: FxHashMap::default(), shapes: FxHashMap::default(), keys: vec![] };
+        let mut numbers = Numbers {
+            of: vec![u32::MAX; f.values.len()],
+            table: FxHashMap::default(),
+            shapes: FxHashMap::default(),
+            keys: vec![],
+        };
         for block in f.reverse_postorder() {
             let block = f.block(block);
             for &param in &block.params {
@@ -181,8 +191,13 @@ impl Numbers {
             (Op::Nest(nest), _) => {
                 for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
                     let shape: Shape = match &output.kind {
-                        OutputKind::New(_) => nest.extents.iter().map(|&n| self.operand(n)).collect(),
-                        OutputKind::Reduce(r) if r.item.is_some() => r.kept(nest.extents.len()).map(|d| self.operand(nest.extents[d])).collect(),
+                        OutputKind::New(_) => {
+                            nest.extents.iter().map(|&n| self.operand(n)).collect()
+                        }
+                        OutputKind::Reduce(r) if r.item.is_some() => r
+                            .kept(nest.extents.len())
+                            .map(|d| self.operand(nest.extents[d]))
+                            .collect(),
                         _ => continue,
                     };
                     let number = self.operand(results[range.start]);
@@ -226,15 +241,23 @@ impl Numbers {
             Op::Compare(op, a, b) => {
                 let (x, y) = (self.operand(*a), self.operand(*b));
                 match op {
-                    Cmp::Eq | Cmp::SLe | Cmp::SGe | Cmp::ULe | Cmp::UGe if x == y => Key::Int(ty, 1),
-                    Cmp::Ne | Cmp::SLt | Cmp::SGt | Cmp::ULt | Cmp::UGt if x == y => Key::Int(ty, 0),
+                    Cmp::Eq | Cmp::SLe | Cmp::SGe | Cmp::ULe | Cmp::UGe if x == y => {
+                        Key::Int(ty, 1)
+                    }
+                    Cmp::Ne | Cmp::SLt | Cmp::SGt | Cmp::ULt | Cmp::UGt if x == y => {
+                        Key::Int(ty, 0)
+                    }
                     _ => Key::Compare(*op, x, y),
                 }
             }
             Op::Fma { a, b, c } => Key::Fma(self.operand(*a), self.operand(*b), self.operand(*c)),
             Op::Cast(op, a) => Key::Cast(*op, self.operand(*a), ty),
             Op::Select { cond, then, other } => {
-                let (cond, then, other) = (self.operand(*cond), self.operand(*then), self.operand(*other));
+                let (cond, then, other) = (
+                    self.operand(*cond),
+                    self.operand(*then),
+                    self.operand(*other),
+                );
                 // `x == y ? y : x` is x.
                 let same = matches!(&self.keys[cond as usize], Some(Key::Compare(Cmp::Eq, x, y)) if (*x, *y) == (other, then) || (*y, *x) == (other, then));
                 match self.int(cond) {
@@ -252,11 +275,19 @@ impl Numbers {
             }
             Op::Subview(view) => {
                 let base = self.operand(view.base);
-                let whole = view.axes.iter().enumerate().all(|(i, axis)| *axis == Axis::Whole(i as u8));
+                let whole = view
+                    .axes
+                    .iter()
+                    .enumerate()
+                    .all(|(i, axis)| *axis == Axis::Whole(i as u8));
                 if whole && view.at.is_empty() {
                     return Some(base);
                 }
-                let mut at: Vec<(u8, u32)> = view.at.iter().map(|&(dim, index)| (dim, self.operand(index))).collect();
+                let mut at: Vec<(u8, u32)> = view
+                    .at
+                    .iter()
+                    .map(|&(dim, index)| (dim, self.operand(index)))
+                    .collect();
                 at.sort_unstable();
                 let mut shape = Shape::new();
                 let mut axes = vec![];
@@ -270,8 +301,14 @@ impl Numbers {
                             shape.push(self.part(base, Part::Shape(dim)));
                             axes.push(AxisKey::Whole(dim));
                         }
-                        Axis::Part { dim, start, count, step } => {
-                            let (start, count, step) = (self.operand(start), self.operand(count), self.operand(step));
+                        Axis::Part {
+                            dim,
+                            start,
+                            count,
+                            step,
+                        } => {
+                            let (start, count, step) =
+                                (self.operand(start), self.operand(count), self.operand(step));
                             shape.push(count);
                             axes.push(AxisKey::Part(dim, start, count, step));
                         }

@@ -17,7 +17,12 @@ pub(super) fn borrowed_items(f: &Function) -> Vec<bool> {
     let mut reads = vec![];
     for (b, block) in f.blocks.iter().enumerate() {
         for (i, inst) in block.insts.iter().enumerate() {
-            if let (Op::Load { mem: Mem::Items, .. }, [v]) = (&inst.op, &inst.results[..])
+            if let (
+                Op::Load {
+                    mem: Mem::Items, ..
+                },
+                [v],
+            ) = (&inst.op, &inst.results[..])
                 && f.ty(*v).is_managed()
             {
                 reads.push((b, i, *v));
@@ -29,7 +34,13 @@ pub(super) fn borrowed_items(f: &Function) -> Vec<bool> {
     }
     let bases = bases(f);
     for (b, i, v) in reads {
-        borrowed[v.index()] = Walk { f, bases: &bases, value: v, seen: vec![[false; 2]; f.blocks.len()] }.from(b, i);
+        borrowed[v.index()] = Walk {
+            f,
+            bases: &bases,
+            value: v,
+            seen: vec![[false; 2]; f.blocks.len()],
+        }
+        .from(b, i);
     }
     borrowed
 }
@@ -42,7 +53,11 @@ pub(super) fn base(f: &Function, inst: &Inst) -> Option<Value> {
         | Op::Offset { base, .. }
         | Op::Element { base, .. } => Some(base),
         // The address of a list's items; its length is nobody's part.
-        Op::Load { ptr, mem: Mem::Header, .. } if f.ty(inst.results[0]) == Type::Ptr => Some(ptr),
+        Op::Load {
+            ptr,
+            mem: Mem::Header,
+            ..
+        } if f.ty(inst.results[0]) == Type::Ptr => Some(ptr),
         _ => None,
     }
 }
@@ -62,7 +77,13 @@ fn takes_items(op: &Op) -> bool {
     match op {
         Op::Call { .. } | Op::Exchange { .. } => true,
         Op::Rt { func, .. } => {
-            matches!(func, RtFn::list_delete | RtFn::list_replace | RtFn::list_repeat_in_place | RtFn::list_close)
+            matches!(
+                func,
+                RtFn::list_delete
+                    | RtFn::list_replace
+                    | RtFn::list_repeat_in_place
+                    | RtFn::list_close
+            )
         }
         _ => false,
     }

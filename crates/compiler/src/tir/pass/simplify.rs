@@ -81,9 +81,20 @@ fn decide_branches(f: &mut Function) -> bool {
     }
     let mut changed = false;
     for block in &mut f.blocks {
-        let Term::Branch { cond, then, other, .. } = &mut block.term else { continue };
+        let Term::Branch {
+            cond, then, other, ..
+        } = &mut block.term
+        else {
+            continue;
+        };
         if let Some(taken) = known[cond.index()] {
-            let target = std::mem::replace(if taken { then } else { other }, Target { block: BlockId(0), args: SmallVec::new() });
+            let target = std::mem::replace(
+                if taken { then } else { other },
+                Target {
+                    block: BlockId(0),
+                    args: SmallVec::new(),
+                },
+            );
             block.term = Term::Jump(target);
             changed = true;
         }
@@ -112,7 +123,12 @@ fn remove_unreachable(f: &mut Function) -> bool {
         }
     }
     let blocks = std::mem::take(&mut f.blocks);
-    f.blocks = blocks.into_iter().zip(&seen).filter(|(_, s)| **s).map(|(b, _)| b).collect();
+    f.blocks = blocks
+        .into_iter()
+        .zip(&seen)
+        .filter(|(_, s)| **s)
+        .map(|(b, _)| b)
+        .collect();
     for block in &mut f.blocks {
         for target in block.term.targets_mut() {
             target.block = new_ids[target.block.index()];
@@ -142,7 +158,11 @@ fn remove_trivial_params(f: &mut Function) -> bool {
     loop {
         let mut changed = false;
         // For each parameter: the one value it gets besides itself, if there is one.
-        let mut incoming: Vec<Vec<Option<Option<Value>>>> = f.blocks.iter().map(|b| vec![None; b.params.len()]).collect();
+        let mut incoming: Vec<Vec<Option<Option<Value>>>> = f
+            .blocks
+            .iter()
+            .map(|b| vec![None; b.params.len()])
+            .collect();
         for block in &f.blocks {
             for target in block.term.targets() {
                 for (i, &arg) in target.args.iter().enumerate() {
@@ -161,15 +181,23 @@ fn remove_trivial_params(f: &mut Function) -> bool {
             }
         }
         for (b, slots) in incoming.iter().enumerate().skip(1) {
-            let is_trivial = |(slot, &param): (&Option<Option<Value>>, &Value)| {
-                matches!(*slot, Some(Some(arg)) if !catches(f, param, arg, &are_params))
-            };
-            let trivial: Vec<bool> = slots.iter().zip(&f.blocks[b].params).map(is_trivial).collect();
+            let is_trivial = |(slot, &param): (&Option<Option<Value>>, &Value)| matches!(*slot, Some(Some(arg)) if !catches(f, param, arg, &are_params));
+            let trivial: Vec<bool> = slots
+                .iter()
+                .zip(&f.blocks[b].params)
+                .map(is_trivial)
+                .collect();
             if !trivial.contains(&true) {
                 continue;
             }
             changed = true;
-            for ((&param, slot), _) in f.blocks[b].params.iter().zip(slots).zip(&trivial).filter(|(_, t)| **t) {
+            for ((&param, slot), _) in f.blocks[b]
+                .params
+                .iter()
+                .zip(slots)
+                .zip(&trivial)
+                .filter(|(_, t)| **t)
+            {
                 if let Some(Some(value)) = *slot {
                     let value = renaming.find(value);
                     if value != param {
@@ -180,7 +208,12 @@ fn remove_trivial_params(f: &mut Function) -> bool {
             let mut keep = trivial.iter().map(|t| !t);
             f.blocks[b].params.retain(|_| keep.next().unwrap_or(true));
             for block in &mut f.blocks {
-                for target in block.term.targets_mut().into_iter().filter(|t| t.block.index() == b) {
+                for target in block
+                    .term
+                    .targets_mut()
+                    .into_iter()
+                    .filter(|t| t.block.index() == b)
+                {
                     let mut keep = trivial.iter().map(|t| !t);
                     target.args.retain(|_| keep.next().unwrap_or(true));
                 }
@@ -225,7 +258,12 @@ fn merge_blocks(f: &mut Function) -> bool {
                 break;
             }
             let args = target.args.clone();
-            if f.blocks[next].params.iter().zip(&args).any(|(&param, &arg)| catches(f, param, arg, &are_params)) {
+            if f.blocks[next]
+                .params
+                .iter()
+                .zip(&args)
+                .any(|(&param, &arg)| catches(f, param, arg, &are_params))
+            {
                 break;
             }
             let absorbed = std::mem::take(&mut f.blocks[next]);
@@ -244,7 +282,10 @@ fn merge_blocks(f: &mut Function) -> bool {
     }
     if changed {
         for (block, _) in f.blocks.iter_mut().zip(&gone).filter(|(_, g)| **g) {
-            *block = Block { term: Term::Unreachable, ..Block::default() };
+            *block = Block {
+                term: Term::Unreachable,
+                ..Block::default()
+            };
         }
         renaming.apply(f);
         remove_unreachable(f);
@@ -285,9 +326,18 @@ fn corrections(f: &Function) -> Vec<(Value, Value, Value)> {
     let is_zero = |v: Value| matches!(definitions[v.index()], Some(Op::Int(0)));
     let mut out = vec![];
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
-        let Op::Select { cond, then, other } = inst.op else { continue };
-        let Some(Op::Compare(Cmp::SLt, i, zero)) = definitions[cond.index()] else { continue };
-        let Some(Op::Binary { op: Bin::Add, a, b, .. }) = definitions[then.index()] else { continue };
+        let Op::Select { cond, then, other } = inst.op else {
+            continue;
+        };
+        let Some(Op::Compare(Cmp::SLt, i, zero)) = definitions[cond.index()] else {
+            continue;
+        };
+        let Some(Op::Binary {
+            op: Bin::Add, a, b, ..
+        }) = definitions[then.index()]
+        else {
+            continue;
+        };
         if *i == other && *a == other && is_zero(*zero) {
             out.push((inst.results[0], other, *b));
         }
@@ -382,13 +432,19 @@ fn remove_unused(f: &mut Function) -> bool {
                 }
             }
         }
-        block.term.for_each_operand(|v| mark(v, &mut used, &mut work));
+        block
+            .term
+            .for_each_operand(|v| mark(v, &mut used, &mut work));
         for (t, target) in block.term.targets().iter().enumerate() {
             predecessors[target.block.index()].push((b as u32, t as u32));
         }
     }
     for (b, block) in f.blocks.iter().enumerate() {
-        for &p in block.params.iter().filter(|&&p| b == 0 || f.ty(p) == Type::Err) {
+        for &p in block
+            .params
+            .iter()
+            .filter(|&&p| b == 0 || f.ty(p) == Type::Err)
+        {
             mark(p, &mut used, &mut work);
         }
     }
@@ -408,10 +464,12 @@ fn remove_unused(f: &mut Function) -> bool {
         }
     }
     let mut changed = false;
-    for b in 0..f.blocks.len() {
+    for (b, sources) in predecessors.iter().enumerate() {
         let block = &mut f.blocks[b];
         let before = block.insts.len();
-        block.insts.retain(|i| !i.op.is_pure() || i.results.iter().any(|r| used[r.index()]));
+        block
+            .insts
+            .retain(|i| !i.op.is_pure() || i.results.iter().any(|r| used[r.index()]));
         changed |= block.insts.len() != before;
         if b == 0 || block.params.iter().all(|p| used[p.index()]) {
             continue;
@@ -420,10 +478,12 @@ fn remove_unused(f: &mut Function) -> bool {
         let keep: SmallVec<[bool; 8]> = block.params.iter().map(|p| used[p.index()]).collect();
         let mut flags = keep.iter();
         block.params.retain(|_| *flags.next().unwrap_or(&true));
-        for &(p, t) in &predecessors[b] {
+        for &(p, t) in sources {
             let mut targets = f.blocks[p as usize].term.targets_mut();
             let mut flags = keep.iter();
-            targets[t as usize].args.retain(|_| *flags.next().unwrap_or(&true));
+            targets[t as usize]
+                .args
+                .retain(|_| *flags.next().unwrap_or(&true));
         }
     }
     changed

@@ -37,7 +37,10 @@ use ferdelance_abi::settings::FastMath;
 use smallvec::{SmallVec, smallvec};
 
 use super::simplify::predecessor_counts;
-use crate::tir::{Bin, Block, BlockId, Cmp, Function, Hint, Inst, LocId, Mem, Op, Part, Program, Target, Term, Type, Un, Value};
+use crate::tir::{
+    Bin, Block, BlockId, Cmp, Function, Hint, Inst, LocId, Mem, Op, Part, Program, Target, Term,
+    Type, Un, Value,
+};
 
 /// Iterations that run ahead of a check.
 const STRETCH: i64 = 1024;
@@ -118,15 +121,33 @@ impl<'a> Definitions<'a> {
 fn after(block: &Block) -> Option<(&Target, Option<(Value, bool)>)> {
     match &block.term {
         Term::Jump(next) => Some((next, None)),
-        Term::Branch { cond, other, hint: Hint::Unlikely, .. } => Some((other, Some((*cond, false)))),
-        Term::Branch { cond, then, hint: Hint::Likely, .. } => Some((then, Some((*cond, true)))),
+        Term::Branch {
+            cond,
+            other,
+            hint: Hint::Unlikely,
+            ..
+        } => Some((other, Some((*cond, false)))),
+        Term::Branch {
+            cond,
+            then,
+            hint: Hint::Likely,
+            ..
+        } => Some((then, Some((*cond, true)))),
         _ => None,
     }
 }
 
 impl Loop {
     fn find(f: &Function, head: BlockId) -> Option<Loop> {
-        let Term::Branch { cond, then: body, other: exit, .. } = &f.block(head).term else { return None };
+        let Term::Branch {
+            cond,
+            then: body,
+            other: exit,
+            ..
+        } = &f.block(head).term
+        else {
+            return None;
+        };
         if !body.args.is_empty() {
             return None;
         }
@@ -148,7 +169,10 @@ impl Loop {
             at = target.block;
         };
         let counts = predecessor_counts(f);
-        if !checks || blocks.contains(&exit.block) || blocks[1..].iter().any(|b| counts[b.index()] != 1) {
+        if !checks
+            || blocks.contains(&exit.block)
+            || blocks[1..].iter().any(|b| counts[b.index()] != 1)
+        {
             return None;
         }
         let definitions = Definitions::new(f);
@@ -156,30 +180,61 @@ impl Loop {
         for &b in &blocks {
             let block = f.block(b);
             let results = block.insts.iter().flat_map(|inst| &inst.results);
-            block.params.iter().chain(results).for_each(|v| inside[v.index()] = true);
+            block
+                .params
+                .iter()
+                .chain(results)
+                .for_each(|v| inside[v.index()] = true);
         }
         let params = &f.block(head).params;
-        let &Op::Compare(Cmp::SLt, i, limit) = definitions.op(*cond)? else { return None };
+        let &Op::Compare(Cmp::SLt, i, limit) = definitions.op(*cond)? else {
+            return None;
+        };
         let counter = params.iter().position(|&p| p == i)?;
         let steps = match definitions.op(next[counter])? {
-            Op::Binary { op: Bin::Add, a, b, nsw: true } if *a == i => definitions.int(*b)?,
+            Op::Binary {
+                op: Bin::Add,
+                a,
+                b,
+                nsw: true,
+            } if *a == i => definitions.int(*b)?,
             _ => return None,
         };
         if f.ty(i) != Type::I64
             || !(1..=STRETCH).contains(&steps)
             || inside[limit.index()] && definitions.int(limit).is_none()
-            || params.iter().any(|&p| f.ty(p).is_managed() || f.ty(p) == Type::Err)
+            || params
+                .iter()
+                .any(|&p| f.ty(p).is_managed() || f.ty(p) == Type::Err)
         {
             return None;
         }
-        let mut found = Loop { head, body: body.block, exit: exit.clone(), blocks, counter, limit, next, bounds: vec![] };
+        let mut found = Loop {
+            head,
+            body: body.block,
+            exit: exit.clone(),
+            blocks,
+            counter,
+            limit,
+            next,
+            bounds: vec![],
+        };
         found.is_harmless(f, &definitions, &inside).then_some(found)
     }
 
     /// Whether iterations too many cannot hurt, if the bounds (which are gathered here) hold.
-    fn is_harmless(&mut self, f: &Function, definitions: &Definitions<'_>, inside: &[bool]) -> bool {
+    fn is_harmless(
+        &mut self,
+        f: &Function,
+        definitions: &Definitions<'_>,
+        inside: &[bool],
+    ) -> bool {
         let i = f.block(self.head).params[self.counter];
-        for (b, inst) in self.blocks.iter().flat_map(|&b| f.block(b).insts.iter().map(move |inst| (b, inst))) {
+        for (b, inst) in self
+            .blocks
+            .iter()
+            .flat_map(|&b| f.block(b).insts.iter().map(move |inst| (b, inst)))
+        {
             match &inst.op {
                 Op::Int(_)
                 | Op::Float(_)
@@ -191,15 +246,23 @@ impl Loop {
                 | Op::Offset { .. }
                 | Op::Element { .. }
                 | Op::ArrayPart(..) => {}
-                Op::Binary { op: Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem, b, .. }
-                    if matches!(definitions.int(*b), None | Some(0 | -1)) =>
-                {
+                Op::Binary {
+                    op: Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem,
+                    b,
+                    ..
+                } if matches!(definitions.int(*b), None | Some(0 | -1)) => {
                     return false;
                 }
                 Op::Binary { .. } => {}
                 // The head is also run for the counter at the end.
-                Op::Load { ptr, mem: Mem::Elements, .. } if b != self.head => {
-                    let Some(bounds) = bounds(f, definitions, inside, i, *ptr) else { return false };
+                Op::Load {
+                    ptr,
+                    mem: Mem::Elements,
+                    ..
+                } if b != self.head => {
+                    let Some(bounds) = bounds(f, definitions, inside, i, *ptr) else {
+                        return false;
+                    };
                     for bound in bounds {
                         if !self.bounds.contains(&bound) {
                             self.bounds.push(bound);
@@ -219,7 +282,13 @@ impl Loop {
         loop {
             for &b in &self.blocks {
                 for inst in &f.block(b).insts {
-                    let mut is = matches!(inst.op, Op::Binary { op: Bin::FDiv | Bin::FRem, .. });
+                    let mut is = matches!(
+                        inst.op,
+                        Op::Binary {
+                            op: Bin::FDiv | Bin::FRem,
+                            ..
+                        }
+                    );
                     inst.op.for_each_operand(|v| is |= quotients[v.index()]);
                     inst.results.iter().for_each(|v| quotients[v.index()] = is);
                 }
@@ -232,7 +301,8 @@ impl Loop {
             }
             let mut changed = false;
             for (param, next) in f.block(self.head).params.iter().zip(&self.next) {
-                changed |= quotients[next.index()] && !std::mem::replace(&mut quotients[param.index()], true);
+                changed |= quotients[next.index()]
+                    && !std::mem::replace(&mut quotients[param.index()], true);
             }
             if !changed {
                 return false;
@@ -249,7 +319,12 @@ impl Loop {
         // Whoever comes to the head says whether it goes on slowly.
         let last = self.blocks[self.blocks.len() - 1];
         for b in 0..f.blocks.len() {
-            if f.blocks[b].term.targets().iter().all(|t| t.block != self.head) {
+            if f.blocks[b]
+                .term
+                .targets()
+                .iter()
+                .all(|t| t.block != self.head)
+            {
                 continue;
             }
             let mut ops = Ops::new(f, f.blocks[b].term_loc);
@@ -257,22 +332,61 @@ impl Loop {
             let insts = ops.insts;
             let block = &mut f.blocks[b];
             block.insts.extend(insts);
-            for target in block.term.targets_mut().into_iter().filter(|t| t.block == self.head) {
+            for target in block
+                .term
+                .targets_mut()
+                .into_iter()
+                .filter(|t| t.block == self.head)
+            {
                 target.args.push(slowly);
             }
         }
         let slowly = f.new_value(Type::I1);
         f.blocks[self.head.index()].params.push(slowly);
-        let to = |block: BlockId| Target { block, args: smallvec![] };
-        let Term::Branch { cond, hint, .. } = f.block(self.head).term else { return };
-        f.blocks[self.head.index()].term = Term::Branch { cond, then: to(entry), other: self.exit.clone(), hint };
-        let block = |params, insts, term| Block { params, insts, term, term_loc: loc, ..Block::default() };
-        let branch = |cond, then, other, hint| Term::Branch { cond, then, other, hint };
-        f.blocks.push(block(vec![], vec![], branch(slowly, to(self.body), to(plan), Hint::Unlikely)));
+        let to = |block: BlockId| Target {
+            block,
+            args: smallvec![],
+        };
+        let Term::Branch { cond, hint, .. } = f.block(self.head).term else {
+            return;
+        };
+        f.blocks[self.head.index()].term = Term::Branch {
+            cond,
+            then: to(entry),
+            other: self.exit.clone(),
+            hint,
+        };
+        let block = |params, insts, term| Block {
+            params,
+            insts,
+            term,
+            term_loc: loc,
+            ..Block::default()
+        };
+        let branch = |cond, then, other, hint| Term::Branch {
+            cond,
+            then,
+            other,
+            hint,
+        };
+        f.blocks.push(block(
+            vec![],
+            vec![],
+            branch(slowly, to(self.body), to(plan), Hint::Unlikely),
+        ));
 
         let (insts, end, safe, failed) = self.plan(f, loc);
         let args = params.iter().copied().chain([failed]).collect();
-        f.blocks.push(block(vec![], insts, branch(safe, Target { block: fast, args }, to(self.body), Hint::Likely)));
+        f.blocks.push(block(
+            vec![],
+            insts,
+            branch(
+                safe,
+                Target { block: fast, args },
+                to(self.body),
+                Hint::Likely,
+            ),
+        ));
 
         // The copy, all checks in one.
         let mut copies: Vec<Value> = (0..f.values.len() as u32).map(Value).collect();
@@ -284,16 +398,25 @@ impl Loop {
         let failed = f.new_value(Type::I1);
         let mut insts = self.copies(f, self.head, &mut copies);
         let mut ops = Ops::new(f, loc);
-        let more = ops.add(Op::Compare(Cmp::SLt, fast_params[self.counter], end), Type::I1);
+        let more = ops.add(
+            Op::Compare(Cmp::SLt, fast_params[self.counter], end),
+            Type::I1,
+        );
         insts.extend(ops.insts);
         let taken: SmallVec<[Value; 4]> = fast_params.iter().copied().collect();
         fast_params.push(failed);
-        f.blocks.push(block(fast_params, insts, branch(more, to(copy), to(check), Hint::None)));
+        f.blocks.push(block(
+            fast_params,
+            insts,
+            branch(more, to(copy), to(check), Hint::None),
+        ));
 
         let (mut insts, mut fails) = (vec![], failed);
         for &b in &self.blocks[1..] {
             insts.extend(self.copies(f, b, &mut copies));
-            let Some((_, Some((cond, negated)))) = after(f.block(b)) else { continue };
+            let Some((_, Some((cond, negated)))) = after(f.block(b)) else {
+                continue;
+            };
             let mut ops = Ops::new(f, f.block(b).term_loc);
             let mut cond = copies[cond.index()];
             if negated {
@@ -302,14 +425,31 @@ impl Loop {
             fails = ops.binary(Bin::Or, fails, cond, Type::I1);
             insts.extend(ops.insts);
         }
-        let args = self.next.iter().map(|v| copies[v.index()]).chain([fails]).collect();
-        f.blocks.push(block(vec![], insts, Term::Jump(Target { block: fast, args })));
+        let args = self
+            .next
+            .iter()
+            .map(|v| copies[v.index()])
+            .chain([fails])
+            .collect();
+        f.blocks.push(block(
+            vec![],
+            insts,
+            Term::Jump(Target { block: fast, args }),
+        ));
 
         let mut ops = Ops::new(f, loc);
         let quickly = ops.int(Type::I1, 0);
         let insts = ops.insts;
         let args = taken.into_iter().chain([quickly]).collect();
-        let term = branch(failed, to(self.body), Target { block: self.head, args }, Hint::Unlikely);
+        let term = branch(
+            failed,
+            to(self.body),
+            Target {
+                block: self.head,
+                args,
+            },
+            Hint::Unlikely,
+        );
         f.blocks.push(block(vec![], insts, term));
     }
 
@@ -322,10 +462,20 @@ impl Loop {
         // Past the largest integer?
         let wrapped = ops.add(Op::Compare(Cmp::SLt, far, i), Type::I1);
         let near = ops.binary(Bin::SMin, far, self.limit, Type::I64);
-        let mut end = ops.add(Op::Select { cond: wrapped, then: self.limit, other: near }, Type::I64);
+        let mut end = ops.add(
+            Op::Select {
+                cond: wrapped,
+                then: self.limit,
+                other: near,
+            },
+            Type::I64,
+        );
         let mut conditions = vec![];
         for bound in &self.bounds {
-            let length = ops.add(Op::ArrayPart(bound.array, Part::Shape(bound.dimension)), Type::I64);
+            let length = ops.add(
+                Op::ArrayPart(bound.array, Part::Shape(bound.dimension)),
+                Type::I64,
+            );
             let index = match bound.index {
                 Index::Counter => {
                     end = ops.binary(Bin::SMin, end, length, Type::I64);
@@ -348,7 +498,8 @@ impl Loop {
     fn copies(&self, f: &mut Function, b: BlockId, copies: &mut [Value]) -> Vec<Inst> {
         let mut insts = f.block(b).insts.clone();
         for inst in &mut insts {
-            inst.op.for_each_operand_mut(&mut |v| *v = copies[v.index()]);
+            inst.op
+                .for_each_operand_mut(&mut |v| *v = copies[v.index()]);
             for v in &mut inst.results {
                 let copy = f.new_value(f.ty(*v));
                 copies[v.index()] = copy;
@@ -360,15 +511,31 @@ impl Loop {
 }
 
 /// The indices with which the element at `ptr` is read; `None` if it is addressed in another way.
-fn bounds(f: &Function, definitions: &Definitions<'_>, inside: &[bool], i: Value, ptr: Value) -> Option<Vec<Bound>> {
+fn bounds(
+    f: &Function,
+    definitions: &Definitions<'_>,
+    inside: &[bool],
+    i: Value,
+    ptr: Value,
+) -> Option<Vec<Bound>> {
     // From the last index to the first; the contiguous dimension has no stride.
     let (mut at, mut strided, mut contiguous) = (ptr, vec![], None);
     let array = loop {
         match *definitions.op(at)? {
             Op::ArrayPart(array, Part::Data) => break array,
             Op::Offset { base, offset } => {
-                let Op::Binary { op: Bin::Mul, a, b, nsw: true } = *definitions.op(offset)? else { return None };
-                let Op::ArrayPart(array, Part::Stride(dimension)) = *definitions.op(b)? else { return None };
+                let Op::Binary {
+                    op: Bin::Mul,
+                    a,
+                    b,
+                    nsw: true,
+                } = *definitions.op(offset)?
+                else {
+                    return None;
+                };
+                let Op::ArrayPart(array, Part::Stride(dimension)) = *definitions.op(b)? else {
+                    return None;
+                };
                 strided.push((array, dimension, a));
                 at = base;
             }
@@ -379,7 +546,9 @@ fn bounds(f: &Function, definitions: &Definitions<'_>, inside: &[bool], i: Value
             _ => return None,
         }
     };
-    let Type::Array(rank) = f.ty(array) else { return None };
+    let Type::Array(rank) = f.ty(array) else {
+        return None;
+    };
     if inside[array.index()] || strided.iter().any(|(of, ..)| *of != array) {
         return None;
     }
@@ -404,7 +573,11 @@ fn bounds(f: &Function, definitions: &Definitions<'_>, inside: &[bool], i: Value
             // An index of zero adds nothing to the address.
             None => Index::Constant(0),
         };
-        out.push(Bound { array, dimension, index });
+        out.push(Bound {
+            array,
+            dimension,
+            index,
+        });
     }
     Some(out)
 }
@@ -418,17 +591,33 @@ struct Ops<'a> {
 
 impl Ops<'_> {
     fn new(f: &mut Function, loc: LocId) -> Ops<'_> {
-        Ops { f, loc, insts: vec![] }
+        Ops {
+            f,
+            loc,
+            insts: vec![],
+        }
     }
     fn add(&mut self, op: Op, ty: Type) -> Value {
         let result = self.f.new_value(ty);
-        self.insts.push(Inst { op, results: smallvec![result], loc: self.loc });
+        self.insts.push(Inst {
+            op,
+            results: smallvec![result],
+            loc: self.loc,
+        });
         result
     }
     fn int(&mut self, ty: Type, value: i64) -> Value {
         self.add(Op::Int(value), ty)
     }
     fn binary(&mut self, op: Bin, a: Value, b: Value, ty: Type) -> Value {
-        self.add(Op::Binary { op, a, b, nsw: false }, ty)
+        self.add(
+            Op::Binary {
+                op,
+                a,
+                b,
+                nsw: false,
+            },
+            ty,
+        )
     }
 }
