@@ -5,8 +5,8 @@ The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is
     ("none",) ("bool",) ("str",) ("bytes",) ("int", bits, signed, weak) ("float", bits, weak)
     ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T) ("list",
     T, reflected) ("range", bits) ("slice", members) ("array", dtype, ndim, layout, readonly,
-    aligned) ("record", numpy dtype) ("dtype", T) ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq",
-    count) ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return
+    aligned) ("record", numpy dtype) ("dtype", T) ("datetime", unit) ("timedelta", unit)
+    ("charseq", count) ("unicodecharseq", count) ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return
     type, arguments) ("module", object) ("class", object) ("py", type object)
 
 `weak` says that a number came from a Python scalar; it is not shown in Python, where `int64` is one

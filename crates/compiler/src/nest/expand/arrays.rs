@@ -1,0 +1,232 @@
+//! Arrays that loops read and write: their parts, views by indices, new ones, what they share.
+
+use super::*;
+
+impl Expander {
+    pub(super) fn part(&mut self, array: Value, part: Part) -> Value {
+        match (self.descriptors.get(&array), part) {
+            (
+                Some(Descriptor {
+                    data: Some(data), ..
+                }),
+                Part::Data,
+            ) => *data,
+            (Some(d), Part::Shape(dim)) => d.shape[usize::from(dim)],
+            (Some(d), Part::Stride(dim)) => d.strides[usize::from(dim)],
+            _ => self.b.part(array, part),
+        }
+    }
+
+    /// The distance between items along a dimension; a constant where the layout says so.
+    pub(super) fn stride(&mut self, array: Value, item: Item, rank: usize, dim: usize) -> Value {
+        if unit_dim(item.layout, rank) == Some(dim) {
+            return self.b.i64(i64::from(item.size));
+        }
+        self.part(array, Part::Stride(dim as u8))
+    }
+
+    pub(super) fn subview(&mut self, view: &Subview) -> Value {
+        let Type::Array(rank) = self.b.ty(view.base) else {
+            return view.base;
+        };
+        let rank = usize::from(rank);
+        let mut data = self.part(view.base, Part::Data);
+        // The offset along the contiguous dimension comes last: it is added by the addressing of loads.
+        let unit = unit_dim(view.item.layout, rank);
+        let mut unit_offset = None;
+        let mut advance = |e: &mut Self, data: &mut Value, dim: u8, index: Value| {
+            if unit == Some(usize::from(dim)) {
+                unit_offset = Some(index);
+            } else {
+                let stride = e.stride(view.base, view.item, rank, usize::from(dim));
+                let offset = e.b.binary_nsw(Bin::Mul, index, stride);
+                *data = e.b.offset(*data, offset);
+            }
+        };
+        let (mut shape, mut strides) = (Vals::new(), Vals::new());
+        for &(dim, index) in &view.at {
+            advance(self, &mut data, dim, index);
+        }
+        for axis in &view.axes {
+            match *axis {
+                Axis::New => {
+                    shape.push(self.b.i64(1));
+                    strides.push(self.b.i64(0));
+                }
+                Axis::Whole(dim) => {
+                    shape.push(self.part(view.base, Part::Shape(dim)));
+                    let stride = self.stride(view.base, view.item, rank, usize::from(dim));
+                    strides.push(stride);
+                }
+                Axis::Part {
+                    dim,
+                    start,
+                    count,
+                    step,
+                } => {
+                    advance(self, &mut data, dim, start);
+                    shape.push(count);
+                    let stride = self.stride(view.base, view.item, rank, usize::from(dim));
+                    // A step past the end may be any number.
+                    strides.push(self.b.binary(Bin::Mul, stride, step));
+                }
+            }
+        }
+        if let Some(index) = unit_offset {
+            data = self.b.element(data, index, view.item.size);
+        }
+        let made = self.b.view(view.base, data, &shape, &strides);
+        self.descriptors.insert(
+            made,
+            Descriptor {
+                data: Some(data),
+                shape,
+                strides,
+            },
+        );
+        made
+    }
+
+    /// A new contiguous array; an error goes to `failed`.
+    pub(super) fn allocate(&mut self, item: Item, shape: &[Value], failed: BlockId) -> Value {
+        let size = self.b.i64(i64::from(item.size));
+        let mut bytes = size;
+        if shape.len() > 1 {
+            let mut approximate = self.b.float(Type::F64, f64::from(item.size));
+            for &n in shape {
+                bytes = self.b.binary(Bin::Mul, bytes, n);
+                // The product in floating point cannot overflow unnoticed.
+                let n = self.b.cast(Cast::SIToFP, n, Type::F64);
+                approximate = self.b.binary(Bin::FMul, approximate, n);
+            }
+            let most = self.b.float(Type::F64, MOST_BYTES);
+            let too_big = self.b.cmp(Cmp::FGt, approximate, most);
+            let impossible = self.b.i64(i64::MAX);
+            bytes = self.b.select(too_big, impossible, bytes);
+        } else {
+            for &n in shape {
+                bytes = self.b.binary_nsw(Bin::Mul, bytes, n);
+            }
+        }
+        let buffer = self.b.rt(RtFn::buffer_alloc, &[bytes]);
+        let null = self.b.null(Type::Err);
+        let raised = self.b.cmp(Cmp::Ne, buffer[2], null);
+        let next = self.b.new_block();
+        let then = Target {
+            block: failed,
+            args: smallvec![buffer[2]],
+        };
+        let other = Target {
+            block: next,
+            args: smallvec![],
+        };
+        self.b.terminate(Term::Branch {
+            cond: raised,
+            then,
+            other,
+            hint: Hint::Unlikely,
+        });
+        self.b.switch_to(next);
+        let zero = self.b.i64(0);
+        let mut strides: Vals = smallvec![zero; shape.len()];
+        let mut stride = size;
+        let order: Vec<usize> = if item.layout == Layout::F {
+            (0..shape.len()).collect()
+        } else {
+            (0..shape.len()).rev().collect()
+        };
+        for (k, &dim) in order.iter().enumerate() {
+            strides[dim] = stride;
+            if k + 1 < order.len() {
+                stride = self.b.binary_nsw(Bin::Mul, stride, shape[dim]);
+            }
+        }
+        let made = self.b.make_array(buffer[0], buffer[1], shape, &strides);
+        self.descriptors.insert(
+            made,
+            Descriptor {
+                data: None,
+                shape: shape.into(),
+                strides,
+            },
+        );
+        made
+    }
+
+    /// Whether two arrays share memory other than item by item.
+    pub(super) fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
+        let shared = self.touch((read.array, read.item), (store.array, store.item));
+        let alike = read.dims.len() == store.dims.len()
+            && read.dims.len() == nest.extents.len()
+            && read.item.size == store.item.size;
+        if !alike
+            || read
+                .dims
+                .iter()
+                .zip(&store.dims)
+                .any(|(a, b)| a.dim != b.dim)
+        {
+            return shared;
+        }
+        // The same items in the same order do no harm.
+        let (x, y) = (
+            self.part(read.array, Part::Data),
+            self.part(store.array, Part::Data),
+        );
+        let mut same = self.b.cmp(Cmp::Eq, x, y);
+        for dim in 0..read.dims.len() {
+            let part = Part::Shape(dim as u8);
+            let (n, m) = (self.part(read.array, part), self.part(store.array, part));
+            let equal = self.b.cmp(Cmp::Eq, n, m);
+            same = self.b.binary(Bin::And, same, equal);
+            let x = self.stride(read.array, read.item, read.dims.len(), dim);
+            let y = self.stride(store.array, store.item, store.dims.len(), dim);
+            let equal = self.b.cmp(Cmp::Eq, x, y);
+            same = self.b.binary(Bin::And, same, equal);
+        }
+        let other = self.b.not(same);
+        self.b.binary(Bin::And, shared, other)
+    }
+
+    /// Whether the stretches of memory that two arrays lie in have bytes in common.
+    pub(super) fn touch(&mut self, a: (Value, Item), b: (Value, Item)) -> Value {
+        let ((low_a, high_a), (low_b, high_b)) = (self.bounds(a), self.bounds(b));
+        let before = self.b.cmp(Cmp::ULt, low_a, high_b);
+        let after = self.b.cmp(Cmp::ULt, low_b, high_a);
+        self.b.binary(Bin::And, before, after)
+    }
+
+    /// The addresses between which an array's items lie, at least.
+    pub(super) fn bounds(&mut self, (array, item): (Value, Item)) -> (Value, Value) {
+        let Type::Array(rank) = self.b.ty(array) else {
+            return (array, array);
+        };
+        let data = self.part(array, Part::Data);
+        let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
+        let size = self.b.i64(i64::from(item.size));
+        let mut high = self.b.binary(Bin::Add, low, size);
+        let (zero, one) = (self.b.i64(0), self.b.i64(1));
+        for dim in 0..rank {
+            let (n, stride) = (
+                self.part(array, Part::Shape(dim)),
+                self.part(array, Part::Stride(dim)),
+            );
+            let last = self.b.binary(Bin::Sub, n, one);
+            let span = self.b.binary(Bin::Mul, last, stride);
+            let (down, up) = (
+                self.b.binary(Bin::SMin, span, zero),
+                self.b.binary(Bin::SMax, span, zero),
+            );
+            low = self.b.binary(Bin::Add, low, down);
+            high = self.b.binary(Bin::Add, high, up);
+        }
+        (low, high)
+    }
+
+    pub(super) fn base(&self, mut array: Value) -> Value {
+        while let Some(&base) = self.bases.get(&array) {
+            array = base;
+        }
+        array
+    }
+}

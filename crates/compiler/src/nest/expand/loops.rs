@@ -1,0 +1,383 @@
+//! The loops of a nest, and copies of its body.
+
+use super::*;
+
+impl Expander {
+    pub(super) fn start(&mut self, loops: &Loops<'_>, init: Vals) -> Vals {
+        let pointers = loops
+            .walks
+            .iter()
+            .map(|w| w.as_ref().map(|w| w.data))
+            .collect::<Vec<_>>();
+        let mut indices = vec![None; loops.nest.extents.len()];
+        self.level(loops, 0, &pointers, &mut indices, init)
+    }
+
+    /// The loops from one on, with the arrays' addresses so far; takes and gives what is carried.
+    pub(super) fn level(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        pointers: &[Option<Value>],
+        indices: &mut Vec<Option<Value>>,
+        carried_in: Vals,
+    ) -> Vals {
+        if loops.restart == Some(k) && carried_in.is_empty() {
+            let init: Vals = carried(loops.nest, false)
+                .flat_map(|r| r.init.iter().copied())
+                .collect();
+            let sums = self.level(loops, k, pointers, indices, init);
+            let outputs = &pointers[loops.nest.inputs.len()..];
+            let mut at = 0;
+            for (o, output) in loops.nest.outputs.iter().enumerate() {
+                if let (OutputKind::Reduce(r), Some(ptr)) = (&output.kind, outputs[o]) {
+                    let n = output.values.len();
+                    if let Some(item) = r.item {
+                        self.store(ptr, item, &sums[at..at + n], Mem::Elements);
+                    }
+                    at += n;
+                }
+            }
+            return smallvec![];
+        }
+        let Some(&(n, dim)) = loops.levels.get(k) else {
+            return self.body(loops, pointers, indices, &carried_in);
+        };
+        let zero = self.b.i64(0);
+        let inner = k + 1 == loops.levels.len();
+        let mut round = |e: &mut Self, i: Value, carried: Vals| {
+            let next: Vec<Option<Value>> = loops
+                .walks
+                .iter()
+                .zip(pointers)
+                .map(|(w, p)| e.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i))
+                .collect();
+            if let Some(dim) = dim {
+                indices[dim] = Some(i);
+            }
+            e.level(loops, k + 1, &next, indices, carried)
+        };
+        let sums: Vec<bool> = carried(loops.nest, false)
+            .flat_map(|r| r.init.iter().map(|_| r.pairwise))
+            .collect();
+        if inner
+            && !carried_in.is_empty()
+            && sums.contains(&true)
+            && self.b.as_int(n).is_none_or(|n| n > GROUPS[1])
+        {
+            return self.grouped(loops, (zero, n), &GROUPS, &sums, carried_in, &mut round);
+        }
+        if inner {
+            return self.innermost(loops, (zero, n), carried_in, &mut round);
+        }
+        self.counted(zero, n, 1, Rounds::Unknown, carried_in, round)
+    }
+
+    /// The innermost loop. Where there are rare cases and it is to be vectorised, it runs in chunks, at first
+    /// as if they did not occur, and again with the calls if one did.
+    pub(super) fn innermost(
+        &mut self,
+        loops: &Loops<'_>,
+        (from, to): (Value, Value),
+        start: Vals,
+        round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
+        let nest = loops.nest;
+        let is_constant = |i: &Inst| matches!(i.op, Op::Int(_) | Op::Float(_));
+        let long = nest.insts.iter().filter(|i| !is_constant(i)).count() >= LONG;
+        let rounds = if long && loops.rounds == Rounds::Independent {
+            Rounds::Chained
+        } else {
+            loops.rounds
+        };
+        if rounds == Rounds::Rare || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
+            return self.counted(from, to, 1, rounds, start, round);
+        }
+        self.counted(from, to, CHUNK, Rounds::Unknown, start, |e, i, before| {
+            let size = e.b.i64(CHUNK);
+            let end = e.b.binary_nsw(Bin::Add, i, size);
+            let end = e.b.binary(Bin::SMin, end, to);
+            let none = e.b.bool(false);
+            let mut with_flag: Vals = smallvec![none];
+            with_flag.extend(before.iter().copied());
+            // What is stored may take the place of what is read, or be added to what is there: then the cases are looked for first.
+            let look_first = nest.stores() || loops.in_memory;
+            let looked = if look_first {
+                smallvec![none]
+            } else {
+                with_flag
+            };
+            let found = e.counted(i, end, 1, rounds, looked, |e, i, carried| {
+                e.rare = Rare::Flagged(carried[0]);
+                let mut next = Vals::new();
+                if look_first {
+                    e.looking = true;
+                    round(e, i, before.clone());
+                    e.looking = false;
+                } else {
+                    next = round(e, i, carried[1..].into());
+                }
+                if let Rare::Flagged(flag) = e.rare {
+                    next.insert(0, flag);
+                }
+                e.rare = Rare::Called;
+                next
+            });
+            let (calls, fast, done) = (e.b.new_block(), e.b.new_block(), e.b.new_block());
+            e.b.branch(found[0], calls, fast, Hint::Unlikely);
+            e.b.switch_to(calls);
+            let sums = e.counted(i, end, 1, Rounds::Rare, before.clone(), &mut *round);
+            e.b.jump(done, &sums);
+            e.b.switch_to(fast);
+            let sums = if look_first {
+                e.rare = Rare::Fast;
+                let sums = e.counted(i, end, 1, rounds, before.clone(), &mut *round);
+                e.rare = Rare::Called;
+                sums
+            } else {
+                found[1..].into()
+            };
+            e.b.jump(done, &sums);
+            e.b.switch_to(done);
+            before
+                .iter()
+                .map(|&v| e.b.add_param(done, e.b.ty(v)))
+                .collect()
+        })
+    }
+
+    /// [`Op::Rare`] with its call on a way of its own: what follows is in another block.
+    pub(super) fn branched(
+        &mut self,
+        cond: Value,
+        fast: Value,
+        func: RtFn,
+        args: &[Value],
+    ) -> Value {
+        let (slow, next) = (self.b.new_block(), self.b.new_block());
+        let result = self.b.add_param(next, self.b.ty(fast));
+        let then = Target {
+            block: slow,
+            args: smallvec![],
+        };
+        let other = Target {
+            block: next,
+            args: smallvec![fast],
+        };
+        self.b.terminate(Term::Branch {
+            cond,
+            then,
+            other,
+            hint: Hint::Unlikely,
+        });
+        self.b.switch_to(slow);
+        let value = self.b.rt1(func, args);
+        self.b.jump(next, &[value]);
+        self.b.switch_to(next);
+        result
+    }
+
+    /// [`Op::Rare`] with its call.
+    pub(super) fn called(&mut self, cond: Value, fast: Value, func: RtFn, args: &[Value]) -> Value {
+        let slow = self.b.rt1(func, args);
+        self.b.select(cond, slow, fast)
+    }
+
+    /// A loop whose sums are made of partial sums.
+    pub(super) fn grouped(
+        &mut self,
+        loops: &Loops<'_>,
+        (from, to): (Value, Value),
+        groups: &[i64],
+        sums: &[bool],
+        start: Vals,
+        round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
+        let Some((&size, smaller)) = groups.split_first() else {
+            return self.innermost(loops, (from, to), start, round);
+        };
+        self.counted(from, to, size, Rounds::Unknown, start, |e, i, before| {
+            let size = e.b.i64(size);
+            let end = e.b.binary_nsw(Bin::Add, i, size);
+            let end = e.b.binary(Bin::SMin, end, to);
+            let fresh = before
+                .iter()
+                .zip(sums)
+                .map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v })
+                .collect();
+            let part = e.grouped(loops, (i, end), smaller, sums, fresh, round);
+            before
+                .iter()
+                .zip(&part)
+                .zip(sums)
+                .map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b })
+                .collect()
+        })
+    }
+
+    /// `for i in range(from, to, step)`, carrying values from round to round.
+    pub(super) fn counted(
+        &mut self,
+        from: Value,
+        to: Value,
+        step: i64,
+        rounds: Rounds,
+        start: Vals,
+        round: impl FnOnce(&mut Self, Value, Vals) -> Vals,
+    ) -> Vals {
+        let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let i = self.b.add_param(header, Type::I64);
+        let carried: Vals = start
+            .iter()
+            .map(|&v| self.b.add_param(header, self.b.ty(v)))
+            .collect();
+        let mut args: Vals = smallvec![from];
+        args.extend(start);
+        self.b.jump(header, &args);
+        self.b.switch_to(header);
+        let more = self.b.cmp(Cmp::SLt, i, to);
+        self.b.branch(more, inside, after, Hint::None);
+        self.b.switch_to(inside);
+        let next = round(self, i, carried.clone());
+        let step = self.b.i64(step);
+        let mut args: Vals = smallvec![self.b.binary_nsw(Bin::Add, i, step)];
+        args.extend(next);
+        self.b.jump(header, &args);
+        self.b.set_rounds(rounds);
+        self.b.switch_to(after);
+        carried
+    }
+
+    /// The address of an array's item one level further in.
+    pub(super) fn advance(
+        &mut self,
+        walk: &Walk,
+        ptr: Value,
+        dim: usize,
+        i: Value,
+    ) -> Option<Value> {
+        let Some(stride) = walk.strides[dim] else {
+            return Some(ptr);
+        };
+        if self.b.as_int(stride) == Some(i64::from(walk.item.size)) {
+            return Some(self.b.element(ptr, i, walk.item.size));
+        }
+        let offset = self.b.binary_nsw(Bin::Mul, i, stride);
+        Some(self.b.offset(ptr, offset))
+    }
+
+    /// A copy of the body: what is carried before and after.
+    pub(super) fn body(
+        &mut self,
+        loops: &Loops<'_>,
+        pointers: &[Option<Value>],
+        indices: &[Option<Value>],
+        carried_in: &[Value],
+    ) -> Vals {
+        let nest = loops.nest;
+        let mut map: FxHashMap<Value, Value> = FxHashMap::default();
+        for (input, &ptr) in nest.inputs.iter().zip(pointers) {
+            let Some(ptr) = ptr else { continue };
+            let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
+            let values = self.load(ptr, input.access.item, &types, loops.mem());
+            map.extend(input.elements.iter().copied().zip(values));
+        }
+        map.extend(
+            nest.indices
+                .iter()
+                .zip(indices)
+                .filter_map(|(&v, &i)| Some((v, i?))),
+        );
+        let outputs = &pointers[nest.inputs.len()..];
+        let mut incoming = carried_in.iter().copied();
+        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
+            let OutputKind::Reduce(r) = &output.kind else {
+                continue;
+            };
+            match (r.item, ptr) {
+                (Some(item), Some(ptr)) if loops.in_memory => {
+                    let types: SmallVec<[Type; 2]> = r.init.iter().map(|&v| self.b.ty(v)).collect();
+                    let values = self.load(ptr, item, &types, loops.mem());
+                    map.extend(r.accumulators.iter().copied().zip(values));
+                }
+                _ => map.extend(r.accumulators.iter().copied().zip(incoming.by_ref())),
+            }
+        }
+        let outer = self.b.loc_id();
+        for inst in &nest.insts {
+            self.b.set_loc_id(inst.loc);
+            let mut op = inst.op.clone();
+            op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
+            if let Op::Rare {
+                cond,
+                fast,
+                func,
+                args,
+            } = op
+            {
+                let value = match self.rare {
+                    Rare::Called => self.branched(cond, fast, func, &args),
+                    Rare::Fast => fast,
+                    Rare::Flagged(before) => {
+                        self.rare = Rare::Flagged(self.b.binary(Bin::Or, before, cond));
+                        fast
+                    }
+                };
+                map.insert(inst.results[0], value);
+                continue;
+            }
+            let types: SmallVec<[Type; 2]> = inst.results.iter().map(|&v| self.b.ty(v)).collect();
+            let results = self.b.push(op, &types);
+            map.extend(inst.results.iter().copied().zip(results));
+        }
+        self.b.set_loc_id(outer);
+        if self.looking {
+            return Vals::new();
+        }
+        let value = |v: &Value| map.get(v).copied().unwrap_or(*v);
+        let mut carried_out = Vals::new();
+        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
+            let values: Vals = output.values.iter().map(value).collect();
+            match (&output.kind, ptr) {
+                (OutputKind::Scatter(scatter), Some(ptr)) => {
+                    let ptr = self.b.offset(ptr, value(&scatter.at));
+                    self.store(ptr, scatter.item, &values, Mem::Elements);
+                }
+                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => {
+                    self.store(ptr, *item, &values, loops.mem())
+                }
+                (
+                    OutputKind::Reduce(Reduction {
+                        item: Some(item), ..
+                    }),
+                    Some(ptr),
+                ) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
+                _ => carried_out.extend(values),
+            }
+        }
+        carried_out
+    }
+
+    pub(super) fn load(&mut self, ptr: Value, item: Item, types: &[Type], mem: Mem) -> Vals {
+        let mut offset = 0;
+        types
+            .iter()
+            .map(|&ty| {
+                let at = self.b.i64(offset);
+                let ptr = self.b.offset(ptr, at);
+                offset += i64::from(ty.bytes());
+                self.b.load(ty, ptr, item.align, mem)
+            })
+            .collect()
+    }
+
+    pub(super) fn store(&mut self, ptr: Value, item: Item, values: &[Value], mem: Mem) {
+        let mut offset = 0;
+        for &v in values {
+            let at = self.b.i64(offset);
+            let ptr = self.b.offset(ptr, at);
+            offset += i64::from(self.b.ty(v).bytes());
+            self.b.store(ptr, v, item.align, mem);
+        }
+    }
+}
