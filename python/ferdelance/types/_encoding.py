@@ -3,11 +3,13 @@
 The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is the other side.
 
     ("none",) ("bool",) ("str",) ("bytes",) ("int", bits, signed, weak) ("float", bits, weak)
-    ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T) ("list",
-    T, reflected) ("range", bits) ("slice", members) ("array", dtype, ndim, layout, readonly,
-    aligned) ("record", numpy dtype) ("dtype", T) ("datetime", unit) ("timedelta", unit)
-    ("charseq", count) ("unicodecharseq", count) ("omitted", default) ("literal", value) ("dispatcher", object) ("functiontype", return
-    type, arguments) ("module", object) ("class", object) ("py", type object)
+    ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T)
+    ("list", T, reflected) ("range", bits) ("slice", members)
+    ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy dtype) ("dtype", T)
+    ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
+    ("omitted", default) ("literal", value) ("dispatcher", object)
+    ("functiontype", return type, arguments) ("module", object) ("class", object)
+    ("py", type object)
 
 `weak` says that a number came from a Python scalar; it is not shown in Python, where `int64` is one
 object. Types built in Python are strong. ("py", ...) carries any type that has no tag of its own.
