@@ -147,6 +147,9 @@ def test_constant_powers_are_accurate_everywhere(exponent, dtype):
     namespace = {}
     exec(f"def f(x, out):\n    out[:] = x ** {exponent}\n", namespace)
     x = samples(dtype)
+    if exponent == 0.5:
+        # NumPy's versions differ: some take the square root.
+        x = x[x != -np.inf]
     out = np.empty_like(x)
     fd.njit(namespace["f"])(x, out)
     with np.errstate(all="ignore"):
