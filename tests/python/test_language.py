@@ -1065,3 +1065,19 @@ def test_agrees_with_cpython(function, calls):
         assert found[0] == expected[0], (args, expected, found)
         assert same(expected[1:], found[1:]), (args, expected, found)
         assert all(same(a, b) for a, b in zip(expected_args, found_args, strict=True)), args
+
+
+def test_nothing_is_computed_of_what_has_no_value_on_any_path():
+    @njit
+    def f():
+        try:
+            while (0j / v) == 0j:
+                pass
+            else:
+                g = lambda: v != 0j  # noqa: E731, F841
+        except:  # noqa: E722
+            v -= 0j
+        return 1
+
+    with pytest.raises((UnboundLocalError, NameError)):
+        f()

@@ -212,8 +212,14 @@ impl Body<'_, '_, '_> {
             if self.typing.values[inst.result.index()].is_bottom()
                 && !matches!(inst.op, Op::Unbound(_))
             {
-                // Nothing gets past this instruction: the call never returns.
-                self.inst(inst)?;
+                // Nothing gets past this instruction: the call never returns. Where an operand has no
+                // value on any path, nothing even gets here.
+                let mut reached = true;
+                inst.op
+                    .for_each_operand(|v| reached &= !self.typing.values[v.index()].is_bottom());
+                if reached {
+                    self.inst(inst)?;
+                }
                 if !self.b.is_closed() {
                     self.b.terminate(Term::Unreachable);
                 }
