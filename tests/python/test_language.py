@@ -1071,12 +1071,12 @@ def test_nothing_is_computed_of_what_has_no_value_on_any_path():
     @njit
     def f():
         try:
-            while (0j / v) == 0j:
+            while (0j / v) == 0j:  # noqa: F821
                 pass
             else:
                 g = lambda: v != 0j  # noqa: E731, F841
         except:  # noqa: E722
-            v -= 0j
+            v -= 0j  # noqa: F821
         return 1
 
     with pytest.raises((UnboundLocalError, NameError)):
