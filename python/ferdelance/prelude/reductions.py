@@ -22,6 +22,14 @@ def _count(array, axis: "literal", where):
     return np.sum(full, axis=axis, keepdims=True)
 
 
+def _into(out, value):
+    """A result, written to `out` if there is one."""
+    if out is None:
+        return value
+    out[...] = value
+    return out
+
+
 def _float(dtype):
     """The type that means of elements of this type are computed in."""
     return (np.empty(0, dtype) / 1).dtype
@@ -34,10 +42,7 @@ def numpy_mean(
     a = np.asarray(a)
     if dtype is None and a.dtype == np.float16:
         mean = numpy_mean(a, axis, np.float32, None, keepdims, where).astype(np.float16)
-        if out is None:
-            return mean
-        out[...] = mean
-        return out
+        return _into(out, mean)
     if dtype is None:
         total = np.sum(a, axis, _float(a.dtype), None, keepdims, where=where)
     else:
@@ -47,10 +52,7 @@ def numpy_mean(
     else:
         full = np.zeros(a.shape, np.bool_) | where
         mean = total / np.sum(full, axis=axis, keepdims=keepdims)
-    if out is None:
-        return mean
-    out[...] = mean
-    return out
+    return _into(out, mean)
 
 
 def numpy_var(
@@ -73,10 +75,7 @@ def numpy_var(
         var = total / max(count, 0)
     else:
         var = total / np.maximum(count, 0)
-    if out is None:
-        return var
-    out[...] = var
-    return out
+    return _into(out, var)
 
 
 def numpy_std(
@@ -84,19 +83,13 @@ def numpy_std(
 ):
     """np.std: the square root of the variance."""
     std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where))
-    if out is None:
-        return std
-    out[...] = std
-    return out
+    return _into(out, std)
 
 
 def numpy_ptp(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """np.ptp: the largest less the smallest."""
     spread = np.max(a, axis, None, keepdims) - np.min(a, axis, None, keepdims)
-    if out is None:
-        return spread
-    out[...] = spread
-    return out
+    return _into(out, spread)
 
 
 def array_mean(
@@ -175,10 +168,7 @@ def numpy_nanmean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "li
     """np.nanmean: the mean of what is not NaN."""
     count = np.sum(~np.isnan(a), axis, None, None, keepdims)
     mean = np.divide(numpy_nansum(a, axis, _float(a.dtype), None, keepdims), count)
-    if out is None:
-        return mean
-    out[...] = mean
-    return out
+    return _into(out, mean)
 
 
 def numpy_nanvar(
@@ -190,10 +180,7 @@ def numpy_nanvar(
     count = np.sum(known, axis, None, None, keepdims) - ddof
     total = np.sum(np.real(distance * np.conj(distance)), axis, None, None, keepdims)
     var = np.divide(total, np.where(count > 0, count + 0.0, np.nan))
-    if out is None:
-        return var
-    out[...] = var
-    return out
+    return _into(out, var)
 
 
 def numpy_nanstd(
@@ -201,56 +188,43 @@ def numpy_nanstd(
 ):
     """np.nanstd: the square root of the variance of what is not NaN."""
     std = np.sqrt(numpy_nanvar(a, axis, dtype, None, ddof, keepdims))
-    if out is None:
-        return std
-    out[...] = std
-    return out
+    return _into(out, std)
+
+
+def _running(a, axis: "literal", dtype, out, product: "literal"):
+    """Sums or products of all elements up to each, along an axis or of the flattened array."""
+    if axis is None:
+        source = np.ravel(a)
+        results = np.empty(source.size, np.sum(source[:0], dtype=dtype).dtype)
+        total = results.dtype.type(1 if product else 0)
+        for i in range(source.size):
+            if product:
+                total = results.dtype.type(total * source[i])
+            else:
+                total = results.dtype.type(total + source[i])
+            results[i] = total
+    else:
+        results = np.empty(a.shape, np.sum(a, dtype=dtype).dtype)
+        rows = np.moveaxis(results, axis, 0)
+        source = np.moveaxis(a, axis, 0)
+        for i in range(source.shape[0]):
+            rows[i] = source[i]
+            if i > 0:
+                if product:
+                    rows[i] *= rows[i - 1]
+                else:
+                    rows[i] += rows[i - 1]
+    return _into(out, results)
 
 
 def numpy_cumsum(a, axis: "literal" = None, dtype=None, out=None):
-    """np.cumsum: the sums of all elements up to each, along an axis or of the flattened array."""
-    if axis is None:
-        source = np.ravel(a)
-        sums = np.empty(source.size, np.sum(source[:0], dtype=dtype).dtype)
-        total = sums.dtype.type(0)
-        for i in range(source.size):
-            total = sums.dtype.type(total + source[i])
-            sums[i] = total
-    else:
-        sums = np.empty(a.shape, np.sum(a, dtype=dtype).dtype)
-        rows = np.moveaxis(sums, axis, 0)
-        source = np.moveaxis(a, axis, 0)
-        for i in range(source.shape[0]):
-            rows[i] = source[i]
-            if i > 0:
-                rows[i] += rows[i - 1]
-    if out is None:
-        return sums
-    out[...] = sums
-    return out
+    """np.cumsum: the sums of all elements up to each."""
+    return _running(a, axis, dtype, out, False)
 
 
 def numpy_cumprod(a, axis: "literal" = None, dtype=None, out=None):
-    """np.cumprod: products of all elements up to each, along an axis or of the flattened array."""
-    if axis is None:
-        source = np.ravel(a)
-        products = np.empty(source.size, np.prod(source[:0], dtype=dtype).dtype)
-        total = products.dtype.type(1)
-        for i in range(source.size):
-            total = products.dtype.type(total * source[i])
-            products[i] = total
-    else:
-        products = np.empty(a.shape, np.prod(a, dtype=dtype).dtype)
-        rows = np.moveaxis(products, axis, 0)
-        source = np.moveaxis(a, axis, 0)
-        for i in range(source.shape[0]):
-            rows[i] = source[i]
-            if i > 0:
-                rows[i] *= rows[i - 1]
-    if out is None:
-        return products
-    out[...] = products
-    return out
+    """np.cumprod: the products of all elements up to each."""
+    return _running(a, axis, dtype, out, True)
 
 
 def numpy_nancumsum(a, axis: "literal" = None, dtype=None, out=None):

@@ -12,7 +12,7 @@ use crate::host::Const;
 use crate::infer::attribute::field_attribute;
 use crate::infer::index::{IndexItem, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
-use crate::tir::nest::{Axis, Subview};
+use crate::tir::nest::{Axis, Subview, unit_dim};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 
@@ -295,12 +295,7 @@ impl Body<'_, '_, '_> {
 
     /// The distance between elements along a dimension: constant where the layout says so.
     pub(super) fn stride(&mut self, array: Value, ty: ArrayTy, dim: usize) -> Value {
-        let unit = match ty.layout {
-            Layout::C => Some(usize::from(ty.ndim) - 1),
-            Layout::F => Some(0),
-            Layout::A => None,
-        };
-        if unit == Some(dim) {
+        if unit_dim(ty.layout, usize::from(ty.ndim)) == Some(dim) {
             return self.b.i64(i64::from(ty.dtype.itemsize()));
         }
         self.b.part(array, Part::Stride(dim as u8))
@@ -516,25 +511,11 @@ impl Body<'_, '_, '_> {
 
     /// The parts of an item of an array, one after the other in memory.
     pub(super) fn load_parts(&mut self, address: Value, types: &[Type], align: u8) -> Vals {
-        let mut vals = Vals::new();
-        let mut offset = 0;
-        for &t in types {
-            let at = self.b.i64(offset);
-            let ptr = self.b.offset(address, at);
-            vals.push(self.b.load(t, ptr, align, Mem::Elements));
-            offset += i64::from(t.bytes());
-        }
-        vals
+        self.b.load_parts(address, types, align, Mem::Elements)
     }
 
     pub(super) fn store_parts(&mut self, address: Value, vals: &[Value], align: u8) {
-        let mut offset = 0;
-        for &v in vals {
-            let at = self.b.i64(offset);
-            let ptr = self.b.offset(address, at);
-            self.b.store(ptr, v, align, Mem::Elements);
-            offset += i64::from(self.b.ty(v).bytes());
-        }
+        self.b.store_parts(address, vals, align, Mem::Elements);
     }
 
     /// Number of elements.
@@ -616,9 +597,7 @@ impl Body<'_, '_, '_> {
 
     fn array_attribute(&mut self, array: Value, a: ArrayTy, name: &str) -> Result<Vals> {
         Ok(match name {
-            "shape" => (0..a.ndim)
-                .map(|d| self.b.part(array, Part::Shape(d)))
-                .collect(),
+            "shape" => self.shape(array, a.ndim),
             "strides" => (0..a.ndim)
                 .map(|d| self.b.part(array, Part::Stride(d)))
                 .collect(),
@@ -655,19 +634,12 @@ impl Body<'_, '_, '_> {
                     let offset = self.b.i64(i64::from(a.dtype.itemsize() / 2));
                     data = self.b.offset(data, offset);
                 }
-                let shape: Vals = (0..a.ndim)
-                    .map(|d| self.b.part(array, Part::Shape(d)))
-                    .collect();
-                let strides: Vals = (0..usize::from(a.ndim))
-                    .map(|d| self.stride(array, a, d))
-                    .collect();
+                let (shape, strides) = (self.shape(array, a.ndim), self.strides(array, a));
                 smallvec![self.b.view(array, data, &shape, &strides)]
             }
             "real" => smallvec![array],
             "imag" => {
-                let shape: Vals = (0..a.ndim)
-                    .map(|d| self.b.part(array, Part::Shape(d)))
-                    .collect();
+                let shape = self.shape(array, a.ndim);
                 smallvec![self.allocate(a.dtype.itemsize(), Layout::C, &shape, true)?]
             }
             // dtype, ndim, itemsize: known by type.
@@ -756,19 +728,7 @@ impl Body<'_, '_, '_> {
             RtFn::buffer_alloc
         };
         let buffer = self.rt_raising(func, &[bytes])?;
-        let mut strides: Vals = smallvec![zero; dims.len()];
-        let mut stride = itemsize;
-        let order: Vec<usize> = if layout == Layout::F {
-            (0..dims.len()).collect()
-        } else {
-            (0..dims.len()).rev().collect()
-        };
-        for (k, &dim) in order.iter().enumerate() {
-            strides[dim] = stride;
-            if k + 1 < order.len() {
-                stride = self.b.binary_nsw(Bin::Mul, stride, dims[dim]);
-            }
-        }
+        let strides = self.b.contiguous_strides(itemsize, layout, dims);
         Ok(self.b.make_array(buffer[0], buffer[1], dims, &strides))
     }
 

@@ -146,23 +146,11 @@ impl Body<'_, '_, '_> {
         ty: ArrayTy,
         source: Typed,
     ) -> Result<()> {
-        let shape: Vals = (0..ty.ndim)
-            .map(|d| self.b.part(target, Part::Shape(d)))
-            .collect();
+        let shape = self.shape(target, ty.ndim);
         if let Kind::Array(from) = *source.ty.kind() {
             self.check_assignable(&shape, source.vals[0], from)?;
         }
-        let dims = (0..ty.ndim)
-            .map(|dim| Along {
-                dim,
-                stretch: false,
-            })
-            .collect();
-        let access = Access {
-            array: target,
-            dims,
-            item: item(ty),
-        };
+        let access = Access::whole(target, shape.len(), item(ty));
         self.nest(&shape, &[source], |body, elements| {
             let values = body.cast(&elements[0], ty.dtype)?;
             Ok(vec![Output {
@@ -307,17 +295,7 @@ impl Body<'_, '_, '_> {
                 OutputKind::New(item) => {
                     let array = self.allocate(item.size, item.layout, shape, false)?;
                     results.push(array);
-                    let dims = (0..shape.len())
-                        .map(|dim| Along {
-                            dim: dim as u8,
-                            stretch: false,
-                        })
-                        .collect();
-                    Access {
-                        array,
-                        dims,
-                        item: *item,
-                    }
+                    Access::whole(array, shape.len(), *item)
                 }
                 OutputKind::Store(access) => access.clone(),
                 OutputKind::Scatter(scatter) => Access {
@@ -380,20 +358,8 @@ impl Body<'_, '_, '_> {
 
     /// Appends a nest and the check of its error.
     fn push_nest(&mut self, nest: Nest) -> Result<Vals> {
-        let rank = nest.extents.len();
-        let mut types: Vec<Type> = vec![];
-        for output in &nest.outputs {
-            match &output.kind {
-                OutputKind::New(_) => types.push(Type::Array(rank as u8)),
-                OutputKind::Store(_) | OutputKind::Scatter(_) => {}
-                OutputKind::Reduce(r) if r.item.is_some() => {
-                    types.push(Type::Array(r.kept(rank).count() as u8))
-                }
-                OutputKind::Reduce(_) => types.extend(output.values.iter().map(|&v| self.b.ty(v))),
-            }
-        }
         let raises = nest.allocates();
-        types.extend(raises.then_some(Type::Err));
+        let types = nest.result_types(|v| self.b.ty(v));
         let mut results = self.b.push(Op::Nest(Box::new(nest)), &types);
         if raises {
             let Some(err) = results.pop() else {

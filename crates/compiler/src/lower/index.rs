@@ -552,17 +552,7 @@ impl Body<'_, '_, '_> {
         let mask = self.own_copy(&Typed::one(m.ty(), mask))?;
         let shape = self.shape(array, a.ndim);
         let new = self.cast(new, a.dtype)?;
-        let dims = (0..a.ndim)
-            .map(|dim| Along {
-                dim,
-                stretch: false,
-            })
-            .collect();
-        let target = Access {
-            array,
-            dims,
-            item: item(a),
-        };
+        let target = Access::whole(array, shape.len(), item(a));
         let access = target.clone();
         let (read, old) = self.element_of(a.dtype);
         let mut inputs = vec![Input {

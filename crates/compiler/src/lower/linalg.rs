@@ -63,10 +63,7 @@ impl Body<'_, '_, '_> {
         let Some(out) = args.get(2) else {
             return Ok(vals);
         };
-        let Kind::Array(target) = *out.ty.kind() else {
-            return Err(self.bug("an output that is no array"));
-        };
-        self.write_elements(out.vals[0], target, Typed::new(result.ty(), vals))?;
+        self.store_result(out, &Typed::new(result.ty(), vals))?;
         self.cast(out, ty)
     }
 

@@ -30,9 +30,7 @@ impl Body<'_, '_, '_> {
         let initial = if reduce.initial { rest.next() } else { None };
         let mask = if reduce.mask { rest.next() } else { None };
         let out = if reduce.out { rest.next() } else { None };
-        let shape: Vals = (0..a.ndim)
-            .map(|d| self.b.part(array.vals[0], Part::Shape(d)))
-            .collect();
+        let shape = self.shape(array.vals[0], a.ndim);
         let kept: Vals = (0..usize::from(a.ndim))
             .filter(|d| reduce.over >> d & 1 == 0)
             .map(|d| shape[d])
@@ -70,16 +68,13 @@ impl Body<'_, '_, '_> {
         match out {
             None => Ok(vals),
             Some(out) => {
-                let Kind::Array(target) = *out.ty.kind() else {
-                    return Err(self.bug("an output that is no array"));
-                };
                 let ndim = if reduce.keepdims { a.ndim } else { result.ndim };
                 let made = if ndim == 0 {
                     reduce.dtype
                 } else {
                     Ty::array(reduce.dtype, ndim, Layout::C)
                 };
-                self.write_elements(out.vals[0], target, Typed::new(made, vals))?;
+                self.store_result(&out, &Typed::new(made, vals))?;
                 self.cast(&out, ty)
             }
         }
@@ -119,9 +114,7 @@ impl Body<'_, '_, '_> {
             "ValueError",
             &format!("axis is out of bounds for array of dimension {}", a.ndim),
         )?;
-        let sizes: Vals = (0..a.ndim)
-            .map(|d| self.b.part(array.vals[0], Part::Shape(d)))
-            .collect();
+        let sizes = self.shape(array.vals[0], a.ndim);
         let steps: Vals = (0..a.ndim)
             .map(|d| self.b.part(array.vals[0], Part::Stride(d)))
             .collect();

@@ -249,7 +249,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Stores an array or a scalar in an `out` argument.
-    fn store_result(&mut self, out: &Typed, new: &Typed) -> Result<()> {
+    pub(super) fn store_result(&mut self, out: &Typed, new: &Typed) -> Result<()> {
         let Kind::Array(target) = *out.ty.kind() else {
             return Err(self.bug("out is no array"));
         };
@@ -302,9 +302,7 @@ impl Body<'_, '_, '_> {
         if !a.dtype.is_signed() {
             return Ok(());
         }
-        let shape: Vals = (0..a.ndim)
-            .map(|d| self.b.part(exponent.vals[0], Part::Shape(d)))
-            .collect();
+        let shape = self.shape(exponent.vals[0], a.ndim);
         let bad = self.any(&shape, exponent, |body, x| negative(body, x.vals[0]))?;
         self.raise_if(bad, "ValueError", MESSAGE)
     }

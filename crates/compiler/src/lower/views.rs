@@ -31,7 +31,7 @@ impl Body<'_, '_, '_> {
             .collect()
     }
 
-    fn strides(&mut self, array: Value, a: ArrayTy) -> Vals {
+    pub(super) fn strides(&mut self, array: Value, a: ArrayTy) -> Vals {
         (0..usize::from(a.ndim))
             .map(|d| self.stride(array, a, d))
             .collect()

@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::tir::build::Builder;
 use crate::tir::nest::{
-    Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim,
+    Access, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim,
 };
 use crate::tir::pass::simplify::Renaming;
 use crate::tir::{
@@ -284,11 +284,11 @@ impl Expander {
                     continue;
                 }
                 OutputKind::New(item) => (*item, (0..rank).collect()),
-                OutputKind::Reduce(Reduction {
-                    item: Some(item),
-                    over,
-                    ..
-                }) => (*item, (0..rank).filter(|d| over >> d & 1 == 0).collect()),
+                OutputKind::Reduce(
+                    r @ Reduction {
+                        item: Some(item), ..
+                    },
+                ) => (*item, r.kept(rank).collect()),
                 OutputKind::Reduce(_) => {
                     written.push(None);
                     continue;
@@ -298,14 +298,7 @@ impl Expander {
             let shape: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
             let array = self.allocate(item, &shape, failed);
             self.replace(results[range.start], array);
-            let dims = dims
-                .into_iter()
-                .map(|dim| Along {
-                    dim: dim as u8,
-                    stretch: false,
-                })
-                .collect();
-            written.push(Some(Access { array, dims, item }));
+            written.push(Some(Access::along(array, dims, item)));
         }
         let sums = self.guarded(nest, &written, failed);
         let scalars = nest
@@ -423,13 +416,7 @@ impl Expander {
             ..item
         };
         let array = self.allocate(item, &nest.extents, failed);
-        let dims: SmallVec<[Along; 4]> = (0..nest.extents.len() as u8)
-            .map(|dim| Along {
-                dim,
-                stretch: false,
-            })
-            .collect();
-        let own = Access { array, dims, item };
+        let own = Access::whole(array, nest.extents.len(), item);
         let elements: SmallVec<[Value; 2]> =
             values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
         (

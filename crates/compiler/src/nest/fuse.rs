@@ -17,7 +17,7 @@ use super::alias::Roots;
 use crate::tir::build::Builder;
 use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
 use crate::tir::pass::number::Numbers;
-use crate::tir::pass::simplify::{Renaming, simplify};
+use crate::tir::pass::simplify::{Renaming, predecessor_counts, remove_unreachable, simplify};
 use crate::tir::{
     Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value,
 };
@@ -157,8 +157,7 @@ struct Analysis<'f> {
     f: &'f Function,
     roots: Roots,
     numbers: Numbers,
-    /// Where each value is defined and used (by number of the instruction; `usize::MAX` for terminators).
-    defs: Vec<Option<Place>>,
+    /// Where each value is used (by number of the instruction; `usize::MAX` for terminators).
     uses: Vec<Vec<Place>>,
     /// The only predecessor of a block.
     before: Vec<Option<usize>>,
@@ -170,18 +169,13 @@ impl<'f> Analysis<'f> {
             f,
             roots: Roots::new(f),
             numbers: Numbers::new(f),
-            defs: vec![None; f.values.len()],
             uses: vec![vec![]; f.values.len()],
             before: vec![None; f.blocks.len()],
         };
-        let mut counts = vec![0; f.blocks.len()];
-        counts[0] = 1;
+        let counts = predecessor_counts(f);
         for (block, body) in f.blocks.iter().enumerate() {
             for (inst, i) in body.insts.iter().enumerate() {
                 let place = Place { block, inst };
-                i.results
-                    .iter()
-                    .for_each(|r| a.defs[r.index()] = Some(place));
                 i.op.for_each_operand(|v| a.uses[v.index()].push(place));
             }
             let end = Place {
@@ -191,7 +185,6 @@ impl<'f> Analysis<'f> {
             body.term.for_each_operand(|v| a.uses[v.index()].push(end));
             for target in body.term.targets() {
                 target.args.iter().for_each(|v| a.uses[v.index()].push(end));
-                counts[target.block.index()] += 1;
                 a.before[target.block.index()] = Some(block);
             }
         }
@@ -588,19 +581,8 @@ fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Plac
         body.term_loc = term_loc;
         f.blocks.push(rest);
     }
-    simplify_unreachable(f);
-}
-
-/// Empties blocks that nothing leads to any more: they use what is gone.
-fn simplify_unreachable(f: &mut Function) {
-    let mut reached = vec![false; f.blocks.len()];
-    f.reverse_postorder()
-        .into_iter()
-        .for_each(|b| reached[b.index()] = true);
-    for (block, _) in f.blocks.iter_mut().zip(reached).filter(|(_, r)| !r) {
-        block.insts.clear();
-        block.term = Term::Unreachable;
-    }
+    // They use what is gone.
+    remove_unreachable(f);
 }
 
 /// Removes the views of an array that is gone; what they were asked for is known otherwise.

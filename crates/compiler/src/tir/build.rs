@@ -12,6 +12,7 @@ use super::{
     Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op,
     Part, PoolId, Rounds, Target, Term, Type, Un, Value,
 };
+use crate::types::Layout;
 
 /// The machine type of a runtime function's parameter or result.
 pub fn rt_type(t: RtTy) -> Type {
@@ -429,6 +430,53 @@ impl Builder {
             },
             &[],
         );
+    }
+    /// The parts of an item, one after the other in memory.
+    pub fn load_parts(
+        &mut self,
+        ptr: Value,
+        types: &[Type],
+        align: u8,
+        mem: Mem,
+    ) -> SmallVec<[Value; 4]> {
+        let mut offset = 0;
+        types
+            .iter()
+            .map(|&ty| {
+                let at = self.i64(offset);
+                let ptr = self.offset(ptr, at);
+                offset += i64::from(ty.bytes());
+                self.load(ty, ptr, align, mem)
+            })
+            .collect()
+    }
+    pub fn store_parts(&mut self, ptr: Value, values: &[Value], align: u8, mem: Mem) {
+        let mut offset = 0;
+        for &v in values {
+            let at = self.i64(offset);
+            let ptr = self.offset(ptr, at);
+            offset += i64::from(self.ty(v).bytes());
+            self.store(ptr, v, align, mem);
+        }
+    }
+    /// The strides of a contiguous array of this shape, whose items are `size` bytes large.
+    pub fn contiguous_strides(
+        &mut self,
+        size: Value,
+        layout: Layout,
+        shape: &[Value],
+    ) -> SmallVec<[Value; 4]> {
+        let rank = shape.len();
+        let mut strides: SmallVec<[Value; 4]> = smallvec![size; rank];
+        let mut stride = size;
+        for k in 0..rank {
+            let dim = if layout == Layout::F { k } else { rank - 1 - k };
+            strides[dim] = stride;
+            if k + 1 < rank {
+                stride = self.binary_nsw(Bin::Mul, stride, shape[dim]);
+            }
+        }
+        strides
     }
     /// Writes a managed value to an item of a list; the one that was there.
     pub fn exchange(&mut self, ptr: Value, value: Value) -> Value {

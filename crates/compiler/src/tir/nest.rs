@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Inst, Op, Part, Value};
+use super::{Inst, Op, Part, Type, Value};
 use crate::types::Layout;
 
 /// The items of an array as memory has them.
@@ -146,7 +146,45 @@ pub fn unit_dim(layout: Layout, rank: usize) -> Option<usize> {
     }
 }
 
+impl Access {
+    /// All of an array whose dimensions are those of the nest.
+    pub fn whole(array: Value, rank: usize, item: Item) -> Access {
+        Access::along(array, 0..rank, item)
+    }
+
+    /// All of an array whose dimensions are these of the nest.
+    pub fn along(array: Value, dims: impl IntoIterator<Item = usize>, item: Item) -> Access {
+        let along = |dim| Along {
+            dim: dim as u8,
+            stretch: false,
+        };
+        Access {
+            array,
+            dims: dims.into_iter().map(along).collect(),
+            item,
+        }
+    }
+}
+
 impl Nest {
+    /// The types of the instruction's results, given those of values.
+    pub fn result_types(&self, ty: impl Fn(Value) -> Type) -> Vec<Type> {
+        let rank = self.extents.len();
+        let mut types = vec![];
+        for output in &self.outputs {
+            match &output.kind {
+                OutputKind::New(_) => types.push(Type::Array(rank as u8)),
+                OutputKind::Store(_) | OutputKind::Scatter(_) => {}
+                OutputKind::Reduce(r) if r.item.is_some() => {
+                    types.push(Type::Array(r.kept(rank).count() as u8));
+                }
+                OutputKind::Reduce(_) => types.extend(output.values.iter().map(|&v| ty(v))),
+            }
+        }
+        types.extend(self.allocates().then_some(Type::Err));
+        types
+    }
+
     /// Calls `f` with each value that the nest defines inside of itself.
     pub fn for_each_local_mut(&mut self, mut f: impl FnMut(&mut Value)) {
         self.inputs

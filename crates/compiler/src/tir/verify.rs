@@ -576,11 +576,9 @@ impl<'a> Check<'a> {
         nest.indices
             .iter()
             .try_for_each(|&v| self.is(v, Type::I64))?;
-        let mut types = vec![];
         for output in &nest.outputs {
-            let values = output.values.iter().map(|&v| self.ty(v));
             match &output.kind {
-                OutputKind::New(_) => types.push(Type::Array(rank as u8)),
+                OutputKind::New(_) => {}
                 OutputKind::Store(access) => self.access(access, nest)?,
                 OutputKind::Scatter(scatter) => {
                     ensure!(
@@ -591,17 +589,12 @@ impl<'a> Check<'a> {
                     self.is(scatter.at, Type::I64)?;
                 }
                 OutputKind::Reduce(r) => {
-                    let carried: Vec<Type> = values.collect();
+                    let carried: Vec<Type> = output.values.iter().map(|&v| self.ty(v)).collect();
                     self.are(&r.accumulators, &carried, "accumulators")?;
                     self.are(&r.init, &carried, "initial values")?;
-                    match r.item {
-                        Some(_) => types.push(Type::Array(r.kept(rank).count() as u8)),
-                        None => types.extend(carried),
-                    }
                 }
             }
         }
-        types.extend(nest.allocates().then_some(Type::Err));
         for inst in &nest.insts {
             ensure!(
                 inst.op.is_pure() || matches!(inst.op, Op::Call { .. }),
@@ -612,7 +605,7 @@ impl<'a> Check<'a> {
             self.inst(inst)?;
         }
         self.local_order(nest)?;
-        self.are(results, &types, "results")
+        self.are(results, &nest.result_types(|v| self.ty(v)), "results")
     }
 
     /// The body of a nest defines what it uses before, or has it from outside.

@@ -127,20 +127,7 @@ impl Expander {
             hint: Hint::Unlikely,
         });
         self.b.switch_to(next);
-        let zero = self.b.i64(0);
-        let mut strides: Vals = smallvec![zero; shape.len()];
-        let mut stride = size;
-        let order: Vec<usize> = if item.layout == Layout::F {
-            (0..shape.len()).collect()
-        } else {
-            (0..shape.len()).rev().collect()
-        };
-        for (k, &dim) in order.iter().enumerate() {
-            strides[dim] = stride;
-            if k + 1 < order.len() {
-                stride = self.b.binary_nsw(Bin::Mul, stride, shape[dim]);
-            }
-        }
+        let strides = self.b.contiguous_strides(size, item.layout, shape);
         let made = self.b.make_array(buffer[0], buffer[1], shape, &strides);
         self.descriptors.insert(
             made,

@@ -359,25 +359,10 @@ impl Expander {
     }
 
     pub(super) fn load(&mut self, ptr: Value, item: Item, types: &[Type], mem: Mem) -> Vals {
-        let mut offset = 0;
-        types
-            .iter()
-            .map(|&ty| {
-                let at = self.b.i64(offset);
-                let ptr = self.b.offset(ptr, at);
-                offset += i64::from(ty.bytes());
-                self.b.load(ty, ptr, item.align, mem)
-            })
-            .collect()
+        self.b.load_parts(ptr, types, item.align, mem)
     }
 
     pub(super) fn store(&mut self, ptr: Value, item: Item, values: &[Value], mem: Mem) {
-        let mut offset = 0;
-        for &v in values {
-            let at = self.b.i64(offset);
-            let ptr = self.b.offset(ptr, at);
-            offset += i64::from(self.b.ty(v).bytes());
-            self.b.store(ptr, v, item.align, mem);
-        }
+        self.b.store_parts(ptr, values, item.align, mem);
     }
 }

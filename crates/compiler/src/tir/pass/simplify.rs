@@ -103,7 +103,7 @@ fn decide_branches(f: &mut Function) -> bool {
 }
 
 /// Empties the blocks that the entry does not reach, and closes the gaps.
-fn remove_unreachable(f: &mut Function) -> bool {
+pub(crate) fn remove_unreachable(f: &mut Function) -> bool {
     let mut seen = vec![false; f.blocks.len()];
     let mut stack = vec![BlockId(0)];
     while let Some(b) = stack.pop() {
@@ -230,7 +230,7 @@ fn remove_trivial_params(f: &mut Function) -> bool {
     any
 }
 
-pub(super) fn predecessor_counts(f: &Function) -> Vec<u32> {
+pub(crate) fn predecessor_counts(f: &Function) -> Vec<u32> {
     let mut counts = vec![0; f.blocks.len()];
     counts[0] = 1;
     for block in &f.blocks {
