@@ -546,7 +546,11 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
             let text = lock::native(|| jit::asm(program, &unit.settings));
             text.map_err(|error| error.to_string())?
         }
-        "explain" => inspect::explain(program, module, unit.options),
+        "explain" => {
+            let vectorised = lock::native(|| jit::vectorised(program, &unit.settings));
+            let vectorised = vectorised.map_err(|error| error.to_string())?;
+            inspect::explain(report, &vectorised, module, unit.options)
+        }
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })
 }
