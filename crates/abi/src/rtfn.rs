@@ -236,6 +236,12 @@ macro_rules! for_each_rtfn {
             /// Sorts in place, stable; how to compare is an `Order`, the flag says whether downwards.
             fd list_sort(List, I64, I1) -> () effect;
 
+            // ---- arrays -------------------------------------------------------------------------
+            /// The order in which `np.nditer` visits the elements of so many dimensions of so many operands:
+            /// the address leads to the shape, then for each operand its strides and a zero. Dimensions are
+            /// sorted and turned around as memory has them; the zeros become offsets of the first elements.
+            fd memory_order(I64, I64, Ptr) -> () effect;
+
             // ---- linear algebra ----------------------------------------------------------------
             /// Matrix product into the third array. The number says the type of the elements (0 float32,
             /// 1 float64, 2 complex64, 3 complex128); the last address leads to nine integers: the sizes m,

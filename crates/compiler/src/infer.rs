@@ -44,6 +44,7 @@ mod time;
 mod ufunc;
 mod unroll;
 mod views;
+pub mod walk;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};

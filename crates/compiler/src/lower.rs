@@ -43,6 +43,7 @@ mod ufunc;
 pub mod value;
 mod vector_math;
 mod views;
+mod walk;
 
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};

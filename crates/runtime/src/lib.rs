@@ -24,6 +24,7 @@ pub mod list;
 pub mod memory;
 pub mod number;
 pub mod object;
+pub mod order;
 pub mod print;
 pub mod special;
 pub mod stack;

@@ -103,7 +103,7 @@ impl Session<'_> {
     }
 }
 
-fn int_tuple(n: u8) -> Ty {
+pub(super) fn int_tuple(n: u8) -> Ty {
     Ty::tuple(&vec![Ty::py_int(); usize::from(n)])
 }
 

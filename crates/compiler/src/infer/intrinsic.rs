@@ -47,6 +47,14 @@ pub enum Intrinsic {
     Enumerate,
     Zip,
     Reversed,
+    NdIndex,
+    NdEnumerate,
+    /// The operands of `np.nditer`, brought to one shape.
+    NdIter {
+        in_c_order: bool,
+        /// Whether there may be nothing to visit.
+        empty: bool,
+    },
     /// `slice(...)`
     Slice,
     /// `iter(x)`.

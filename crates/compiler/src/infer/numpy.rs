@@ -117,6 +117,9 @@ impl Session<'_> {
                 super::time::construct(frame, name == "timedelta64", args, keywords).map(Some)
             }
             "dot" | "matmul" => self.call_product(frame, name, args, keywords),
+            "ndindex" | "ndenumerate" | "nditer" => {
+                super::walk::construct(frame, name, args, keywords).map(Some)
+            }
             "arange" => arange(frame, args, keywords).map(Some),
             "shape" | "size" | "ndim" if keywords.is_empty() => {
                 let [arg] = args else { return Ok(None) };

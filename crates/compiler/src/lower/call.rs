@@ -202,9 +202,13 @@ impl Body<'_, '_, '_> {
                 self.print(args)?;
                 Vals::new()
             }
-            Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => {
-                self.iterable(what, args, ty)?
-            }
+            Intrinsic::Range
+            | Intrinsic::Enumerate
+            | Intrinsic::Zip
+            | Intrinsic::Reversed
+            | Intrinsic::NdIndex
+            | Intrinsic::NdEnumerate
+            | Intrinsic::NdIter { .. } => self.iterable(what, args, ty)?,
             Intrinsic::Slice => {
                 let mut vals = Vals::new();
                 for part in args.iter().filter(|a| !a.ty.is_none()) {
