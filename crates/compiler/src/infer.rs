@@ -39,6 +39,7 @@ mod numpy;
 mod op;
 pub mod record;
 pub mod reduce;
+mod rows;
 mod solve;
 mod time;
 mod ufunc;

@@ -36,6 +36,7 @@ mod list;
 mod raise;
 mod record;
 mod reduce;
+mod rows;
 mod scalar;
 mod text;
 mod time;

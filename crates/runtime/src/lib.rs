@@ -26,6 +26,7 @@ pub mod number;
 pub mod object;
 pub mod order;
 pub mod print;
+pub mod sort;
 pub mod special;
 pub mod stack;
 pub mod string;

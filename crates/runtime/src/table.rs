@@ -21,6 +21,7 @@ mod fd {
     pub(super) use crate::object::*;
     pub(super) use crate::order::*;
     pub(super) use crate::print::*;
+    pub(super) use crate::sort::*;
     pub(super) use crate::special::*;
     pub(super) use crate::stack::*;
     pub(super) use crate::string::*;

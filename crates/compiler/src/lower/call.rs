@@ -355,6 +355,7 @@ impl Body<'_, '_, '_> {
                     self.record_copy(&record)?
                 }
             }
+            Intrinsic::Rows(func) => self.call_on_rows(*func, args)?,
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
             Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,
