@@ -108,7 +108,7 @@ pub const LIST_LEN: usize = core::mem::offset_of!(List, len);
 pub const LIST_DATA: usize = core::mem::offset_of!(List, data);
 pub const LIST_CAPACITY: usize = core::mem::offset_of!(List, capacity);
 
-/// How `list_sort` compares items.
+/// How items are compared: by `list_sort`, and by the functions that sort rows of arrays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i64)]
 pub enum Order {
@@ -116,6 +116,12 @@ pub enum Order {
     Unsigned,
     Float,
     Str,
+    Complex,
+    /// Dates and durations: NaT comes last.
+    Time,
+    /// Texts of fixed size: of bytes, and of characters of four bytes.
+    Bytes,
+    Text,
 }
 
 const _: () = {

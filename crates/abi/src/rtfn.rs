@@ -236,6 +236,26 @@ macro_rules! for_each_rtfn {
             /// Sorts in place, stable; how to compare is an `Order`, the flag says whether downwards.
             fd list_sort(List, I64, I1) -> () effect;
 
+            // ---- arrays -------------------------------------------------------------------------
+            /// The order in which `np.nditer` visits the elements of so many dimensions of so many operands:
+            /// the address leads to the shape, then for each operand its strides and a zero. Dimensions are
+            /// sorted and turned around as memory has them; the zeros become offsets of the first elements.
+            fd memory_order(I64, I64, Ptr) -> () effect;
+
+            // Of rows of arrays: first element, number of elements, distance in bytes. The number in front
+            // says the type of the elements: a `layout::Order`, and 256 times their size.
+            /// Sorts a row in place.
+            fd row_sort(I64, Ptr, I64, I64) -> () effect;
+            /// Writes the positions of the elements in their order into a row of int64.
+            fd row_sort_positions(I64, Ptr, I64, I64, Ptr, I64, I64) -> () effect;
+            /// Brings the elements that belong to the positions in the second row (int64) there.
+            fd row_select(I64, Ptr, I64, I64, Ptr, I64, I64) -> () effect;
+            /// Writes positions instead, into the third row.
+            fd row_select_positions(I64, Ptr, I64, I64, Ptr, I64, I64, Ptr, I64, I64) -> () effect;
+            /// Writes into the third row where in the first one the elements of the second belong: before
+            /// equal ones, or behind them if the last argument is not 0.
+            fd row_search(I64, Ptr, I64, I64, Ptr, I64, I64, Ptr, I64, I64, I64) -> () effect;
+
             // ---- linear algebra ----------------------------------------------------------------
             /// Matrix product into the third array. The number says the type of the elements (0 float32,
             /// 1 float64, 2 complex64, 3 complex128); the last address leads to nine integers: the sizes m,

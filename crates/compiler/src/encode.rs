@@ -107,6 +107,12 @@ impl Encoder {
             }
             Kind::Reversed(inner) => self.around(14, *inner)?,
             Kind::Facet(Facet::Flat, array) => self.around(32, *array)?,
+            Kind::Facet(Facet::Enumerated, array) => self.around(35, *array)?,
+            Kind::NdIndex(ndim) => self.bytes.extend([36, *ndim]),
+            Kind::NdIter(items) => {
+                self.u8(37);
+                self.types(items)?;
+            }
             Kind::Facet(Facet::Flags, array) => self.around(33, *array)?,
             Kind::Facet(Facet::Ctypes, array) => self.around(34, *array)?,
             Kind::Slice(given) => {
@@ -387,6 +393,9 @@ impl<'a> Decoder<'a> {
             32 => Kind::Facet(Facet::Flat, self.ty()?),
             33 => Kind::Facet(Facet::Flags, self.ty()?),
             34 => Kind::Facet(Facet::Ctypes, self.ty()?),
+            35 => Kind::Facet(Facet::Enumerated, self.ty()?),
+            36 => Kind::NdIndex(self.u8()?),
+            37 => Kind::NdIter(self.types()?),
             29 => Kind::List(self.ty()?),
             30 => Kind::Foreign(self.handle()?, self.ty()?),
             31 => Kind::Function(Box::new(Signature {

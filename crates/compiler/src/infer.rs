@@ -39,11 +39,13 @@ mod numpy;
 mod op;
 pub mod record;
 pub mod reduce;
+mod rows;
 mod solve;
 mod time;
 mod ufunc;
 mod unroll;
 mod views;
+pub mod walk;
 
 pub use absval::AbsVal;
 pub use call::{ArgRef, Bound, Resolution};

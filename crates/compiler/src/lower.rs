@@ -36,6 +36,7 @@ mod list;
 mod raise;
 mod record;
 mod reduce;
+mod rows;
 mod scalar;
 mod text;
 mod time;
@@ -43,6 +44,7 @@ mod ufunc;
 pub mod value;
 mod vector_math;
 mod views;
+mod walk;
 
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};

@@ -58,6 +58,8 @@ pub struct NamedTuple {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Facet {
     Flat,
+    /// `np.ndenumerate(a)`
+    Enumerated,
     Flags,
     Ctypes,
 }
@@ -111,6 +113,10 @@ pub enum Kind {
     Enumerate(Ty),
     Zip(Box<[Ty]>),
     Reversed(Ty),
+    /// `np.ndindex(...)` over so many dimensions; a value has their lengths.
+    NdIndex(u8),
+    /// `np.nditer(...)` over arrays that have been brought to one shape, in the order they are visited.
+    NdIter(Box<[Ty]>),
     /// A slice of integers; each part may be absent (None) by type.
     Slice([bool; 3]),
     Ellipsis,
@@ -456,6 +462,7 @@ impl Ty {
             Kind::Tuple(items)
             | Kind::NamedTuple(_, items)
             | Kind::Zip(items)
+            | Kind::NdIter(items)
             | Kind::Exception(_, _, items) => items.iter().all(|t| t.is_known()),
             Kind::Closure(c) => c.captures.iter().chain(&c.defaults).all(|t| t.is_known()),
             _ => true,
@@ -595,7 +602,14 @@ impl fmt::Display for Ty {
                 f.write_str(")")
             }
             Kind::Reversed(t) => write!(f, "reversed({t})"),
+            Kind::NdIndex(ndim) => write!(f, "ndindex({ndim}d)"),
+            Kind::NdIter(items) => {
+                f.write_str("nditer(")?;
+                list(f, items)?;
+                f.write_str(")")
+            }
             Kind::Facet(Facet::Flat, t) => write!(f, "flat({t})"),
+            Kind::Facet(Facet::Enumerated, t) => write!(f, "ndenumerate({t})"),
             Kind::Facet(Facet::Flags, t) => write!(f, "flags({t})"),
             Kind::Facet(Facet::Ctypes, t) => write!(f, "ctypes({t})"),
             Kind::Slice(parts) => write!(f, "slice<{}>", if parts[2] { "a:b:c" } else { "a:b" }),

@@ -19,7 +19,9 @@ mod fd {
     pub(super) use crate::memory::*;
     pub(super) use crate::number::*;
     pub(super) use crate::object::*;
+    pub(super) use crate::order::*;
     pub(super) use crate::print::*;
+    pub(super) use crate::sort::*;
     pub(super) use crate::special::*;
     pub(super) use crate::stack::*;
     pub(super) use crate::string::*;

@@ -247,46 +247,66 @@ def array_cumprod(array, axis: "literal" = None, dtype=None, out=None):
     return numpy_cumprod(array, axis, dtype, out)
 
 
-def numpy_sum(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+def numpy_sum(
+    a,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    keepdims: "literal" = False,
+    initial=None,
+    where=None,
+):
     """np.sum of a sequence or a number."""
-    return np.sum(np.asarray(a), axis, dtype, out, keepdims)
+    return np.sum(np.asarray(a), axis, dtype, out, keepdims, initial, where)
 
 
-def numpy_prod(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
+def numpy_prod(
+    a,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    keepdims: "literal" = False,
+    initial=None,
+    where=None,
+):
     """np.prod of a sequence or a number."""
-    return np.prod(np.asarray(a), axis, dtype, out, keepdims)
+    return np.prod(np.asarray(a), axis, dtype, out, keepdims, initial, where)
 
 
-def numpy_min(a, axis: "literal" = None):
+def numpy_min(
+    a, axis: "literal" = None, out=None, keepdims: "literal" = False, initial=None, where=None
+):
     """np.min of a sequence or a number."""
-    return np.min(np.asarray(a), axis)
+    return np.min(np.asarray(a), axis, out, keepdims, initial, where)
 
 
-def numpy_max(a, axis: "literal" = None):
+def numpy_max(
+    a, axis: "literal" = None, out=None, keepdims: "literal" = False, initial=None, where=None
+):
     """np.max of a sequence or a number."""
-    return np.max(np.asarray(a), axis)
+    return np.max(np.asarray(a), axis, out, keepdims, initial, where)
 
 
-def numpy_any(a, axis: "literal" = None):
+def numpy_any(a, axis: "literal" = None, out=None, keepdims: "literal" = False, where=None):
     """np.any of a sequence or a number."""
-    return np.any(np.asarray(a), axis)
+    return np.any(np.asarray(a), axis, out, keepdims, where)
 
 
-def numpy_all(a, axis: "literal" = None):
+def numpy_all(a, axis: "literal" = None, out=None, keepdims: "literal" = False, where=None):
     """np.all of a sequence or a number."""
-    return np.all(np.asarray(a), axis)
+    return np.all(np.asarray(a), axis, out, keepdims, where)
 
 
-def numpy_argmin(a, axis: "literal" = None):
+def numpy_argmin(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """np.argmin of a sequence or a number."""
-    return np.argmin(np.asarray(a), axis)
+    return np.argmin(np.asarray(a), axis, out, keepdims)
 
 
-def numpy_argmax(a, axis: "literal" = None):
+def numpy_argmax(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """np.argmax of a sequence or a number."""
-    return np.argmax(np.asarray(a), axis)
+    return np.argmax(np.asarray(a), axis, out, keepdims)
 
 
-def numpy_count_nonzero(a, axis: "literal" = None):
+def numpy_count_nonzero(a, axis: "literal" = None, keepdims: "literal" = False):
     """np.count_nonzero of a sequence or a number."""
-    return np.count_nonzero(np.asarray(a), axis)
+    return np.count_nonzero(np.asarray(a), axis, keepdims)

@@ -49,6 +49,11 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "dot",
     "cumsum",
     "cumprod",
+    "sort",
+    "argsort",
+    "partition",
+    "argpartition",
+    "searchsorted",
 ];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];
@@ -103,7 +108,7 @@ impl Session<'_> {
     }
 }
 
-fn int_tuple(n: u8) -> Ty {
+pub(super) fn int_tuple(n: u8) -> Ty {
     Ty::tuple(&vec![Ty::py_int(); usize::from(n)])
 }
 

@@ -40,6 +40,9 @@ impl Session<'_> {
         {
             return Ok(found);
         }
+        if name == "ferdelance.pndindex" {
+            return super::walk::construct(frame, "ndindex", &args, &keywords);
+        }
         // Builtins that arrays have as operators.
         let row = match name {
             "builtins.abs" | "operator.abs" | "_operator.abs" => ufunc::by_name("absolute"),

@@ -1,5 +1,6 @@
 //! Typing of indexing and iteration.
 
+use super::attribute::int_tuple;
 use super::op::{plain, ty_of};
 use super::solve::Frame;
 use super::{AbsVal, Session, record};
@@ -414,6 +415,12 @@ impl Session<'_> {
                 Ty::tuple(&items?)
             }
             Kind::Reversed(inner) => self.iter_element(frame, *inner)?,
+            Kind::NdIndex(ndim) => int_tuple(*ndim),
+            Kind::Facet(Facet::Enumerated, array) => {
+                let a = array.as_array().ok_or_else(not_iterable)?;
+                Ty::tuple(&[int_tuple(a.ndim), record::item(a.dtype, a.readonly)])
+            }
+            Kind::NdIter(items) => super::walk::visited(items),
             Kind::Iter(inner) => self.iter_element(frame, *inner)?,
             _ => return Err(not_iterable()),
         })

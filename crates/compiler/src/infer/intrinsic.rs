@@ -47,6 +47,14 @@ pub enum Intrinsic {
     Enumerate,
     Zip,
     Reversed,
+    NdIndex,
+    NdEnumerate,
+    /// The operands of `np.nditer`, brought to one shape.
+    NdIter {
+        in_c_order: bool,
+        /// Whether there may be nothing to visit.
+        empty: bool,
+    },
     /// `slice(...)`
     Slice,
     /// `iter(x)`.
@@ -129,6 +137,9 @@ pub enum Intrinsic {
     RecordItems,
     /// The receiver, a record, in memory of its own.
     RecordCopy,
+    /// A function of the runtime on rows, arrays of one dimension, and integers. It is told the type of the
+    /// elements of the first.
+    Rows(RtFn),
     /// An operation on the receiver, or on the first argument, a list.
     List(ListOp),
     /// An element-wise function of NumPy.

@@ -117,9 +117,27 @@ impl Session<'_> {
                 super::time::construct(frame, name == "timedelta64", args, keywords).map(Some)
             }
             "dot" | "matmul" => self.call_product(frame, name, args, keywords),
+            "ndindex" | "ndenumerate" | "nditer" => {
+                super::walk::construct(frame, name, args, keywords).map(Some)
+            }
+            // What a function of the prelude does not take.
+            "_refuse" => {
+                let reason = match args.first().map(|a| &a.abs.constant) {
+                    Some(Some(Const::Str(text))) => &**text,
+                    _ => "these arguments cannot be compiled",
+                };
+                Err(frame.error(Code::BadArguments, reason))
+            }
+            _ if let Some(func) = super::rows::function(name) => {
+                super::rows::call(frame, func, args).map(Some)
+            }
             "arange" => arange(frame, args, keywords).map(Some),
-            "shape" | "size" | "ndim" if keywords.is_empty() => {
-                let [arg] = args else { return Ok(None) };
+            "shape" | "size" | "ndim"
+                if keywords.is_empty()
+                    && args.len() == 1
+                    && plain(args[0].ty()).as_array().is_some() =>
+            {
+                let arg = &args[0];
                 let Some(array) = plain(arg.ty()).as_array() else {
                     return Ok(None);
                 };
@@ -162,13 +180,14 @@ impl Session<'_> {
             {
                 resolved(Ty::tuple(&[]), Intrinsic::Known, vec![])
             }
-            "iscomplexobj" | "isrealobj" | "_typestr" => {
+            "iscomplexobj" | "isrealobj" | "_typestr" | "_is_weak" => {
                 let ([arg], []) = (args, keywords) else {
                     return Ok(None);
                 };
                 let ty = plain(arg.ty());
                 let ty = ty.as_array().map_or(ty, |a| a.dtype);
                 let value = match name {
+                    "_is_weak" => AbsVal::bool(ty.is_weak()),
                     "_typestr" => AbsVal::literal(Const::Str(typestr(ty).into())),
                     _ => AbsVal::bool(ty.is_complex() == (name == "iscomplexobj")),
                 };

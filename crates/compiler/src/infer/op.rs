@@ -311,7 +311,10 @@ impl Session<'_> {
                     _ => false,
                 };
                 if fits {
-                    return Ok(AbsVal::of(Ty::bool()));
+                    return Ok(match fold_in(a, b) {
+                        Some(found) => AbsVal::bool(found == (op == CompareOp::In)),
+                        None => AbsVal::of(Ty::bool()),
+                    });
                 }
             }
             _ if comparable(op, x, y) => {
@@ -705,6 +708,23 @@ fn fold_compare(op: CompareOp, a: &AbsVal, b: &AbsVal) -> Option<bool> {
         CompareOp::Ge => order.is_ge(),
         _ => return None,
     })
+}
+
+/// Whether a constant is in a tuple of constants.
+fn fold_in(a: &AbsVal, b: &AbsVal) -> Option<bool> {
+    let (Some(wanted), Some(Const::Tuple(items))) = (&a.constant, &b.constant) else {
+        return None;
+    };
+    let wanted = AbsVal::literal(wanted.clone());
+    let mut found = false;
+    for item in items.iter() {
+        found |= match item {
+            Const::None => wanted.constant.as_ref() == Some(item),
+            _ if wanted.constant == Some(Const::None) => false,
+            _ => fold_compare(CompareOp::Eq, &wanted, &AbsVal::literal(item.clone()))?,
+        };
+    }
+    Some(found)
 }
 
 fn int(c: &Const) -> Option<i128> {

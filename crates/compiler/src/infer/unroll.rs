@@ -99,7 +99,7 @@ fn items(frame: &Frame, over: Value) -> Option<Items> {
     }
 }
 
-fn definition(f: &Function, value: Value) -> Option<&Op> {
+pub(super) fn definition(f: &Function, value: Value) -> Option<&Op> {
     f.blocks
         .iter()
         .flat_map(|b| &b.insts)

@@ -39,6 +39,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("copy", &["order"]),
     ("astype", &["dtype", "order", "casting", "subok", "copy"]),
     ("view", &["dtype"]),
+    // The prelude's: an array with the axes that a reduction is over last, and the result of a reduction
+    // with these axes put back in.
+    ("_reduced_last", &["axis"]),
+    ("_expanded", &["axis", "ndim"]),
 ];
 
 /// Those that are methods.
@@ -207,6 +211,24 @@ impl Call<'_> {
                 (0..ndim + count)
                     .map(|d| {
                         if new.contains(&d) {
+                            AxisOf::New
+                        } else {
+                            AxisOf::Whole(old.next().unwrap_or(0))
+                        }
+                    })
+                    .collect()
+            }
+            "_reduced_last" => {
+                let over = self.reduced(ndim)?;
+                let kept = (0..ndim).filter(|d| !over.contains(d));
+                permuted(kept.chain(over.iter().copied()).collect())
+            }
+            "_expanded" => {
+                let over = self.reduced(self.int(&self.needed("ndim")?.abs)? as usize)?;
+                let mut old = 0..ndim as u8;
+                (0..ndim + over.len())
+                    .map(|d| {
+                        if over.contains(&d) {
                             AxisOf::New
                         } else {
                             AxisOf::Whole(old.next().unwrap_or(0))
@@ -491,6 +513,14 @@ impl Call<'_> {
                 format!("{}() misses its argument `{name}`", self.name),
             )
         })
+    }
+
+    /// The axes of a reduction of an array of `ndim` dimensions.
+    fn reduced(&self, ndim: usize) -> Result<Vec<usize>> {
+        match self.given("axis") {
+            Some(axis) => self.axes(axis, ndim),
+            None => Ok((0..ndim).collect()),
+        }
     }
 
     fn axis(&self, name: &str, ndim: usize) -> Result<usize> {

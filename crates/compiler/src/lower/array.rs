@@ -303,7 +303,7 @@ impl Body<'_, '_, '_> {
 
     /// The address of the element that an index of integers takes. With `wrap`, negative indices count from
     /// the end and bounds are checked if asked for.
-    fn element_address(
+    pub(super) fn element_address(
         &mut self,
         array: Value,
         ty: ArrayTy,

@@ -202,9 +202,13 @@ impl Body<'_, '_, '_> {
                 self.print(args)?;
                 Vals::new()
             }
-            Intrinsic::Range | Intrinsic::Enumerate | Intrinsic::Zip | Intrinsic::Reversed => {
-                self.iterable(what, args, ty)?
-            }
+            Intrinsic::Range
+            | Intrinsic::Enumerate
+            | Intrinsic::Zip
+            | Intrinsic::Reversed
+            | Intrinsic::NdIndex
+            | Intrinsic::NdEnumerate
+            | Intrinsic::NdIter { .. } => self.iterable(what, args, ty)?,
             Intrinsic::Slice => {
                 let mut vals = Vals::new();
                 for part in args.iter().filter(|a| !a.ty.is_none()) {
@@ -351,6 +355,7 @@ impl Body<'_, '_, '_> {
                     self.record_copy(&record)?
                 }
             }
+            Intrinsic::Rows(func) => self.call_on_rows(*func, args)?,
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
             Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,

@@ -4,12 +4,14 @@
 //! * any other range: the current item and the number of items left (and the step, if it is not in the
 //!   type). What follows the last item may lie beyond the end of the type, on the wrong side of the stop;
 //! * a sequence (array, tuple, string): the sequence and an index;
+//! * what has several dimensions (`np.ndindex`): see `lower::walk`;
 //! * `enumerate(x)`: the state over x, and the count; `zip`: the states one after the other;
 //! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
 
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::smallvec;
 
+use super::walk::walked;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
@@ -69,6 +71,7 @@ impl Body<'_, '_, '_> {
                 state.push(last);
                 state
             }
+            _ if let Some(ndim) = walked(value.ty) => self.walk_start(value, ndim),
             _ => {
                 let mut state = value.vals.clone();
                 state.push(self.b.i64(0));
@@ -115,6 +118,7 @@ impl Body<'_, '_, '_> {
                 }
                 all
             }
+            _ if walked(over).is_some() => state[state.len() - 1],
             _ => {
                 let (index, sequence) = (
                     state[state.len() - 1],
@@ -169,6 +173,7 @@ impl Body<'_, '_, '_> {
                 }
                 Typed::new(Ty::tuple(&types), vals)
             }
+            _ if let Some(ndim) = walked(over) => self.walk_item(over, ndim, state)?,
             _ => self.sequence_item(over, state)?,
         })
     }
@@ -210,6 +215,7 @@ impl Body<'_, '_, '_> {
                     at += len;
                 }
             }
+            _ if let Some(ndim) = walked(over) => self.walk_next(over, ndim, &mut new),
             _ => self.step_index(&mut new, Bin::Add),
         }
         Ok(new)
@@ -270,6 +276,11 @@ impl Body<'_, '_, '_> {
                 vals.push(start);
                 Ok(vals)
             }
+            (Intrinsic::NdIndex, _) => self.nd_index(args),
+            (&Intrinsic::NdIter { in_c_order, empty }, Kind::NdIter(arrays)) => {
+                self.nd_iter(args, arrays, in_c_order, empty)
+            }
+            (Intrinsic::NdEnumerate, _) => Ok(smallvec![self.as_array(&args[0])?.0]),
             (Intrinsic::Reversed, Kind::Reversed(inner))
                 if matches!(inner.kind(), Kind::Range(..)) =>
             {

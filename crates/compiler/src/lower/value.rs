@@ -2,6 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::walk::walked;
 use super::{Body, Typed};
 use crate::diag::Result;
 use crate::host::Const;
@@ -50,6 +51,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Tuple(items)
         | Kind::NamedTuple(_, items)
         | Kind::Zip(items)
+        | Kind::NdIter(items)
         | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
         }
@@ -68,6 +70,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         }
         Kind::Reversed(t) | Kind::Facet(_, t) => flatten(*t, out),
         Kind::Iter(t) => iterator(*t, out),
+        Kind::NdIndex(ndim) => out.extend(std::iter::repeat_n(Type::I64, usize::from(*ndim))),
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
         Kind::Method(receiver, _) => flatten(*receiver, out),
         Kind::Closure(c) => c
@@ -136,6 +139,11 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
         }
         Kind::Zip(items) => items.iter().for_each(|t| iterator(*t, out)),
         Kind::Iter(inner) => iterator(*inner, out),
+        _ if let Some(ndim) = walked(t) => {
+            flatten(t, out);
+            out.extend(std::iter::repeat_n(Type::I64, usize::from(ndim)));
+            out.push(Type::I1);
+        }
         // The sequence and an index into it.
         _ => {
             flatten(t, out);

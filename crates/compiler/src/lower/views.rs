@@ -504,26 +504,38 @@ impl Body<'_, '_, '_> {
             "all elements of broadcast shape must be non-negative",
         )?;
         let skip = shape.len() - usize::from(a.ndim);
-        let mut strides: Vals = smallvec![zero; shape.len()];
         let mut bad = self.b.bool(false);
         for dim in 0..usize::from(a.ndim) {
             let n = self.b.part(array, Part::Shape(dim as u8));
-            let stride = self.stride(array, a, dim);
-            let wanted = shape[skip + dim];
-            let same = self.b.cmp(Cmp::Eq, n, wanted);
+            let same = self.b.cmp(Cmp::Eq, n, shape[skip + dim]);
             let single = self.b.cmp(Cmp::Eq, n, one);
             let fine = self.b.binary(Bin::Or, same, single);
             let wrong = self.b.not(fine);
             bad = self.b.binary(Bin::Or, bad, wrong);
-            strides[skip + dim] = self.b.select(same, stride, zero);
         }
         self.raise_if(
             bad,
             "ValueError",
             "operands could not be broadcast together with the remapped shapes",
         )?;
+        let strides = self.stretched(array, a, &shape);
         let data = self.b.part(array, Part::Data);
         Ok(smallvec![self.b.view(array, data, &shape, &strides)])
+    }
+
+    /// The strides of an array that is broadcast to a shape: none along dimensions that it does not have, or
+    /// not at this length.
+    pub(super) fn stretched(&mut self, array: Value, a: ArrayTy, shape: &[Value]) -> Vals {
+        let skip = shape.len() - usize::from(a.ndim);
+        let zero = self.b.i64(0);
+        let mut strides: Vals = smallvec![zero; shape.len()];
+        for dim in 0..usize::from(a.ndim) {
+            let n = self.b.part(array, Part::Shape(dim as u8));
+            let same = self.b.cmp(Cmp::Eq, n, shape[skip + dim]);
+            let stride = self.stride(array, a, dim);
+            strides[skip + dim] = self.b.select(same, stride, zero);
+        }
+        strides
     }
 
     pub(super) fn diagonal(&mut self, dims: (u8, u8), args: &[Typed]) -> Result<Vals> {

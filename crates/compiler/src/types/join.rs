@@ -93,6 +93,8 @@ fn join_iterables(a: Ty, b: Ty) -> Option<Ty> {
                 .collect();
             items.map(|i| Ty::new(Kind::Zip(i.into())))
         }
+        // How far an iterator over these has come depends on the layout.
+        (Kind::Facet(..) | Kind::NdIter(_), _) => (a == b).then_some(a),
         _ => join(a, b),
     }
 }

@@ -52,6 +52,13 @@ pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
             ast::Number::Float(value) => Literal::Float(*value),
             ast::Number::Complex { .. } => return None,
         },
+        ast::Expr::UnaryOp(node) if matches!(node.op, ast::UnaryOp::USub) => {
+            match of_expr(&node.operand)? {
+                Literal::Int(i) => Literal::Int(-i),
+                Literal::Float(x) => Literal::Float(-x),
+                _ => return None,
+            }
+        }
         _ => return None,
     })
 }
