@@ -146,3 +146,12 @@ def test_broadcasting_in_place():
     np.testing.assert_array_equal(b[0], 1 + np.arange(4.0))
     with pytest.raises(ValueError, match="broadcast"):
         compiled(np.ones((1, 4)), np.ones((3, 4)))
+
+
+def test_without_optimisation_nothing_is_vectorised(monkeypatch):
+    def f(a, out):
+        out[:] = a + a
+
+    monkeypatch.setattr(fd.config, "OPT", 0)
+    lines = remarks(f, np.ones(9), np.ones(9))
+    assert "loop" in topics(lines, 1) and "vector" not in topics(lines, 1)

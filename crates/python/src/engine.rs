@@ -301,6 +301,8 @@ fn settings(py: Python<'_>) -> jit::Settings {
             .extract::<Option<String>>()
             .ok()?
     };
+    let level = config.getattr("OPT").and_then(|level| level.extract());
+    settings.optimise = level.is_ok_and(|level: i64| level > 0);
     if let Some(name) = text("CPU_NAME") {
         // What another machine has beyond its name is not known.
         settings.cpu = jit::Cpu {
