@@ -49,6 +49,11 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "dot",
     "cumsum",
     "cumprod",
+    "repeat",
+    "take",
+    "put",
+    "compress",
+    "choose",
 ];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];
