@@ -324,9 +324,10 @@ class DispatcherMethods:
     def explain(self, signature=None, *, data=False):
         """What the compiler did with array operations and loops, and why, line by line.
 
-        A text for one signature, otherwise a dict of texts by argument types. With `data`, in place of
-        each text a list of dicts: "file", "function", "line", "source", and "remarks", a list of dicts
-        with "topic" ("fused", "loop", "memory", "library", "vector", "parallel") and "text".
+        A text for one signature, otherwise a dict of texts by argument types. With `data`, in
+        place of each text a list of dicts: "file", "function", "line", "source", and "remarks", a
+        list of dicts with "topic" ("fused", "loop", "memory", "library", "vector", "parallel") and
+        "text".
         """
 
         def explained(index):
