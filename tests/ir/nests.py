@@ -67,3 +67,33 @@ def rare_case(a):
 # fuse: f8[::1]
 def power_by_roots(a):
     return a**1.5
+
+
+# fuse: f8[::1]
+def reductions_over_the_same_items(a):
+    return a.min(), a.max(), np.sum(a * a)
+
+
+# fuse: f8[:, ::1]
+def kept_and_added_up(a):
+    t = np.abs(a)
+    return t, np.sum(t, axis=1)
+
+
+# fuse: f8[::1], f8[::1]
+def two_new_arrays(a, b):
+    return a + b, a - b
+
+
+# fuse: f8[::1], f8[::1]
+def stored_before_a_check(a, b):
+    a[:] = a * 2.0
+    b[:] = a + 1.0
+
+
+# fuse: f8[::1]
+def changed_before_it_is_read_again(a):
+    t = a + 1.0
+    s = np.max(a)
+    a[0] = s
+    return t, np.sum(a)

@@ -1,14 +1,18 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
 //! * [`fuse`]: what a nest makes is computed where it is used.
+//! * [`merge`]: nests over the same indices become one.
 //! * [`alias`]: what may share memory.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
 pub mod alias;
+mod analysis;
+mod body;
 pub mod expand;
 pub mod explain;
 pub mod fuse;
+mod merge;
 
 pub use expand::expand;
 pub use fuse::fuse;
