@@ -7,8 +7,9 @@
 
 Every program is compiled three times, with all rewrites of array operations, without one of them,
 and without any, and run on arrays of several sizes (0 and 1 among them), layouts and overlaps.
-Results and what happened to the arguments must be NumPy's: bit for bit, sums within a few roundings.
-Work is done in processes that a crash may cost; a program that fails is printed with its arguments.
+Results and what happened to the arguments must be NumPy's: bit for bit, sums within a few
+roundings. Work is done in processes that a crash may cost; a program that fails is printed with its
+arguments.
 """
 
 import argparse

@@ -97,3 +97,15 @@ def changed_before_it_is_read_again(a):
     s = np.max(a)
     a[0] = s
     return t, np.sum(a)
+
+
+# fuse: f8[:, ::1], i8
+def parts_that_are_apart(a, k):
+    for i in range(a.shape[0]):
+        a[i + 1 :, i + 1 :] -= a[i + 1 :, i : i + 1] * a[i : i + 1, i + 1 :]
+    a[:, -1] = a[:, -2]
+
+
+# fuse: f8[::1], i8
+def parts_that_may_meet(a, k):
+    a[k:] = a[: a.size - k]

@@ -115,3 +115,52 @@ def test_results_are_those_of_numpy(without, overlap):
 def test_unknown_rewrites_are_refused():
     with pytest.raises(ValueError, match="no rewrite speed; there are fuse, merge, parts, reuse"):
         njit(no_rewrites={"speed"})(reductions)
+
+
+BOUNDS = (
+    "k:",
+    "k + 1:",
+    ":k",
+    ":k + 1",
+    "k:k + 1",
+    "1:",
+    ":-1",
+    "k:k + 3",
+    "k + 3:k + 6",
+    "::2",
+)
+
+
+def parts_of(texts):
+    """`a[s] += a[t]` for each two of these indices, as functions of a and k."""
+    scope = {}
+    for s in texts:
+        for t in texts:
+            source = f"def f(a, k):\n    a[{s}] = a[{s}] + a[{t}] * 2\n    return a[{t}].sum()\n"
+            exec(source, scope)
+            yield scope["f"], source
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        BOUNDS,
+        [f":, {b}" for b in BOUNDS[:6]],
+        ["k + 1:, k + 1:", "k + 1:, k:k + 1", "k:k + 1, k + 1:"],
+        ["k + 1:, k", "k + 1:, k - 1", "k + 1:, 0", "k + 1:, -1"],
+    ],
+)
+def test_parts_of_one_array_are_read_before_they_are_written(texts):
+    for f, source in parts_of(texts):
+        compiled = njit(source=source)(f)
+        for k in range(7):
+            arrays = [np.arange(8.0) if texts is BOUNDS else np.arange(64.0).reshape(8, 8)] * 2
+            arrays = [a.copy() for a in arrays]
+            outcomes = []
+            for g, a in zip((f, compiled), arrays, strict=True):
+                try:
+                    outcomes.append(g(a, k))
+                except ValueError:
+                    outcomes.append("ValueError")
+            assert outcomes[0] == outcomes[1], (source, k)
+            np.testing.assert_array_equal(*arrays, err_msg=f"{source} {k}")

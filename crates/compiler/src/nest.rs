@@ -2,7 +2,7 @@
 //!
 //! * [`fuse`]: what a nest makes is computed where it is used.
 //! * [`merge`]: nests over the same indices become one.
-//! * [`alias`]: what may share memory.
+//! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
@@ -13,6 +13,7 @@ pub mod expand;
 pub mod explain;
 pub mod fuse;
 mod merge;
+mod parts;
 
 pub use expand::expand;
 pub use fuse::fuse;

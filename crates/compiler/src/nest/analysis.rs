@@ -1,6 +1,9 @@
 //! What the array passes know of a function.
 
+use ferdelance_abi::settings::Rewrites;
+
 use super::alias::Roots;
+use super::parts;
 use crate::tir::nest::Nest;
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::predecessor_counts;
@@ -95,12 +98,28 @@ impl<'f> Analysis<'f> {
         })
     }
 
+    /// Whether two arrays certainly share no memory.
+    pub fn disjoint(&self, x: Value, y: Value) -> bool {
+        self.roots.disjoint(x, y)
+            || !self.f.options.without.has(Rewrites::PARTS)
+                && parts::apart(&self.numbers, self.numbers.get(x), self.numbers.get(y))
+    }
+
+    /// Whether an instruction may change the items of an array.
+    fn may_write(&self, inst: &Inst, array: Value) -> bool {
+        match &inst.op {
+            Op::Nest(nest) => nest
+                .outputs
+                .iter()
+                .filter_map(|o| o.target())
+                .any(|target| !self.disjoint(target, array)),
+            _ => self.roots.may_write(self.f, inst, array),
+        }
+    }
+
     /// Whether something on a way may change what a nest reads.
     pub fn changes(&self, way: &Way, nest: &Nest) -> bool {
-        let changed = |read: Value| {
-            self.on(way)
-                .any(|(_, i)| self.roots.may_write(self.f, i, read))
-        };
+        let changed = |read: Value| self.on(way).any(|(_, i)| self.may_write(i, read));
         let mut any = nest.inputs.iter().any(|input| changed(input.access.array));
         nest.for_each_source(|source| any |= changed(source));
         any

@@ -283,12 +283,12 @@ impl Analysis<'_> {
                 continue;
             };
             let mut apart = true;
-            producer.for_each_source(|source| apart &= self.roots.disjoint(source, target));
+            producer.for_each_source(|source| apart &= self.disjoint(source, target));
             if !apart {
                 return None;
             }
             for (i, read) in producer.inputs.iter().enumerate() {
-                if self.roots.disjoint(read.access.array, target) {
+                if self.disjoint(read.access.array, target) {
                     continue;
                 }
                 if let OutputKind::Store(store) = &output.kind
@@ -321,6 +321,8 @@ impl Analysis<'_> {
         through: &Access,
         seen: &[Seen],
     ) -> bool {
+        // Stretching makes no difference: if the array had one item here and the nest several, what is stored
+        // would not fill it.
         let whole = seen.iter().all(|s| matches!(s, Seen::Whole(_)));
         let composed = read
             .dims
@@ -332,7 +334,8 @@ impl Analysis<'_> {
         whole
             && read.dims.len() == producer.extents.len()
             && self.numbers.equal(read.array, store.array)
-            && composed.eq(store.dims.iter().map(|along| along.dim))
+            && store.dims.iter().all(|d| !d.stretch)
+            && composed.eq(store.dims.iter().map(|d| d.dim))
     }
 }
 

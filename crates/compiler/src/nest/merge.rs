@@ -48,7 +48,7 @@ pub(super) struct Merge {
     moved: Vec<Place>,
     /// Inputs of the second one and the outputs of the first one that they are.
     passed: Vec<(usize, usize)>,
-    /// Outputs of the first one (new arrays), all items of which an output of the second one replaces.
+    /// Outputs of the first one, all items of which an output of the second one replaces.
     replaced: Vec<(usize, usize)>,
     /// Inputs of the first one and outputs of the second one to be kept apart when the code runs.
     guards: Vec<(usize, usize)>,
@@ -181,12 +181,12 @@ impl Pair<'_, '_> {
                 continue;
             };
             let mut apart = true;
-            y.for_each_source(|source| apart &= self.a.roots.disjoint(source, written.array));
+            y.for_each_source(|source| apart &= self.a.disjoint(source, written.array));
             if !apart {
                 return None;
             }
             for (i, input) in y.inputs.iter().enumerate() {
-                if self.a.roots.disjoint(input.access.array, written.array) {
+                if self.a.disjoint(input.access.array, written.array) {
                     continue;
                 }
                 let types = |values: &[Value]| -> Vec<Type> {
@@ -205,8 +205,8 @@ impl Pair<'_, '_> {
         Some(passed)
     }
 
-    /// New arrays of the first nest that the second one fills anew. `None` if both write the same memory in
-    /// another way.
+    /// Outputs of the first nest all items of which the second one writes again. `None` if both write the
+    /// same memory in another way.
     fn replaced(&self, x: &Nest, y: &Nest) -> Option<Vec<(usize, usize)>> {
         let mut replaced = vec![];
         for (o, output) in x.outputs.iter().enumerate() {
@@ -217,17 +217,16 @@ impl Pair<'_, '_> {
                 let OutputKind::Store(store) = &other.kind else {
                     continue;
                 };
-                if self.a.roots.disjoint(written.array, store.array) {
+                if self.a.disjoint(written.array, store.array) {
                     continue;
                 }
                 if !self.same_items(&written, store) {
                     return None;
                 }
-                match output.kind {
-                    OutputKind::New(_) => replaced.push((o, p)),
-                    OutputKind::Reduce(_) => return None,
-                    _ => {}
+                if matches!(output.kind, OutputKind::Reduce(_)) {
+                    return None;
                 }
+                replaced.push((o, p));
             }
         }
         // One store for one array.
@@ -246,12 +245,12 @@ impl Pair<'_, '_> {
                 continue;
             };
             let mut apart = true;
-            x.for_each_source(|source| apart &= self.a.roots.disjoint(source, store.array));
+            x.for_each_source(|source| apart &= self.a.disjoint(source, store.array));
             if !apart {
                 return None;
             }
             for (i, input) in x.inputs.iter().enumerate() {
-                if self.a.roots.disjoint(input.access.array, store.array)
+                if self.a.disjoint(input.access.array, store.array)
                     || self.same_items(store, &input.access)
                 {
                     continue;
@@ -329,7 +328,7 @@ impl Pair<'_, '_> {
             nest.outputs
                 .iter()
                 .filter_map(|o| o.target())
-                .all(|target| self.a.roots.disjoint(v, target))
+                .all(|target| self.a.disjoint(v, target))
         };
         match &inst.op {
             Op::Load { .. } | Op::Rt { .. } => false,
@@ -635,18 +634,21 @@ impl Merge {
         };
         let passed: Vec<usize> = self.passed.iter().map(|&(i, _)| i).collect();
         let replaced: Vec<usize> = self.replaced.iter().map(|&(_, p)| p).collect();
+        let output = |p: usize| {
+            let first = self.replaced.iter().find(|(_, q)| *q == p);
+            first.map_or_else(
+                || number(first_output, &replaced, p),
+                |&(o, _)| Some(o as u32),
+            )
+        };
         for &(i, o) in &y.guards {
-            nest.guards
-                .extend(number(first_input, &passed, i as usize).zip(number(
-                    first_output,
-                    &replaced,
-                    o as usize,
-                )));
+            let input = number(first_input, &passed, i as usize);
+            nest.guards.extend(input.zip(output(o as usize)));
         }
         for &(i, o) in &self.guards {
-            let output = number(first_output, &replaced, o);
-            nest.guards.extend(output.map(|o| (i as u32, o)));
+            nest.guards.extend(output(o).map(|o| (i as u32, o)));
         }
+        // Of two writings the first one stays, with the values of the second one.
         for &(o, p) in &self.replaced {
             nest.outputs[o].values = y.outputs[p].values.clone();
         }

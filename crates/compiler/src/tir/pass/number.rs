@@ -109,7 +109,7 @@ fn decide(f: &mut Function, numbers: &Numbers, tree: &Dominators) -> bool {
 
 /// What a number stands for, in terms of other numbers.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub enum Key {
     Int(Type, i64),
     Float(Type, u64),
     Pool(PoolId),
@@ -127,7 +127,7 @@ enum Key {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum AxisKey {
+pub enum AxisKey {
     New,
     Whole(u8),
     Part(u8, u32, u32, u32),
@@ -181,6 +181,19 @@ impl Numbers {
     pub fn size_is(&mut self, array: Value, dim: usize, n: Value) -> bool {
         let size = self.part(self.get(array), Part::Shape(dim as u8));
         size == self.get(n)
+    }
+
+    /// What a number stands for, if it is known.
+    pub fn key(&self, number: u32) -> Option<&Key> {
+        self.keys[number as usize].as_ref()
+    }
+
+    /// The number of an array's size in a dimension, if there is one.
+    pub fn shape(&self, array: u32, dim: u8) -> Option<u32> {
+        match self.shapes.get(&array) {
+            Some(shape) => shape.get(usize::from(dim)).copied(),
+            None => self.table.get(&Key::Part(array, Part::Shape(dim))).copied(),
+        }
     }
 
     fn fresh(&mut self) -> u32 {
