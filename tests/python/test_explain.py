@@ -39,6 +39,35 @@ def test_what_is_fused_is_told_and_where():
     assert "reads `a`, `b`, reduces to a number" in text
 
 
+def test_why_arrays_are_made_is_told():
+    def f(a, b, n):
+        t = a + b
+        for i in range(n):
+            b[i] = t.sum()
+        a[1:] = a[:-1] * 2
+        w = a * 2
+        w[0] = 1
+        x = np.exp(a) + b
+        return w, np.sqrt(x) - x.mean(), a * b
+
+    lines = remarks(f, np.ones(9), np.ones(9), 3)
+    first = f.__code__.co_firstlineno
+    said = {line: " ".join(texts(lines, line, "memory")) for line in lines}
+    assert f"`t` is made: line {first + 3} may read it several times" in said[1]
+    assert f"line {first + 4} stores to what it is computed from" in said[4]
+    assert "`w` is made" in said[5]
+    assert f"line {first + 8} returns it" in said[8]
+    assert "`x` is made" in " ".join(text for _, text in lines[7])
+
+
+def test_a_mean_asks_for_no_memory():
+    def f(a):
+        return a.mean(), np.nanmean(a), a.std()
+
+    lines = remarks(f, np.ones(9))
+    assert not [t for t in texts(lines, 1, "memory")]
+
+
 def test_memory_is_told_with_its_size():
     def f(a, n):
         z = np.zeros(n)

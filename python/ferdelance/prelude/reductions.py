@@ -32,7 +32,7 @@ def _into(out, value):
 
 def _float(dtype):
     """The type that means of elements of this type are computed in."""
-    return (np.empty(0, dtype) / 1).dtype
+    return np.true_divide(dtype.type(1), 1).dtype
 
 
 def numpy_mean(

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use ferdelance_abi::rtfn::RtFn;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::analysis::Place;
+use super::fuse::{Refusal, refusals};
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind};
-use crate::tir::{Bin, Function, Inst, Loc, LocId, Op, Part, Program, Value};
+use crate::tir::{Bin, Function, Inst, Loc, LocId, Op, Part, Program, Term, Value};
 
 /// What a remark is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -101,6 +103,7 @@ impl Stages {
             }
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
+            comparison.refused(&mut remarks);
         }
         remarks.sort_by(|a, b| (&a.source.file, a.line).cmp(&(&b.source.file, b.line)));
         let mut said = FxHashSet::default();
@@ -141,6 +144,8 @@ struct Comparison<'f> {
     /// Where values are defined, after.
     defined: FxHashMap<Value, &'f Inst>,
     params: FxHashMap<Value, Arc<str>>,
+    /// Names of arrays that nests made before.
+    made: FxHashMap<Value, Arc<str>>,
     names: &'f Names,
 }
 
@@ -148,13 +153,22 @@ impl<'f> Comparison<'f> {
     fn new(before: &'f Function, after: &'f Function, names: &'f Names) -> Comparison<'f> {
         let insts = after.blocks.iter().flat_map(|b| &b.insts);
         let results = insts.flat_map(|i| i.results.iter().map(move |&v| (v, i)));
-        Comparison {
+        let mut comparison = Comparison {
             before,
             after,
             defined: results.collect(),
             params: FxHashMap::default(),
+            made: FxHashMap::default(),
             names,
+        };
+        for inst in before.blocks.iter().flat_map(|b| &b.insts) {
+            if let (Op::Nest(_), Some(&array)) = (&inst.op, inst.results.first())
+                && let Some(name) = comparison.name(before, inst.loc)
+            {
+                comparison.made.insert(array, name);
+            }
         }
+        comparison
     }
 
     fn remark(&self, at: LocId, topic: Topic, text: String) -> Remark {
@@ -183,17 +197,47 @@ impl<'f> Comparison<'f> {
                 }
             }
         }
-        for inst in self.before.blocks.iter().flat_map(|b| &b.insts) {
+        // Of several operations that begin at one place, the last one's result is the variable's.
+        let mut last: FxHashMap<(u32, u32), &Inst> = FxHashMap::default();
+        let before = self.before.blocks.iter().flat_map(|b| &b.insts);
+        for inst in before.clone().filter(|i| matches!(i.op, Op::Nest(_))) {
+            let loc = outermost(self.before, inst.loc);
+            last.insert((loc.line, loc.column), inst);
+        }
+        let is_last = |inst: &Inst| {
+            let loc = outermost(self.before, inst.loc);
+            last.get(&(loc.line, loc.column))
+                .is_some_and(|i| i.results == inst.results)
+        };
+        for inst in before {
             let Op::Nest(nest) = &inst.op else { continue };
+            let kept = inst
+                .results
+                .first()
+                .and_then(|array| self.defined.get(array));
+            if let Some(now) = kept {
+                let (here, there) = (
+                    outermost(self.before, inst.loc).line,
+                    outermost(self.after, now.loc).line,
+                );
+                if here != there {
+                    let text = format!(
+                        "{} is made in the loop of line {there}",
+                        self.array(inst.results[0])
+                    );
+                    out.push(self.remark(inst.loc, Topic::Fused, text));
+                }
+                continue;
+            }
             if still.contains(&inst.loc) {
                 continue;
             }
             // What has no operations, a copy, leaves no trace.
             let lines = computed_at.get(&inst.loc).map_or(&[][..], |lines| lines);
             let what = match &self.name(self.before, inst.loc) {
-                Some(name) => format!("`{name}` is not made"),
-                None if nest.insts.is_empty() => "no copy is made".to_owned(),
-                None => "no array is made for a result in between".to_owned(),
+                Some(name) if is_last(inst) => format!("`{name}` is not made"),
+                _ if nest.insts.is_empty() => "no copy is made".to_owned(),
+                _ => "no array is made for a result in between".to_owned(),
             };
             let here = outermost(self.before, inst.loc).line;
             let text = match lines {
@@ -231,6 +275,60 @@ impl<'f> Comparison<'f> {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// Why arrays are made that might not have to be.
+    fn refused(&self, out: &mut Vec<Remark>) {
+        for (array, at, refusal) in refusals(self.after) {
+            let what = self.array(array);
+            let line = |at: Place| {
+                let body = &self.after.blocks[at.block];
+                let loc = body
+                    .insts
+                    .get(at.inst)
+                    .map_or(body.term_loc, |inst| inst.loc);
+                outermost(self.after, loc).line
+            };
+            let why = match refusal {
+                Refusal::Needed(at) => {
+                    let body = &self.after.blocks[at.block];
+                    let how = match body.insts.get(at.inst).map(|inst| &inst.op) {
+                        None if matches!(body.term, Term::Return(_)) => "returns it".to_owned(),
+                        None => "keeps it for what follows".to_owned(),
+                        Some(Op::Nest(_)) => "writes to it".to_owned(),
+                        Some(Op::Call { .. } | Op::CallIndirect { .. }) => {
+                            "passes it to a function that is not inlined".to_owned()
+                        }
+                        Some(Op::Rt { func, .. }) if library(*func).is_some() => {
+                            "passes it to a library".to_owned()
+                        }
+                        Some(_) => "needs it in memory".to_owned(),
+                    };
+                    format!("line {} {how}", line(at))
+                }
+                Refusal::Unclear(at) => {
+                    format!(
+                        "line {} looks at it in a way that is not seen through",
+                        line(at)
+                    )
+                }
+                Refusal::Costly => {
+                    "computing its items again for each of its readers would take longer".to_owned()
+                }
+                Refusal::NotAlways(at) => {
+                    format!("line {} may read it several times, or not at all", line(at))
+                }
+                Refusal::Changed(at) => format!(
+                    "what it is computed from may be changed before line {} reads it",
+                    line(at)
+                ),
+                Refusal::Overlaps(at) => {
+                    format!("line {} stores to what it is computed from", line(at))
+                }
+            };
+            let loc = self.after.blocks[at.block].insts[at.inst].loc;
+            out.push(self.remark(loc, Topic::Memory, format!("{what} is made: {why}")));
         }
     }
 
@@ -325,7 +423,7 @@ impl<'f> Comparison<'f> {
 
     /// An array, in words.
     fn array(&self, v: Value) -> String {
-        if let Some(name) = self.params.get(&v) {
+        if let Some(name) = self.params.get(&v).or_else(|| self.made.get(&v)) {
             return format!("`{name}`");
         }
         let Some(inst) = self.defined.get(&v) else {

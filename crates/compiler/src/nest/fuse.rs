@@ -1,6 +1,6 @@
 //! Fusion: what an operation on whole arrays makes is computed where it is used.
 //!
-//! A new array that is only read by other nests need not be made: each reader computes the items that it
+//! A new array that is only read by other nests, or by nobody, need not be made: each reader computes the items that it
 //! wants from what they are made of. The reader may see the array through views; the views move on to the
 //! inputs. The program computes the same as before because
 //!
@@ -157,6 +157,33 @@ struct Plan {
     uses: Vec<Replacement>,
 }
 
+/// Why an array is made after all. Places are those of readers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// This needs it as an array.
+    Needed(Place),
+    /// It is seen in a way that its items cannot be computed for.
+    Unclear(Place),
+    /// Several read it, and to compute its items for each would take longer than to keep them.
+    Costly,
+    /// The reader may run several times for it, or not at all.
+    NotAlways(Place),
+    /// What it is made of may change before it is read.
+    Changed(Place),
+    /// The reader stores to what it is made of.
+    Overlaps(Place),
+}
+
+/// The arrays that a function makes though only array operations might read them, and why.
+pub(super) fn refusals(f: &Function) -> Vec<(Value, Place, Refusal)> {
+    let a = Analysis::new(f);
+    let refused = a.candidates().filter_map(|(at, nest)| {
+        let refusal = a.plan_for(at, nest).err()?;
+        Some((a.inst(at).results[0], at, refusal))
+    });
+    refused.collect()
+}
+
 struct Replacement {
     reader: Place,
     input: usize,
@@ -168,33 +195,31 @@ struct Replacement {
 impl Analysis<'_> {
     /// The first array that need not be made.
     fn plan(&self) -> Option<Plan> {
-        for (block, body) in self.f.blocks.iter().enumerate() {
-            for inst in 0..body.insts.len() {
-                let producer = Place { block, inst };
-                if let Some(plan) = self
-                    .nest(producer)
-                    .and_then(|nest| self.plan_for(producer, nest))
-                {
-                    return Some(plan);
-                }
-            }
-        }
-        None
+        self.candidates()
+            .find_map(|(at, nest)| self.plan_for(at, nest).ok())
     }
 
-    fn plan_for(&self, producer: Place, nest: &Nest) -> Option<Plan> {
-        let [output] = &nest.outputs[..] else {
-            return None;
-        };
-        if !matches!(output.kind, OutputKind::New(_)) {
-            return None;
-        }
+    /// The nests that make one array and nothing else.
+    fn candidates(&self) -> impl Iterator<Item = (Place, &Nest)> {
+        let blocks = self.f.blocks.iter().enumerate();
+        let places = blocks
+            .flat_map(|(block, body)| (0..body.insts.len()).map(move |inst| Place { block, inst }));
+        places.filter_map(|at| {
+            let nest = self.nest(at)?;
+            let [output] = &nest.outputs[..] else {
+                return None;
+            };
+            matches!(output.kind, OutputKind::New(_)).then_some((at, nest))
+        })
+    }
+
+    fn plan_for(&self, producer: Place, nest: &Nest) -> Result<Plan, Refusal> {
         let array = self.inst(producer).results[0];
         let mut uses = vec![];
         let whole: Vec<Seen> = (0..nest.extents.len()).map(Seen::Whole).collect();
         self.collect(array, &whole, &mut uses)?;
-        if uses.is_empty() || !worth_it(nest, uses.len()) {
-            return None;
+        if !worth_it(nest, uses.len()) {
+            return Err(Refusal::Costly);
         }
         let mut plan = Plan {
             producer,
@@ -202,38 +227,40 @@ impl Analysis<'_> {
         };
         let alone = uses.len() == 1;
         for u in uses {
-            let reader = self.nest(u.reader)?;
-            let way = self.way(producer, u.reader)?;
+            let at = u.reader;
+            let reader = self.nest(at).ok_or(Refusal::Needed(at))?;
+            let way = self.way(producer, at).ok_or(Refusal::NotAlways(at))?;
             if self.changes(&way, nest) {
-                return None;
+                return Err(Refusal::Changed(at));
             }
             let access = &reader.inputs[u.input].access;
             if !nest.indices.is_empty() && access.dims.iter().any(|d| d.stretch) {
-                return None;
+                return Err(Refusal::Unclear(at));
             }
-            let guards = self.hazards(nest, reader, u.input, &u.seen)?;
+            let guards = self.hazards(nest, reader, u.input, &u.seen);
+            let guards = guards.ok_or(Refusal::Overlaps(at))?;
             // Whoever may keep results aside may raise: with the producer's check, which there is once.
             if !guards.is_empty() && !alone && reader.guards.is_empty() {
-                return None;
+                return Err(Refusal::Overlaps(at));
             }
             plan.uses.push(Replacement {
-                reader: u.reader,
+                reader: at,
                 input: u.input,
                 seen: u.seen,
                 guards,
             });
         }
-        Some(plan)
+        Ok(plan)
     }
 
-    /// The nests that read an array, also through views. `None` if anything else needs it.
-    fn collect(&self, array: Value, seen: &[Seen], out: &mut Vec<Use>) -> Option<()> {
+    /// The nests that read an array, also through views; an error if anything else needs it.
+    fn collect(&self, array: Value, seen: &[Seen], out: &mut Vec<Use>) -> Result<(), Refusal> {
         let mut places = self.uses[array.index()].clone();
         places.sort_unstable();
         places.dedup();
         for at in places {
             if at.inst == usize::MAX {
-                return None;
+                return Err(Refusal::Needed(at));
             }
             let inst = self.inst(at);
             match &inst.op {
@@ -242,14 +269,15 @@ impl Analysis<'_> {
                     let seen = seen
                         .iter()
                         .map(|s| through(*s, view))
-                        .collect::<Option<Vec<_>>>()?;
+                        .collect::<Option<Vec<_>>>()
+                        .ok_or(Refusal::Unclear(at))?;
                     self.collect(inst.results[0], &seen, out)?;
                 }
                 Op::Nest(nest) => {
                     let mut needed = nest.outputs.iter().any(|o| o.target() == Some(array));
                     nest.for_each_source(|source| needed |= source == array);
                     if needed {
-                        return None;
+                        return Err(Refusal::Needed(at));
                     }
                     let inputs = nest
                         .inputs
@@ -262,10 +290,10 @@ impl Analysis<'_> {
                         seen: seen.to_vec(),
                     }));
                 }
-                _ => return None,
+                _ => return Err(Refusal::Needed(at)),
             }
         }
-        Some(())
+        Ok(())
     }
 
     /// Pairs of the producer's inputs and the reader's stores that may share memory; `None` if a store
@@ -385,7 +413,7 @@ fn through(seen: Seen, view: &Subview) -> Option<Seen> {
 fn worth_it(nest: &Nest, readers: usize) -> bool {
     let computing: usize =
         nest.inputs.len() + nest.insts.iter().map(|i| weight(&i.op)).sum::<usize>();
-    readers == 1 || computing * (readers - 1) <= 3 * (readers + 1)
+    readers <= 1 || computing * (readers - 1) <= 3 * (readers + 1)
 }
 
 /// About how many cycles an instruction takes, in units of an addition.
@@ -411,8 +439,12 @@ fn apply(f: &mut Function, plan: &Plan) {
     // The last reader of a block comes first: what is inserted moves those behind it. Likewise its inputs.
     let mut uses: Vec<&Replacement> = plan.uses.iter().collect();
     uses.sort_by_key(|u| std::cmp::Reverse((u.reader, u.input)));
-    let had_guards = nest_at(&b.func, uses[0].reader).is_some_and(|n| !n.guards.is_empty());
-    let mut moved = (uses[0].reader, 0);
+    let reader = |u: &&Replacement| nest_at(&b.func, u.reader);
+    let had_guards = uses
+        .first()
+        .and_then(reader)
+        .is_some_and(|n| !n.guards.is_empty());
+    let mut moved = (producer, 0);
     for u in &uses {
         if moved.0 != u.reader {
             moved = (u.reader, 0);
