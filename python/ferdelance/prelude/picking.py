@@ -38,7 +38,9 @@ def _pick(a, index, axis: "literal"):
 def _checked(indices, n, mode: "literal"):
     """Indices as `a[index]` takes them, of `n` items."""
     if isinstance(indices, int):
-        index = indices
+        index = int(indices)
+    elif isinstance(indices, tuple) and len(indices) == 0:
+        index = np.zeros(0, np.int64)
     else:
         index = np.asarray(indices)
         if index.dtype.kind == "f" or index.dtype.kind == "c":
@@ -162,6 +164,11 @@ def numpy_putmask(a, mask, values):
         for k in range(a.size):
             if chosen[k]:
                 a.flat[k] = new[k % new.size]
+
+
+def numpy_argwhere(a):
+    """np.argwhere(a)"""
+    return np.column_stack(np.nonzero(a))
 
 
 def numpy_extract(condition, arr):

@@ -246,6 +246,11 @@ def numpy_dsplit(ary, indices_or_sections):
     return numpy_split(ary, indices_or_sections, 2)
 
 
+def numpy_unstack(x, axis: "literal" = 0):
+    """np.unstack(x, axis=0), as a list"""
+    return [row for row in np.moveaxis(x, axis, 0)]
+
+
 def _windows(x, window, axis):
     """The windows along one axis, in a new last dimension."""
     if window < 0:

@@ -41,7 +41,7 @@ fn integer(expr: &ast::Expr, depth: u32) -> Option<i128> {
     }
 }
 
-/// A constant that is written as a literal.
+/// A constant that is written as a literal, or the negation of an integer.
 pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
     Some(match expr {
         ast::Expr::NoneLiteral(_) => Literal::None,
@@ -52,6 +52,7 @@ pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
             ast::Number::Float(value) => Literal::Float(*value),
             ast::Number::Complex { .. } => return None,
         },
+        ast::Expr::UnaryOp(_) => Literal::Int(integer(expr, 1)?),
         _ => return None,
     })
 }
