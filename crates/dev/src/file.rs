@@ -316,6 +316,7 @@ const EXCEPTIONS: &[&str] = &[
     "ArithmeticError",
     "AssertionError",
     "AttributeError",
+    "AxisError",
     "BaseException",
     "EOFError",
     "Exception",
