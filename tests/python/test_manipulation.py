@@ -382,3 +382,17 @@ def test_a_list_display_is_taken_as_the_tuple_that_it_is():
     check(lambda: np.array([]))
     check(lambda a: np.array(a, ndmin=3), V)
     check(lambda n, a: np.full((2, n), a), 6, V)
+
+
+def test_sequences_are_taken_as_arrays():
+    check(lambda a: np.add(a, [1, 2, 3, 4]), M)
+    check(lambda t: np.sqrt(t), (1.0, 4.0))
+    check(lambda x: np.where([True, False], x, (0, 5)), 2)
+    check(lambda x: (np.dot([1, 2], [x, 4]), np.inner([1, 2], [x, 4])), 3)
+    check(lambda x: np.maximum([[1, 5], [x, 2]], [3, 3]), 4)
+    check(lambda a: (a.flat[1:7:2], a.flat[[0, -1]], np.argwhere(a > 3)), S)
+    check(lambda a: np.frombuffer(a, np.int32, 3, offset=4), V)
+    check(lambda a: np.frombuffer(a, np.int32, offset=3), V)
+    check(lambda a: np.vectorize(lambda x, y: x if x > y else y)(a, 3.0), M)
+    check(lambda a: np.linspace(a, [5, 6], 4, axis=-1, retstep=True), V[:2])
+    check(lambda x: ((1, x) * 2, 0 * (x,)), 3)

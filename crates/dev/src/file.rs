@@ -324,6 +324,7 @@ const EXCEPTIONS: &[&str] = &[
     "ArithmeticError",
     "AssertionError",
     "AttributeError",
+    "AxisError",
     "BaseException",
     "EOFError",
     "Exception",

@@ -348,10 +348,8 @@ impl Host for PyHost<'_> {
     }
 
     fn exception(&self, name: &str) -> Option<PyRef> {
-        let class = self.ok(self
-            .py
-            .import("builtins")
-            .and_then(|builtins| builtins.getattr(name)))?;
+        let of = |module| self.py.import(module).and_then(|m| m.getattr(name));
+        let class = self.ok(of("builtins").or_else(|_| of("numpy.exceptions")))?;
         let is_exception = class
             .cast::<PyType>()
             .ok()?

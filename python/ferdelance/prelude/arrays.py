@@ -75,9 +75,30 @@ def numpy_asarray_chkfinite(a, dtype: "literal" = None, order: "literal" = None)
     return result
 
 
-def numpy_frombuffer(buffer, dtype: "literal" = "f8"):
-    """np.frombuffer(buffer, dtype=float)"""
-    return buffer.reshape(-1).view(dtype)
+def numpy_frombuffer(buffer, dtype: "literal" = "f8", count=-1, offset=0):
+    """np.frombuffer(buffer, dtype=float, count=-1, offset=0)"""
+    size = np.dtype(dtype).itemsize
+    content = buffer.reshape(-1).view(np.uint8)
+    if offset < 0 or offset > content.size:
+        raise ValueError("offset must be non-negative and no greater than buffer length")
+    if count < 0:
+        if (content.size - offset) % size != 0:
+            raise ValueError("buffer size must be a multiple of element size")
+        return content[offset:].view(dtype)
+    if count * size > content.size - offset:
+        raise ValueError("buffer is smaller than requested size")
+    return content[offset : offset + count * size].view(dtype)
+
+
+def numpy_fromiter(iter, dtype: "literal", count=-1):
+    """np.fromiter(iter, dtype, count=-1)"""
+    values = [x for x in iter]
+    if count > len(values):
+        raise ValueError("iterator too short: expected more items")
+    result = np.empty(len(values) if count < 0 else count, dtype)
+    for k in range(result.size):
+        result[k] = values[k]
+    return result
 
 
 def numpy_linspace(
@@ -87,24 +108,28 @@ def numpy_linspace(
     endpoint: "literal" = True,
     retstep: "literal" = False,
     dtype: "literal" = None,
+    axis: "literal" = 0,
 ):
-    """np.linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None)"""
+    """np.linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)"""
     if num < 0:
         raise ValueError("Number of samples must be non-negative.")
+    first = _number_or_array(start)
+    last = _number_or_array(stop)
     div = num - 1 if endpoint else num
-    delta = stop * 1.0 - start
-    steps = np.arange(0.0, num)
+    delta = last * 1.0 - first
+    steps = np.arange(0.0, num)[(slice(None),) + (None,) * np.ndim(delta)]
     if div > 0:
         step = delta / div
-        if step == 0:
-            values = steps / div * delta + start
+        if np.any(step == 0):
+            values = steps / div * delta + first
         else:
-            values = steps * step + start
+            values = steps * step + first
     else:
         step = delta * np.nan
-        values = steps * delta + start
+        values = steps * delta + first
     if endpoint and num > 1:
-        values[num - 1] = stop
+        values[num - 1] = last
+    values = np.moveaxis(values, 0, axis)
     if dtype is not None:
         result = _to_dtype(values, dtype)
     else:
@@ -112,6 +137,12 @@ def numpy_linspace(
     if retstep:
         return result, step
     return result
+
+
+def _number_or_array(x):
+    if np.ndim(x) == 0:
+        return x
+    return np.asarray(x)
 
 
 def _to_dtype(values, dtype: "literal"):
@@ -335,6 +366,35 @@ def numpy_full_like(
     result = np.empty_like(a, dtype, order, subok, shape)
     result[...] = fill_value
     return result
+
+
+def _flat_items(arrays):
+    if len(arrays) == 0:
+        return ()
+    return (np.ravel(arrays[0]),) + _flat_items(arrays[1:])
+
+
+def _items_at(arrays, k):
+    if len(arrays) == 0:
+        return ()
+    return (arrays[0][k],) + _items_at(arrays[1:], k)
+
+
+def numpy_vectorize(pyfunc):
+    """np.vectorize(pyfunc) of a function with a single result"""
+
+    def vectorized(*args):
+        arrays = np.broadcast_arrays(*args)
+        items = _flat_items(arrays)
+        if items[0].size == 0:
+            raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
+        first = pyfunc(*_items_at(items, 0))
+        results = np.full(items[0].size, first)
+        for k in range(1, results.size):
+            results[k] = pyfunc(*_items_at(items, k))
+        return results.reshape(arrays[0].shape)
+
+    return vectorized
 
 
 def ufunc_at(ufunc, a, indices, b):

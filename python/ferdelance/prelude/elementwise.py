@@ -206,12 +206,13 @@ def numpy_interp(x, xp, fp, left=None, right=None, period=None):
     points = np._copy(xp, dtype=np.float64)
     before = values[0] if left is None else left
     after = values[len(values) - 1] if right is None else right
-    if isinstance(x, np.ndarray):
+    if np.ndim(x) > 0:
+        places = np.asarray(x)
         if np.iscomplexobj(fp):
-            out = np.empty(x.shape, np.complex128)
+            out = np.empty(places.shape, np.complex128)
         else:
-            out = np.empty(x.shape, np.float64)
-        _interpolate_all(x, points, values, before, after, out)
+            out = np.empty(places.shape, np.float64)
+        _interpolate_all(places, points, values, before, after, out)
         return out
     return _interpolate(x, points, values, before, after)
 

@@ -108,29 +108,40 @@ def array_repeat(array, repeats, axis: "literal" = None):
     return numpy_repeat(array, repeats, axis)
 
 
+def _spread(a, count, axis: "literal"):
+    """Each item along an axis so many times."""
+    around = a.shape[:axis], a.shape[axis + 1 :]
+    n = a.shape[axis]
+    result = np.empty(around[0] + (n * count,) + around[1], a.dtype)
+    one_by_one = result.reshape(around[0] + (n, count) + around[1])
+    one_by_one[...] = a[(slice(None),) * (axis + 1) + (None,)]
+    return result
+
+
 def _repeated(a, repeats, axis: "literal"):
-    rows = np.moveaxis(a, axis, 0)
-    n = rows.shape[0]
+    n = a.shape[np._wrapped(axis, a.ndim)]
     if isinstance(repeats, int):
         if repeats < 0 and n > 0:
             raise ValueError("repeats may not contain negative values.")
         count = max(repeats, 0)
-        result = np.empty((n * count,) + rows.shape[1:], a.dtype)
-        result.reshape((n, count) + rows.shape[1:])[...] = rows[:, None]
-    else:
-        counts = np.asarray(repeats, np.int64)
-        if counts.size == 1:
-            return _repeated(a, int(counts.flat[0]), axis)
-        if counts.size != n:
-            raise ValueError("operands could not be broadcast together")
-        if np.any(counts < 0):
-            raise ValueError("repeats may not contain negative values.")
-        result = np.empty((np.sum(counts),) + rows.shape[1:], a.dtype)
-        at = 0
-        for k in range(n):
-            result[at : at + counts[k]] = rows[k]
-            at += counts[k]
-    return np.ascontiguousarray(np.moveaxis(result, 0, axis))
+        if np._is_constant(axis):
+            return _spread(a, count, axis % a.ndim)
+        spread = _spread(np.moveaxis(a, axis, 0), count, 0)
+        return np.ascontiguousarray(np.moveaxis(spread, 0, axis))
+    counts = np.asarray(repeats, np.int64)
+    if counts.size == 1:
+        return _repeated(a, int(counts.flat[0]), axis)
+    if counts.size != n:
+        raise ValueError("operands could not be broadcast together")
+    if np.any(counts < 0):
+        raise ValueError("repeats may not contain negative values.")
+    result = np._new_along(a, np.sum(counts), axis)
+    at = 0
+    for k in range(n):
+        part = slice(at, at + counts[k])
+        np._along(result, part, axis)[...] = np._along(a, slice(k, k + 1), axis)
+        at += counts[k]
+    return np.ascontiguousarray(result)
 
 
 def _pairs(values, ndim):

@@ -4,8 +4,10 @@ import numpy as np
 
 
 def numpy_dot(a, b):
-    """np.dot where one of the two is a number."""
-    return np.multiply(a, b)
+    """np.dot where one of the two is a number or a sequence."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return np.dot(np.asarray(a), np.asarray(b))
 
 
 def array_dot(array, other):
@@ -31,6 +33,8 @@ def numpy_inner(a, b):
     """np.inner: sums of products over the last dimensions."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
-    if b.ndim == 1:
-        return np.dot(a, b)
-    return np.dot(a, b.T)
+    x = np.asarray(a)
+    y = np.asarray(b)
+    if y.ndim == 1:
+        return np.dot(x, y)
+    return np.dot(x, y.T)

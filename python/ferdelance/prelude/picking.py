@@ -14,31 +14,12 @@ def _into(out, value):
     return out
 
 
-def _wrapped(axis, ndim):
-    """An axis counted from the front."""
-    if axis < -ndim or axis >= ndim:
-        raise ValueError("axis is out of bounds for the array")
-    if axis < 0:
-        return axis + ndim
-    return axis
-
-
-def _pick(a, index, axis: "literal"):
-    """a[..., index, ...], the index being that of an axis."""
-    at = _wrapped(axis, a.ndim)
-    if np._is_constant(axis):
-        return a[(slice(None),) * (axis % a.ndim) + (index,)]
-    picked = np.moveaxis(a, at, 0)[index]
-    if isinstance(index, int):
-        return picked
-    kept = np.ndim(index)
-    return np.ascontiguousarray(np.moveaxis(picked, np.arange(kept), np.arange(at, at + kept)))
-
-
 def _checked(indices, n, mode: "literal"):
     """Indices as `a[index]` takes them, of `n` items."""
     if isinstance(indices, int):
-        index = indices
+        index = int(indices)
+    elif isinstance(indices, tuple) and len(indices) == 0:
+        index = np.zeros(0, np.int64)
     else:
         index = np.asarray(indices)
         if index.dtype.kind == "f" or index.dtype.kind == "c":
@@ -66,8 +47,8 @@ def numpy_take(a, indices, axis: "literal" = None, out=None, mode: "literal" = "
         taken = flat[_checked(indices, flat.size, mode)]
     else:
         source = np.asarray(a)
-        n = source.shape[_wrapped(axis, source.ndim)]
-        taken = _pick(source, _checked(indices, n, mode), axis)
+        n = source.shape[np._wrapped(axis, source.ndim)]
+        taken = np._along(source, _checked(indices, n, mode), axis)
     return _into(out, taken)
 
 
@@ -90,21 +71,21 @@ def array_put(array, indices, values, mode: "literal" = "raise"):
     numpy_put(array, indices, values, mode)
 
 
-def _along(shape, index, axis: "literal", at: "literal"):
+def _everywhere_along(shape, index, axis: "literal", at: "literal"):
     """The index that takes items along an axis and stays where it is in the others."""
     if at == len(shape):
         return ()
     if at == axis:
-        return (index,) + _along(shape, index, axis, at + 1)
+        return (index,) + _everywhere_along(shape, index, axis, at + 1)
     here = np.arange(shape[at])[(None,) * at + (slice(None),) + (None,) * (len(shape) - 1 - at)]
-    return (here,) + _along(shape, index, axis, at + 1)
+    return (here,) + _everywhere_along(shape, index, axis, at + 1)
 
 
 def _checked_along(a, indices, axis: "literal"):
     """The same along an axis."""
     if a.ndim != np.ndim(indices):
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    return np.asarray(_checked(indices, a.shape[_wrapped(axis, a.ndim)], "raise"))
+    return np.asarray(_checked(indices, a.shape[np._wrapped(axis, a.ndim)], "raise"))
 
 
 def numpy_take_along_axis(arr, indices, axis: "literal" = -1):
@@ -114,9 +95,9 @@ def numpy_take_along_axis(arr, indices, axis: "literal" = -1):
     a = np.asarray(arr)
     index = _checked_along(a, indices, axis)
     if np._is_constant(axis):
-        return a[_along(a.shape, index, axis % a.ndim, 0)]
+        return a[_everywhere_along(a.shape, index, axis % a.ndim, 0)]
     rows = np.moveaxis(a, axis, 0)
-    taken = rows[_along(rows.shape, np.moveaxis(index, axis, 0), 0, 0)]
+    taken = rows[_everywhere_along(rows.shape, np.moveaxis(index, axis, 0), 0, 0)]
     return np.ascontiguousarray(np.moveaxis(taken, 0, axis))
 
 
@@ -130,11 +111,11 @@ def numpy_put_along_axis(arr, indices, values, axis: "literal"):
     else:
         index = _checked_along(arr, indices, axis)
         if np._is_constant(axis):
-            arr[_along(arr.shape, index, axis % arr.ndim, 0)] = values
+            arr[_everywhere_along(arr.shape, index, axis % arr.ndim, 0)] = values
         else:
             new = np.moveaxis(np.broadcast_to(values, index.shape), axis, 0)
             rows = np.moveaxis(arr, axis, 0)
-            rows[_along(rows.shape, np.moveaxis(index, axis, 0), 0, 0)] = new
+            rows[_everywhere_along(rows.shape, np.moveaxis(index, axis, 0), 0, 0)] = new
 
 
 def numpy_place(arr, mask, vals):
@@ -162,6 +143,13 @@ def numpy_putmask(a, mask, values):
         for k in range(a.size):
             if chosen[k]:
                 a.flat[k] = new[k % new.size]
+
+
+def numpy_argwhere(a):
+    """np.argwhere(a)"""
+    if np.ndim(a) == 0:
+        return np.zeros((1 if a else 0, 0), np.int64)
+    return np.column_stack(np.nonzero(a))
 
 
 def numpy_extract(condition, arr):
@@ -277,7 +265,7 @@ def numpy_apply_along_axis(func1d, axis, arr, *args):
     whole = results.reshape(outer + item.shape)
     if item.ndim == 0:
         return whole
-    at = _wrapped(axis, last.ndim)
+    at = np._wrapped(axis, last.ndim)
     dims = np.arange(item.ndim)
     return np.moveaxis(whole, dims + (last.ndim - 1), dims + at)
 
@@ -298,25 +286,12 @@ def numpy_apply_over_axes(func, a, axes: "literal"):
     return _over(func, np.asarray(a), (axes,))
 
 
-def _shape_with(a, n, axis: "literal"):
-    return a.shape[:axis] + (n,) + a.shape[axis + 1 :]
-
-
-def _new_rows(a, n, axis: "literal"):
-    """A new array with `n` items along an axis, and a view of it that has the axis in front."""
-    if np._is_constant(axis):
-        result = np.empty(_shape_with(a, n, axis % a.ndim), a.dtype)
-        return result, np.moveaxis(result, axis, 0)
-    rows = np.empty((n,) + np.moveaxis(a, axis, 0).shape[1:], a.dtype)
-    return np.moveaxis(rows, 0, axis), rows
-
-
 def numpy_delete(arr, obj, axis: "literal" = None):
     """np.delete(arr, obj, axis=None)"""
     if axis is None:
         return numpy_delete(np.ravel(arr), obj, 0)
     a = np.asarray(arr)
-    n = a.shape[_wrapped(axis, a.ndim)]
+    n = a.shape[np._wrapped(axis, a.ndim)]
     kept = np.ones(n, np.bool_)
     if isinstance(obj, slice):
         kept[obj] = False
@@ -330,7 +305,7 @@ def numpy_delete(arr, obj, axis: "literal" = None):
             kept &= ~np.ravel(gone)
         elif gone.size > 0:
             kept[_checked(np.ravel(gone), n, "raise")] = False
-    return _pick(a, np.nonzero(kept)[0], axis)
+    return np._along(a, np.nonzero(kept)[0], axis)
 
 
 def _places(obj, n):
@@ -354,24 +329,26 @@ def numpy_insert(arr, obj, values, axis: "literal" = None):
     if axis is None:
         return numpy_insert(np.ravel(arr), obj, values, 0)
     a = np.asarray(arr)
-    rows = np.moveaxis(a, axis, 0)
-    n = rows.shape[0]
+    n = a.shape[np._wrapped(axis, a.ndim)]
     places = _places(obj, n)
     given = np.asarray(values).astype(a.dtype)
-    full = given[(None,) * (a.ndim - given.ndim) + (...,)]
+    new = given[(None,) * (a.ndim - given.ndim) + (...,)]
+    if isinstance(obj, int):
+        # With an integer for the place, values have the axis in front.
+        new = np.moveaxis(new, 0, axis)
     if places.size == 1:
-        # At a single place: as many as there are values. With an integer for the place, they are
-        # given with the axis in front.
-        new = full if isinstance(obj, int) else np.moveaxis(full, axis, 0)
+        # As many as there are values.
         at = places[0]
-        count = new.shape[0]
-        result, target = _new_rows(a, n + count, axis)
-        target[:at] = rows[:at]
-        target[at : at + count] = new
-        target[at + count :] = rows[at:]
+        count = new.shape[axis]
+        result = np._new_along(a, n + count, axis)
+        np._along(result, slice(0, at), axis)[...] = np._along(a, slice(0, at), axis)
+        np._along(result, slice(at, at + count), axis)[...] = new
+        np._along(result, slice(at + count, None), axis)[...] = np._along(a, slice(at, None), axis)
         return result
-    result, target = _new_rows(a, n + places.size, axis)
-    new = np.broadcast_to(np.moveaxis(full, axis, 0), (places.size,) + rows.shape[1:])
+    result = np._new_along(a, n + places.size, axis)
+    rows = np.moveaxis(a, axis, 0)
+    target = np.moveaxis(result, axis, 0)
+    new_rows = np.broadcast_to(np.moveaxis(new, axis, 0), (places.size,) + rows.shape[1:])
     # Several at one place keep their order.
     before = np.zeros(n + 2, np.int64)
     for k in range(places.size):
@@ -381,7 +358,7 @@ def numpy_insert(arr, obj, values, axis: "literal" = None):
     for k in range(n):
         target[k + before[k + 1]] = rows[k]
     for k in range(places.size):
-        target[places[k] + before[places[k]]] = new[k]
+        target[places[k] + before[places[k]]] = new_rows[k]
         before[places[k]] += 1
     return result
 

@@ -5,15 +5,42 @@ time only. Tuples whose length depends on a number of dimensions are made by rec
 """
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 
-def _wrapped(axis, ndim):
-    """An axis counted from the front."""
+def numpy__wrapped(axis, ndim):
+    """An axis counted from the front; for other files, too."""
     if axis < -ndim or axis >= ndim:
-        raise ValueError("axis is out of bounds for the array")
+        raise AxisError("axis is out of bounds for the array")
     if axis < 0:
         return axis + ndim
     return axis
+
+
+def numpy__along(a, index, axis: "literal"):
+    """a[..., index, ...], the index being that of an axis: a view for an integer or a slice."""
+    at = np._wrapped(axis, a.ndim)
+    if np._is_constant(axis):
+        return a[(slice(None),) * (axis % a.ndim) + (index,)]
+    picked = np.moveaxis(a, at, 0)[index]
+    if isinstance(index, int):
+        return picked
+    if isinstance(index, slice):
+        return np.moveaxis(picked, 0, at)
+    dims = np.arange(np.ndim(index))
+    return np.ascontiguousarray(np.moveaxis(picked, dims, dims + at))
+
+
+def _shape_with(shape, n, axis: "literal"):
+    return shape[:axis] + (n,) + shape[axis + 1 :]
+
+
+def numpy__new_along(a, n, axis: "literal"):
+    """A new array like another one, but with `n` items along an axis."""
+    if np._is_constant(axis):
+        return np.empty(_shape_with(a.shape, n, axis % a.ndim), a.dtype)
+    rows = np.empty((n,) + np.moveaxis(a, axis, 0).shape[1:], a.dtype)
+    return np.moveaxis(rows, 0, axis)
 
 
 def _wrapped_all(axes, ndim):
@@ -21,7 +48,7 @@ def _wrapped_all(axes, ndim):
     wrapped = np.ravel(np.array(axes))
     found = np.zeros(ndim, np.bool_)
     for k in range(wrapped.size):
-        wrapped[k] = _wrapped(wrapped[k], ndim)
+        wrapped[k] = np._wrapped(wrapped[k], ndim)
         if found[wrapped[k]]:
             raise ValueError("repeated axis")
         found[wrapped[k]] = True
@@ -54,8 +81,8 @@ def numpy_moveaxis(a, source, destination):
 def numpy_rollaxis(a, axis, start=0):
     """np.rollaxis(a, axis, start=0)"""
     a = np.asarray(a)
-    origin = _wrapped(axis, a.ndim)
-    target = _wrapped(start, a.ndim + 1) if start >= 0 else _wrapped(start, a.ndim)
+    origin = np._wrapped(axis, a.ndim)
+    target = np._wrapped(start, a.ndim + 1) if start >= 0 else np._wrapped(start, a.ndim)
     if origin < target:
         target -= 1
     return numpy_moveaxis(a, origin, target)
@@ -64,8 +91,8 @@ def numpy_rollaxis(a, axis, start=0):
 def numpy_swapaxes(a, axis1, axis2):
     """np.swapaxes(a, axis1, axis2)"""
     a = np.asarray(a)
-    first = _wrapped(axis1, a.ndim)
-    second = _wrapped(axis2, a.ndim)
+    first = np._wrapped(axis1, a.ndim)
+    second = np._wrapped(axis2, a.ndim)
     order = np.arange(a.ndim)
     order[first] = second
     order[second] = first
@@ -208,9 +235,9 @@ def _bounds(where, n, equal: "literal"):
 
 
 def _parts(a, where, axis: "literal", equal: "literal"):
-    rows = np.moveaxis(a, axis, 0)
-    bounds = _bounds(where, rows.shape[0], equal)
-    return [np.moveaxis(rows[bounds[k] : bounds[k + 1]], 0, axis) for k in range(bounds.size - 1)]
+    bounds = _bounds(where, a.shape[np._wrapped(axis, a.ndim)], equal)
+    parts = range(bounds.size - 1)
+    return [np._along(a, slice(bounds[k], bounds[k + 1]), axis) for k in parts]
 
 
 def numpy_array_split(ary, indices_or_sections, axis: "literal" = 0):
@@ -246,6 +273,11 @@ def numpy_dsplit(ary, indices_or_sections):
     return numpy_split(ary, indices_or_sections, 2)
 
 
+def numpy_unstack(x, axis: "literal" = 0):
+    """np.unstack(x, axis=0), as a list"""
+    return [row for row in np.moveaxis(x, axis, 0)]
+
+
 def _windows(x, window, axis):
     """The windows along one axis, in a new last dimension."""
     if window < 0:
@@ -276,7 +308,7 @@ def _counted(ndim: "literal"):
 def _wrapped_each(axes, ndim):
     if len(axes) == 0:
         return ()
-    return (_wrapped(axes[0], ndim),) + _wrapped_each(axes[1:], ndim)
+    return (np._wrapped(axes[0], ndim),) + _wrapped_each(axes[1:], ndim)
 
 
 def numpy_lib_stride_tricks_sliding_window_view(
@@ -320,9 +352,7 @@ def numpy_roll(a, shift, axis: "literal" = None):
     if axis is None:
         if isinstance(shift, tuple):
             return numpy_roll(a, sum(shift))
-        result = np.empty(a.shape, a.dtype)
-        _roll_rows(result.reshape(-1), np.ravel(a), shift)
-        return result
+        return numpy_roll(np.ravel(a), shift, 0).reshape(a.shape)
     if isinstance(axis, tuple) or isinstance(shift, tuple):
         axes = axis if isinstance(axis, tuple) else (axis,)
         shifts = shift if isinstance(shift, tuple) else (shift,)
@@ -334,16 +364,12 @@ def numpy_roll(a, shift, axis: "literal" = None):
             raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
         return _roll_axes(a, shifts, axes)
     result = np.empty_like(a)
-    _roll_rows(np.moveaxis(result, axis, 0), np.moveaxis(a, axis, 0), shift)
-    return result
-
-
-def _roll_rows(result, source, shift):
-    n = source.shape[0]
+    n = a.shape[np._wrapped(axis, a.ndim)]
     if n > 0:
         k = shift % n
-        result[k:] = source[: n - k]
-        result[:k] = source[n - k :]
+        np._along(result, slice(k, None), axis)[...] = np._along(a, slice(0, n - k), axis)
+        np._along(result, slice(0, k), axis)[...] = np._along(a, slice(n - k, None), axis)
+    return result
 
 
 def _roll_axes(a, shifts, axes: "literal"):

@@ -47,6 +47,12 @@ pub fn as_array(ty: Ty) -> Option<ArrayTy> {
     })
 }
 
+/// The array that a sequence counts as among the operands of element-wise functions.
+pub fn of_sequence(ty: Ty) -> Option<ArrayTy> {
+    let sequence = ty.list_item().is_some() || ty.tuple_items().is_some();
+    sequence.then(|| as_array(ty)).flatten()
+}
+
 /// The memory order of a copy that keeps it.
 pub fn kept_layout(a: ArrayTy) -> Layout {
     if a.layout == Layout::F {

@@ -1,6 +1,7 @@
 //! Typing of indexing and iteration.
 
 use super::attribute::int_tuple;
+use super::creation::new_like;
 use super::op::{plain, ty_of};
 use super::solve::Frame;
 use super::{AbsVal, Session, record};
@@ -252,6 +253,13 @@ impl Session<'_> {
                 .as_array()
                 .map(|a| AbsVal::of(a.dtype))
                 .ok_or_else(|| frame.error(Code::Internal, "flat of no array")),
+            Kind::Facet(Facet::Flat, array) => match indexing(flattened(*array), index_ty) {
+                Ok(Indexing { result, .. }) => {
+                    let a = flattened(result);
+                    Ok(AbsVal::of(new_like(a, a.dtype, Layout::C).ty()))
+                }
+                Err(message) => Err(frame.error(Code::BadIndex, message)),
+            },
             Kind::List(_) => self.list_get(frame, ty, index_ty),
             Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => {
                 Ok(AbsVal::of(Ty::str()))
@@ -424,6 +432,17 @@ impl Session<'_> {
             Kind::Iter(inner) => self.iter_element(frame, *inner)?,
             _ => return Err(not_iterable()),
         })
+    }
+}
+
+/// The elements of an array one after the other, as `a.flat` has them.
+pub fn flattened(array: Ty) -> ArrayTy {
+    ArrayTy {
+        dtype: array.as_array().map_or(array, |a| a.dtype),
+        ndim: 1,
+        layout: Layout::C,
+        readonly: false,
+        aligned: array.as_array().is_none_or(|a| a.aligned),
     }
 }
 

@@ -211,9 +211,8 @@ impl Call<'_> {
             "rollaxis" => {
                 let axis = self.axis("axis", ndim)?;
                 let start = match self.given("start") {
-                    Some(start) => self
-                        .axis_of(&start.abs, ndim + 1)
-                        .or_else(|_| self.axis_of(&start.abs, ndim))?,
+                    Some(start) if self.int(&start.abs)? < 0 => self.axis_of(&start.abs, ndim)?,
+                    Some(start) => self.axis_of(&start.abs, ndim + 1)?,
                     None => 0,
                 };
                 let mut order: Vec<usize> = (0..ndim).filter(|d| *d != axis).collect();

@@ -10,7 +10,7 @@ use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::host::Const;
 use crate::infer::attribute::field_attribute;
-use crate::infer::index::{IndexItem, index_items, indexing, slice_positions};
+use crate::infer::index::{IndexItem, flattened, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
 use crate::tir::nest::{Axis, Subview, unit_dim};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
@@ -56,6 +56,17 @@ impl Body<'_, '_, '_> {
                 }
                 let address = self.element_address(value.vals[0], *array, index, true)?;
                 Ok(self.item_at(value.vals[0], address, *array))
+            }
+            Kind::Facet(_, array) if ty.as_array().is_some() => {
+                let all =
+                    self.flattened(Layout::C, false, &Typed::new(*array, value.vals.clone()))?;
+                let view = flattened(*array);
+                let part = indexing(view, index.ty).map_err(|m| self.bug(m))?.result;
+                let part = Typed::new(
+                    part,
+                    self.get_item(&Typed::new(view.ty(), all), index, part)?,
+                );
+                self.new_from(&part, ty)
             }
             Kind::Facet(_, array) => {
                 let (array, a, at) = self.flat_index(value, *array, index)?;

@@ -71,16 +71,6 @@ impl Body<'_, '_, '_> {
         Ok(out.vals.clone())
     }
 
-    /// An axis of an array of `ndim` dimensions that is known at run time.
-    fn axis_argument(&mut self, axis: &Typed, ndim: u8) -> Result<Value> {
-        let axis = self.index_value(axis)?;
-        let n = self.b.i64(i64::from(ndim));
-        let axis = self.wrap_index(axis, n);
-        let outside = self.b.cmp(Cmp::UGe, axis, n);
-        self.raise_if(outside, "ValueError", "axis is out of bounds for the array")?;
-        Ok(axis)
-    }
-
     /// The joining of arrays that are known one by one.
     fn join_known(&mut self, join: &Join, seam: Seam, pieces: &[Piece]) -> Result<Value> {
         let mut total = self.b.i64(0);

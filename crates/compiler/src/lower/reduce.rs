@@ -105,15 +105,7 @@ impl Body<'_, '_, '_> {
         let Kind::Array(a) = *array.ty.kind() else {
             return Err(self.bug("an axis of no array"));
         };
-        let axis = self.index_value(axis)?;
-        let rank = self.b.i64(i64::from(a.ndim));
-        let axis = self.wrap_index(axis, rank);
-        let outside = self.b.cmp(Cmp::UGe, axis, rank);
-        self.raise_if(
-            outside,
-            "ValueError",
-            &format!("axis is out of bounds for array of dimension {}", a.ndim),
-        )?;
+        let axis = self.axis_argument(axis, a.ndim)?;
         let sizes = self.shape(array.vals[0], a.ndim);
         let steps: Vals = (0..a.ndim)
             .map(|d| self.b.part(array.vals[0], Part::Stride(d)))

@@ -13,6 +13,7 @@ use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
+use crate::infer::creation::of_sequence;
 use crate::infer::intrinsic::{Class, UfuncCall};
 use crate::tir::nest::{Output, OutputKind};
 use crate::tir::{Bin, Cast, Cmp, Part, Type, Un, Value};
@@ -175,6 +176,11 @@ impl Body<'_, '_, '_> {
         let mut out = vec![];
         for (operand, &to) in operands.iter().zip(&types.inputs) {
             let operand = self.unwrap(operand)?;
+            if let Some(a) = of_sequence(operand.ty) {
+                let vals = self.new_from(&operand, a.ty())?;
+                out.push(Typed::new(a.ty(), vals));
+                continue;
+            }
             let operand = self.item_of_zero_dim(&operand);
             if operand.ty.as_array().is_some() {
                 out.push(operand);

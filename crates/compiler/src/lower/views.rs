@@ -285,14 +285,10 @@ impl Body<'_, '_, '_> {
     pub(super) fn permute(&mut self, args: &[Typed]) -> Result<Vals> {
         let (array, a) = self.as_array(&args[0])?;
         let (shape, strides) = (self.shape(array, a.ndim), self.strides(array, a));
-        let n = self.b.i64(i64::from(a.ndim));
         let (mut new_shape, mut new_strides, mut seen) = (Vals::new(), Vals::new(), self.b.i64(0));
         let one = self.b.i64(1);
         for axis in self.axis_parts(&args[1], a.ndim)? {
-            let axis = self.index_value(&axis)?;
-            let axis = self.wrap_index(axis, n);
-            let outside = self.b.cmp(Cmp::UGe, axis, n);
-            self.raise_if(outside, "ValueError", "axis is out of bounds for the array")?;
+            let axis = self.axis_argument(&axis, a.ndim)?;
             let bit = self.b.binary(Bin::Shl, one, axis);
             seen = self.b.binary(Bin::Or, seen, bit);
             new_shape.push(self.pick(&shape, axis));
@@ -308,6 +304,20 @@ impl Body<'_, '_, '_> {
             &new_shape,
             &new_strides
         )])
+    }
+
+    /// An axis of an array of `ndim` dimensions that is known at run time.
+    pub(super) fn axis_argument(&mut self, axis: &Typed, ndim: u8) -> Result<Value> {
+        let axis = self.index_value(axis)?;
+        let n = self.b.i64(i64::from(ndim));
+        let axis = self.wrap_index(axis, n);
+        let outside = self.b.cmp(Cmp::UGe, axis, n);
+        self.raise_if(
+            outside,
+            "AxisError",
+            &format!("axis is out of bounds for array of dimension {ndim}"),
+        )?;
+        Ok(axis)
     }
 
     /// The axes that a tuple, a list or an array names.

@@ -41,7 +41,7 @@ fn integer(expr: &ast::Expr, depth: u32) -> Option<i128> {
     }
 }
 
-/// A constant that is written as a literal.
+/// A constant that is written as a literal, or the negation of an integer.
 pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
     Some(match expr {
         ast::Expr::NoneLiteral(_) => Literal::None,
@@ -52,13 +52,10 @@ pub(super) fn of_expr(expr: &ast::Expr) -> Option<Literal> {
             ast::Number::Float(value) => Literal::Float(*value),
             ast::Number::Complex { .. } => return None,
         },
-        ast::Expr::UnaryOp(node) if matches!(node.op, ast::UnaryOp::USub) => {
-            match of_expr(&node.operand)? {
-                Literal::Int(i) => Literal::Int(-i),
-                Literal::Float(x) => Literal::Float(-x),
-                _ => return None,
-            }
-        }
+        ast::Expr::UnaryOp(node) => match (node.op, of_expr(&node.operand)) {
+            (ast::UnaryOp::USub, Some(Literal::Float(x))) => Literal::Float(-x),
+            _ => Literal::Int(integer(expr, 1)?),
+        },
         _ => return None,
     })
 }
