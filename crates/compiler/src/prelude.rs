@@ -21,7 +21,7 @@ macro_rules! files {
 
 /// Names and texts of the files.
 const FILES: &[(&str, &str)] = files!["prelude/arrays.py" "prelude/core.py" "prelude/elementwise.py" "prelude/linalg.py" "prelude/lists.py" "prelude/math.py"
-    "prelude/quantiles.py" "prelude/reductions.py" "prelude/sorting.py"];
+    "prelude/quantiles.py" "prelude/reductions.py" "prelude/sorting.py" "prelude/ufuncs.py"];
 
 /// A file: its functions, and which names they have.
 #[derive(Clone, Debug)]

@@ -310,12 +310,3 @@ def numpy_broadcast_arrays(*args):
         np.broadcast_to(args[1], shape3),
         np.broadcast_to(args[2], shape3),
     )
-
-
-def ufunc_at(ufunc, a, indices, b):
-    """ufunc.at(a, indices, b): every index counts, those that are repeated, too"""
-    places = np.asarray(np.arange(a.size).reshape(a.shape)[indices])
-    values = np.broadcast_to(b, places.shape)
-    for k in range(places.size):
-        at = places.flat[k]
-        a.flat[at] = ufunc(a.flat[at], values.flat[k])
