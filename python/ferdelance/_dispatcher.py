@@ -321,12 +321,24 @@ class DispatcherMethods:
                 file=file,
             )
 
-    def explain(self, signature=None):
-        """What the compiler did with array operations and loops, and why.
+    def explain(self, signature=None, *, data=False):
+        """What the compiler did with array operations and loops, and why, line by line.
 
-        A str for one signature, otherwise a dict by argument types.
+        A text for one signature, otherwise a dict of texts by argument types. With `data`, in
+        place of each text a list of dicts: "file", "function", "line", "source", and "remarks", a
+        list of dicts with "topic" ("fused", "loop", "memory", "library", "vector", "parallel") and
+        "text".
         """
-        return self._inspect_as(lambda index: self._inspect(index, "explain"), signature)
+
+        def explained(index):
+            import json
+
+            from ._explain import Explanation
+
+            lines = json.loads(self._inspect(index, "explain"))
+            return lines if data else Explanation(self.__name__, self.signatures[index], lines)
+
+        return self._inspect_as(explained, signature)
 
     def parallel_diagnostics(self, signature=None, level=1):
         """Print what became of parallel loops, for one signature or for all.
@@ -334,7 +346,7 @@ class DispatcherMethods:
         `level` is accepted; there is one level of detail.
         """
         report = self.explain(signature)
-        for text in [report] if isinstance(report, str) else report.values():
+        for text in report.values() if isinstance(report, dict) else [report]:
             print(text)
 
     def get_metadata(self, signature=None):

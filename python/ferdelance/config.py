@@ -42,7 +42,12 @@ SETTINGS = (
         _optional_flag,
         "0 or 1 overrides the boundscheck option of every function",
     ),
-    _Setting("OPT", 3, _level, "optimisation level of generated code, 0 to 3 (or 'max')"),
+    _Setting(
+        "OPT",
+        3,
+        _level,
+        "0 compiles without LLVM's passes: sooner, for slow code; 1 to 3 and 'max' mean the same",
+    ),
     _Setting(
         "DEBUGINFO_DEFAULT",
         0,

@@ -38,9 +38,11 @@ class FakeDispatcher(DispatcherMethods):
         return list(self._made)
 
     def _inspect(self, index, what):
-        return {"metadata": f'{{"index": {index}}}', "cfg": "digraph { a -> b }"}.get(
-            what, f"{what} of {self.__name__} #{index}"
-        )
+        return {
+            "metadata": f'{{"index": {index}}}',
+            "cfg": "digraph { a -> b }",
+            "explain": "[]",
+        }.get(what, f"{what} of {self.__name__} #{index}")
 
     def _set_can_compile(self, flag):
         self._may_compile = flag

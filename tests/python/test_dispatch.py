@@ -29,7 +29,7 @@ def names(f):
 
 def test_objects_are_read_directly():
     stats = _core.runtime_stats()
-    assert all(stats[f"direct_{what}"] for what in ("int", "str", "float", "tuple"))
+    assert all(stats[f"direct_{what}"] for what in ("int", "small_int", "str", "float", "tuple"))
 
 
 # ---- types of arguments -------------------------------------------------------------------------

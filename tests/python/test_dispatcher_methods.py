@@ -225,12 +225,13 @@ def test_inspection():
     for inspect_it, what in (
         (f.inspect_llvm, "llvm"),
         (f.inspect_asm, "asm"),
-        (f.explain, "explain"),
     ):
         assert inspect_it() == {sig: inspect_it(sig) for sig in f.signatures}
         assert inspect_it("(i8, f8)") == f"{what} of described #1"
         with pytest.raises(KeyError):
             inspect_it((types.unicode_type,))
+    assert f.explain(data=True) == {sig: [] for sig in f.signatures}
+    assert "described(int64, float64)" in f.explain("(i8, f8)")
     assert "digraph" in str(f.inspect_cfg(f.signatures[0]))
     assert f.get_metadata() == {sig: {"index": i} for i, sig in enumerate(f.signatures)}
     assert fd.njit(described).inspect_llvm() == {}
@@ -245,7 +246,7 @@ def test_inspect_types(capsys):
     f.inspect_types(file=one, signature=f.signatures[0])
     assert 0 < len(one.getvalue()) < len(text)
     f.parallel_diagnostics(level=1)
-    assert "explain of described #0" in capsys.readouterr().out
+    assert "described(int64, float64)" in capsys.readouterr().out
 
 
 # ---- it stands for the function -----------------------------------------------------------------

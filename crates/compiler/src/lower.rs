@@ -31,6 +31,7 @@ mod compare;
 mod elementwise;
 mod index;
 mod iter;
+mod joining;
 mod linalg;
 mod list;
 mod raise;
@@ -359,6 +360,15 @@ impl Body<'_, '_, '_> {
         )
     }
 
+    /// `(a, *b)`
+    fn tuple_display(&mut self, args: &[hir::Arg]) -> Vals {
+        args.iter()
+            .flat_map(|a| match *a {
+                hir::Arg::Plain(v) | hir::Arg::Star(v) => self.get(v).vals,
+            })
+            .collect()
+    }
+
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
@@ -406,12 +416,7 @@ impl Body<'_, '_, '_> {
                 let a = self.get(*a);
                 smallvec::smallvec![self.truth(&a)?]
             }
-            Op::Tuple(args) => args
-                .iter()
-                .flat_map(|a| match *a {
-                    hir::Arg::Plain(v) | hir::Arg::Star(v) => self.get(v).vals,
-                })
-                .collect(),
+            Op::Tuple(args) => self.tuple_display(args),
             Op::Slice(parts) => {
                 let mut vals = Vals::new();
                 for part in parts.iter().flatten() {

@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ferdelance_abi::settings::Options;
+use rustc_hash::FxHashMap;
 
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir;
 use crate::host::Host;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
-use crate::lower::{lower, value::c_signature};
-use crate::nest::{expand, fuse};
+use crate::lower::{
+    lower,
+    value::{c_signature, machine},
+};
+use crate::nest::{expand, explain, fuse};
 use crate::tir::build::Builder;
 use crate::tir::pass::{
     count::count, inline::inline, number::number, simplify::simplify, speculate::speculate,
@@ -55,6 +59,7 @@ pub struct Report {
     typing: Arc<Typing>,
     args: Vec<Ty>,
     result: Ty,
+    arrays: explain::Stages,
 }
 
 /// A rewrite of a whole program.
@@ -131,8 +136,16 @@ pub fn compile_watched(
     }
     check(&program, "lower")?;
     watch("lower", &program);
+    let mut arrays = explain::Stages::default();
     for pass in PASSES {
+        let fuses = pass.name == "fuse";
+        if fuses {
+            arrays = explain::Stages::before(&program);
+        }
         (pass.run)(&mut program);
+        if fuses {
+            arrays.after(&program);
+        }
         check(&program, pass.name)?;
         watch(pass.name, &program);
     }
@@ -142,6 +155,7 @@ pub fn compile_watched(
         typing: session.get(root).typing.clone(),
         args: request.args.clone(),
         result,
+        arrays,
     };
     Ok(Compiled {
         program,
@@ -293,6 +307,32 @@ impl Report {
             }
         }
         out
+    }
+
+    /// What became of operations on arrays, in the order of lines.
+    pub fn remarks(&self) -> Vec<explain::Remark> {
+        let source = &self.module.source;
+        let entry = self.body.as_deref().unwrap_or(&self.module.functions[0]);
+        let mut params = vec![];
+        for (param, &ty) in entry.params.iter().zip(&self.args) {
+            match machine(ty).len() {
+                1 => params.push(Some(param.name.clone())),
+                parts => params.extend((0..parts).map(|_| None)),
+            }
+        }
+        let mut variables = FxHashMap::default();
+        for f in self.module.functions.iter().chain(self.body.as_deref()) {
+            for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+                if let Some(name) = &f.values[inst.result.index()].name {
+                    variables.insert(source.position(inst.span.start), name.clone());
+                }
+            }
+        }
+        self.arrays.remarks(&explain::Names {
+            source: source.clone(),
+            params,
+            variables,
+        })
     }
 
     /// The HIR of the function and everything defined in it.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub cpu: Cpu,
     /// Emit DWARF and with it the line tables of the code map.
     pub debug_info: bool,
+    /// Run LLVM's passes. Without them code is made in half the time, and runs several times slower.
+    pub optimise: bool,
 }
 
 impl Default for Settings {
@@ -28,6 +30,7 @@ impl Default for Settings {
         Settings {
             cpu: Cpu::host().clone(),
             debug_info: true,
+            optimise: true,
         }
     }
 }
@@ -110,7 +113,7 @@ impl Stages {
             .verify()
             .map_err(|message| Error::new(Stage::Verify, message))?;
         let compiling = Compiling::new(program);
-        let plan = Plan::of(program);
+        let plan = Plan::of(program, settings.optimise);
         let machine = Machine::get(&settings.cpu, plan.effort())?;
         Ok(Stages {
             plan,

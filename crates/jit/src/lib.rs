@@ -14,7 +14,7 @@ mod session;
 
 pub use compile::{Object, Settings, Timings, compile};
 pub use error::{Error, Stage};
-pub use inspect::{asm, cfg, llvm_ir};
+pub use inspect::{Vectorised, asm, cfg, llvm_ir, vectorised};
 pub use link::{Entry, LoadOptions, Loaded, Perf, PoolResolver, Symbols, load};
 pub use locations::{Location, LocationTable};
 pub use session::Cpu;

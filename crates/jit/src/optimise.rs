@@ -25,7 +25,7 @@ const SMALL: usize = 400;
 /// How a program is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Plan {
-    /// As written, for debuggers.
+    /// As written, for debuggers, and where time to compile is all that matters.
     Debug,
     /// No loops, and small: the code generator's quick path (no instruction selection on graphs, no
     /// global register allocation) makes code that runs as fast in a third of the time.
@@ -36,9 +36,9 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub fn of(program: &Program) -> Plan {
+    pub fn of(program: &Program, optimise: bool) -> Plan {
         let functions = &program.functions;
-        if functions.iter().any(|f| f.options.debug) {
+        if !optimise || functions.iter().any(|f| f.options.debug) {
             Plan::Debug
         } else if functions.iter().any(|f| f.recursive || loops(f) > 0) {
             Plan::Loops

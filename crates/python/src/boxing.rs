@@ -248,7 +248,7 @@ impl Plan {
         // SAFETY: as promised.
         unsafe {
             match self {
-                Plan::Int => ffi::PyLong_FromLongLong(take(slots).cast_signed()),
+                Plan::Int => layouts::int(take(slots).cast_signed()),
                 Plan::F64 => ffi::PyFloat_FromDouble(f64::from_bits(take(slots))),
                 Plan::None => new_ref(ffi::Py_None()),
                 Plan::Bool => new_ref(if take(slots) != 0 {

@@ -301,6 +301,8 @@ fn settings(py: Python<'_>) -> jit::Settings {
             .extract::<Option<String>>()
             .ok()?
     };
+    let level = config.getattr("OPT").and_then(|level| level.extract());
+    settings.optimise = level.is_ok_and(|level: i64| level > 0);
     if let Some(name) = text("CPU_NAME") {
         // What another machine has beyond its name is not known.
         settings.cpu = jit::Cpu {
@@ -546,7 +548,11 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
             let text = lock::native(|| jit::asm(program, &unit.settings));
             text.map_err(|error| error.to_string())?
         }
-        "explain" => inspect::explain(program, module, unit.options),
+        "explain" => {
+            let vectorised = lock::native(|| jit::vectorised(program, &unit.settings));
+            let vectorised = vectorised.map_err(|error| error.to_string())?;
+            inspect::explain(report, &vectorised, module, unit.options)
+        }
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })
 }

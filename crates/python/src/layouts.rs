@@ -8,7 +8,8 @@
 //! The header of every object (count and class, 16 bytes) is the same in all versions with a GIL.
 
 use core::ffi::{c_int, c_long, c_longlong, c_ulonglong};
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
 use ferdelance_abi::layout::Str;
 use pyo3::ffi;
@@ -34,6 +35,19 @@ static STR: AtomicU8 = AtomicU8::new(STR_API);
 static FLOAT: AtomicU8 = AtomicU8::new(0);
 /// A `tuple` holds its length behind the header, then its items.
 static TUPLE: AtomicU8 = AtomicU8::new(0);
+
+/// How references to the small integers are counted.
+static SMALL: AtomicU8 = AtomicU8::new(SMALL_API);
+/// The integers of which there is one object each, from [`FIRST_SMALL`]; null where `SMALL` says so.
+static SMALL_INTS: [AtomicPtr<PyObject>; 262] = [const { AtomicPtr::new(ptr::null_mut()) }; 262];
+
+/// Not known: they are asked for.
+const SMALL_API: u8 = 0;
+/// In the first word of the header.
+const SMALL_COUNTED: u8 = 1;
+/// Not at all, from 3.12: they are immortal.
+const SMALL_IMMORTAL: u8 = 2;
+const FIRST_SMALL: i64 = -5;
 
 /// Size of the header.
 pub const HEADER: usize = 16;
@@ -119,6 +133,26 @@ unsafe fn long_i64_slow(object: *mut PyObject) -> Option<i64> {
     // SAFETY: an int: no error is possible.
     let value: c_longlong = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
     (overflow == 0).then_some(value)
+}
+
+/// An `int`; null with an exception if there is no memory. The GIL is held.
+#[inline(always)]
+pub fn int(value: i64) -> *mut PyObject {
+    let small = SMALL_INTS.get(value.wrapping_sub(FIRST_SMALL).cast_unsigned() as usize);
+    if let Some(small) = small {
+        let object = small.load(Relaxed);
+        match SMALL.load(Relaxed) {
+            SMALL_IMMORTAL => return object,
+            SMALL_COUNTED => {
+                // SAFETY: the table holds a reference to it; where the count is was tested.
+                unsafe { *object.cast::<isize>() += 1 };
+                return object;
+            }
+            _ => {}
+        }
+    }
+    // SAFETY: the GIL is held.
+    unsafe { ffi::PyLong_FromLongLong(value) }
 }
 
 /// The value of a non-negative `int` that fits 64 bits.
@@ -256,7 +290,7 @@ pub unsafe fn str_to_runtime(object: *mut PyObject) -> *mut Str {
                 let len = ffi::PyUnicode_GetLength(object);
                 let units = ffi::PyUnicode_AsUCS4Copy(object);
                 if units.is_null() {
-                    return core::ptr::null_mut();
+                    return ptr::null_mut();
                 }
                 let made = ferdelance_runtime::string::str_from_ucs(4, units.cast(), len as usize);
                 ffi::PyMem_Free(units.cast());
@@ -321,6 +355,7 @@ pub fn init() {
                 break;
             }
         }
+        init_small_ints();
         with_layout(&FLOAT, 1, 0, || float_works());
         with_layout(&TUPLE, 1, 0, || tuple_works());
         ffi::PyErr_Clear();
@@ -337,10 +372,40 @@ fn with_layout(table: &AtomicU8, layout: u8, none: u8, works: impl FnOnce() -> b
     works
 }
 
+/// Fills the table of small integers, which keeps a reference to each, and sees how they are counted.
+unsafe fn init_small_ints() {
+    let mut counting = None;
+    for (value, small) in (FIRST_SMALL..).zip(&SMALL_INTS) {
+        // SAFETY: the GIL is held; a count is the first word of a header.
+        unsafe {
+            let object = ffi::PyLong_FromLongLong(value);
+            if object.is_null() {
+                return;
+            }
+            small.store(object, Relaxed);
+            let before: isize = field(object, 0);
+            let again = ffi::PyLong_FromLongLong(value);
+            let counted: isize = field(object, 0);
+            ffi::Py_XDECREF(again);
+            let found = match counted.wrapping_sub(before) {
+                _ if again != object => SMALL_API,
+                0 => SMALL_IMMORTAL,
+                1 => SMALL_COUNTED,
+                _ => SMALL_API,
+            };
+            if *counting.get_or_insert(found) != found {
+                return;
+            }
+        }
+    }
+    SMALL.store(counting.unwrap_or(SMALL_API), Relaxed);
+}
+
 /// Which tables are in use, for `runtime_stats`.
-pub fn in_use() -> [(&'static str, bool); 4] {
+pub fn in_use() -> [(&'static str, bool); 5] {
     [
         ("int", LONG.load(Relaxed) != LONG_API),
+        ("small_int", SMALL.load(Relaxed) != SMALL_API),
         ("str", STR.load(Relaxed) != STR_API),
         ("float", FLOAT.load(Relaxed) != 0),
         ("tuple", TUPLE.load(Relaxed) != 0),

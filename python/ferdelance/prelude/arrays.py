@@ -232,81 +232,106 @@ def numpy_vander(x, N=None, increasing=False):
     return result
 
 
-def numpy_meshgrid(*xi, indexing: "literal" = "xy"):
-    """np.meshgrid(*xi, indexing="xy") of one to three arrays"""
-    if len(xi) == 1:
-        return (np.copy(xi[0]),)
-    x = xi[0]
-    y = xi[1]
-    if len(xi) == 2:
-        if indexing == "xy":
-            shape = (y.size, x.size)
-            return np.broadcast_to(x[None, :], shape).copy(), np.broadcast_to(
-                y[:, None], shape
-            ).copy()
-        shape = (x.size, y.size)
-        return np.broadcast_to(x[:, None], shape).copy(), np.broadcast_to(y[None, :], shape).copy()
-    z = xi[2]
-    if indexing == "xy":
-        shape3 = (y.size, x.size, z.size)
-        first = x[None, :, None]
-        second = y[:, None, None]
-    else:
-        shape3 = (x.size, y.size, z.size)
-        first = x[:, None, None]
-        second = y[None, :, None]
-    return (
-        np.broadcast_to(first, shape3).copy(),
-        np.broadcast_to(second, shape3).copy(),
-        np.broadcast_to(z[None, None, :], shape3).copy(),
-    )
+def _open_grid(xi, at: "literal", ndim: "literal"):
+    """Arrays along one axis each."""
+    if at == ndim:
+        return ()
+    first = np.ravel(xi[at])[(None,) * at + (slice(None),) + (None,) * (ndim - 1 - at)]
+    return (first,) + _open_grid(xi, at + 1, ndim)
 
 
-def numpy_indices(dimensions):
-    """np.indices(dimensions) of one to three dimensions"""
-    if len(dimensions) == 1:
-        return np.arange(dimensions[0])[None, :].copy()
-    result = np.empty((len(dimensions), *dimensions), np.int64)
-    if len(dimensions) == 2:
-        result[0] = np.arange(dimensions[0])[:, None]
-        result[1] = np.arange(dimensions[1])[None, :]
-    else:
-        result[0] = np.arange(dimensions[0])[:, None, None]
-        result[1] = np.arange(dimensions[1])[None, :, None]
-        result[2] = np.arange(dimensions[2])[None, None, :]
-    return result
+def _copies(arrays):
+    if len(arrays) == 0:
+        return ()
+    return (np.copy(arrays[0]),) + _copies(arrays[1:])
+
+
+def _swapped(arrays):
+    """With the first two dimensions exchanged."""
+    if len(arrays) == 0:
+        return ()
+    return (np.swapaxes(arrays[0], 0, 1),) + _swapped(arrays[1:])
+
+
+def numpy_meshgrid(
+    *xi, copy: "literal" = True, sparse: "literal" = False, indexing: "literal" = "xy"
+):
+    """np.meshgrid(*xi, copy=True, sparse=False, indexing="xy")"""
+    grid = _open_grid(xi, 0, len(xi))
+    if indexing == "xy" and len(xi) > 1:
+        grid = _swapped(grid)
+    if not sparse:
+        grid = np.broadcast_arrays(*grid)
+    if copy:
+        return _copies(grid)
+    return grid
+
+
+def _ranges(dimensions, dtype: "literal"):
+    if len(dimensions) == 0:
+        return ()
+    return (np.arange(dimensions[0]).astype(dtype),) + _ranges(dimensions[1:], dtype)
+
+
+def numpy_indices(dimensions, dtype: "literal" = "i8", sparse: "literal" = False):
+    """np.indices(dimensions, dtype=int, sparse=False)"""
+    grid = _open_grid(_ranges(dimensions, dtype), 0, len(dimensions))
+    if sparse:
+        return grid
+    return np.stack(np.broadcast_arrays(*grid))
+
+
+def numpy_fromfunction(function, shape, dtype: "literal" = "f8"):
+    """np.fromfunction(function, shape, dtype=float)"""
+    grid = _open_grid(_ranges(shape, dtype), 0, len(shape))
+    return function(*np.broadcast_arrays(*grid))
 
 
 def _positions(index):
     a = np.asarray(index)
+    if a.ndim != 1:
+        raise ValueError("Cross index must be 1 dimensional")
     if np._typestr(a) == "b1":
         return np.nonzero(a)[0]
     return a
 
 
+def _all_positions(args):
+    if len(args) == 0:
+        return ()
+    return (_positions(args[0]),) + _all_positions(args[1:])
+
+
 def numpy_ix_(*args):
-    """np.ix_(*args) of one to three sequences"""
-    x = _positions(args[0])
-    if len(args) == 1:
-        return (x,)
-    y = _positions(args[1])
-    if len(args) == 2:
-        return x[:, None], y[None, :]
-    z = _positions(args[2])
-    return x[:, None, None], y[None, :, None], z[None, None, :]
+    """np.ix_(*args)"""
+    return _open_grid(_all_positions(args), 0, len(args))
 
 
-def numpy_broadcast_arrays(*args):
-    """np.broadcast_arrays(*args) of one to three arrays"""
-    if len(args) == 1:
-        return (args[0],)
-    if len(args) == 2:
-        shape = np.add(np.not_equal(args[0], args[0]), np.not_equal(args[1], args[1])).shape
-        return np.broadcast_to(args[0], shape), np.broadcast_to(args[1], shape)
-    both = np.add(np.not_equal(args[0], args[0]), np.not_equal(args[1], args[1]))
-    shape3 = np.add(both, np.not_equal(args[2], args[2])).shape
-    return (
-        np.broadcast_to(args[0], shape3),
-        np.broadcast_to(args[1], shape3),
-        np.broadcast_to(args[2], shape3),
-    )
+def numpy_array(
+    object,
+    dtype: "literal" = None,
+    copy: "literal" = True,
+    order: "literal" = None,
+    subok=False,
+    ndmin: "literal" = 0,
+):
+    """np.array(object, ndmin=n) with more dimensions than the object has"""
+    a = np.array(object, dtype, copy=copy, order=order)
+    return a[(None,) * (ndmin - a.ndim) + (...,)]
+
+
+def numpy_full(shape, fill_value, dtype: "literal" = None, order: "literal" = "C"):
+    """np.full(shape, fill_value) with an array"""
+    values = np.asarray(fill_value, dtype)
+    result = np.empty(shape, values.dtype, order)
+    result[...] = values
+    return result
+
+
+def numpy_full_like(
+    a, fill_value, dtype: "literal" = None, order: "literal" = "K", subok=True, shape=None
+):
+    """np.full_like(a, fill_value) with an array"""
+    result = np.empty_like(a, dtype, order, subok, shape)
+    result[...] = fill_value
+    return result

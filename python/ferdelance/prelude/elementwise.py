@@ -191,19 +191,6 @@ def numpy_array_equiv(a1, a2):
     return _every(same)
 
 
-def numpy_select(condlist, choicelist, default=0):
-    """np.select(condlist, choicelist, default=0)"""
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
-    if len(condlist) == 0:
-        raise ValueError("select with an empty condition list is not possible")
-    last = len(condlist) - 1
-    result = np.where(condlist[last], choicelist[last], default)
-    for i in range(last - 1, -1, -1):
-        result = np.where(condlist[i], choicelist[i], result)
-    return result
-
-
 def numpy_interp(x, xp, fp, left=None, right=None, period=None):
     """np.interp(x, xp, fp, left=None, right=None), without a period"""
     if period is not None:

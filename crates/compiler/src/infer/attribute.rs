@@ -54,6 +54,11 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "partition",
     "argpartition",
     "searchsorted",
+    "repeat",
+    "take",
+    "put",
+    "compress",
+    "choose",
 ];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];

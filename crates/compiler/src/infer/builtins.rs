@@ -289,6 +289,21 @@ impl Session<'_> {
                 let is = is_instance(frame, args[0].ty(), ty_of(&args[1].abs))?;
                 (AbsVal::bool(is), Intrinsic::Known)
             }
+            ("builtins.callable", [t]) => {
+                let callable = matches!(
+                    t.kind(),
+                    Kind::Builtin(_)
+                        | Kind::Class(_)
+                        | Kind::Closure(_)
+                        | Kind::Dispatcher(..)
+                        | Kind::Foreign(..)
+                        | Kind::Function(_)
+                        | Kind::Method(..)
+                        | Kind::NamedTupleClass(_)
+                        | Kind::ExcClass(..)
+                );
+                (AbsVal::bool(callable), Intrinsic::Known)
+            }
             ("math.floor" | "math.ceil" | "math.trunc", [t])
                 if t.is_scalar() && !t.is_complex() =>
             {
@@ -655,6 +670,7 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
         Kind::Builtin(name) => match &**name {
             "builtins.str" => x.is_str(),
             "builtins.tuple" => x.tuple_items().is_some(),
+            "builtins.slice" => matches!(x.kind(), Kind::Slice(_)),
             "builtins.range" => matches!(x.kind(), Kind::Range(..)),
             "numpy.datetime64" => x.as_time().is_some_and(|(delta, _)| !delta),
             "numpy.timedelta64" => x.as_time().is_some_and(|(delta, _)| delta),

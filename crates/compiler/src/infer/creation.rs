@@ -104,6 +104,11 @@ impl Session<'_> {
                 format!("np.{name}() cannot make an array of {}", object.ty()),
             ));
         };
+        // More dimensions than the object has are the prelude's.
+        let least = a.get("ndmin").and_then(|n| n.abs.as_int()).unwrap_or(0);
+        if least > i64::from(array.ndim) {
+            return Ok(None);
+        }
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
         if dtype != array.dtype
             && (dtype.as_record().is_some() || array.dtype.as_record().is_some())

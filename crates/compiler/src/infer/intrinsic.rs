@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferdelance_abi::rtfn::RtFn;
 
+use super::joining::Join;
 use super::list::ListOp;
 use super::reduce::Reduce;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
@@ -106,7 +107,7 @@ pub enum Intrinsic {
     Contiguous,
     /// A view by axes.
     Axes(Box<[AxisOf]>),
-    /// A view by axes that are the second argument, a tuple.
+    /// A view by axes that are the second argument, a tuple, a list or an array.
     Permute,
     /// The arguments after the array are the shape.
     Reshape {
@@ -124,6 +125,12 @@ pub enum Intrinsic {
     },
     /// The same memory as elements of the result's type.
     Reinterpret,
+    Join(Box<Join>),
+    /// A view of the memory of an array: its shape and its strides follow the array where they are given.
+    Strided {
+        shape: bool,
+        strides: bool,
+    },
     /// The indices of elements that are not zero: an array for each dimension.
     Nonzero,
     /// `a @ b` of arrays; a third argument is written to.

@@ -15,7 +15,7 @@ use super::call::{ArgRef, Bound, Resolution, signature};
 use super::intrinsic::{Intrinsic, compare_names};
 use super::op::{plain, ty_of};
 use super::solve::Frame;
-use super::{AbsVal, Session};
+use super::{AbsVal, Session, display};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{Arg, BinaryOp, CompareOp, Inst, Module, Name, Op, Value};
 use crate::source::Span;
@@ -190,6 +190,9 @@ impl Session<'_> {
     pub(super) fn list_inst(&mut self, frame: &mut Frame, inst: &Inst) -> Result<Option<AbsVal>> {
         let item = |frame: &Frame, v: Value| ty_of(frame.val(v)).list_item();
         let result = match &inst.op {
+            Op::List(args) if display::is_tuple(frame, inst.result) => {
+                super::op::display(frame, args)?
+            }
             Op::List(args) => self.list_display(frame, inst.result, args)?,
             Op::Append(list, value) if item(frame, *list).is_some() => {
                 let ty = ty_of(frame.val(*value));

@@ -68,6 +68,9 @@ impl Session<'_> {
         if let Some(found) = self.view_function(frame, name, None, args, keywords)? {
             return Ok(Some(found));
         }
+        if let Some(found) = self.join(frame, name, args, keywords)? {
+            return Ok(Some(found));
+        }
         match name {
             "empty" | "zeros" | "ones" => {
                 let a = Args {
@@ -98,6 +101,9 @@ impl Session<'_> {
                 let Some(value) = a.get("fill_value") else {
                     return Err(missing(frame, name, "fill_value"));
                 };
+                if !plain(value.ty()).is_item() {
+                    return Ok(None);
+                }
                 let dtype = dtype(frame, a.get("dtype"), value.ty().strong())?;
                 let (ty, shape) = new_array(frame, name, &a, dtype)?;
                 resolved(
@@ -110,6 +116,7 @@ impl Session<'_> {
                     vec![shape, value.clone()],
                 )
             }
+            "full_like" if args.get(1).is_some_and(|v| !plain(v.ty()).is_item()) => Ok(None),
             "empty_like" | "zeros_like" | "ones_like" | "full_like" => {
                 self.like(frame, name, args, keywords).map(Some)
             }
@@ -180,7 +187,7 @@ impl Session<'_> {
             {
                 resolved(Ty::tuple(&[]), Intrinsic::Known, vec![])
             }
-            "iscomplexobj" | "isrealobj" | "_typestr" | "_is_weak" => {
+            "iscomplexobj" | "isrealobj" | "_typestr" | "_is_weak" | "_is_constant" => {
                 let ([arg], []) = (args, keywords) else {
                     return Ok(None);
                 };
@@ -188,6 +195,7 @@ impl Session<'_> {
                 let ty = ty.as_array().map_or(ty, |a| a.dtype);
                 let value = match name {
                     "_is_weak" => AbsVal::bool(ty.is_weak()),
+                    "_is_constant" => AbsVal::bool(arg.abs.constant.is_some()),
                     "_typestr" => AbsVal::literal(Const::Str(typestr(ty).into())),
                     _ => AbsVal::bool(ty.is_complex() == (name == "iscomplexobj")),
                 };

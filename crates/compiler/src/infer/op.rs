@@ -4,6 +4,7 @@ use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
 use super::{AbsVal, Session, elementwise};
 use crate::diag::{Code, Diagnostic, Result};
+use crate::hir::unroll::MOST_ITEMS;
 use crate::hir::{self, Arg, BinaryOp, CompareOp, Inst, Literal, Op, Scope, UnaryOp, Value};
 use crate::host::Const;
 use crate::types::{CellSite, Closure, Kind, PyRef, Ty, promote};
@@ -257,6 +258,12 @@ impl Session<'_> {
             ) => {
                 return Ok(AbsVal::of(Ty::tuple(&[&p[..], &q[..]].concat())));
             }
+            (BinaryOp::Mul, Kind::Tuple(p), _) if b.as_int().is_some() => {
+                return repeated(frame, a, p, b);
+            }
+            (BinaryOp::Mul, _, Kind::Tuple(q)) if a.as_int().is_some() => {
+                return repeated(frame, b, q, a);
+            }
             _ => {}
         }
         if let (BinaryOp::MatMul, Some(ty)) = (op, super::linalg::product(x, y)) {
@@ -377,6 +384,27 @@ impl Session<'_> {
     }
 }
 
+/// `tuple * count` with a constant count.
+fn repeated(frame: &Frame, tuple: &AbsVal, items: &[Ty], count: &AbsVal) -> Result<AbsVal> {
+    let count = usize::try_from(count.as_int().unwrap_or(0)).unwrap_or(0);
+    if items.len().saturating_mul(count) > MOST_ITEMS {
+        return Err(frame.error(
+            Code::NoOperator,
+            format!("a tuple of more than {MOST_ITEMS} items is too large to be compiled"),
+        ));
+    }
+    let constant = match &tuple.constant {
+        Some(Const::Tuple(constants)) => Some(Const::Tuple(
+            (0..count).flat_map(|_| constants.iter().cloned()).collect(),
+        )),
+        _ => None,
+    };
+    Ok(AbsVal {
+        ty: Some(Ty::tuple(&items.repeat(count))),
+        constant,
+    })
+}
+
 /// The function itself, by a name that is not bound yet while its decorator compiles it.
 fn own_name(frame: &Frame, name: &hir::Name) -> Option<AbsVal> {
     let itself = Closure {
@@ -454,7 +482,7 @@ pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> 
 }
 
 /// `(a, *b, c)`.
-fn display(frame: &Frame, args: &[Arg]) -> Result<AbsVal> {
+pub(super) fn display(frame: &Frame, args: &[Arg]) -> Result<AbsVal> {
     let mut types = vec![];
     let mut constants = Some(vec![]);
     for arg in args {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
+use super::display;
 use super::list::{self, Lists};
 use super::{AbsVal, Hir, InstanceId, Key, Session, State, Typing};
 use crate::diag::{Code, Diagnostic, Result};
@@ -27,6 +30,8 @@ pub(super) struct Frame {
     )]
     pub errors: Vec<Box<Diagnostic>>,
     pub lists: Lists,
+    /// List displays that only one call sees, and what is called.
+    pub displays: FxHashMap<Value, Value>,
     /// The instruction being typed.
     pub span: Span,
 }
@@ -158,6 +163,7 @@ impl Session<'_> {
             typing: Typing::default(),
             errors: vec![],
             lists: Lists::default(),
+            displays: display::arguments(f),
             span: f.span,
         };
         debug_assert_eq!(

@@ -1,7 +1,7 @@
 //! Typing of functions and methods that show the elements of an array in another shape or order.
 
 use super::call::{ArgRef, Resolution};
-use super::creation::{as_array, kept_layout, new_like};
+use super::creation::{as_array, kept_layout, nested, new_like};
 use super::intrinsic::{AxisOf, Intrinsic};
 use super::numpy::{Args, dtype, order};
 use super::op::{plain, ty_of};
@@ -43,6 +43,10 @@ const TABLE: &[(&str, &[&str])] = &[
     // with these axes put back in.
     ("_reduced_last", &["axis"]),
     ("_expanded", &["axis", "ndim"]),
+    (
+        "lib.stride_tricks.as_strided",
+        &["shape", "strides", "subok", "writeable"],
+    ),
 ];
 
 /// Those that are methods.
@@ -61,6 +65,17 @@ pub(super) const METHODS: &[&str] = &[
 
 /// Those that are methods only.
 const NO_FUNCTIONS: &[&str] = &["flatten", "copy", "view"];
+
+/// Those that the prelude has for axes that are known at run time only.
+const ALSO_AT_RUN_TIME: &[&str] = &[
+    "swapaxes",
+    "moveaxis",
+    "rollaxis",
+    "expand_dims",
+    "squeeze",
+    "flip",
+    "rot90",
+];
 
 /// A call being typed.
 struct Call<'a> {
@@ -101,7 +116,9 @@ impl Session<'_> {
             && matches!(name, "reshape" | "transpose")
             && args.iter().all(|a| a.ty().is_integral());
         let atleast = name.starts_with("atleast_") && !args.is_empty();
-        if atleast {
+        let given = args.iter().chain(keywords.iter().map(|(_, a)| a));
+        let variable = given.filter(|a| a.abs.constant.is_none()).count() > 0;
+        if atleast || variable && ALSO_AT_RUN_TIME.contains(&name) {
             return Ok(None);
         }
         let (spread, args) = if spread {
@@ -284,18 +301,9 @@ impl Call<'_> {
                     .collect()
             }
             "rot90" => self.rotated(ndim)?,
-            "atleast_1d" | "atleast_2d" | "atleast_3d" => {
-                let whole = |d| AxisOf::Whole(d);
-                match (self.name, ndim) {
-                    ("atleast_1d", 0) => vec![AxisOf::New],
-                    ("atleast_2d", 0) => vec![AxisOf::New; 2],
-                    ("atleast_2d", 1) => vec![AxisOf::New, whole(0)],
-                    ("atleast_3d", 0) => vec![AxisOf::New; 3],
-                    ("atleast_3d", 1) => vec![AxisOf::New, whole(0), AxisOf::New],
-                    ("atleast_3d", 2) => vec![whole(0), whole(1), AxisOf::New],
-                    _ => permuted(all(false)),
-                }
-            }
+            "atleast_1d" => at_least(1, ndim),
+            "atleast_2d" => at_least(2, ndim),
+            "atleast_3d" => at_least(3, ndim),
             _ => return self.other(spread),
         };
         let ty = ArrayTy {
@@ -310,7 +318,11 @@ impl Call<'_> {
     /// What is more than a choice of axes.
     fn other(&self, spread: &[ArgRef]) -> Result<(Ty, Intrinsic, Vec<ArgRef>)> {
         let a = self.array;
-        let order = order(self.frame, self.name, self.given("order"))?;
+        let given = self.given("order");
+        let order = match order(self.frame, self.name, given)? {
+            None if given.is_some() && a.layout == Layout::F => Some(Layout::F),
+            found => found,
+        };
         Ok(match self.name {
             "reshape" => {
                 let dims: Vec<ArgRef> = if spread.is_empty() {
@@ -445,6 +457,31 @@ impl Call<'_> {
                     vec![],
                 )
             }
+            "lib.stride_tricks.as_strided" => {
+                let (shape, strides) = (self.given("shape"), self.given("strides"));
+                let rank =
+                    |arg: Option<&ArgRef>| arg.map_or(Ok(a.ndim), |arg| self.shape_rank(arg.ty()));
+                let ndim = rank(shape)?;
+                if rank(strides)? != ndim {
+                    return Err(self.error("needs as many strides as dimensions"));
+                }
+                let readonly = self
+                    .args
+                    .get("writeable")
+                    .is_some_and(|w| w.abs.as_bool() == Some(false));
+                let ty = ArrayTy {
+                    ndim,
+                    layout: Layout::A,
+                    readonly: a.readonly || readonly,
+                    ..a
+                };
+                let what = Intrinsic::Strided {
+                    shape: shape.is_some(),
+                    strides: strides.is_some(),
+                };
+                let rest = shape.into_iter().chain(strides).cloned().collect();
+                (ty.ty(), what, rest)
+            }
             _ => return Err(self.error(format!("does not take {}", a.ty()))),
         })
     }
@@ -481,9 +518,13 @@ impl Call<'_> {
     }
 
     fn permutation_at_run_time(&self, axes: &ArgRef) -> Result<(Ty, Intrinsic, Vec<ArgRef>)> {
-        let ndim = self.shape_rank(axes.ty())?;
-        if ndim != self.array.ndim {
-            return Err(self.error(format!("needs {} axes, not {ndim}", self.array.ndim)));
+        let ndim = self.array.ndim;
+        let several = nested(axes.ty()).is_some_and(|(dtype, n)| dtype.is_int() && n == 1);
+        if axes.ty().tuple_items().is_some() || !several {
+            let given = self.shape_rank(axes.ty())?;
+            if given != ndim {
+                return Err(self.error(format!("needs {ndim} axes, not {given}")));
+            }
         }
         let layout = if ndim <= 1 {
             self.array.layout
@@ -577,6 +618,19 @@ impl Call<'_> {
             _ if ty.is_integral() => Ok(1),
             _ => Err(self.error(format!("takes an integer or a tuple of integers, not {ty}"))),
         }
+    }
+}
+
+/// The axes with which an array of `ndim` dimensions has at least `least`, as `np.atleast_3d` and its like
+/// put them.
+pub(super) fn at_least(least: u8, ndim: usize) -> Vec<AxisOf> {
+    let (new, whole) = (AxisOf::New, AxisOf::Whole);
+    match (least, ndim) {
+        (_, 0) => vec![new; usize::from(least)],
+        (2, 1) => vec![new, whole(0)],
+        (3, 1) => vec![new, whole(0), new],
+        (3, 2) => vec![whole(0), whole(1), new],
+        _ => permuted((0..ndim).collect()),
     }
 }
 

@@ -755,6 +755,31 @@ impl Body<'_, '_, '_> {
         Ok(())
     }
 
+    /// The same with an integer that each round makes of the one before; what the last one made.
+    pub(super) fn fold_loop(
+        &mut self,
+        n: Value,
+        start: Value,
+        body: impl FnOnce(&mut Self, Value, Value) -> Result<Value>,
+    ) -> Result<Value> {
+        let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let (i, carried) = (
+            self.b.add_param(header, Type::I64),
+            self.b.add_param(header, Type::I64),
+        );
+        let (zero, one) = (self.b.i64(0), self.b.i64(1));
+        self.b.jump(header, &[zero, start]);
+        self.b.switch_to(header);
+        let more = self.b.cmp(Cmp::SLt, i, n);
+        self.b.branch(more, inside, after, Hint::None);
+        self.b.switch_to(inside);
+        let made = body(self, i, carried)?;
+        let next = self.b.binary_nsw(Bin::Add, i, one);
+        self.b.jump(header, &[next, made]);
+        self.b.switch_to(after);
+        Ok(carried)
+    }
+
     /// Opens a loop over `0 <= i < n`; what follows is its body.
     pub(super) fn begin_loop(&mut self, n: Value) -> (Value, OpenLoop) {
         let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());

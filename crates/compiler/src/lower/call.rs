@@ -332,6 +332,8 @@ impl Body<'_, '_, '_> {
                     _ => smallvec![self.as_array(&args[0])?.0],
                 }
             }
+            Intrinsic::Join(join) => self.join_arrays(join, args)?,
+            Intrinsic::Strided { shape, strides } => self.strided(*shape, *strides, args)?,
             Intrinsic::Product => self.array_product(args, ty)?,
             Intrinsic::Reduce(reduce) => {
                 let all = with_receiver(callee, args);

@@ -87,6 +87,7 @@ impl Body<'_, '_, '_> {
             return self.call(inst.result, &nothing, ty).map(Some);
         }
         let vals = match &inst.op {
+            Op::List(args) if ty.list_item().is_none() => self.tuple_display(args),
             Op::List(args) => self.list_display(args, ty)?,
             Op::Append(list, value) => {
                 let (list, value) = (self.get(*list), self.get(*value));

@@ -119,6 +119,11 @@ impl Body<'_, '_, '_> {
                 let n = self.cast(&a, Ty::int(64, true))?;
                 return Ok(self.rt_raising(RtFn::str_repeat, &[b.vals[0], n[0]])?[..1].into());
             }
+            (Kind::Tuple(_), _) | (_, Kind::Tuple(_)) if op == BinaryOp::Mul => {
+                let tuple = if a.ty.tuple_items().is_some() { a } else { b };
+                let count = machine(ty).len() / machine(tuple.ty).len().max(1);
+                return Ok(tuple.vals.repeat(count).into());
+            }
             (Kind::Tuple(_) | Kind::NamedTuple(..), _) => {
                 return Ok(a.vals.iter().chain(&b.vals).copied().collect());
             }

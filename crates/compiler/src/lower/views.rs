@@ -288,7 +288,7 @@ impl Body<'_, '_, '_> {
         let n = self.b.i64(i64::from(a.ndim));
         let (mut new_shape, mut new_strides, mut seen) = (Vals::new(), Vals::new(), self.b.i64(0));
         let one = self.b.i64(1);
-        for axis in self.index_parts(&args[1]) {
+        for axis in self.axis_parts(&args[1], a.ndim)? {
             let axis = self.index_value(&axis)?;
             let axis = self.wrap_index(axis, n);
             let outside = self.b.cmp(Cmp::UGe, axis, n);
@@ -308,6 +308,41 @@ impl Body<'_, '_, '_> {
             &new_shape,
             &new_strides
         )])
+    }
+
+    /// The axes that a tuple, a list or an array names.
+    fn axis_parts(&mut self, axes: &Typed, ndim: u8) -> Result<Vec<Typed>> {
+        let axes = self.unwrap(axes)?;
+        if !matches!(axes.ty.kind(), Kind::List(_) | Kind::Array(_)) {
+            return Ok(self.index_parts(&axes));
+        }
+        let (len, n) = (self.sequence_len(&axes)?, self.b.i64(i64::from(ndim)));
+        let wrong = self.b.cmp(Cmp::Ne, len, n);
+        self.raise_if(wrong, "ValueError", "axes don't match array")?;
+        (0..ndim)
+            .map(|i| {
+                let at = self.b.i64(i64::from(i));
+                self.item_in_bounds(&axes, at)
+            })
+            .collect()
+    }
+
+    /// `as_strided(array, shape, strides)`
+    pub(super) fn strided(&mut self, shape: bool, strides: bool, args: &[Typed]) -> Result<Vals> {
+        let (array, a) = self.as_array(&args[0])?;
+        let mut given = args[1..].iter();
+        let mut parts = |body: &mut Self, there: bool, own: Vals| -> Result<Vals> {
+            let Some(arg) = there.then(|| given.next()).flatten() else {
+                return Ok(own);
+            };
+            let parts = body.index_parts(arg);
+            parts.iter().map(|p| body.index_value(p)).collect()
+        };
+        let (own_shape, own_strides) = (self.shape(array, a.ndim), self.strides(array, a));
+        let shape = parts(self, shape, own_shape)?;
+        let strides = parts(self, strides, own_strides)?;
+        let data = self.b.part(array, Part::Data);
+        Ok(smallvec![self.b.view(array, data, &shape, &strides)])
     }
 
     fn pick(&mut self, of: &[Value], index: Value) -> Value {

@@ -72,7 +72,25 @@ fn settle_shapes(f: &mut Function) {
             }
             read_once(nest, &numbers);
         }
+        f.blocks[b].insts.retain(|i| match &i.op {
+            Op::Nest(nest) => !changes_nothing(nest, &numbers),
+            _ => true,
+        });
     }
+}
+
+/// Whether a nest only stores items where it reads them, as the second half of `a[i:j] += b` does.
+fn changes_nothing(nest: &Nest, numbers: &Numbers) -> bool {
+    let ([input], [output]) = (&nest.inputs[..], &nest.outputs[..]) else {
+        return false;
+    };
+    matches!(&output.kind, OutputKind::Store(store)
+        if numbers.equal(store.array, input.access.array)
+            && store.dims.iter().map(|d| d.dim).eq(input.access.dims.iter().map(|d| d.dim))
+            && store.item.size == input.access.item.size)
+        && nest.insts.is_empty()
+        && output.values == input.elements
+        && nest.guards.is_empty()
 }
 
 /// Merges inputs that are the same items of the same array.
@@ -386,7 +404,8 @@ impl<'f> Analysis<'f> {
         Some(guards)
     }
 
-    /// Whether each item is stored where it was read: the same array, met in the same way.
+    /// Whether each item is stored where it was read: the same array, met in the same way. Its dimensions
+    /// are the reader's, since it is stored to; so it is not stretched, whatever the accesses say.
     fn same_items(
         &self,
         producer: &Nest,
@@ -400,16 +419,13 @@ impl<'f> Analysis<'f> {
             .dims
             .iter()
             .map(|along| match seen[usize::from(along.dim)] {
-                Seen::Whole(axis) => Along {
-                    dim: through.dims[axis].dim,
-                    stretch: along.stretch || through.dims[axis].stretch,
-                },
-                _ => *along,
+                Seen::Whole(axis) => through.dims[axis].dim,
+                _ => along.dim,
             });
         whole
             && read.dims.len() == producer.extents.len()
             && self.numbers.equal(read.array, store.array)
-            && composed.eq(store.dims.iter().copied())
+            && composed.eq(store.dims.iter().map(|along| along.dim))
     }
 }
 

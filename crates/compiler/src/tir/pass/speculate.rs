@@ -18,10 +18,10 @@
 //!   branch slowly, body, plan
 //! plan:                               end = min(i + STRETCH, n, lengths of the arrays)
 //!   branch i < end, fast, body
-//! fast(j, t, failed):                 for j in range(i, end): ...
+//! fast(j, t, passed):                 for j in range(i, end): ...
 //!   branch j < end, copy, check
-//! check:                              if not failed: take the results; continue
-//!   branch failed, body, head(j, t, false)
+//! check:                              if passed: take the results; continue
+//!   branch passed, head(j, t, false), body
 //! body: ...                         one iteration with checks; slowly = True
 //!   jump head(i + 1, s', true)
 //! ```
@@ -38,8 +38,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::simplify::predecessor_counts;
 use crate::tir::{
-    Bin, Block, BlockId, Cmp, Function, Hint, Inst, LocId, Mem, Op, Part, Program, Target, Term,
-    Type, Un, Value,
+    Bin, Block, BlockId, Cmp, Function, Hint, Inst, LocId, Mem, Op, Part, Program, Rounds, Target,
+    Term, Type, Un, Value,
 };
 
 /// Iterations that run ahead of a check.
@@ -375,8 +375,8 @@ impl Loop {
             branch(slowly, to(self.body), to(plan), Hint::Unlikely),
         ));
 
-        let (insts, end, safe, failed) = self.plan(f, loc);
-        let args = params.iter().copied().chain([failed]).collect();
+        let (insts, end, safe, passed) = self.plan(f, loc);
+        let args = params.iter().copied().chain([passed]).collect();
         f.blocks.push(block(
             vec![],
             insts,
@@ -395,7 +395,7 @@ impl Loop {
             copies[p.index()] = f.new_value(f.ty(p));
             fast_params.push(copies[p.index()]);
         }
-        let failed = f.new_value(Type::I1);
+        let passed = f.new_value(Type::I1);
         let mut insts = self.copies(f, self.head, &mut copies);
         let mut ops = Ops::new(f, loc);
         let more = ops.add(
@@ -404,14 +404,15 @@ impl Loop {
         );
         insts.extend(ops.insts);
         let taken: SmallVec<[Value; 4]> = fast_params.iter().copied().collect();
-        fast_params.push(failed);
+        fast_params.push(passed);
         f.blocks.push(block(
             fast_params,
             insts,
             branch(more, to(copy), to(check), Hint::None),
         ));
 
-        let (mut insts, mut fails) = (vec![], failed);
+        // What passed, not what failed: a comparison under a mask is one instruction with AVX-512.
+        let (mut insts, mut passes) = (vec![], passed);
         for &b in &self.blocks[1..] {
             insts.extend(self.copies(f, b, &mut copies));
             let Some((_, Some((cond, negated)))) = after(f.block(b)) else {
@@ -419,41 +420,51 @@ impl Loop {
             };
             let mut ops = Ops::new(f, f.block(b).term_loc);
             let mut cond = copies[cond.index()];
-            if negated {
+            if !negated {
                 cond = ops.add(Op::Unary(Un::Not, cond), Type::I1);
             }
-            fails = ops.binary(Bin::Or, fails, cond, Type::I1);
+            passes = ops.binary(Bin::And, passes, cond, Type::I1);
             insts.extend(ops.insts);
         }
         let args = self
             .next
             .iter()
             .map(|v| copies[v.index()])
-            .chain([fails])
+            .chain([passes])
             .collect();
-        f.blocks.push(block(
-            vec![],
-            insts,
-            Term::Jump(Target { block: fast, args }),
-        ));
+        // Two divisions at a time keep the divider busy; more only make the rest longer, one by one.
+        let divides = |inst: &Inst| {
+            matches!(
+                inst.op,
+                Op::Binary {
+                    op: Bin::FDiv | Bin::FDivExact,
+                    ..
+                } | Op::Unary(Un::Sqrt, _)
+            )
+        };
+        let rounds = if insts.iter().any(divides) {
+            Rounds::Chained
+        } else {
+            Rounds::Unknown
+        };
+        f.blocks.push(Block {
+            rounds,
+            ..block(vec![], insts, Term::Jump(Target { block: fast, args }))
+        });
 
         let mut ops = Ops::new(f, loc);
         let quickly = ops.int(Type::I1, 0);
         let insts = ops.insts;
         let args = taken.into_iter().chain([quickly]).collect();
-        let term = branch(
-            failed,
-            to(self.body),
-            Target {
-                block: self.head,
-                args,
-            },
-            Hint::Unlikely,
-        );
+        let again = Target {
+            block: self.head,
+            args,
+        };
+        let term = branch(passed, again, to(self.body), Hint::Likely);
         f.blocks.push(block(vec![], insts, term));
     }
 
-    /// Where the stretch ends, whether it may be run ahead, and the beginning of "a check has failed".
+    /// Where the stretch ends, whether it may be run ahead, and the beginning of "all checks have passed".
     fn plan(&self, f: &mut Function, loc: LocId) -> (Vec<Inst>, Value, Value, Value) {
         let i = f.block(self.head).params[self.counter];
         let mut ops = Ops::new(f, loc);
@@ -490,8 +501,8 @@ impl Loop {
         for condition in conditions {
             safe = ops.binary(Bin::And, safe, condition, Type::I1);
         }
-        let failed = ops.int(Type::I1, 0);
-        (ops.insts, end, safe, failed)
+        let passed = ops.int(Type::I1, 1);
+        (ops.insts, end, safe, passed)
     }
 
     /// A block's instructions once more, with results of their own.

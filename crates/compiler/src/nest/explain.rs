@@ -1,0 +1,428 @@
+//! What became of operations on arrays, in words for the user.
+//!
+//! Nothing is recorded while the passes run: the program before fusion and the program after it are
+//! compared. Instructions keep their locations when they move, so the operation of a line is found in
+//! the nest that computes it now.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use ferdelance_abi::rtfn::RtFn;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::source::Source;
+use crate::tir::nest::{Nest, Output, OutputKind};
+use crate::tir::{Bin, Function, Inst, Loc, LocId, Op, Part, Program, Value};
+
+/// What a remark is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Topic {
+    /// An array that is not made: its items are computed where they are needed.
+    Fused,
+    /// A loop over the items of arrays.
+    Loop,
+    /// Memory that is asked for.
+    Memory,
+    /// A library does it.
+    Library,
+}
+
+impl Topic {
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Fused => "fused",
+            Topic::Loop => "loop",
+            Topic::Memory => "memory",
+            Topic::Library => "library",
+        }
+    }
+}
+
+/// A sentence about a line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Remark {
+    pub source: Arc<Source>,
+    pub function: Arc<str>,
+    pub line: u32,
+    pub topic: Topic,
+    pub text: String,
+}
+
+/// The names of the entry's parameters (of those that are one value), and the names that variables of its
+/// source have, by line and column of what is bound to them.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub source: Arc<Source>,
+    pub params: Vec<Option<Arc<str>>>,
+    pub variables: FxHashMap<(u32, u32), Arc<str>>,
+}
+
+/// Functions with operations on arrays, before fusion and after it.
+#[derive(Clone, Debug, Default)]
+pub struct Stages {
+    entry: Option<Arc<str>>,
+    before: Vec<Function>,
+    after: Vec<Function>,
+}
+
+impl Stages {
+    /// Takes down the functions before fusion.
+    pub fn before(program: &Program) -> Stages {
+        let entry = program.entries.first();
+        let of_interest = program.functions.iter().filter(|f| is_of_interest(f));
+        Stages {
+            entry: entry.map(|id| program.functions[id.index()].symbol.clone()),
+            before: of_interest.cloned().collect(),
+            after: vec![],
+        }
+    }
+
+    /// Takes down the same functions after fusion.
+    pub fn after(&mut self, program: &Program) {
+        let of_interest = |f: &&Function| self.before.iter().any(|g| g.symbol == f.symbol);
+        self.after = program
+            .functions
+            .iter()
+            .filter(of_interest)
+            .cloned()
+            .collect();
+    }
+
+    /// Remarks in the order of lines.
+    pub fn remarks(&self, names: &Names) -> Vec<Remark> {
+        let mut remarks = vec![];
+        for (before, after) in self.before.iter().zip(&self.after) {
+            let mut comparison = Comparison::new(before, after, names);
+            if Some(&before.symbol) == self.entry.as_ref() {
+                let named = after.blocks[0].params.iter().zip(&names.params);
+                let named = named.filter_map(|(&v, name)| Some((v, name.clone()?)));
+                comparison.params = named.collect();
+            }
+            comparison.fused(&mut remarks);
+            comparison.left(&mut remarks);
+        }
+        remarks.sort_by(|a, b| (&a.source.file, a.line).cmp(&(&b.source.file, b.line)));
+        let mut said = FxHashSet::default();
+        remarks.retain(|r| said.insert((r.source.file.clone(), r.line, r.text.clone())));
+        remarks
+    }
+}
+
+fn is_of_interest(f: &Function) -> bool {
+    let mut insts = f.blocks.iter().flat_map(|b| &b.insts);
+    insts.any(|i| {
+        matches!(i.op, Op::Nest(_))
+            || matches!(i.op, Op::Rt { func, .. } if allocates(func) || library(func).is_some())
+    })
+}
+
+fn allocates(func: RtFn) -> bool {
+    matches!(func, RtFn::buffer_alloc | RtFn::buffer_zeroed)
+}
+
+/// What a library does in place of loops.
+fn library(func: RtFn) -> Option<&'static str> {
+    (func == RtFn::matmul).then_some("product of matrices: the loops of np.matmul itself")
+}
+
+/// The place in the user's own code: where what is inlined was called.
+fn outermost(f: &Function, mut at: LocId) -> &Loc {
+    while let Some(outer) = f.locs[at.index()].inlined_at {
+        at = outer;
+    }
+    &f.locs[at.index()]
+}
+
+/// A function before and after fusion.
+struct Comparison<'f> {
+    before: &'f Function,
+    after: &'f Function,
+    /// Where values are defined, after.
+    defined: FxHashMap<Value, &'f Inst>,
+    params: FxHashMap<Value, Arc<str>>,
+    names: &'f Names,
+}
+
+impl<'f> Comparison<'f> {
+    fn new(before: &'f Function, after: &'f Function, names: &'f Names) -> Comparison<'f> {
+        let insts = after.blocks.iter().flat_map(|b| &b.insts);
+        let results = insts.flat_map(|i| i.results.iter().map(move |&v| (v, i)));
+        Comparison {
+            before,
+            after,
+            defined: results.collect(),
+            params: FxHashMap::default(),
+            names,
+        }
+    }
+
+    fn remark(&self, at: LocId, topic: Topic, text: String) -> Remark {
+        let loc = outermost(self.after, at);
+        Remark {
+            source: loc.source.clone(),
+            function: loc.function.clone(),
+            line: loc.line,
+            topic,
+            text,
+        }
+    }
+
+    /// What is not made any more.
+    fn fused(&self, out: &mut Vec<Remark>) {
+        let mut computed_at: BTreeMap<LocId, Vec<u32>> = BTreeMap::new();
+        let mut still: FxHashSet<LocId> = FxHashSet::default();
+        for inst in self.after.blocks.iter().flat_map(|b| &b.insts) {
+            let Op::Nest(nest) = &inst.op else { continue };
+            still.insert(inst.loc);
+            for part in &nest.insts {
+                let lines = computed_at.entry(part.loc).or_default();
+                let line = outermost(self.after, inst.loc).line;
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+        }
+        for inst in self.before.blocks.iter().flat_map(|b| &b.insts) {
+            let Op::Nest(nest) = &inst.op else { continue };
+            if still.contains(&inst.loc) {
+                continue;
+            }
+            // What has no operations, a copy, leaves no trace.
+            let lines = computed_at.get(&inst.loc).map_or(&[][..], |lines| lines);
+            let what = match &self.name(self.before, inst.loc) {
+                Some(name) => format!("`{name}` is not made"),
+                None if nest.insts.is_empty() => "no copy is made".to_owned(),
+                None => "no array is made for a result in between".to_owned(),
+            };
+            let here = outermost(self.before, inst.loc).line;
+            let text = match lines {
+                [] => what,
+                [line] if *line == here => {
+                    format!("{what}: its items are computed where they are used")
+                }
+                lines => format!(
+                    "{what}: its items are computed in the loop of {}",
+                    listed(lines)
+                ),
+            };
+            out.push(self.remark(inst.loc, Topic::Fused, text));
+        }
+    }
+
+    /// What is left after fusion.
+    fn left(&self, out: &mut Vec<Remark>) {
+        let repeated = repeated(self.after);
+        for (block, body) in self.after.blocks.iter().enumerate() {
+            for inst in &body.insts {
+                match &inst.op {
+                    Op::Nest(nest) => self.nest(inst, nest, repeated[block], out),
+                    Op::Rt { func, args } if allocates(*func) => {
+                        let bytes = args.first().and_then(|&v| self.value(v, 0));
+                        let bytes = bytes.map_or("an array".to_owned(), |n| format!("{n} bytes"));
+                        let text = format!("{bytes}{}", each(repeated[block]));
+                        out.push(self.remark(inst.loc, Topic::Memory, text));
+                    }
+                    Op::Rt { func, .. } => {
+                        if let Some(text) = library(*func) {
+                            out.push(self.remark(inst.loc, Topic::Library, text.to_owned()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn nest(&self, inst: &Inst, nest: &Nest, repeated: bool, out: &mut Vec<Remark>) {
+        let mut text = match (
+            nest.extents.len(),
+            self.product(nest.extents.iter().copied()),
+        ) {
+            (0, _) => "a single item".to_owned(),
+            (_, Some(count)) => format!("one pass over {count} items"),
+            (1, None) => "one pass".to_owned(),
+            (rank, None) => format!("one pass over {rank} dimensions"),
+        };
+        let mut read: Vec<String> = vec![];
+        for input in &nest.inputs {
+            let name = self.array(input.access.array);
+            if !read.contains(&name) {
+                read.push(name);
+            }
+        }
+        if !read.is_empty() {
+            let _ = write!(text, ", reads {}", read.join(", "));
+        }
+        let mut results = inst.results.iter().copied();
+        for output in &nest.outputs {
+            let _ = match &output.kind {
+                OutputKind::New(_) => write!(
+                    text,
+                    ", makes {}",
+                    self.array(results.next().unwrap_or(Value(0)))
+                ),
+                OutputKind::Store(access) => {
+                    write!(text, ", stores into {}", self.array(access.array))
+                }
+                OutputKind::Scatter(scatter) => {
+                    write!(text, ", stores into items of {}", self.array(scatter.array))
+                }
+                OutputKind::Reduce(r) if r.item.is_some() => {
+                    let name = self.array(results.next().unwrap_or(Value(0)));
+                    write!(text, ", reduces to {name}")
+                }
+                OutputKind::Reduce(_) => {
+                    results.by_ref().take(output.values.len()).for_each(|_| {});
+                    write!(text, ", reduces to a number")
+                }
+            };
+        }
+        out.push(self.remark(inst.loc, Topic::Loop, text));
+        for output in &nest.outputs {
+            if let Some(bytes) = self.bytes(nest, output) {
+                let text = format!("a new array, {bytes}{}", each(repeated));
+                out.push(self.remark(inst.loc, Topic::Memory, text));
+            }
+        }
+        for &(input, output) in &nest.guards {
+            let read = self.array(nest.inputs[input as usize].access.array);
+            let Some(stored) = nest.outputs[output as usize].target() else {
+                continue;
+            };
+            let text = format!(
+                "stores directly if {} and {read} share no memory, which is looked at when it runs; \
+                 otherwise the results are kept aside first",
+                self.array(stored)
+            );
+            out.push(self.remark(inst.loc, Topic::Memory, text));
+        }
+    }
+
+    /// What a new array takes.
+    fn bytes(&self, nest: &Nest, output: &Output) -> Option<String> {
+        let (item, kept) = match &output.kind {
+            OutputKind::New(item) => (item, (0..nest.extents.len()).collect::<Vec<_>>()),
+            OutputKind::Reduce(r) => (r.item.as_ref()?, r.kept(nest.extents.len()).collect()),
+            _ => return None,
+        };
+        let size = item.size;
+        let count = self.product(kept.into_iter().map(|d| nest.extents[d]));
+        Some(match count.as_deref() {
+            Some("") => format!("{size} bytes"),
+            Some(count) => format!("{size} * {count} bytes"),
+            None => format!("{size} bytes for each item"),
+        })
+    }
+
+    /// The variable that what is made here is bound to.
+    fn name(&self, f: &Function, at: LocId) -> Option<Arc<str>> {
+        let loc = outermost(f, at);
+        let own = Arc::ptr_eq(&loc.source, &self.names.source);
+        let name = self.names.variables.get(&(loc.line, loc.column));
+        name.filter(|_| own).cloned()
+    }
+
+    /// An array, in words.
+    fn array(&self, v: Value) -> String {
+        if let Some(name) = self.params.get(&v) {
+            return format!("`{name}`");
+        }
+        let Some(inst) = self.defined.get(&v) else {
+            return "an array".to_owned();
+        };
+        match &inst.op {
+            Op::Subview(_) | Op::View { .. } => {
+                let base = match &inst.op {
+                    Op::Subview(view) => view.base,
+                    Op::View { base, .. } => *base,
+                    _ => v,
+                };
+                let base = self.array(base);
+                if base.starts_with("part of") {
+                    base
+                } else {
+                    format!("part of {base}")
+                }
+            }
+            op => match self.name(self.after, inst.loc) {
+                Some(name) => format!("`{name}`"),
+                None if matches!(op, Op::Nest(_) | Op::MakeArray { .. }) => {
+                    "a new array".to_owned()
+                }
+                None => "an array".to_owned(),
+            },
+        }
+    }
+
+    /// A number in terms of the function's arguments and variables.
+    fn value(&self, v: Value, depth: u32) -> Option<String> {
+        if let Some(name) = self.params.get(&v) {
+            return Some(name.to_string());
+        }
+        match &self.defined.get(&v)?.op {
+            Op::Int(n) => Some(n.to_string()),
+            Op::ArrayPart(array, Part::Shape(k)) => {
+                let array = self.array(*array);
+                let name = array.strip_prefix('`')?.strip_suffix('`')?;
+                Some(format!("{name}.shape[{k}]"))
+            }
+            Op::Binary { op, a, b, .. } if depth < 3 => {
+                let sign = match op {
+                    Bin::Add => '+',
+                    Bin::Sub => '-',
+                    Bin::Mul => '*',
+                    _ => return None,
+                };
+                let (a, b) = (self.value(*a, depth + 1)?, self.value(*b, depth + 1)?);
+                Some(match sign {
+                    '*' => format!("{a} * {b}"),
+                    _ if depth == 0 => format!("{a} {sign} {b}"),
+                    _ => format!("({a} {sign} {b})"),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Numbers multiplied, if all are known.
+    fn product(&self, factors: impl Iterator<Item = Value>) -> Option<String> {
+        let factors: Option<Vec<String>> = factors.map(|v| self.value(v, 0)).collect();
+        Some(factors?.join(" * "))
+    }
+}
+
+fn each(repeated: bool) -> &'static str {
+    if repeated {
+        ", in each round of a loop"
+    } else {
+        ""
+    }
+}
+
+fn listed(lines: &[u32]) -> String {
+    let numbers: Vec<String> = lines.iter().map(u32::to_string).collect();
+    let s = if lines.len() == 1 { "" } else { "s" };
+    format!("line{s} {}", numbers.join(", "))
+}
+
+/// The blocks that a loop goes through.
+fn repeated(f: &Function) -> Vec<bool> {
+    let reaches_itself = |start: usize| {
+        let mut seen = vec![false; f.blocks.len()];
+        let mut open = vec![start];
+        while let Some(block) = open.pop() {
+            for target in f.blocks[block].term.targets() {
+                let next = target.block.index();
+                if next == start {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[next], true) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    };
+    (0..f.blocks.len()).map(reaches_itself).collect()
+}
