@@ -342,6 +342,34 @@ def numpy_cumulative_prod(
     return _into(out, totals)
 
 
+def numpy_diff(a, n: "literal" = 1, axis: "literal" = -1, prepend=None, append=None):
+    """np.diff(a, n=1, axis=-1, prepend=None, append=None)"""
+    a = np.asarray(a)
+    if prepend is not None:
+        return numpy_diff(
+            np.concatenate((_end_of(a, axis, prepend), a), axis), n, axis, None, append
+        )
+    if append is not None:
+        return numpy_diff(np.concatenate((a, _end_of(a, axis, append)), axis), n, axis)
+    if n == 0:
+        return a
+    rows = np.moveaxis(a, axis, 0)
+    if a.dtype == np.bool_:
+        steps = rows[1:] != rows[:-1]
+    else:
+        steps = rows[1:] - rows[:-1]
+    return numpy_diff(np.moveaxis(steps, 0, axis), n - 1, axis)
+
+
+def _end_of(a, axis: "literal", value):
+    """What is put at an end of an array along an axis: an array, or a number that is repeated."""
+    end = np.asarray(value)
+    if end.ndim > 0:
+        return end
+    rest = np.moveaxis(a, axis, 0).shape[1:]
+    return np.moveaxis(np.broadcast_to(end, (1, *rest)), 0, axis)
+
+
 def array_cumsum(array, axis: "literal" = None, dtype=None, out=None):
     """array.cumsum()"""
     return numpy_cumsum(array, axis, dtype, out)
