@@ -5,10 +5,11 @@
     python fuzz/arrays.py --seed 123 --count 1    one program
     python fuzz/arrays.py --seed 123 --show       only print it
 
-Every program is compiled twice, with array operations fused and apart, and run on arrays of several
-sizes (0 and 1 among them), layouts and overlaps. Results and what happened to the arguments must be
-NumPy's: bit for bit, sums within a few roundings. Work is done in processes that a crash may cost;
-a program that fails is printed with its arguments.
+Every program is compiled three times, with all rewrites of array operations, without one of them,
+and without any, and run on arrays of several sizes (0 and 1 among them), layouts and overlaps.
+Results and what happened to the arguments must be NumPy's: bit for bit, sums within a few
+roundings. Work is done in processes that a crash may cost; a program that fails is printed with its
+arguments.
 """
 
 import argparse
@@ -39,12 +40,45 @@ class Program:
         self.cut = []
         self.lines = []
         self.results = []
-        for _ in range(pick.randint(1, 6)):
+        #: Numbers that were computed from arrays.
+        self.numbers = []
+        self.indent = ""
+        for _ in range(pick.randint(1, 7)):
             self.statement()
+            if pick.random() < 0.15:
+                self.loop()
         names = self.whole[3:] + self.cut + self.results
         self.lines.append(f"return {', '.join(names) or 'None'}")
         body = "\n    ".join(self.lines)
         self.text = f"def f(a, b, c, x):\n    {body}\n"
+
+    def add(self, line):
+        self.lines.append(self.indent + line)
+
+    def loop(self):
+        """A loop around a few statements, whose arrays go with it."""
+        before = len(self.whole), len(self.cut), len(self.results), len(self.numbers)
+        self.add(f"for _ in range({self.random.randint(0, 3)}):")
+        self.indent = "    "
+        for _ in range(self.random.randint(1, 3)):
+            self.statement()
+        if self.lines[-1].startswith("for"):
+            self.add("pass")
+        self.indent = ""
+        for names, count in zip(
+            (self.whole, self.cut, self.results, self.numbers), before, strict=True
+        ):
+            del names[count:]
+
+    def part(self, name):
+        """A part of the first dimension that ends or begins at a variable, and one beside it."""
+        pick = self.random
+        k = pick.choice(("1", "a.shape[0] // 2", "len(c) - 1"))
+        rest = pick.choice((f"{k}:", f"{k} + 1:", f"-{k}:", f":{k}", f"{k}"))
+        row = pick.choice((f"{k} - 1", "0", f":{k}", "-1", f"{k}:{k} + 1", ":1", f"{k}:"))
+        if self.rank > 1 and pick.random() < 0.4:
+            rest, row = f":, {rest}", f":, {row}"
+        return f"{name}[{rest}]", f"{pick.choice((name, 'b'))}[{row}]"
 
     def sliced(self, name):
         """A view that lacks two items in each dimension."""
@@ -53,7 +87,9 @@ class Program:
     def atom(self, cut):
         pick = self.random
         if pick.random() < 0.15:
-            return pick.choice(("x", "2", "0.5", "-1"))
+            return pick.choice(("x", "2", "0.5", "-1" if "u1" not in self.dtypes else "3"))
+        if self.numbers and pick.random() < 0.15:
+            return pick.choice(self.numbers)
         if not cut:
             return pick.choice(self.whole)
         if self.cut and pick.random() < 0.3:
@@ -87,7 +123,7 @@ class Program:
             ("sum", "sum", "max", "min", "any", "all", "prod", "argmax", "count_nonzero")
         )
         axis = pick.choice(("", f", axis={pick.randrange(self.rank)}"))
-        return f"np.{name}({self.array(1, cut)}{axis})"
+        return f"np.{name}({self.array(1, cut)}{axis})", not axis and name in ("sum", "max", "min")
 
     def statement(self):
         pick = self.random
@@ -97,32 +133,46 @@ class Program:
         if kind < 0.3:
             names = self.cut if cut else self.whole
             name = f"{'u' if cut else 't'}{len(names)}"
-            self.lines.append(f"{name} = {self.array(2, cut)}")
+            self.add(f"{name} = {self.array(2, cut)}")
             names.append(name)
+            if pick.random() < 0.3:
+                self.add(f"{name} {pick.choice('+-*')}= {self.atom(cut)}")
         elif kind < 0.5:
             place = self.sliced(target) if cut else f"{target}[...]"
-            self.lines.append(f"{place} = {self.expression(2, cut)}")
+            self.add(f"{place} = {self.expression(2, cut)}")
         elif kind < 0.6:
             place = self.sliced(target) if cut else target
-            self.lines.append(f"{place} {pick.choice('+-*')}= {self.atom(cut)}")
+            self.add(f"{place} {pick.choice('+-*')}= {self.atom(cut)}")
+        elif kind < 0.64:
+            place, other = self.part(target)
+            self.add(
+                f"{place} {pick.choice(('', '+', '-'))}= {other} * {pick.choice(('x', '2', '1'))}"
+            )
         elif kind < 0.7:
             rows = pick.choice(INNER)
-            self.lines.append(f"{target}[{rows}] = {pick.choice(self.whole[:3])}[{rows}]")
+            self.add(f"{target}[{rows}] = {pick.choice(self.whole[:3])}[{rows}]")
         elif kind < 0.8:
             name = f"t{len(self.whole)}"
             view = pick.choice((f"{target}.T", f"{target}[::-1]", target))
             if view.endswith(".T"):
                 self.results.append(f"({target}.T + 1)")
             else:
-                self.lines.append(f"{name} = {view} * 1")
+                self.add(f"{name} = {view} * 1")
                 self.whole.append(name)
         elif kind < 0.95:
             name = f"r{len(self.results)}"
-            self.lines.append(f"{name} = {self.reduction(cut)}")
+            value, is_number = self.reduction(cut)
+            self.add(f"{name} = {value}")
             self.results.append(name)
+            if is_number:
+                self.numbers.append(name)
+            if pick.random() < 0.5:
+                # Another one over the same items.
+                self.add(f"{name}b = {self.reduction(cut)[0]}")
+                self.results.append(f"{name}b")
         else:
             row = pick.choice(("0", "-1"))
-            self.lines.append(f"if {target}.shape[0] > 0:\n        {target}[{row}] = x")
+            self.add(f"if {target}.shape[0] > 0:\n    {self.indent}    {target}[{row}] = x")
 
 
 def make_arguments(program, rng):
@@ -151,7 +201,6 @@ def make_arguments(program, rng):
     if overlap == 1 and program.dtypes[1] == program.dtypes[0] and shape[0] > 0:
         long = np.concatenate([arrays[0], arrays[0][:1]])
         arrays[0], arrays[1] = long[1:], long[:-1]
-    # (What items of an array of unsigned integers do with -1 is a difference that is stated.)
     return arrays, rng.choice((1, 2, 3))
 
 
@@ -213,6 +262,8 @@ def check(seed):
     """`None`, or what is wrong with a seed's program; `skip: ...` for what cannot be compiled."""
     import ferdelance
 
+    # What is tested comes before LLVM's passes; without them ten times as many programs are.
+    ferdelance.config.OPT = 3 if seed % 20 == 0 else 0
     program = Program(seed)
     scope = {"np": np}
     exec(compile(program.text, f"<seed {seed}>", "exec"), scope)
@@ -221,13 +272,18 @@ def check(seed):
     loose = "f4" in program.dtypes
     fused = ferdelance.njit(source=program.text)(reference)
     apart = ferdelance.njit(source=program.text, no_rewrites=True)(reference)
+    name = random.Random(seed).choice(sorted(ferdelance._options.REWRITES))
+    without = ferdelance.njit(source=program.text, no_rewrites={name})(reference)
     for _ in range(4):
         arrays, x = make_arguments(program, rng)
         try:
             wanted, after = run(reference, arrays, x)
         except TypeError as error:
             return f"skip: not valid: {type(error).__name__}"
-        for name, function in (("apart", apart), ("fused", fused)):
+        if isinstance(wanted, str) and wanted == "IndexError":
+            # Indices are not checked in compiled code.
+            continue
+        for how, function in (("apart", apart), ("fused", fused), (f"without {name}", without)):
             try:
                 got, changed = run(function, arrays, x)
             except ferdelance.errors.NumbaError as error:
@@ -237,7 +293,7 @@ def check(seed):
             ):
                 shapes = [(a.dtype.str, a.shape, a.strides) for a in arrays]
                 return (
-                    f"{name} differs\n{program.text}\narguments {shapes}, x = {x}\n"
+                    f"{how} differs\n{program.text}\narguments {shapes}, x = {x}\n"
                     f"got    {got}\nwanted {wanted}\nargs   {changed}\nwanted {after}"
                 )
     return None

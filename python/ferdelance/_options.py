@@ -19,6 +19,8 @@ PARALLEL_PARTS = frozenset(
         "prange",
     )
 )
+#: Rewrites of array operations, by the names that `abi::settings::Rewrites` gives them.
+REWRITES = frozenset(("fuse", "merge", "reuse", "parts"))
 ERROR_MODELS = ("python", "numpy")
 
 # `in_key`: whether the option influences the generated code, and so is part of the cache's key.
@@ -73,6 +75,17 @@ def _fastmath(name, value):
             f"fastmath is True, False or a set of flags, such as {{{value!r}}}, not {value!r}"
         )
     return frozenset(("fast",)) if _flag(name, value) else frozenset()
+
+
+def _no_rewrites(name, value):
+    if isinstance(value, (set, frozenset, list, tuple)):
+        unknown = set(value) - REWRITES
+        if unknown:
+            raise ValueError(
+                f"{name}: no rewrite {_listed(unknown)}; there are {_listed(REWRITES)}"
+            )
+        return frozenset(value)
+    return REWRITES if _flag(name, value) else frozenset()
 
 
 def _error_model(name, value):
@@ -138,7 +151,7 @@ OPTIONS = (
     Option("inline", "auto", _inline, True, "put the body into callers: 'always', 'never', 'auto'"),
     Option("forceinline", False, _flag, True, "have LLVM inline every call"),
     Option("debug", None, _debug, True, "emit debug information, optimise less"),
-    Option("no_rewrites", False, _flag, True, "evaluate array expressions step by step, unfused"),
+    Option("no_rewrites", False, _no_rewrites, True, "evaluate array expressions step by step"),
     Option("locals", None, _locals, True, "types of local variables by name"),
     Option("source", None, _source, True, "the source, for functions whose file is not found"),
     Option("pipeline_class", None, _pipeline_class, False, "must be None"),

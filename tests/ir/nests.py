@@ -67,3 +67,45 @@ def rare_case(a):
 # fuse: f8[::1]
 def power_by_roots(a):
     return a**1.5
+
+
+# fuse: f8[::1]
+def reductions_over_the_same_items(a):
+    return a.min(), a.max(), np.sum(a * a)
+
+
+# fuse: f8[:, ::1]
+def kept_and_added_up(a):
+    t = np.abs(a)
+    return t, np.sum(t, axis=1)
+
+
+# fuse: f8[::1], f8[::1]
+def two_new_arrays(a, b):
+    return a + b, a - b
+
+
+# fuse: f8[::1], f8[::1]
+def stored_before_a_check(a, b):
+    a[:] = a * 2.0
+    b[:] = a + 1.0
+
+
+# fuse: f8[::1]
+def changed_before_it_is_read_again(a):
+    t = a + 1.0
+    s = np.max(a)
+    a[0] = s
+    return t, np.sum(a)
+
+
+# fuse: f8[:, ::1], i8
+def parts_that_are_apart(a, k):
+    for i in range(a.shape[0]):
+        a[i + 1 :, i + 1 :] -= a[i + 1 :, i : i + 1] * a[i : i + 1, i + 1 :]
+    a[:, -1] = a[:, -2]
+
+
+# fuse: f8[::1], i8
+def parts_that_may_meet(a, k):
+    a[k:] = a[: a.size - k]

@@ -30,6 +30,40 @@ impl FastMath {
     }
 }
 
+/// Rewrites of operations on whole arrays, as bits. Each is right by itself, and can be left out to find
+/// the one that is not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Rewrites(pub u8);
+
+impl Rewrites {
+    /// What an array is made of is computed where the array is used.
+    pub const FUSE: u8 = 1;
+    /// Operations over the same indices become one.
+    pub const MERGE: u8 = 2;
+    /// New arrays take the memory of arrays that are not needed any more.
+    pub const REUSE: u8 = 4;
+    /// Parts of one array are seen to be apart.
+    pub const PARTS: u8 = 8;
+    pub const ALL: u8 = 15;
+
+    pub const NAMES: &[(&str, u8)] = &[
+        ("fuse", Self::FUSE),
+        ("merge", Self::MERGE),
+        ("reuse", Self::REUSE),
+        ("parts", Self::PARTS),
+    ];
+
+    /// The rewrite called `name`.
+    pub fn named(name: &str) -> Option<u8> {
+        let found = Self::NAMES.iter().find(|(n, _)| *n == name);
+        found.map(|(_, bit)| *bit)
+    }
+
+    pub fn has(self, rewrite: u8) -> bool {
+        self.0 & rewrite != 0
+    }
+}
+
 /// What a function is compiled with; all of it is part of the cache key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Options {
@@ -47,6 +81,6 @@ pub struct Options {
     pub debug: bool,
     /// Run without the GIL.
     pub nogil: bool,
-    /// `no_rewrites=True`: operations on whole arrays are not fused.
-    pub unfused: bool,
+    /// `no_rewrites`: what is not done with operations on whole arrays.
+    pub without: Rewrites,
 }

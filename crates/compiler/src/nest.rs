@@ -1,14 +1,19 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
 //! * [`fuse`]: what a nest makes is computed where it is used.
-//! * [`alias`]: what may share memory.
+//! * [`merge`]: nests over the same indices become one.
+//! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
 pub mod alias;
+mod analysis;
+mod body;
 pub mod expand;
 pub mod explain;
 pub mod fuse;
+mod merge;
+mod parts;
 
 pub use expand::expand;
 pub use fuse::fuse;

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ferdelance_abi::settings::{FastMath, Options};
+use ferdelance_abi::settings::{FastMath, Options, Rewrites};
 use ferdelance_compiler::diag::{Code, Diagnostic, Result};
 use ferdelance_compiler::hir;
 use ferdelance_compiler::host::{Callee, Const, Described, Host};
@@ -260,7 +260,15 @@ fn read_options(arguments: &str) -> std::result::Result<Options, String> {
             "inline" => (options.always_inline, options.never_inline) = (is("always"), is("never")),
             "debug" => options.debug = yes,
             "nogil" => options.nogil = yes,
-            "no_rewrites" => options.unfused = yes,
+            "no_rewrites" => {
+                options.without.0 |= match &value {
+                    Const::Str(name) => {
+                        Rewrites::named(name).ok_or_else(|| format!("no rewrite `{name}`"))?
+                    }
+                    _ if yes => Rewrites::ALL,
+                    _ => 0,
+                }
+            }
             "parallel" => options.parallel = yes,
             _ => return Err(format!("no option `{name}` here")),
         }

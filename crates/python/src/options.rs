@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferdelance_abi::settings::{FastMath, Options};
+use ferdelance_abi::settings::{FastMath, Options, Rewrites};
 use ferdelance_compiler::types::Ty;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -46,6 +46,16 @@ impl DispatcherOptions {
                 })?;
             }
         }
+        let mut without = Rewrites::default();
+        if let Some(names) = options.get_item("no_rewrites")? {
+            for name in names.try_iter()? {
+                let name: String = name?.extract()?;
+                let bit = Rewrites::named(&name);
+                without.0 |= bit.ok_or_else(|| {
+                    PyValueError::new_err(format!("there is no rewrite {name:?}"))
+                })?;
+            }
+        }
         let text = |name: &str| -> PyResult<Option<String>> {
             match options.get_item(name)? {
                 // `inline` may also be a function that decides call by call: neither always nor never.
@@ -78,7 +88,7 @@ impl DispatcherOptions {
                 parallel: flag("parallel")?,
                 debug: flag("debug")?,
                 nogil: flag("nogil")?,
-                unfused: flag("no_rewrites")?,
+                without,
             },
             cache: flag("cache")?,
             source: text("source")?,

@@ -439,19 +439,9 @@ impl Body<'_, '_, '_> {
                 let at = usize::from(ndim - a.ndim + dim);
                 let n = self.b.part(operand.vals[0], Part::Shape(dim));
                 let before = shape[at];
-                if self.b.as_int(before) == Some(1) {
-                    shape[at] = n;
-                    continue;
-                }
-                // One of them is 1, or they are equal.
-                let stretches = self.b.cmp(Cmp::Eq, before, one);
-                let different = self.b.cmp(Cmp::Ne, before, n);
-                let long = self.b.cmp(Cmp::Ne, n, one);
-                let wrong = self.b.binary(Bin::And, different, long);
-                let fixed = self.b.not(stretches);
-                let wrong = self.b.binary(Bin::And, wrong, fixed);
+                let wrong = self.b.cmp(Cmp::Unfit, before, n);
                 bad = self.b.binary(Bin::Or, bad, wrong);
-                shape[at] = self.b.select(stretches, n, before);
+                shape[at] = self.b.binary(Bin::Fit, before, n);
             }
         }
         self.raise_if(bad, class, message)?;

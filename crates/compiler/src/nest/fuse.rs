@@ -10,14 +10,17 @@
 //! * a reader that stores gets no input that shares the memory it writes, unless each item is stored where
 //!   it was read. What cannot be decided here is checked when the code runs (`Nest::guards`).
 
+use ferdelance_abi::settings::Rewrites;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::alias::Roots;
+use super::analysis::{Analysis, Place, nest_at};
+use super::body::{read_once, substitute, tidy};
+use super::merge;
 use crate::tir::build::Builder;
 use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
 use crate::tir::pass::number::Numbers;
-use crate::tir::pass::simplify::{Renaming, predecessor_counts, remove_unreachable, simplify};
+use crate::tir::pass::simplify::{Renaming, remove_unreachable, simplify};
 use crate::tir::{
     Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value,
 };
@@ -36,12 +39,9 @@ pub fn fuse(program: &mut Program) {
             continue;
         }
         settle_shapes(f);
-        if f.options.unfused {
-            continue;
-        }
+        let without = f.options.without;
         let mut changed = false;
-        while let Some(plan) = Analysis::new(f).plan() {
-            apply(f, &plan);
+        while step(f, without) {
             changed = true;
         }
         if changed {
@@ -49,6 +49,25 @@ pub fn fuse(program: &mut Program) {
             settle_shapes(f);
         }
     }
+}
+
+/// Carries out the first rewrite that there is.
+fn step(f: &mut Function, without: Rewrites) -> bool {
+    let a = Analysis::new(f);
+    if !without.has(Rewrites::FUSE)
+        && let Some(plan) = a.plan()
+    {
+        apply(f, &plan);
+        drop_idle(f);
+        return true;
+    }
+    if !without.has(Rewrites::MERGE)
+        && let Some(merge) = merge::find(&a)
+    {
+        merge.apply(f);
+        return true;
+    }
+    false
 }
 
 /// Notes which dimensions are certainly not stretched, and reads each input once.
@@ -72,66 +91,41 @@ fn settle_shapes(f: &mut Function) {
             }
             read_once(nest, &numbers);
         }
-        f.blocks[b].insts.retain(|i| match &i.op {
-            Op::Nest(nest) => !changes_nothing(nest, &numbers),
+    }
+}
+
+/// Removes nests that only store items where they read them: the second half of `a[i:j] += b`.
+fn drop_idle(f: &mut Function) {
+    for block in &mut f.blocks {
+        block.insts.retain(|i| match &i.op {
+            Op::Nest(nest) => !is_idle(nest),
             _ => true,
         });
     }
 }
 
-/// Whether a nest only stores items where it reads them, as the second half of `a[i:j] += b` does.
-fn changes_nothing(nest: &Nest, numbers: &Numbers) -> bool {
+fn is_idle(nest: &Nest) -> bool {
     let ([input], [output]) = (&nest.inputs[..], &nest.outputs[..]) else {
         return false;
     };
-    matches!(&output.kind, OutputKind::Store(store)
-        if numbers.equal(store.array, input.access.array)
-            && store.dims.iter().map(|d| d.dim).eq(input.access.dims.iter().map(|d| d.dim))
-            && store.item.size == input.access.item.size)
+    let OutputKind::Store(store) = &output.kind else {
+        return false;
+    };
+    let read = &input.access;
+    // What is stored to is not stretched, whatever the accesses say.
+    let dims = |access: &Access| {
+        access
+            .dims
+            .iter()
+            .map(|d| d.dim)
+            .collect::<SmallVec<[u8; 4]>>()
+    };
+    store.array == read.array
+        && dims(store) == dims(read)
+        && store.item == read.item
         && nest.insts.is_empty()
         && output.values == input.elements
         && nest.guards.is_empty()
-}
-
-/// Merges inputs that are the same items of the same array.
-fn read_once(nest: &mut Nest, numbers: &Numbers) {
-    let mut at = 1;
-    while at < nest.inputs.len() {
-        let input = &nest.inputs[at];
-        let same = |other: &Input| {
-            numbers.equal(other.access.array, input.access.array)
-                && other.access.dims == input.access.dims
-                && other.access.item == input.access.item
-        };
-        let guarded = nest.guards.iter().any(|(i, _)| *i as usize == at);
-        match nest.inputs[..at].iter().position(same) {
-            Some(first) if !guarded => {
-                let gone = nest.inputs.remove(at);
-                for (i, _) in &mut nest.guards {
-                    *i -= u32::from(*i as usize > at);
-                }
-                let kept = nest.inputs[first].elements.clone();
-                substitute(nest, &gone.elements, &kept);
-            }
-            _ => at += 1,
-        }
-    }
-}
-
-/// Puts values in the place of others in a nest.
-fn substitute(nest: &mut Nest, from: &[Value], to: &[Value]) {
-    nest.for_each_use_mut(|v| {
-        if let Some(k) = from.iter().position(|w| w == v) {
-            *v = to[k];
-        }
-    });
-}
-
-/// The place of an instruction.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Place {
-    block: usize,
-    inst: usize,
 }
 
 /// A use of a new array by a nest: which nest, which of its inputs, and what the input sees of the array.
@@ -171,57 +165,7 @@ struct Replacement {
     guards: Vec<(usize, usize)>,
 }
 
-struct Analysis<'f> {
-    f: &'f Function,
-    roots: Roots,
-    numbers: Numbers,
-    /// Where each value is used (by number of the instruction; `usize::MAX` for terminators).
-    uses: Vec<Vec<Place>>,
-    /// The only predecessor of a block.
-    before: Vec<Option<usize>>,
-}
-
-impl<'f> Analysis<'f> {
-    fn new(f: &'f Function) -> Analysis<'f> {
-        let mut a = Analysis {
-            f,
-            roots: Roots::new(f),
-            numbers: Numbers::new(f),
-            uses: vec![vec![]; f.values.len()],
-            before: vec![None; f.blocks.len()],
-        };
-        let counts = predecessor_counts(f);
-        for (block, body) in f.blocks.iter().enumerate() {
-            for (inst, i) in body.insts.iter().enumerate() {
-                let place = Place { block, inst };
-                i.op.for_each_operand(|v| a.uses[v.index()].push(place));
-            }
-            let end = Place {
-                block,
-                inst: usize::MAX,
-            };
-            body.term.for_each_operand(|v| a.uses[v.index()].push(end));
-            for target in body.term.targets() {
-                target.args.iter().for_each(|v| a.uses[v.index()].push(end));
-                a.before[target.block.index()] = Some(block);
-            }
-        }
-        for (before, count) in a.before.iter_mut().zip(counts) {
-            if count != 1 {
-                *before = None;
-            }
-        }
-        a
-    }
-
-    fn inst(&self, at: Place) -> &'f Inst {
-        &self.f.blocks[at.block].insts[at.inst]
-    }
-
-    fn nest(&self, at: Place) -> Option<&'f Nest> {
-        nest_at(self.f, at)
-    }
-
+impl Analysis<'_> {
     /// The first array that need not be made.
     fn plan(&self) -> Option<Plan> {
         for (block, body) in self.f.blocks.iter().enumerate() {
@@ -259,7 +203,8 @@ impl<'f> Analysis<'f> {
         let alone = uses.len() == 1;
         for u in uses {
             let reader = self.nest(u.reader)?;
-            if !self.reaches(producer, u.reader, nest) {
+            let way = self.way(producer, u.reader)?;
+            if self.changes(&way, nest) {
                 return None;
             }
             let access = &reader.inputs[u.input].access;
@@ -323,44 +268,6 @@ impl<'f> Analysis<'f> {
         Some(())
     }
 
-    /// Whether one way leads from a nest to another, on which nothing changes what the first one reads.
-    fn reaches(&self, from: Place, to: Place, nest: &Nest) -> bool {
-        let mut block = to.block;
-        let mut end = to.inst;
-        loop {
-            let start = if block == from.block {
-                from.inst + 1
-            } else {
-                0
-            };
-            if block == from.block && end < start {
-                return false;
-            }
-            let between = &self.f.blocks[block].insts[start..end];
-            let changed = |read: Value| {
-                between
-                    .iter()
-                    .any(|i| self.roots.may_write(self.f, i, read))
-            };
-            if nest.inputs.iter().any(|input| changed(input.access.array)) {
-                return false;
-            }
-            let mut source_changed = false;
-            nest.for_each_source(|source| source_changed |= changed(source));
-            if source_changed {
-                return false;
-            }
-            if block == from.block {
-                return true;
-            }
-            let Some(before) = self.before[block] else {
-                return false;
-            };
-            block = before;
-            end = self.f.blocks[block].insts.len();
-        }
-    }
-
     /// Pairs of the producer's inputs and the reader's stores that may share memory; `None` if a store
     /// certainly gets in the way of reading.
     fn hazards(
@@ -376,12 +283,12 @@ impl<'f> Analysis<'f> {
                 continue;
             };
             let mut apart = true;
-            producer.for_each_source(|source| apart &= self.roots.disjoint(source, target));
+            producer.for_each_source(|source| apart &= self.disjoint(source, target));
             if !apart {
                 return None;
             }
             for (i, read) in producer.inputs.iter().enumerate() {
-                if self.roots.disjoint(read.access.array, target) {
+                if self.disjoint(read.access.array, target) {
                     continue;
                 }
                 if let OutputKind::Store(store) = &output.kind
@@ -414,6 +321,8 @@ impl<'f> Analysis<'f> {
         through: &Access,
         seen: &[Seen],
     ) -> bool {
+        // Stretching makes no difference: if the array had one item here and the nest several, what is stored
+        // would not fill it.
         let whole = seen.iter().all(|s| matches!(s, Seen::Whole(_)));
         let composed = read
             .dims
@@ -425,7 +334,8 @@ impl<'f> Analysis<'f> {
         whole
             && read.dims.len() == producer.extents.len()
             && self.numbers.equal(read.array, store.array)
-            && composed.eq(store.dims.iter().map(|along| along.dim))
+            && store.dims.iter().all(|d| !d.stretch)
+            && composed.eq(store.dims.iter().map(|d| d.dim))
     }
 }
 
@@ -536,13 +446,6 @@ fn apply(f: &mut Function, plan: &Plan) {
     drop_dead_views(&mut b.func, array);
     renaming.apply(&mut b.func);
     *f = b.func;
-}
-
-fn nest_at(f: &Function, at: Place) -> Option<&Nest> {
-    match &f.blocks[at.block].insts.get(at.inst)?.op {
-        Op::Nest(nest) => Some(nest),
-        _ => None,
-    }
 }
 
 /// Removes a nest and the check of its error; a reader that may have to keep its results aside, and had
@@ -678,6 +581,7 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
             .map(|v| map.get(v).copied().unwrap_or(*v))
             .collect();
         substitute(nest, &gone.elements, &values);
+        tidy(nest, |v| b.ty(v));
     }
     let body = &mut b.func.blocks[reader.block];
     let added = body.insts.len() - reader.inst;

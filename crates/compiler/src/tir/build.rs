@@ -309,8 +309,8 @@ impl Builder {
             {
                 return a;
             }
-            (Some(1), None) if op == Bin::Mul => return b,
-            (None, Some(1)) if op == Bin::Mul => return a,
+            (Some(1), None) if matches!(op, Bin::Mul | Bin::Fit) => return b,
+            (None, Some(1)) if matches!(op, Bin::Mul | Bin::Fit) => return a,
             _ => {}
         }
         self.one(Op::Binary { op, a, b, nsw }, ty)
@@ -346,9 +346,13 @@ impl Builder {
                 Cmp::ULe => x as u64 <= y as u64,
                 Cmp::UGt => x as u64 > y as u64,
                 Cmp::UGe => x as u64 >= y as u64,
+                Cmp::Unfit => x != y && x != 1 && y != 1,
                 _ => return self.one(Op::Compare(op, a, b), Type::I1),
             };
             return self.bool(r);
+        }
+        if op == Cmp::Unfit && [a, b].iter().any(|&n| self.as_int(n) == Some(1)) {
+            return self.bool(false);
         }
         self.one(Op::Compare(op, a, b), Type::I1)
     }
@@ -633,6 +637,8 @@ fn fold(op: Bin, x: i64, y: i64) -> Option<i64> {
         Bin::Xor => x ^ y,
         Bin::SMin => x.min(y),
         Bin::SMax => x.max(y),
+        Bin::Fit if x == 1 => y,
+        Bin::Fit => x,
         _ => return None,
     })
 }

@@ -155,6 +155,9 @@ pub enum Bin {
     SMax,
     UMin,
     UMax,
+    /// What two sizes that fit are broadcast to: they are equal, or one of them is 1. Of sizes that do not
+    /// fit it is either.
+    Fit,
     FAdd,
     /// Addition and multiplication as steps of a reduction whose order is free.
     FAddAnyOrder,
@@ -191,6 +194,8 @@ pub enum Cmp {
     ULe,
     UGt,
     UGe,
+    /// Two sizes cannot be broadcast: they differ, and neither is 1.
+    Unfit,
     FEq,
     FNe,
     FLt,

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use ferdelance_abi::settings::FastMath;
+use ferdelance_abi::settings::{FastMath, Rewrites};
 
 use super::data::*;
 use super::nest::{Access, Axis, Item, Nest, OutputKind, Subview};
@@ -420,10 +420,16 @@ impl Function {
             (options.parallel, "parallel"),
             (options.debug, "debug"),
             (options.nogil, "nogil"),
-            (options.unfused, "unfused"),
+            (options.without.0 == Rewrites::ALL, "unfused"),
         ];
         for (_, name) in flags.iter().filter(|(set, _)| *set) {
             write!(f, " {name}")?;
+        }
+        if options.without.0 != Rewrites::ALL {
+            let without = |(_, bit): &&(&str, u8)| options.without.has(*bit);
+            for (name, _) in Rewrites::NAMES.iter().filter(without) {
+                write!(f, " without_{name}")?;
+            }
         }
         match options.fastmath.0 {
             0 => Ok(()),

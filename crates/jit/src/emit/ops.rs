@@ -264,6 +264,10 @@ impl<'c> Emitter<'_, '_, 'c> {
             Bin::SMax => return self.call_intrinsic("llvm.smax", ty, &[a, b]),
             Bin::UMin => return self.call_intrinsic("llvm.umin", ty, &[a, b]),
             Bin::UMax => return self.call_intrinsic("llvm.umax", ty, &[a, b]),
+            Bin::Fit => {
+                let stretches = self.builder.int_compare(I::LLVMIntEQ, a, ty.int(1));
+                return self.builder.select(stretches, b, a);
+            }
             Bin::CopySign => return self.call_intrinsic("llvm.copysign", ty, &[a, b]),
             Bin::FMinNum => return self.call_intrinsic("llvm.minnum", ty, &[a, b]),
             Bin::FMaxNum => return self.call_intrinsic("llvm.maxnum", ty, &[a, b]),
@@ -337,6 +341,14 @@ impl<'c> Emitter<'_, '_, 'c> {
             Cmp::ULe => int(I::LLVMIntULE),
             Cmp::UGt => int(I::LLVMIntUGT),
             Cmp::UGe => int(I::LLVMIntUGE),
+            Cmp::Unfit => {
+                let one = self.shared.types.i64.int(1);
+                let different = int(I::LLVMIntNE);
+                let fixed = self.builder.int_compare(I::LLVMIntNE, a, one);
+                let long = self.builder.int_compare(I::LLVMIntNE, b, one);
+                let wrong = self.builder.binary(O::LLVMAnd, different, long);
+                self.builder.binary(O::LLVMAnd, wrong, fixed)
+            }
             Cmp::FEq => float(F::LLVMRealOEQ),
             Cmp::FNe => float(F::LLVMRealUNE),
             Cmp::FLt => float(F::LLVMRealOLT),

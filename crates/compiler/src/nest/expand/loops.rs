@@ -1,6 +1,7 @@
 //! The loops of a nest, and copies of its body.
 
 use super::*;
+use crate::nest::body::operations;
 
 impl Expander {
     pub(super) fn start(&mut self, loops: &Loops<'_>, init: Vals) -> Vals {
@@ -83,8 +84,7 @@ impl Expander {
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
         let nest = loops.nest;
-        let is_constant = |i: &Inst| matches!(i.op, Op::Int(_) | Op::Float(_));
-        let long = nest.insts.iter().filter(|i| !is_constant(i)).count() >= LONG;
+        let long = operations(nest) >= LONG;
         let rounds = if long && loops.rounds == Rounds::Independent {
             Rounds::Chained
         } else {

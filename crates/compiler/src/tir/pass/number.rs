@@ -4,12 +4,12 @@
 //! equal numbers say that the answers are the same, and checks of shapes go.
 
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use super::simplify::{Renaming, simplify};
+use super::simplify::{Renaming, predecessor_counts, simplify};
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Axis, OutputKind};
-use crate::tir::{Bin, Cast, Cmp, Function, Op, Part, PoolId, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Function, Inst, Op, Part, PoolId, Term, Type, Un, Value};
 
 /// Computes each thing once, where it was computed before on every way, and what is constant not at all.
 pub fn number(f: &mut Function) {
@@ -53,18 +53,70 @@ pub fn number(f: &mut Function) {
     }
     if changed {
         renaming.apply(f);
+    }
+    if decide(f, &numbers, &tree) || changed {
         simplify(f);
     }
 }
 
+/// Branches on conditions that were decided on the way: checks of shapes, mostly.
+fn decide(f: &mut Function, numbers: &Numbers, tree: &Dominators) -> bool {
+    let counts = predecessor_counts(f);
+    // What is known of a condition from a block on.
+    let mut known: FxHashMap<u32, Vec<(usize, bool)>> = FxHashMap::default();
+    for block in &f.blocks {
+        if let Term::Branch {
+            cond, then, other, ..
+        } = &block.term
+            && then.block != other.block
+        {
+            for (target, holds) in [(then, true), (other, false)] {
+                let at = target.block.index();
+                if counts[at] == 1 {
+                    known
+                        .entry(numbers.get(*cond))
+                        .or_default()
+                        .push((at, holds));
+                }
+            }
+        }
+    }
+    let mut changed = false;
+    for b in 0..f.blocks.len() {
+        let Term::Branch { cond, .. } = f.blocks[b].term else {
+            continue;
+        };
+        let Some(facts) = known.get(&numbers.get(cond)) else {
+            continue;
+        };
+        let Some(&(_, holds)) = facts.iter().find(|(at, _)| tree.dominates(*at, b)) else {
+            continue;
+        };
+        let decided = f.new_value(Type::I1);
+        let block = &mut f.blocks[b];
+        block.insts.push(Inst {
+            op: Op::Int(i64::from(holds)),
+            results: smallvec![decided],
+            loc: block.term_loc,
+        });
+        if let Term::Branch { cond, .. } = &mut block.term {
+            *cond = decided;
+        }
+        changed = true;
+    }
+    changed
+}
+
 /// What a number stands for, in terms of other numbers.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub enum Key {
     Int(Type, i64),
     Float(Type, u64),
     Pool(PoolId),
     Part(u32, Part),
     Binary(Bin, u32, u32),
+    /// What several sizes are broadcast to, in order.
+    Fit(SmallVec<[u32; 4]>),
     Unary(Un, u32),
     Fma(u32, u32, u32),
     Compare(Cmp, u32, u32),
@@ -75,7 +127,7 @@ enum Key {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum AxisKey {
+pub enum AxisKey {
     New,
     Whole(u8),
     Part(u8, u32, u32, u32),
@@ -129,6 +181,19 @@ impl Numbers {
     pub fn size_is(&mut self, array: Value, dim: usize, n: Value) -> bool {
         let size = self.part(self.get(array), Part::Shape(dim as u8));
         size == self.get(n)
+    }
+
+    /// What a number stands for, if it is known.
+    pub fn key(&self, number: u32) -> Option<&Key> {
+        self.keys[number as usize].as_ref()
+    }
+
+    /// The number of an array's size in a dimension, if there is one.
+    pub fn shape(&self, array: u32, dim: u8) -> Option<u32> {
+        match self.shapes.get(&array) {
+            Some(shape) => shape.get(usize::from(dim)).copied(),
+            None => self.table.get(&Key::Part(array, Part::Shape(dim))).copied(),
+        }
     }
 
     fn fresh(&mut self) -> u32 {
@@ -186,6 +251,36 @@ impl Numbers {
         }
     }
 
+    /// The sizes of which one is the broadcast of, without those that are 1.
+    fn fitted(&self, number: u32) -> SmallVec<[u32; 4]> {
+        match &self.keys[number as usize] {
+            Some(Key::Fit(sizes)) => sizes.clone(),
+            Some(Key::Int(_, 1)) => SmallVec::new(),
+            _ => smallvec![number],
+        }
+    }
+
+    /// What sizes are broadcast to. It has a meaning only where they fit, which is checked before it is
+    /// used: then the order does not matter, and a constant among them is it.
+    fn fit(&mut self, a: u32, b: u32) -> u32 {
+        let mut sizes = self.fitted(a);
+        sizes.extend(self.fitted(b));
+        sizes.sort_unstable();
+        sizes.dedup();
+        let constant = sizes.iter().find(|&&n| self.int(n).is_some());
+        match (constant, &sizes[..]) {
+            (Some(&n), _) | (None, &[n]) => n,
+            (None, []) => a,
+            _ => self.number(Key::Fit(sizes)),
+        }
+    }
+
+    /// Whether a size has been broadcast with the other one before.
+    fn fits(&self, a: u32, b: u32) -> bool {
+        let (a, b) = (self.fitted(a), self.fitted(b));
+        a.iter().all(|n| b.contains(n)) || b.iter().all(|n| a.contains(n))
+    }
+
     fn define(&mut self, f: &Function, op: &Op, results: &[Value]) {
         let number = match (op, results) {
             (Op::Nest(nest), _) => {
@@ -226,6 +321,9 @@ impl Numbers {
             }
             Op::Binary { op, a, b, .. } => {
                 let (a, b) = (self.operand(*a), self.operand(*b));
+                if *op == Bin::Fit {
+                    return Some(self.fit(a, b));
+                }
                 if let Some(known) = self.fold(*op, ty, a, b) {
                     return Some(known);
                 }
@@ -247,6 +345,8 @@ impl Numbers {
                     Cmp::Ne | Cmp::SLt | Cmp::SGt | Cmp::ULt | Cmp::UGt if x == y => {
                         Key::Int(ty, 0)
                     }
+                    Cmp::Unfit if self.fits(x, y) => Key::Int(ty, 0),
+                    Cmp::Unfit => Key::Compare(*op, x.min(y), x.max(y)),
                     _ => Key::Compare(*op, x, y),
                 }
             }

@@ -390,7 +390,7 @@ fn stays_natural(op: &Op, natural: &[bool]) -> bool {
         Op::Binary { op, a, b, nsw } => match op {
             Bin::Add | Bin::Mul => nsw && is(a) && is(b),
             Bin::And => is(a) || is(b),
-            Bin::Or | Bin::Xor | Bin::SMin | Bin::SDiv => is(a) && is(b),
+            Bin::Or | Bin::Xor | Bin::SMin | Bin::SDiv | Bin::Fit => is(a) && is(b),
             Bin::SMax => is(a) || is(b),
             Bin::SRem | Bin::AShr => is(a),
             Bin::URem | Bin::UDiv => is(a) && is(b),

@@ -1,0 +1,137 @@
+//! What the array passes know of a function.
+
+use ferdelance_abi::settings::Rewrites;
+
+use super::alias::Roots;
+use super::parts;
+use crate::tir::nest::Nest;
+use crate::tir::pass::number::Numbers;
+use crate::tir::pass::simplify::predecessor_counts;
+use crate::tir::{Function, Inst, Op, Value};
+
+/// The place of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Place {
+    pub block: usize,
+    pub inst: usize,
+}
+
+pub(super) struct Analysis<'f> {
+    pub f: &'f Function,
+    pub roots: Roots,
+    pub numbers: Numbers,
+    /// Where each value is used (by number of the instruction; `usize::MAX` for terminators).
+    pub uses: Vec<Vec<Place>>,
+    /// The only predecessor of a block.
+    pub before: Vec<Option<usize>>,
+}
+
+impl<'f> Analysis<'f> {
+    pub fn new(f: &'f Function) -> Analysis<'f> {
+        let mut a = Analysis {
+            f,
+            roots: Roots::new(f),
+            numbers: Numbers::new(f),
+            uses: vec![vec![]; f.values.len()],
+            before: vec![None; f.blocks.len()],
+        };
+        let counts = predecessor_counts(f);
+        for (block, body) in f.blocks.iter().enumerate() {
+            for (inst, i) in body.insts.iter().enumerate() {
+                let place = Place { block, inst };
+                i.op.for_each_operand(|v| a.uses[v.index()].push(place));
+            }
+            let end = Place {
+                block,
+                inst: usize::MAX,
+            };
+            body.term.for_each_operand(|v| a.uses[v.index()].push(end));
+            for target in body.term.targets() {
+                target.args.iter().for_each(|v| a.uses[v.index()].push(end));
+                a.before[target.block.index()] = Some(block);
+            }
+        }
+        for (before, count) in a.before.iter_mut().zip(counts) {
+            if count != 1 {
+                *before = None;
+            }
+        }
+        a
+    }
+
+    pub fn inst(&self, at: Place) -> &'f Inst {
+        &self.f.blocks[at.block].insts[at.inst]
+    }
+
+    pub fn nest(&self, at: Place) -> Option<&'f Nest> {
+        nest_at(self.f, at)
+    }
+
+    /// The one way from an instruction to another, if there is only one.
+    pub fn way(&self, from: Place, to: Place) -> Option<Way> {
+        let mut pieces = vec![];
+        let (mut block, mut end) = (to.block, to.inst);
+        loop {
+            if block == from.block {
+                if end <= from.inst {
+                    return None;
+                }
+                pieces.push((block, from.inst + 1..end));
+                pieces.reverse();
+                return Some(Way(pieces));
+            }
+            pieces.push((block, 0..end));
+            block = self.before[block]?;
+            end = self.f.blocks[block].insts.len();
+        }
+    }
+
+    /// The instructions on a way.
+    pub fn on<'w>(&'w self, way: &'w Way) -> impl Iterator<Item = (Place, &'f Inst)> + 'w {
+        way.0.iter().flat_map(|(block, range)| {
+            let insts = self.f.blocks[*block].insts[range.clone()].iter();
+            let place = |inst| Place {
+                block: *block,
+                inst,
+            };
+            range.clone().map(place).zip(insts)
+        })
+    }
+
+    /// Whether two arrays certainly share no memory.
+    pub fn disjoint(&self, x: Value, y: Value) -> bool {
+        self.roots.disjoint(x, y)
+            || !self.f.options.without.has(Rewrites::PARTS)
+                && parts::apart(&self.numbers, self.numbers.get(x), self.numbers.get(y))
+    }
+
+    /// Whether an instruction may change the items of an array.
+    fn may_write(&self, inst: &Inst, array: Value) -> bool {
+        match &inst.op {
+            Op::Nest(nest) => nest
+                .outputs
+                .iter()
+                .filter_map(|o| o.target())
+                .any(|target| !self.disjoint(target, array)),
+            _ => self.roots.may_write(self.f, inst, array),
+        }
+    }
+
+    /// Whether something on a way may change what a nest reads.
+    pub fn changes(&self, way: &Way, nest: &Nest) -> bool {
+        let changed = |read: Value| self.on(way).any(|(_, i)| self.may_write(i, read));
+        let mut any = nest.inputs.iter().any(|input| changed(input.access.array));
+        nest.for_each_source(|source| any |= changed(source));
+        any
+    }
+}
+
+/// What lies between two instructions: stretches of blocks, in order.
+pub(super) struct Way(pub Vec<(usize, std::ops::Range<usize>)>);
+
+pub(super) fn nest_at(f: &Function, at: Place) -> Option<&Nest> {
+    match &f.blocks[at.block].insts.get(at.inst)?.op {
+        Op::Nest(nest) => Some(nest),
+        _ => None,
+    }
+}

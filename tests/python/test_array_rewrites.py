@@ -1,0 +1,166 @@
+"""Rewrites of array operations: each program computes the same with them and without."""
+
+import numpy as np
+import pytest
+from ferdelance import _options, njit, runtime
+
+A = np.linspace(-2.0, 3.0, 37)
+B = np.cos(A)
+M = np.add.outer(A[:9], B[:7])
+
+
+def reductions(a, b):
+    return a.sum(), a.min(), (a * b).sum(), np.max(np.abs(a - b)), np.sqrt(np.sum((a - b) ** 2))
+
+
+def kept_and_used(a, b):
+    e = np.exp(a) + b
+    return e, e.sum(), e * 2, (e - b).min()
+
+
+def stored_in_turn(a, b):
+    a[:] = a * 2 + b
+    s = a.sum()
+    b[:] = a - b
+    a[1:] += b[:-1]
+    return s
+
+
+def new_array_written_again(a, b):
+    t = a * b
+    t += a
+    t *= 2
+    t[:] = t - b
+    u = t + 1
+    t[0] = 7
+    return t, u
+
+
+def by_row(m, b):
+    e = np.exp(m - np.max(m, axis=1)[:, None])
+    return e / np.sum(e, axis=1)[:, None], np.sum(e * e, axis=1), e.max(axis=1)
+
+
+def by_column(m, b):
+    t = m * b
+    return t, t.sum(axis=0), t.min(axis=0), t.sum(axis=1)
+
+
+def error_between(a, b):
+    a[:] = a * 2
+    b[:] = a[:-1] + b
+
+
+def empty(a, b):
+    s = a[:0].sum()
+    return s, a[:0].min()
+
+
+def scalar_in_between(a, b):
+    mean = a.mean()
+    spread = np.mean((a - mean) ** 2)
+    return (a - mean) / np.sqrt(spread), np.mean((a - mean) ** 3) / spread**1.5, mean
+
+
+PROGRAMS = [
+    (reductions, (A, B)),
+    (reductions, (A, B[:1])),
+    (kept_and_used, (A, B)),
+    (kept_and_used, (A, B[:1])),
+    (stored_in_turn, (A, B)),
+    (new_array_written_again, (A, B)),
+    (by_row, (M, B)),
+    (by_column, (M, B[:7])),
+    (by_column, (M, B[:1])),
+    (by_column, (M.T, B[:9])),
+    (error_between, (A, B)),
+    (empty, (A, B)),
+    (scalar_in_between, (A, B)),
+]
+
+
+def outcome(function, arguments, overlap):
+    arguments = [np.copy(a, order="K") for a in arguments]
+    if overlap and arguments[0].shape == arguments[1].shape:
+        base = np.concatenate((arguments[0], arguments[1][:1]))
+        arguments = [base[1:], base[:-1]]
+    try:
+        result = function(*arguments)
+    except ValueError:
+        result = "ValueError"
+    if not isinstance(result, tuple):
+        result = (result,)
+    return [*result, *arguments]
+
+
+@pytest.mark.parametrize("without", [(), *((name,) for name in sorted(_options.REWRITES)), True])
+@pytest.mark.parametrize("overlap", [False, True])
+def test_results_are_those_of_numpy(without, overlap):
+    for program, arguments in PROGRAMS:
+        compiled = njit(no_rewrites=without)(program)
+        wanted = outcome(program, arguments, overlap)
+        before = runtime.stats()
+        got = outcome(compiled, arguments, overlap)
+        for g, w in zip(got, wanted, strict=True):
+            if isinstance(w, str) or w is None:
+                assert g == w
+            else:
+                np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-12, err_msg=program.__name__)
+        del got, g
+        after = runtime.stats()
+        made, freed = (after[key] - before[key] for key in ("alloc", "free"))
+        assert made == freed, program.__name__
+
+
+def test_unknown_rewrites_are_refused():
+    with pytest.raises(ValueError, match="no rewrite speed; there are fuse, merge, parts, reuse"):
+        njit(no_rewrites={"speed"})(reductions)
+
+
+BOUNDS = (
+    "k:",
+    "k + 1:",
+    ":k",
+    ":k + 1",
+    "k:k + 1",
+    "1:",
+    ":-1",
+    "k:k + 3",
+    "k + 3:k + 6",
+    "::2",
+)
+
+
+def parts_of(texts):
+    """`a[s] += a[t]` for each two of these indices, as functions of a and k."""
+    scope = {}
+    for s in texts:
+        for t in texts:
+            source = f"def f(a, k):\n    a[{s}] = a[{s}] + a[{t}] * 2\n    return a[{t}].sum()\n"
+            exec(source, scope)
+            yield scope["f"], source
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        BOUNDS,
+        [f":, {b}" for b in BOUNDS[:6]],
+        ["k + 1:, k + 1:", "k + 1:, k:k + 1", "k:k + 1, k + 1:"],
+        ["k + 1:, k", "k + 1:, k - 1", "k + 1:, 0", "k + 1:, -1"],
+    ],
+)
+def test_parts_of_one_array_are_read_before_they_are_written(texts):
+    for f, source in parts_of(texts):
+        compiled = njit(source=source)(f)
+        for k in range(7):
+            arrays = [np.arange(8.0) if texts is BOUNDS else np.arange(64.0).reshape(8, 8)] * 2
+            arrays = [a.copy() for a in arrays]
+            outcomes = []
+            for g, a in zip((f, compiled), arrays, strict=True):
+                try:
+                    outcomes.append(g(a, k))
+                except ValueError:
+                    outcomes.append("ValueError")
+            assert outcomes[0] == outcomes[1], (source, k)
+            np.testing.assert_array_equal(*arrays, err_msg=f"{source} {k}")
