@@ -464,6 +464,15 @@ impl Body<'_, '_, '_> {
                 let it = self.get(*it);
                 self.iter_item(&it)?.vals
             }
+            Op::WalkRange(over, dim) => {
+                let over = self.get(*over);
+                self.walk_range(&over, *dim as usize)?
+            }
+            Op::WalkItem(over, indices) => {
+                let over = self.get(*over);
+                let indices: Vals = indices.iter().map(|i| self.get(*i).vals[0]).collect();
+                self.walk_item(&over, &indices)?.vals
+            }
             Op::IterNext(it) => {
                 let it = self.get(*it);
                 self.iter_next(&it)?

@@ -19,11 +19,11 @@ fn sorted_dims(
     for at in (0..ndim.saturating_sub(1)).rev() {
         let dim = order[at];
         let mut to = at;
-        for inner in at + 1..ndim {
+        for (inner, &other) in order.iter().enumerate().take(ndim).skip(at + 1) {
             let (mut compared, mut passes) = (false, false);
             for operand in 0..operands {
                 let x = strides(operand, usize::from(dim)).unsigned_abs();
-                let y = strides(operand, usize::from(order[inner])).unsigned_abs();
+                let y = strides(operand, usize::from(other)).unsigned_abs();
                 if x != 0 && y != 0 {
                     passes = y > x && (passes || !compared);
                     compared = true;

@@ -3,7 +3,7 @@
 //! A row is given by its first address, its length and the distance in bytes between its elements.
 //! Each function is one algorithm of the standard library, compiled for every type of elements; what is
 //! left to here is the order (NaN and NaT come last) and rows that are not contiguous, which are copied.
-//! Positions are found by sorting pairs of an element and its position, which makes any order stable.
+//! Positions are found by sorting pairs of an element and its position.
 
 use core::cmp::Ordering;
 use core::ffi::c_void;
@@ -22,17 +22,44 @@ struct Row {
 
 /// What rows are made of.
 trait Element: Copy {
+    /// Whether it comes after all others, as NaN does.
+    fn is_last(self) -> bool {
+        false
+    }
+
+    /// The order of those that do not.
     fn less(self, other: Self) -> bool;
 }
 
-fn order<T: Element>(a: &T, b: &T) -> Ordering {
-    if a.less(*b) {
+/// The order of elements none of which is a last one: sorting is three times as fast when it does not have
+/// to ask.
+fn order<T: Element>(a: T, b: T) -> Ordering {
+    if a.less(b) {
         Ordering::Less
-    } else if b.less(*a) {
+    } else if b.less(a) {
         Ordering::Greater
     } else {
         Ordering::Equal
     }
+}
+
+/// Moves last elements to the end, in the order in which they are; how many others there are.
+fn last_ones_behind<T: Copy>(items: &mut [T], is_last: impl Fn(&T) -> bool) -> usize {
+    let Some(first) = items.iter().position(&is_last) else {
+        return items.len();
+    };
+    let (mut end, mut last) = (first, vec![]);
+    for i in first..items.len() {
+        let item = items[i];
+        if is_last(&item) {
+            last.push(item);
+        } else {
+            items[end] = item;
+            end += 1;
+        }
+    }
+    items[end..].copy_from_slice(&last);
+    end
 }
 
 macro_rules! integers {
@@ -49,8 +76,11 @@ integers!(u8 u16 u32 u64 i8 i16 i32 i64);
 macro_rules! floats {
     ($($t:ty)*) => {
         $(impl Element for $t {
+            fn is_last(self) -> bool {
+                self.is_nan()
+            }
             fn less(self, other: Self) -> bool {
-                self < other || other.is_nan() && !self.is_nan()
+                self < other
             }
         })*
     };
@@ -63,9 +93,6 @@ floats!(f32 f64);
 struct Half(u16);
 
 impl Half {
-    fn is_nan(self) -> bool {
-        self.0 & 0x7fff > 0x7c00
-    }
     /// Integers in the order of the floats; both zeros are 0.
     fn rank(self) -> i32 {
         let magnitude = i32::from(self.0 & 0x7fff);
@@ -78,11 +105,11 @@ impl Half {
 }
 
 impl Element for Half {
+    fn is_last(self) -> bool {
+        self.0 & 0x7fff > 0x7c00
+    }
     fn less(self, other: Self) -> bool {
-        match (self.is_nan(), other.is_nan()) {
-            (false, false) => self.rank() < other.rank(),
-            (nan, other) => !nan && other,
-        }
+        self.rank() < other.rank()
     }
 }
 
@@ -94,17 +121,15 @@ struct Complex<T> {
     im: T,
 }
 
-impl<T: Element + PartialEq> Element for Complex<T> {
+impl<T: Element> Element for Complex<T> {
     fn less(self, other: Self) -> bool {
-        #[allow(clippy::eq_op, reason = "what is not equal to itself is NaN")]
-        let nan = |x: T| x != x;
-        let (im, other_im) = (nan(self.im), nan(other.im));
-        match (nan(self.re), nan(other.re)) {
+        let (im, other_im) = (self.im.is_last(), other.im.is_last());
+        match (self.re.is_last(), other.re.is_last()) {
             (false, true) => true,
             (true, false) => false,
-            (false, false) if self.re.less(other.re) => !im || other_im,
-            (false, false) if other.re.less(self.re) => !im && other_im,
-            _ => self.im.less(other.im),
+            (false, _) if self.re.less(other.re) => !im || other_im,
+            (false, _) if other.re.less(self.re) => !im && other_im,
+            _ => comes_before(self.im, other.im),
         }
     }
 }
@@ -116,7 +141,7 @@ struct Time(i64);
 
 impl Element for Time {
     fn less(self, other: Self) -> bool {
-        // The smallest integer becomes the largest without a sign.
+        // One less, the smallest integer is the largest.
         self.0.wrapping_sub(1) < other.0.wrapping_sub(1)
     }
 }
@@ -205,13 +230,25 @@ fn select<T>(items: &mut [T], positions: &[usize], compare: impl Fn(&T, &T) -> O
     }
 }
 
+/// The order of all elements.
+fn comes_before<T: Element>(a: T, b: T) -> bool {
+    match (a.is_last(), b.is_last()) {
+        (false, false) => a.less(b),
+        (a, b) => b && !a,
+    }
+}
+
 /// The first position of a sorted row before which `value` may be inserted, or the last.
 fn search<T: Element>(len: usize, get: impl Fn(usize) -> T, value: T, right: bool) -> usize {
     let (mut low, mut high) = (0, len);
     while low < high {
         let middle = low.midpoint(high);
         let x = get(middle);
-        let before = if right { !value.less(x) } else { x.less(value) };
+        let before = if right {
+            !comes_before(value, x)
+        } else {
+            comes_before(x, value)
+        };
         if before {
             low = middle + 1;
         } else {
@@ -242,10 +279,14 @@ impl Task<'_> {
         // SAFETY: as promised.
         unsafe {
             match self {
-                Task::Sort => row.change(|items: &mut [T]| items.sort_by(order)),
-                Task::Select(positions) => {
-                    row.change(|items: &mut [T]| select(items, positions, order));
-                }
+                Task::Sort => row.change(|items: &mut [T]| {
+                    let n = last_ones_behind(items, |x| x.is_last());
+                    items[..n].sort_unstable_by(|a, b| order(*a, *b));
+                }),
+                Task::Select(positions) => row.change(|items: &mut [T]| {
+                    let n = last_ones_behind(items, |x| x.is_last());
+                    select(&mut items[..n], positions, |a, b| order(*a, *b));
+                }),
                 _ => self.run_by_value(row.len, |i| row.get::<T>(i), |values, i| values.get(i)),
             }
         }
@@ -264,11 +305,11 @@ impl Task<'_> {
         match *self {
             Task::Positions(out, positions) => {
                 let mut pairs: Vec<(T, usize)> = (0..len).map(|i| (get(i), i)).collect();
-                let compare =
-                    |a: &(T, usize), b: &(T, usize)| order(&a.0, &b.0).then_with(|| a.1.cmp(&b.1));
+                let n = last_ones_behind(&mut pairs, |pair| pair.0.is_last());
+                let compare = |a: &(T, usize), b: &(T, usize)| order(a.0, b.0);
                 match positions {
-                    Some(positions) => select(&mut pairs, positions, compare),
-                    None => pairs.sort_unstable_by(compare),
+                    Some(positions) => select(&mut pairs[..n], positions, compare),
+                    None => pairs[..n].sort_by(compare),
                 }
                 for (i, (_, position)) in pairs.into_iter().enumerate() {
                     // SAFETY: there is a place for each position.
@@ -299,7 +340,7 @@ impl Task<'_> {
             return unsafe { self.run_by_value(row.len, |i| text(row, i), text) };
         }
         let mut sorted: Vec<usize> = (0..row.len).collect();
-        sorted.sort_by(|a, b| order(&text(row, *a), &text(row, *b)));
+        sorted.sort_by(|a, b| order(text(row, *a), text(row, *b)));
         let bytes = len * size_of::<C>();
         let mut copy = vec![0_u8; bytes * row.len];
         if bytes == 0 {

@@ -395,12 +395,3 @@ def numpy_vectorize(pyfunc):
         return results.reshape(arrays[0].shape)
 
     return vectorized
-
-
-def ufunc_at(ufunc, a, indices, b):
-    """ufunc.at(a, indices, b): every index counts, those that are repeated, too"""
-    places = np.asarray(np.arange(a.size).reshape(a.shape)[indices])
-    values = np.broadcast_to(b, places.shape)
-    for k in range(places.size):
-        at = places.flat[k]
-        a.flat[at] = ufunc(a.flat[at], values.flat[k])

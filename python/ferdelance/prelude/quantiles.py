@@ -165,9 +165,10 @@ def _quantiles_of(row, q, method: "literal", own: "literal", out):
         before = row[low]
         after = row[high]
         if own:
-            _interpolate(before, after, weight.astype((row[:0] / 1).dtype), out)
+            dtype = (row[:0] / 1).dtype
+            _interpolate(before, after, weight.astype(dtype), (1 - weight).astype(dtype), out)
         else:
-            _interpolate(before, after, weight, out)
+            _interpolate(before, after, weight, 1 - weight, out)
     if row[n - 1] != row[n - 1]:
         out[...] = row[n - 1]
 
@@ -181,9 +182,9 @@ def _select(row, low, high):
     np._row_select(row, positions)
 
 
-def _interpolate(before, after, weight, out):
+def _interpolate(before, after, weight, rest, out):
     distance = after - before
-    out[...] = np.where(weight >= 0.5, after - distance * (1 - weight), before + distance * weight)
+    out[...] = np.where(weight >= 0.5, after - distance * rest, before + distance * weight)
 
 
 def _weighted_quantiles_of(row, weights, q, out):

@@ -56,18 +56,28 @@ def numpy_mean(
 
 
 def numpy_var(
-    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None
+    a,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims: "literal" = False,
+    where=None,
+    mean=None,
+    correction=None,
 ):
     """np.var: the mean of the squared distances from the mean; divided by N - ddof."""
     a = np.asarray(a)
-    mean = numpy_mean(a, axis, dtype, None, True, where)
-    if where is None:
-        distance = a - mean
-        count = _count(a, axis, None) - ddof
+    if mean is None:
+        distance = a - numpy_mean(a, axis, dtype, None, True, where)
     else:
         distance = a - mean
+    missing = ddof if correction is None else correction
+    if where is None:
+        count = _count(a, axis, None) - missing
+    else:
         full = np.zeros(a.shape, np.bool_) | where
-        count = np.sum(full, axis=axis, keepdims=keepdims) - ddof
+        count = np.sum(full, axis=axis, keepdims=keepdims) - missing
     square = np.real(distance * np.conj(distance))
     total = np.sum(square, axis, None, None, keepdims, where=where)
     if where is None:
@@ -79,10 +89,18 @@ def numpy_var(
 
 
 def numpy_std(
-    a, axis: "literal" = None, dtype=None, out=None, ddof=0, keepdims: "literal" = False, where=None
+    a,
+    axis: "literal" = None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims: "literal" = False,
+    where=None,
+    mean=None,
+    correction=None,
 ):
     """np.std: the square root of the variance."""
-    std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where))
+    std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where, mean, correction))
     return _into(out, std)
 
 
@@ -107,9 +125,10 @@ def array_var(
     ddof=0,
     keepdims: "literal" = False,
     where=None,
+    mean=None,
 ):
     """array.var()"""
-    return numpy_var(array, axis, dtype, out, ddof, keepdims, where)
+    return numpy_var(array, axis, dtype, out, ddof, keepdims, where, mean)
 
 
 def array_std(
@@ -120,9 +139,10 @@ def array_std(
     ddof=0,
     keepdims: "literal" = False,
     where=None,
+    mean=None,
 ):
     """array.std()"""
-    return numpy_std(array, axis, dtype, out, ddof, keepdims, where)
+    return numpy_std(array, axis, dtype, out, ddof, keepdims, where, mean)
 
 
 def array_ptp(array, axis: "literal" = None, out=None, keepdims: "literal" = False):
@@ -143,15 +163,32 @@ def numpy_average(
         mean = numpy_mean(a, axis, None, None, keepdims)
         total = _count(a, axis, None) + 0.0
     else:
-        if a.shape != weights.shape:
-            raise TypeError("Axis must be specified when shapes of a and weights differ.")
-        total = np.sum(weights + np.zeros(1), axis, None, None, keepdims)
+        given = np.asarray(weights)
+        if given.ndim == 1 and a.ndim > 1:
+            if axis is None:
+                raise TypeError("Axis must be specified when shapes of a and weights differ.")
+            full = _along(given, a, axis)
+        else:
+            if a.shape != given.shape:
+                raise TypeError("Axis must be specified when shapes of a and weights differ.")
+            full = given
+        total = np.sum(full + np.zeros(1), axis, None, None, keepdims)
         if np.any(total == 0):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-        mean = np.sum(a * weights, axis, None, None, keepdims) / total
+        mean = np.sum(a * full, axis, None, None, keepdims) / total
     if returned:
         return mean, total
     return mean
+
+
+def _along(weights, a, axis: "literal"):
+    """An array of one dimension, as one of the shape of another that varies along one axis only."""
+    if axis is None:
+        return np.broadcast_to(weights, a.shape)
+    rows = np.moveaxis(a, axis, -1)
+    if rows.shape[-1] != weights.size:
+        raise ValueError("Length of weights not compatible with specified axis.")
+    return np.moveaxis(np.broadcast_to(weights, rows.shape), -1, axis)
 
 
 def numpy_nansum(a, axis: "literal" = None, dtype=None, out=None, keepdims: "literal" = False):
@@ -189,6 +226,29 @@ def numpy_nanstd(
     """np.nanstd: the square root of the variance of what is not NaN."""
     std = np.sqrt(numpy_nanvar(a, axis, dtype, None, ddof, keepdims))
     return _into(out, std)
+
+
+def _check_known(a, axis: "literal"):
+    if np.any(np.all(np.isnan(a), axis=axis)):
+        raise ValueError("All-NaN slice encountered")
+
+
+def numpy_nanargmin(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
+    """np.nanargmin: the first place of the smallest of what is not NaN."""
+    a = np.asarray(a)
+    if np.issubdtype(a.dtype, np.integer):
+        return np.argmin(a, axis, out, keepdims)
+    _check_known(a, axis)
+    return np.argmin(np.where(np.isnan(a), np.inf, a), axis, out, keepdims)
+
+
+def numpy_nanargmax(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
+    """np.nanargmax: the first place of the largest of what is not NaN."""
+    a = np.asarray(a)
+    if np.issubdtype(a.dtype, np.integer):
+        return np.argmax(a, axis, out, keepdims)
+    _check_known(a, axis)
+    return np.argmax(np.where(np.isnan(a), -np.inf, a), axis, out, keepdims)
 
 
 def _running(a, axis: "literal", dtype, out, product: "literal"):
@@ -235,6 +295,79 @@ def numpy_nancumsum(a, axis: "literal" = None, dtype=None, out=None):
 def numpy_nancumprod(a, axis: "literal" = None, dtype=None, out=None):
     """np.nancumprod: NaN counts as one."""
     return numpy_cumprod(np.where(np.isnan(a), 1, a), axis, dtype, out)
+
+
+def _with_initial(totals, axis: "literal", first):
+    """Running totals with what they begin with in front."""
+    rows = np.moveaxis(totals, axis, 0)
+    result = np.empty((rows.shape[0] + 1, *rows.shape[1:]), totals.dtype)
+    result[0] = first
+    result[1:] = rows
+    return np.moveaxis(result, 0, axis)
+
+
+def numpy_cumulative_sum(
+    x, axis: "literal" = None, dtype=None, out=None, include_initial: "literal" = False
+):
+    """np.cumulative_sum(x, axis=None, dtype=None, out=None, include_initial=False)"""
+    a = np.asarray(x)
+    if axis is None:
+        if a.ndim != 1:
+            np._refuse("cumulative_sum() of an array of several dimensions needs an axis")
+        totals = numpy_cumsum(a, 0, dtype)
+        if include_initial:
+            return _into(out, _with_initial(totals, 0, 0))
+        return _into(out, totals)
+    totals = numpy_cumsum(a, axis, dtype)
+    if include_initial:
+        return _into(out, _with_initial(totals, axis, 0))
+    return _into(out, totals)
+
+
+def numpy_cumulative_prod(
+    x, axis: "literal" = None, dtype=None, out=None, include_initial: "literal" = False
+):
+    """np.cumulative_prod(x, axis=None, dtype=None, out=None, include_initial=False)"""
+    a = np.asarray(x)
+    if axis is None:
+        if a.ndim != 1:
+            np._refuse("cumulative_prod() of an array of several dimensions needs an axis")
+        totals = numpy_cumprod(a, 0, dtype)
+        if include_initial:
+            return _into(out, _with_initial(totals, 0, 1))
+        return _into(out, totals)
+    totals = numpy_cumprod(a, axis, dtype)
+    if include_initial:
+        return _into(out, _with_initial(totals, axis, 1))
+    return _into(out, totals)
+
+
+def numpy_diff(a, n: "literal" = 1, axis: "literal" = -1, prepend=None, append=None):
+    """np.diff(a, n=1, axis=-1, prepend=None, append=None)"""
+    a = np.asarray(a)
+    if prepend is not None:
+        return numpy_diff(
+            np.concatenate((_end_of(a, axis, prepend), a), axis), n, axis, None, append
+        )
+    if append is not None:
+        return numpy_diff(np.concatenate((a, _end_of(a, axis, append)), axis), n, axis)
+    if n == 0:
+        return a
+    rows = np.moveaxis(a, axis, 0)
+    if a.dtype == np.bool_:
+        steps = rows[1:] != rows[:-1]
+    else:
+        steps = rows[1:] - rows[:-1]
+    return numpy_diff(np.moveaxis(steps, 0, axis), n - 1, axis)
+
+
+def _end_of(a, axis: "literal", value):
+    """What is put at an end of an array along an axis: an array, or a number that is repeated."""
+    end = np.asarray(value)
+    if end.ndim > 0:
+        return end
+    rest = np.moveaxis(a, axis, 0).shape[1:]
+    return np.moveaxis(np.broadcast_to(end, (1, *rest)), 0, axis)
 
 
 def array_cumsum(array, axis: "literal" = None, dtype=None, out=None):

@@ -409,18 +409,18 @@ def numpy_histogram(a, bins=10, range=None, density: "literal" = None, weights: 
     if weights is not None:
         np._refuse("histogram() with weights cannot be compiled")
     if isinstance(bins, int):
-        edges = _uniform_edges(flat, bins, range)
+        edges = _uniform_edges(flat, bins, range, (flat[:0] / 1).dtype)
         counts = _uniform_counts(flat, edges)
     else:
         edges = np.asarray(bins)
         counts = _counts(flat, edges)
     if density:
-        widths = edges[1:] - edges[:-1]
+        widths = (edges[1:] - edges[:-1]).astype(np.float64)
         return counts / widths / np.sum(counts), edges
     return counts, edges
 
 
-def _uniform_edges(flat, bins, range):
+def _uniform_edges(flat, bins, range, dtype):
     if bins < 1:
         raise ValueError("`bins` must be positive, when an integer")
     if range is not None:
@@ -439,7 +439,13 @@ def _uniform_edges(flat, bins, range):
     if first == last:
         first = first - 0.5
         last = last + 0.5
-    return np.linspace(first, last, bins + 1).astype((flat[:0] / 1).dtype)
+    if range is not None:
+        return np.linspace(first, last, bins + 1).astype(dtype)
+    # Computed in the type of the elements.
+    edges = np.arange(bins + 1).astype(dtype) * dtype.type(dtype.type(last - first) / bins)
+    edges += dtype.type(first)
+    edges[bins] = last
+    return edges
 
 
 def _uniform_counts(flat, edges):

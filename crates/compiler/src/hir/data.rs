@@ -309,6 +309,10 @@ pub enum Op {
     IterMore(Value),
     IterItem(Value),
     IterNext(Value),
+    /// The indices along a dimension of what has several (`np.ndindex`), and the item at an index for each:
+    /// see `unroll::nest`.
+    WalkRange(Value, u32),
+    WalkItem(Value, Vec<Value>),
 
     /// Checks that `x` can be unpacked into `before` items, (with `star`) a list, and `after` items,
     /// and gives the sequence that `UnpackItem` takes items of.
@@ -458,6 +462,8 @@ impl Op {
                 | Op::Free(_)
                 | Op::Truth(_)
                 | Op::Slice(_)
+                | Op::WalkRange(..)
+                | Op::WalkItem(..)
                 | Op::Closure { .. }
                 | Op::NewCell(_)
                 | Op::CellBound(_)
@@ -484,6 +490,7 @@ impl Op {
             | Op::IterMore(a)
             | Op::IterItem(a)
             | Op::IterNext(a)
+            | Op::WalkRange(a, _)
             | Op::UnpackItem(a, _)
             | Op::CellGet(a, _)
             | Op::Coerce(a, _)
@@ -513,6 +520,10 @@ impl Op {
                 }
                 f(*v);
             }),
+            Op::WalkItem(over, indices) => {
+                f(*over);
+                indices.iter().for_each(|v| f(*v));
+            }
             Op::Slice(parts) => parts.iter().flatten().for_each(|v| f(*v)),
             Op::FString(parts) => parts.iter().for_each(|p| {
                 if let FPart::Value(v, _, spec) = p {
@@ -552,6 +563,7 @@ impl Op {
             | Op::IterMore(a)
             | Op::IterItem(a)
             | Op::IterNext(a)
+            | Op::WalkRange(a, _)
             | Op::UnpackItem(a, _)
             | Op::CellGet(a, _)
             | Op::Coerce(a, _)
@@ -583,6 +595,10 @@ impl Op {
                 }
                 f(value);
             }),
+            Op::WalkItem(over, indices) => {
+                f(over);
+                indices.iter_mut().for_each(f);
+            }
             Op::Slice(parts) => parts.iter_mut().flatten().for_each(f),
             Op::FString(parts) => parts.iter_mut().for_each(|part| {
                 if let FPart::Value(value, _, spec) = part {

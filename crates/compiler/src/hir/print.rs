@@ -208,6 +208,15 @@ impl Display for Op {
             Op::IterMore(a) => write!(f, "itermore {a}"),
             Op::IterItem(a) => write!(f, "iteritem {a}"),
             Op::IterNext(a) => write!(f, "iternext {a}"),
+            Op::WalkRange(a, dim) => write!(f, "walkrange {dim} of {a}"),
+            Op::WalkItem(a, indices) => {
+                write!(f, "walkitem {a} (")?;
+                for (i, index) in indices.iter().enumerate() {
+                    f.write_str(if i == 0 { "" } else { ", " })?;
+                    write!(f, "{index}")?;
+                }
+                f.write_char(')')
+            }
             Op::Unpack {
                 value,
                 before,

@@ -19,9 +19,12 @@
 //! comes before a `break` or `return`. Header and body are copied for each item, and the header once
 //! more for the end; the copies are strung together, and the iterator disappears.
 //!
+//! Loops over the elements of arrays have their own way to become several: [`nest`].
+//!
 //! * [`shape`]: finds such a loop. * [`repair`]: brings values of the headers together behind the loop.
 //! * [`tidy`]: merges and numbers blocks.
 
+mod nest;
 mod repair;
 mod shape;
 #[cfg(test)]
@@ -30,6 +33,7 @@ mod tidy;
 
 use rustc_hash::FxHashMap;
 
+pub use self::nest::nest;
 use self::shape::Loop;
 use super::{
     Arg, BinaryOp, Block, BlockId, Function, Inst, Iteration, Literal, Op, Target, Terminator,

@@ -23,7 +23,7 @@ pub(super) const NUMBER_METHODS: &[&str] = &[
     "as_integer_ratio",
     "bit_count",
 ];
-const UFUNC_METHODS: &[&str] = &["at", "outer"];
+const UFUNC_METHODS: &[&str] = &["at", "outer", "reduce", "accumulate", "reduceat"];
 pub(super) const ARRAY_METHODS: &[&str] = &[
     "fill",
     "nonzero",

@@ -75,6 +75,11 @@ impl Session<'_> {
             Op::Iter(a) => self.iter(frame, &frame.val(*a).clone()),
             Op::IterMore(it) => Ok(iter_more(frame.val(*it))),
             Op::IterItem(it) => self.iter_item(frame, &frame.val(*it).clone()),
+            Op::WalkRange(..) => Ok(AbsVal::of(Ty::new(Kind::Range(Ty::py_int(), Some(1))))),
+            Op::WalkItem(over, _) => {
+                let over = ty_of(frame.val(*over));
+                self.iter_element(frame, over).map(AbsVal::of)
+            }
             Op::IterNext(it) => Ok(AbsVal::of(ty_of(frame.val(*it)))),
             Op::Unpack {
                 value,

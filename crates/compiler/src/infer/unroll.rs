@@ -8,14 +8,21 @@ use std::sync::Arc;
 use super::index::tuple_item;
 use super::op::ty_of;
 use super::solve::Frame;
+use super::walk::walked;
 use super::{Intrinsic, Resolution, Session};
-use crate::hir::unroll::{Items, unroll};
+use crate::hir::unroll::{Items, nest, unroll};
 use crate::hir::{Block, Function, Op, Value};
 use crate::types::{Kind, Ty};
 
 impl Session<'_> {
-    /// Unrolls the loop that `iter`, an iterator over `over`, starts, if it is one that needs it and can be.
+    /// Unrolls the loop that `iter`, an iterator over `over`, starts, or makes loops over dimensions of it, if
+    /// it is one that needs it and can be.
     pub(super) fn unroll(&mut self, frame: &mut Frame, iter: Value, over: Value) -> bool {
+        let ndim = walked(ty_of(frame.val(over))).filter(|ndim| *ndim > 0);
+        if let Some(body) = ndim.and_then(|n| nest(frame.hir(), iter, over, usize::from(n))) {
+            self.replace_body(frame, body);
+            return true;
+        }
         if !needs_unrolling(ty_of(frame.val(over))) && !is_asked_for(frame, over) {
             return false;
         }
@@ -23,12 +30,16 @@ impl Session<'_> {
         else {
             return false;
         };
+        self.replace_body(frame, body);
+        true
+    }
+
+    fn replace_body(&mut self, frame: &mut Frame, body: Function) {
         let cells = frame.hir().values.len() as u32;
         let instance = &mut self.instances[frame.id.0 as usize];
         instance.body = Some(Arc::new(body));
         instance.cells_from += cells;
         frame.replaced = true;
-        true
     }
 }
 

@@ -19,6 +19,21 @@ use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 /// The flags of `np.nditer` under which it visits elements as it does without.
 const FLAGS: &[&str] = &["refs_ok", "zerosize_ok", "common_dtype"];
 
+/// The number of dimensions of what is iterated over by an index along each; `None` if there is a simpler
+/// way.
+pub fn walked(over: Ty) -> Option<u8> {
+    match over.kind() {
+        Kind::NdIndex(ndim) => Some(*ndim),
+        Kind::Facet(Facet::Enumerated, array) => array.as_array().map(|a| a.ndim),
+        Kind::Facet(Facet::Flat, array) => array
+            .as_array()
+            .filter(|a| a.ndim > 1 && a.layout != Layout::C)
+            .map(|a| a.ndim),
+        Kind::NdIter(arrays) => arrays.first()?.as_array().map(|a| a.ndim),
+        _ => None,
+    }
+}
+
 /// `np.ndindex(...)`, `np.ndenumerate(a)`, `np.nditer(...)`.
 pub(super) fn construct(
     frame: &Frame,
@@ -177,39 +192,35 @@ fn nditer(
     ))
 }
 
-/// The items of a tuple or of a list display, as arguments of their own.
+/// The items of a tuple or of a display, as arguments of their own.
 fn items(frame: &Frame, arg: &ArgRef) -> Option<Vec<ArgRef>> {
     if arg.item.is_some() {
         return None;
     }
-    if let Some(types) = arg.ty().tuple_items() {
-        let constant = |i: usize| match &arg.abs.constant {
-            Some(Const::Tuple(constants)) => constants.get(i).cloned(),
-            _ => None,
-        };
-        let item = |(i, ty): (usize, &Ty)| ArgRef {
-            value: arg.value,
-            item: Some(i as u32),
-            abs: AbsVal {
-                ty: Some(*ty),
-                constant: constant(i),
-            },
-        };
-        return Some(types.iter().enumerate().map(item).collect());
-    }
-    let Some(Op::List(args)) = definition(frame.hir(), arg.value) else {
-        return None;
-    };
-    args.iter()
-        .map(|arg| match *arg {
+    if let Some(Op::List(args) | Op::Tuple(args)) = definition(frame.hir(), arg.value) {
+        let plain = |arg: &Arg| match *arg {
             Arg::Plain(value) => Some(ArgRef {
                 value,
                 item: None,
                 abs: frame.val(value).clone(),
             }),
             Arg::Star(_) => None,
-        })
-        .collect()
+        };
+        return args.iter().map(plain).collect();
+    }
+    let types = arg.ty().tuple_items()?;
+    let item = |(i, ty): (usize, &Ty)| ArgRef {
+        value: arg.value,
+        item: Some(i as u32),
+        abs: AbsVal {
+            ty: Some(*ty),
+            constant: match &arg.abs.constant {
+                Some(Const::Tuple(constants)) => constants.get(i).cloned(),
+                _ => None,
+            },
+        },
+    };
+    Some(types.iter().enumerate().map(item).collect())
 }
 
 /// The constant texts of a list display or a tuple.

@@ -11,11 +11,11 @@
 use ferdelance_abi::rtfn::RtFn;
 use smallvec::smallvec;
 
-use super::walk::walked;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::infer::Intrinsic;
+use crate::infer::walk::walked;
 use crate::tir::{Bin, Cmp, Part, Value};
 use crate::types::{Kind, Ty};
 
@@ -173,7 +173,11 @@ impl Body<'_, '_, '_> {
                 }
                 Typed::new(Ty::tuple(&types), vals)
             }
-            _ if let Some(ndim) = walked(over) => self.walk_item(over, ndim, state)?,
+            _ if let Some(ndim) = walked(over) => {
+                let (value, indices) =
+                    state[..state.len() - 1].split_at(state.len() - 1 - usize::from(ndim));
+                self.walk_item(&Typed::new(over, value), indices)?
+            }
             _ => self.sequence_item(over, state)?,
         })
     }

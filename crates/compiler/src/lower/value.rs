@@ -2,10 +2,10 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::walk::walked;
 use super::{Body, Typed};
 use crate::diag::Result;
 use crate::host::Const;
+use crate::infer::walk::walked;
 use crate::tir::{self, CSignature, CType, Cast, Cmp, Mem, PoolEntry, Type, Value};
 use crate::types::{ArrayTy, Kind, Signature, Ty};
 

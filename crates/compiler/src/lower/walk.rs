@@ -1,30 +1,16 @@
 //! Iteration over several dimensions: `np.ndindex`, `np.ndenumerate`, `np.nditer`, `a.flat`.
 //!
-//! The state is the value, the index along each dimension, and whether there is an item. Stepping to the
-//! next one is a branch for each dimension: the innermost index grows, at its end it starts again and the
-//! one before grows. From the first of these branches it is straight back to the body, so what becomes of
-//! a loop is the nest of loops that one would write.
+//! A loop over one of these is a loop for each dimension (`hir::unroll::nest`). What is part of `zip` and
+//! the like has a state: the value, the index along each dimension, and whether there is an item.
 
 use ferdelance_abi::rtfn::RtFn;
+use smallvec::smallvec;
 
 use super::{Body, Typed, Vals};
 use crate::diag::Result;
+use crate::infer::walk::{visited, walked};
 use crate::tir::{Bin, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
-
-/// The number of dimensions of what is iterated over by indices; `None` if there is a simpler way.
-pub(super) fn walked(over: Ty) -> Option<u8> {
-    match over.kind() {
-        Kind::NdIndex(ndim) => Some(*ndim),
-        Kind::Facet(Facet::Enumerated, array) => array.as_array().map(|a| a.ndim),
-        Kind::Facet(Facet::Flat, array) => array
-            .as_array()
-            .map(|a| a.ndim)
-            .filter(|ndim| *ndim > 1 && array.as_array().is_some_and(|a| a.layout != Layout::C)),
-        Kind::NdIter(arrays) => arrays.first()?.as_array().map(|a| a.ndim),
-        _ => None,
-    }
-}
 
 impl Body<'_, '_, '_> {
     /// `np.ndindex(...)`: its lengths.
@@ -166,14 +152,19 @@ impl Body<'_, '_, '_> {
         state
     }
 
-    pub(super) fn walk_item(&mut self, over: Ty, ndim: u8, state: &[Value]) -> Result<Typed> {
-        let n = state.len() - 1 - usize::from(ndim);
-        let (values, indices) = (&state[..n], &state[n..state.len() - 1]);
-        let index = Typed::new(
-            Ty::tuple(&vec![Ty::py_int(); usize::from(ndim)]),
-            indices as &[Value],
-        );
-        Ok(match over.kind() {
+    /// The indices along a dimension, a range.
+    pub(super) fn walk_range(&mut self, over: &Typed, dim: usize) -> Result<Vals> {
+        let Some(ndim) = walked(over.ty) else {
+            return Err(self.bug(format!("dimensions of {}", over.ty)));
+        };
+        let length = self.walk_lengths(over.ty, ndim, &over.vals)[dim];
+        Ok(smallvec![self.b.i64(0), length])
+    }
+
+    pub(super) fn walk_item(&mut self, over: &Typed, indices: &[Value]) -> Result<Typed> {
+        let index = Typed::new(Ty::tuple(&vec![Ty::py_int(); indices.len()]), indices);
+        let values = &over.vals;
+        Ok(match over.ty.kind() {
             Kind::NdIndex(_) => index,
             Kind::Facet(facet, array) => {
                 let Kind::Array(a) = *array.kind() else {
@@ -198,9 +189,9 @@ impl Body<'_, '_, '_> {
                     let address = self.element_address(array, a, &index, false)?;
                     vals.push(self.b.view(array, address, &[], &[]));
                 }
-                Typed::new(crate::infer::walk::visited(arrays), vals)
+                Typed::new(visited(arrays), vals)
             }
-            _ => return Err(self.bug(format!("items of {over}"))),
+            _ => return Err(self.bug(format!("items of {}", over.ty))),
         })
     }
 
