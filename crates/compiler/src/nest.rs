@@ -1,6 +1,6 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
-//! * [`fuse`]: what a nest makes is computed where it is used. * [`merge`]: nests over the same indices become one. * [`alias`]: what may share memory. * [`parts`]: parts of one array that are apart. * [`expand`]: nests that are left become blocks.
+//! * [`fuse`]: what a nest makes is computed where it is used. * [`merge`]: nests over the same indices become one. * [`alias`]: what may share memory. * [`reuse`]: new arrays take the memory of old ones. * [`parts`]: parts of one array that are apart. * [`expand`]: nests that are left become blocks.
 
 pub mod alias;
 mod analysis;
@@ -9,6 +9,7 @@ pub mod expand;
 pub mod fuse;
 mod merge;
 mod parts;
+mod reuse;
 
 pub use expand::expand;
 pub use fuse::fuse;
