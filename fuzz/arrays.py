@@ -132,6 +132,11 @@ class Program:
         target = pick.choice(self.whole[:3])
         if kind < 0.3:
             names = self.cut if cut else self.whole
+            before = names if cut else names[3:]
+            if before and pick.random() < 0.35:
+                name = pick.choice(before)
+                self.add(f"{name} = ({name} {pick.choice('+-*')} {self.expression(1, cut)})")
+                return
             name = f"{'u' if cut else 't'}{len(names)}"
             self.add(f"{name} = {self.array(2, cut)}")
             names.append(name)

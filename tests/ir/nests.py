@@ -109,3 +109,18 @@ def parts_that_are_apart(a, k):
 # fuse: f8[::1], i8
 def parts_that_may_meet(a, k):
     a[k:] = a[: a.size - k]
+
+
+# fuse: f8[::1], f8[::1]
+def handed_on_round_a_loop(x, c):
+    y = np.zeros_like(x)
+    for k in range(c.size):
+        y = y * x + c[k]
+    return y
+
+
+# fuse: f8[::1]
+def kept_for_later(x):
+    e = np.exp(x)
+    f = np.exp(e)
+    return e, f

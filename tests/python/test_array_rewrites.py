@@ -62,7 +62,87 @@ def scalar_in_between(a, b):
     return (a - mean) / np.sqrt(spread), np.mean((a - mean) ** 3) / spread**1.5, mean
 
 
+def handed_on(a, b):
+    y = np.zeros_like(a)
+    for k in range(5):
+        y = y * a + b[k]
+    return y
+
+
+def begun_again(a, b):
+    start = np.exp(a)
+    total = 0.0
+    for _ in range(3):
+        y = start
+        for k in range(4):
+            y = y * 0.5 + b[k]
+        total += y.sum()
+    return total, start
+
+
+def two_rounds_at_once(a, b):
+    x, y = np.exp(a), np.exp(-a)
+    for k in range(5):
+        x, y = y * b[k], np.exp(x * 0.1)
+    return x, y
+
+
+def kept_in_a_list(a, b):
+    y = np.exp(a)
+    kept = [y]
+    for k in range(3):
+        y = np.exp(y * b[k])
+        kept.append(y)
+    return kept[0], kept[1], kept[3]
+
+
+def previous_and_new(a, b):
+    y = np.exp(a)
+    old = y
+    for k in range(4):
+        old = y
+        y = np.exp(y * b[k])
+    return old, y
+
+
+def shape_that_changes(a, b):
+    y = np.exp(a)
+    for _ in range(3):
+        y = np.exp(y[1:] - y[:-1])
+    return y
+
+
+def looked_at_through_a_view(a, b):
+    e = np.exp(a)
+    part = e[3:]
+    f = np.exp(e * 0.5)
+    return f, part.sum()
+
+
+def one_way_only(a, b):
+    e = np.exp(a)
+    f = np.exp(e + 1)
+    if b[0] > 0:
+        return f
+    return e + f
+
+
+def two_for_one(a, b):
+    e = np.exp(a)
+    s = e.sum()
+    return np.exp(e / s), np.exp(e * s * 1e-3), b
+
+
 PROGRAMS = [
+    (handed_on, (A, B)),
+    (begun_again, (A, B)),
+    (two_rounds_at_once, (A, B)),
+    (kept_in_a_list, (A, B)),
+    (previous_and_new, (A, B)),
+    (shape_that_changes, (A, B)),
+    (looked_at_through_a_view, (A, B)),
+    (one_way_only, (A, B)),
+    (two_for_one, (A, B)),
     (reductions, (A, B)),
     (reductions, (A, B[:1])),
     (kept_and_used, (A, B)),

@@ -3,6 +3,7 @@
 //! * [`fuse`]: what a nest makes is computed where it is used.
 //! * [`merge`]: nests over the same indices become one.
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
+//! * [`reuse`]: new arrays take the memory of old ones.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod fuse;
 mod merge;
 mod parts;
+mod reuse;
 
 pub use expand::expand;
 pub use fuse::fuse;

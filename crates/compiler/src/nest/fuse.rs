@@ -17,6 +17,7 @@ use smallvec::{SmallVec, smallvec};
 use super::analysis::{Analysis, Place, nest_at};
 use super::body::{read_once, substitute, tidy};
 use super::merge;
+use super::reuse::reuse;
 use crate::tir::build::Builder;
 use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
 use crate::tir::pass::number::Numbers;
@@ -47,6 +48,9 @@ pub fn fuse(program: &mut Program) {
         if changed {
             simplify(f);
             settle_shapes(f);
+        }
+        if !without.has(Rewrites::REUSE) && reuse(f) {
+            simplify(f);
         }
     }
 }

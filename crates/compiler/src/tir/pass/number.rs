@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use super::simplify::{Renaming, predecessor_counts, simplify};
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Axis, OutputKind};
-use crate::tir::{Bin, Cast, Cmp, Function, Inst, Op, Part, PoolId, Term, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Function, Inst, Op, Part, PoolId, Target, Term, Type, Un, Value};
 
 /// Computes each thing once, where it was computed before on every way, and what is constant not at all.
 pub fn number(f: &mut Function) {
@@ -146,17 +146,56 @@ pub struct Numbers {
 
 impl Numbers {
     pub fn new(f: &Function) -> Numbers {
+        // Arrays that go round a loop are taken to keep their shapes, until it is seen that they do not.
+        let mut changing = vec![];
+        loop {
+            let before = changing.len();
+            let numbers = Numbers::assuming(f, &mut changing);
+            if changing.len() == before {
+                return numbers;
+            }
+        }
+    }
+
+    /// The numbers if all arrays that are parameters of blocks, but for those that are `changing`, have the
+    /// shapes with which they come there first. Adds to `changing` where that is wrong.
+    fn assuming(f: &Function, changing: &mut Vec<Value>) -> Numbers {
         let mut numbers = Numbers {
             of: vec![u32::MAX; f.values.len()],
             table: FxHashMap::default(),
             shapes: FxHashMap::default(),
             keys: vec![],
         };
-        for block in f.reverse_postorder() {
-            let block = f.block(block);
-            for &param in &block.params {
-                numbers.of[param.index()] = numbers.fresh();
+        let mut incoming: Vec<Vec<(usize, &Target)>> = vec![vec![]; f.blocks.len()];
+        for (b, block) in f.blocks.iter().enumerate() {
+            for target in block.term.targets() {
+                incoming[target.block.index()].push((b, target));
             }
+        }
+        let mut done = vec![false; f.blocks.len()];
+        let mut assumed: Vec<(Value, Shape, Value)> = vec![];
+        for id in f.reverse_postorder() {
+            let block = f.block(id);
+            for (k, &param) in block.params.iter().enumerate() {
+                numbers.of[param.index()] = numbers.fresh();
+                if id.index() == 0 || !matches!(f.ty(param), Type::Array(_)) {
+                    continue;
+                }
+                let (mut first, mut alike) = (None, !changing.contains(&param));
+                for (_, target) in incoming[id.index()].iter().filter(|(b, _)| done[*b]) {
+                    let shape = numbers.shape_of(f, target.args[k]);
+                    alike &= first.get_or_insert_with(|| shape.clone()) == &shape;
+                }
+                if let (Some(shape), true) = (first, alike) {
+                    numbers
+                        .shapes
+                        .insert(numbers.of[param.index()], shape.clone());
+                    let later = incoming[id.index()].iter().filter(|(b, _)| !done[*b]);
+                    let args = later.map(|(_, target)| target.args[k]);
+                    assumed.extend(args.map(|arg| (param, shape.clone(), arg)));
+                }
+            }
+            done[id.index()] = true;
             for inst in &block.insts {
                 numbers.define(f, &inst.op, &inst.results);
             }
@@ -164,6 +203,11 @@ impl Numbers {
         for v in 0..f.values.len() {
             if numbers.of[v] == u32::MAX {
                 numbers.of[v] = numbers.fresh();
+            }
+        }
+        for (param, shape, arg) in assumed {
+            if numbers.shape_of(f, arg) != shape && !changing.contains(&param) {
+                changing.push(param);
             }
         }
         numbers
@@ -216,6 +260,17 @@ impl Numbers {
             return shape[usize::from(dim)];
         }
         self.number(Key::Part(array, part))
+    }
+
+    /// The sizes of an array.
+    fn shape_of(&mut self, f: &Function, array: Value) -> Shape {
+        let Type::Array(rank) = f.ty(array) else {
+            return Shape::new();
+        };
+        let number = self.operand(array);
+        (0..rank)
+            .map(|dim| self.part(number, Part::Shape(dim)))
+            .collect()
     }
 
     /// An operand; values of loops that are not seen yet get a number of their own.

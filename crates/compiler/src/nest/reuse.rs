@@ -1,0 +1,354 @@
+//! Reuse: what a nest makes takes the memory of an array that nothing needs afterwards.
+//!
+//! ```python
+//! e = np.exp(x - top)
+//! return e / e.sum()          # takes the memory of e
+//! for c in coefficients:
+//!     y = y * x + c           # takes the memory of the y before
+//! ```
+//!
+//! A new array becomes a store into an array `v`, whose name it takes, if
+//!
+//! * `v` was made in this function and is known to it alone: it is only read, written and looked at through
+//!   views, or handed on to the next round of a loop;
+//! * no way leads from the nest to a use of `v`;
+//! * it has the shape, item size and layout of the new array;
+//! * the nest reads `v` not at all, or each item where it writes it.
+
+use ferdelance_abi::rtfn::RtFn;
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+
+use super::analysis::{Analysis, Place, nest_at};
+use crate::tir::dominators::Dominators;
+use crate::tir::nest::{Access, Input, Item, Nest, OutputKind};
+use crate::tir::pass::simplify::{Renaming, remove_unreachable};
+use crate::tir::{BlockId, Function, Inst, Op, Part, Term, Type, Value};
+use crate::types::Layout;
+
+/// Rounds of looking for arrays in a function.
+const MOST: usize = 64;
+
+/// Does it for a function, as often as there is something to reuse.
+pub(super) fn reuse(f: &mut Function) -> bool {
+    let mut changed = false;
+    for _ in 0..MOST {
+        let Some(found) = find(&Analysis::new(f)) else {
+            break;
+        };
+        found.apply(f);
+        changed = true;
+    }
+    changed
+}
+
+/// A new array, and the one whose memory it takes.
+struct Reuse {
+    nest: Place,
+    output: usize,
+    array: Value,
+    item: Item,
+}
+
+/// Where an array comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Inst(Place),
+    /// It is handed on to a block.
+    Param(BlockId),
+}
+
+fn find(a: &Analysis<'_>) -> Option<Reuse> {
+    let tree = Dominators::new(a.f);
+    let mut arrays: Vec<(Value, Source)> = vec![];
+    for (b, block) in
+        a.f.blocks
+            .iter()
+            .enumerate()
+            .filter(|(b, _)| tree.reachable(*b))
+    {
+        let is_array = |v: &&Value| matches!(a.f.ty(**v), Type::Array(_));
+        if b > 0 {
+            let from = Source::Param(BlockId(b as u32));
+            arrays.extend(block.params.iter().filter(is_array).map(|&v| (v, from)));
+        }
+        for (inst, i) in block.insts.iter().enumerate() {
+            if matches!(i.op, Op::Nest(_) | Op::MakeArray { .. }) {
+                let from = Source::Inst(Place { block: b, inst });
+                arrays.extend(i.results.iter().filter(is_array).map(|&v| (v, from)));
+            }
+        }
+    }
+    for (block, body) in a.f.blocks.iter().enumerate() {
+        for (inst, i) in body.insts.iter().enumerate() {
+            let Op::Nest(nest) = &i.op else { continue };
+            let at = Place { block, inst };
+            for (output, o) in nest.outputs.iter().enumerate() {
+                let OutputKind::New(item) = o.kind else {
+                    continue;
+                };
+                let array = arrays.iter().find(|(v, from)| {
+                    let before = match *from {
+                        Source::Inst(p) if p.block == block => p.inst < inst,
+                        Source::Inst(p) => tree.dominates(p.block, block),
+                        Source::Param(b) => tree.dominates(b.index(), block),
+                    };
+                    before && fits(a, nest, &item, *v, *from) && is_free(a, nest, *v, *from, at)
+                });
+                if let Some(&(array, _)) = array {
+                    return Some(Reuse {
+                        nest: at,
+                        output,
+                        array,
+                        item,
+                    });
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether an array could be the new one, and the nest gets along with that.
+fn fits(a: &Analysis<'_>, nest: &Nest, item: &Item, array: Value, from: Source) -> bool {
+    // Where rare cases are looked for before anything is stored, a store costs more than a new array.
+    let rare = |i: &Inst| matches!(i.op, Op::Rare { .. });
+    if nest.outputs.iter().any(|o| o.target() == Some(array)) || nest.insts.iter().any(rare) {
+        return false;
+    }
+    let rank = nest.extents.len();
+    let whole = |access: &Access| {
+        access.array == array
+            && access.dims.len() == rank
+            && access
+                .dims
+                .iter()
+                .enumerate()
+                .all(|(k, d)| usize::from(d.dim) == k && !d.stretch)
+    };
+    // What it is known to look like: from where it is made, or as the nest reads it.
+    let mut known = nest
+        .inputs
+        .iter()
+        .find(|i| whole(&i.access))
+        .map(|i| i.access.item);
+    if let Source::Inst(p) = from
+        && let Some(maker) = a.nest(p)
+    {
+        let results = &a.inst(p).results;
+        for (output, range) in maker.outputs.iter().zip(maker.result_ranges()) {
+            if let OutputKind::New(item) = output.kind
+                && results[range.start] == array
+            {
+                known = Some(item);
+            }
+        }
+    }
+    let alike = known.is_some_and(|k| {
+        k.size == item.size
+            && k.align == item.align
+            && k.layout == item.layout
+            && (k.layout == Layout::C || k.layout == Layout::F)
+    });
+    let number = a.numbers.get(array);
+    let same_shape = a.f.ty(array) == Type::Array(rank as u8)
+        && nest
+            .extents
+            .iter()
+            .enumerate()
+            .all(|(k, &n)| a.numbers.shape(number, k as u8) == Some(a.numbers.get(n)));
+    let as_written = |i: &Input| i.access.array != array || whole(&i.access);
+    alike && same_shape && rank > 0 && nest.inputs.iter().all(as_written)
+}
+
+/// An array with what is made of it: views and addresses. `None` if something else gets hold of it; jumps
+/// that hand it on are in `handed`.
+fn family(
+    a: &Analysis<'_>,
+    array: Value,
+    data: Option<Value>,
+    handed: &mut Vec<(usize, usize)>,
+) -> Option<FxHashSet<Value>> {
+    let mut all: FxHashSet<Value> = [array].into_iter().chain(data).collect();
+    let mut work: Vec<Value> = all.iter().copied().collect();
+    while let Some(v) = work.pop() {
+        for &at in &a.uses[v.index()] {
+            if at.inst == usize::MAX {
+                let term = &a.f.blocks[at.block].term;
+                let mut elsewhere = v != array;
+                term.for_each_operand(|o| elsewhere |= o == v && !matches!(term, Term::Return(_)));
+                if elsewhere {
+                    return None;
+                }
+                for (t, target) in term.targets().iter().enumerate() {
+                    let times = target.args.iter().filter(|&&arg| arg == v).count();
+                    if times > 1 {
+                        return None;
+                    }
+                    handed.extend((times == 1).then_some((at.block, t)));
+                }
+                continue;
+            }
+            let inst = a.inst(at);
+            let made = match &inst.op {
+                Op::ArrayPart(_, Part::Shape(_) | Part::Stride(_)) => continue,
+                Op::ArrayPart(_, Part::Data) | Op::Subview(_) | Op::View { .. } => true,
+                Op::Offset { .. } | Op::Element { .. } => true,
+                Op::Load { .. } | Op::Nest(_) => false,
+                Op::Store { value, .. } if *value != v => false,
+                Op::MakeArray { owner, .. } if *owner != v && inst.results[0] == array => false,
+                _ => return None,
+            };
+            if made && all.insert(inst.results[0]) {
+                work.push(inst.results[0]);
+            }
+        }
+    }
+    Some(all)
+}
+
+/// The data of an array that is made from a buffer, if nothing else has the buffer.
+fn own_buffer(a: &Analysis<'_>, at: Place) -> Option<Option<Value>> {
+    let Op::MakeArray { owner, data, .. } = a.inst(at).op else {
+        return Some(None);
+    };
+    let from_buffer = a.f.blocks.iter().flat_map(|b| &b.insts).any(|i| {
+        matches!(
+            i.op,
+            Op::Rt {
+                func: RtFn::buffer_alloc | RtFn::buffer_zeroed,
+                ..
+            }
+        ) && i.results[0] == owner
+            && i.results[1] == data
+    });
+    (from_buffer && a.uses[owner.index()].len() == 1).then_some(Some(data))
+}
+
+/// Whether an array's memory is known to this function alone and not needed once a nest has run, which
+/// sees nothing of it but the array itself.
+fn is_free(a: &Analysis<'_>, nest: &Nest, array: Value, from: Source, at: Place) -> bool {
+    let data = match from {
+        Source::Inst(p) => own_buffer(a, p),
+        Source::Param(_) => Some(None),
+    };
+    let mut handed = vec![];
+    let Some(all) = data.and_then(|data| family(a, array, data, &mut handed)) else {
+        return false;
+    };
+    if let Source::Param(block) = from {
+        let index = a.f.block(block).params.iter().position(|&p| p == array);
+        let targets = a.f.blocks.iter().flat_map(|b| b.term.targets());
+        let all_new = targets
+            .filter(|t| t.block == block)
+            .all(|t| index.is_some_and(|index| is_handed_over(a, t.args[index], block)));
+        if !all_new {
+            return false;
+        }
+    }
+    let view = |v: Value| v != array && all.contains(&v);
+    let mut seen_else = nest.inputs.iter().any(|i| view(i.access.array));
+    nest.for_each_source(|source| seen_else |= all.contains(&source));
+    handed.is_empty() && !seen_else && !reaches(a, &all, from, (at.block, at.inst + 1), Some(at))
+}
+
+/// Whether an array is new, and not needed any more by those who hand it to a block.
+fn is_handed_over(a: &Analysis<'_>, array: Value, block: BlockId) -> bool {
+    let Some(at) = maker(a, array) else {
+        return false;
+    };
+    let mut handed = vec![];
+    let Some(data) = own_buffer(a, at) else {
+        return false;
+    };
+    let Some(all) = family(a, array, data, &mut handed) else {
+        return false;
+    };
+    let only_there = handed.len() == 1
+        && handed
+            .iter()
+            .all(|&(b, t)| a.f.blocks[b].term.targets()[t].block == block);
+    only_there && !reaches(a, &all, Source::Inst(at), (block.index(), 0), None)
+}
+
+/// The instruction that makes an array.
+fn maker(a: &Analysis<'_>, array: Value) -> Option<Place> {
+    a.f.blocks.iter().enumerate().find_map(|(block, b)| {
+        let inst = b.insts.iter().position(|i| i.results.contains(&array))?;
+        let makes = matches!(b.insts[inst].op, Op::Nest(_) | Op::MakeArray { .. });
+        makes.then_some(Place { block, inst })
+    })
+}
+
+/// Whether a way leads from a place to a use of one of these values, or to `again`, without passing where
+/// they are made.
+fn reaches(
+    a: &Analysis<'_>,
+    values: &FxHashSet<Value>,
+    from: Source,
+    start: (usize, usize),
+    again: Option<Place>,
+) -> bool {
+    let mut seen = vec![false; a.f.blocks.len()];
+    let mut work = vec![start];
+    'blocks: while let Some((b, first)) = work.pop() {
+        let block = &a.f.blocks[b];
+        for (inst, i) in block.insts.iter().enumerate().skip(first) {
+            if matches!(from, Source::Inst(p) if p == Place { block: b, inst }) {
+                continue 'blocks;
+            }
+            let mut used = again == Some(Place { block: b, inst });
+            i.op.for_each_operand(|v| used |= values.contains(&v));
+            if used {
+                return true;
+            }
+        }
+        let mut used = false;
+        block.term.for_each_operand(|v| used |= values.contains(&v));
+        let targets: SmallVec<[_; 2]> = block.term.targets();
+        if used
+            || targets
+                .iter()
+                .flat_map(|t| &t.args)
+                .any(|v| values.contains(v))
+        {
+            return true;
+        }
+        for target in targets {
+            let next = target.block.index();
+            let anew = matches!(from, Source::Param(p) if p == target.block);
+            if !anew && !std::mem::replace(&mut seen[next], true) {
+                work.push((next, 0));
+            }
+        }
+    }
+    false
+}
+
+impl Reuse {
+    fn apply(&self, f: &mut Function) {
+        let Some(nest) = nest_at(f, self.nest) else {
+            return;
+        };
+        let rank = nest.extents.len();
+        let result = nest.result_ranges()[self.output].start;
+        let body = &mut f.blocks[self.nest.block];
+        let inst = &mut body.insts[self.nest.inst];
+        let new = inst.results.remove(result);
+        let Op::Nest(nest) = &mut inst.op else { return };
+        nest.outputs[self.output].kind =
+            OutputKind::Store(Access::whole(self.array, rank, self.item));
+        if !nest.allocates() {
+            // Nothing can fail any more: no error, no check of it.
+            inst.results.pop();
+            body.insts.truncate(self.nest.inst + 1);
+            if let Term::Branch { other, .. } = &body.term {
+                body.term = Term::Jump(other.clone());
+            }
+        }
+        let mut renaming = Renaming::new(f);
+        renaming.set(new, self.array);
+        renaming.apply(f);
+        remove_unreachable(f);
+    }
+}
