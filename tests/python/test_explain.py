@@ -6,9 +6,9 @@ import pytest
 import ferdelance as fd
 
 
-def remarks(function, *args):
+def remarks(function, *args, **options):
     """topic -> texts by line, counted from the function's first one."""
-    f = fd.njit(function)
+    f = fd.njit(**options)(function)
     f(*args)
     first = function.__code__.co_firstlineno
     return {
@@ -50,7 +50,7 @@ def test_why_arrays_are_made_is_told():
         x = np.exp(a) + b
         return w, np.sqrt(x) - x.mean(), a * b
 
-    lines = remarks(f, np.ones(9), np.ones(9), 3)
+    lines = remarks(f, np.ones(9), np.ones(9), 3, no_rewrites={"reuse"})
     first = f.__code__.co_firstlineno
     said = {line: " ".join(texts(lines, line, "memory")) for line in lines}
     assert f"`t` is made: line {first + 3} may read it several times" in said[1]
