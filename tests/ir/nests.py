@@ -67,3 +67,8 @@ def rare_case(a):
 # fuse: f8[::1]
 def power_by_roots(a):
     return a**1.5
+
+
+# fuse: f8[::1], f8[::1]
+def joined_without_temporaries(a, b):
+    return np.stack([a * 2.0, b], axis=1)
