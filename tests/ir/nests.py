@@ -124,3 +124,6 @@ def kept_for_later(x):
     e = np.exp(x)
     f = np.exp(e)
     return e, f
+# fuse: f8[::1], f8[::1]
+def joined_without_temporaries(a, b):
+    return np.stack([a * 2.0, b], axis=1)

@@ -64,7 +64,8 @@ impl Session<'_> {
         }
         let names: &[&str] = match name {
             "concatenate" | "concat" | "stack" => &["arrays", "axis", "out", "dtype", "casting"],
-            _ => &["arrays", "dtype", "casting"],
+            "dstack" | "column_stack" => &["tup"],
+            _ => &["tup", "dtype", "casting"],
         };
         let call = Call {
             frame,
@@ -95,14 +96,14 @@ impl Call<'_> {
     }
 
     fn resolve(&self) -> Result<(AbsVal, Resolution)> {
-        // NumPy takes everything but the arrays (and the axis) by name only.
         if let Some(what) = self.args.unknown() {
             return Err(self.error(format!("takes no {what}")));
         }
-        let Some(sequence) = self.args.get("arrays") else {
+        let first = self.args.names[0];
+        let Some(sequence) = self.args.get(first) else {
             return Err(self.frame.error(
                 Code::ArgumentCount,
-                format!("np.{}() misses its argument `arrays`", self.name),
+                format!("np.{}() misses its argument `{first}`", self.name),
             ));
         };
         let items = self.items(sequence.ty())?;
