@@ -109,3 +109,13 @@ def parts_that_are_apart(a, k):
 # fuse: f8[::1], i8
 def parts_that_may_meet(a, k):
     a[k:] = a[: a.size - k]
+
+
+# lower: f8[:, :], f8
+def loop_over_several_dimensions(a, most):
+    total = 0.0
+    for (i, j), x in np.ndenumerate(a):
+        if x > most:
+            break
+        total += x * i + j
+    return total
