@@ -127,3 +127,11 @@ def kept_for_later(x):
 # fuse: f8[::1], f8[::1]
 def joined_without_temporaries(a, b):
     return np.stack([a * 2.0, b], axis=1)
+# lower: f8[:, :], f8
+def loop_over_several_dimensions(a, most):
+    total = 0.0
+    for (i, j), x in np.ndenumerate(a):
+        if x > most:
+            break
+        total += x * i + j
+    return total

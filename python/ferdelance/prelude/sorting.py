@@ -272,16 +272,12 @@ def numpy_unique(
     first = _firsts(row, equal_nan)
     results = (row[first],)
     if return_index:
-        results = _and(results, order[first])
+        results = (*results, order[first])
     if return_inverse:
-        results = _and(results, _ranks(first, order).reshape(a.shape))
+        results = (*results, _ranks(first, order).reshape(a.shape))
     if return_counts:
-        results = _and(results, _run_lengths(first))
+        results = (*results, _run_lengths(first))
     return results
-
-
-def _and(results, last):
-    return (*results, last)
 
 
 def _ranks(first, order):
