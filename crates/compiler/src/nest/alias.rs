@@ -1,8 +1,8 @@
 //! Which arrays may share memory.
 
-use ferdelance_abi::rtfn::{Effect, RtFn};
+use ferdelance_abi::rtfn::RtFn;
 
-use crate::tir::{Function, Inst, Mem, Op, Part, Type, Value};
+use crate::tir::{Function, Inst, Op, Part, Type, Value};
 
 /// Where an array's memory comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,30 +101,6 @@ impl Roots {
             // What was there before a fresh array is no part of it.
             (Root::Fresh(new), Root::Unknown(old)) | (Root::Unknown(old), Root::Fresh(new)) => {
                 self.order[old.index()] < self.order[new.index()]
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether an instruction may change the items of an array.
-    pub fn may_write(&self, f: &Function, inst: &Inst, array: Value) -> bool {
-        match &inst.op {
-            Op::Store {
-                ptr,
-                mem: Mem::Elements | Mem::Any,
-                ..
-            } => !self.disjoint(*ptr, array),
-            Op::Nest(nest) => nest.outputs.iter().any(|o| {
-                o.target()
-                    .is_some_and(|target| !self.disjoint(target, array))
-            }),
-            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => true,
-            Op::Rt { func, args }
-                if matches!(func.info().effect, Effect::Effect | Effect::Raises) =>
-            {
-                args.iter().any(|&a| {
-                    matches!(f.ty(a), Type::Ptr | Type::Array(_)) && !self.disjoint(a, array)
-                })
             }
             _ => false,
         }

@@ -1,5 +1,6 @@
 //! What the array passes know of a function.
 
+use ferdelance_abi::rtfn::Effect;
 use ferdelance_abi::settings::Rewrites;
 
 use super::alias::Roots;
@@ -7,7 +8,7 @@ use super::parts;
 use crate::tir::nest::Nest;
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::predecessor_counts;
-use crate::tir::{Function, Inst, Op, Value};
+use crate::tir::{Function, Inst, Mem, Op, Type, Value};
 
 /// The place of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -108,12 +109,24 @@ impl<'f> Analysis<'f> {
     /// Whether an instruction may change the items of an array.
     fn may_write(&self, inst: &Inst, array: Value) -> bool {
         match &inst.op {
-            Op::Nest(nest) => nest
-                .outputs
-                .iter()
-                .filter_map(|o| o.target())
-                .any(|target| !self.disjoint(target, array)),
-            _ => self.roots.may_write(self.f, inst, array),
+            Op::Store {
+                ptr,
+                mem: Mem::Elements | Mem::Any,
+                ..
+            } => !self.disjoint(*ptr, array),
+            Op::Nest(nest) => nest.outputs.iter().any(|o| {
+                o.target()
+                    .is_some_and(|target| !self.disjoint(target, array))
+            }),
+            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => true,
+            Op::Rt { func, args }
+                if matches!(func.info().effect, Effect::Effect | Effect::Raises) =>
+            {
+                args.iter().any(|&a| {
+                    matches!(self.f.ty(a), Type::Ptr | Type::Array(_)) && !self.disjoint(a, array)
+                })
+            }
+            _ => false,
         }
     }
 
