@@ -2,13 +2,14 @@
 
 import math
 import statistics
+import textwrap
 
-from report import cell, failures, middle, ratio, table, times, values
+from report import cell, middle, ratio, table, times, values
 
 GROUPS = ("memory", "transcendental", "compute")
 UNITS = {"s": ("us", 1e6), "m": ("us", 1e6), "l": ("ms", 1e3)}
-SIZE_NAMES = {"s": "first-level cache", "m": "second-level cache", "l": "memory"}
-NEARLY = 0.95
+PLACES = {"s": "the first-level cache", "m": "the second-level cache", "l": "memory"}
+NEARLY, WORST = 0.95, 5
 
 
 def geometric_mean(factors):
@@ -92,23 +93,26 @@ def summary(found, kernels, sizes):
         rows.append(row)
     title = "Array programs: times as fast as NumPy, as Numba's best form, and first calls"
     text = table(title, head, rows)
-    ratios = sorted(
-        (over, f"{k.name} {s} ({k.best('numba', s)[0]})")
-        for k in kernels
-        for s in sizes
-        if not k.by_memory(s) and (over := k.over("numba", s)) is not None
-    )
-    slower = sum(over < NEARLY for over, _ in ratios)
-    slower_than_numpy = sum((k.over("numpy", s) or 0) < NEARLY for k in kernels for s in sizes)
     lines = [
         "Geometric means; the last row leaves out, beside Numba, kernels that memory bounds.",
-        f"Below {NEARLY} of Numba's best: {slower} of {len(ratios)} without those.",
-        f"Below {NEARLY} of NumPy: {slower_than_numpy} of {len(kernels) * len(sizes)}.",
-        "The worst beside Numba: ",
-        *(f"    {factor(over)}  {where}" for over, where in ratios[:5]),
-        "Compiled unchanged, with NumPy's results: " + ", ".join(unchanged(kernels, sizes)) + ".",
+        *slower("Numba's best", kernels, sizes, "numba"),
+        *slower("NumPy", kernels, sizes, "numpy"),
+        "Compiled unchanged, with NumPy's results:",
+        *(f"    {line}" for line in unchanged(kernels, sizes)),
     ]
     return text + "\n".join(lines) + "\n"
+
+
+def slower(whom, kernels, sizes, family):
+    """How many are slower than another engine, and the worst of them."""
+    ratios = sorted(
+        (over, f"{k.name} {s} ({k.best(family, s)[0]})")
+        for k in kernels
+        for s in sizes
+        if not (family == "numba" and k.by_memory(s)) and (over := k.over(family, s)) is not None
+    )
+    below = [f"    {factor(over)}  {where}" for over, where in ratios if over < NEARLY]
+    return [f"Below {NEARLY} of {whom}: {len(below)} of {len(ratios)}, the worst:", *below[:WORST]]
 
 
 def unchanged(kernels, sizes):
@@ -118,7 +122,7 @@ def unchanged(kernels, sizes):
     counts = {
         engine: sum(all(k.seconds(engine, s) for s in sizes) for k in kernels) for engine in forms
     }
-    return [f"{engine} {count} of {len(kernels)}" for engine, count in counts.items()]
+    return [f"{count} of {len(kernels)} by {engine}" for engine, count in counts.items()]
 
 
 def grouped(kernels):
@@ -145,7 +149,7 @@ def size_table(found, kernels, size, engine):
                 *([] if size != "l" else ["" if share is None else f"{100 * share:.0f}"]),
             ]
         )
-    return table(f"Arrays that fit the {SIZE_NAMES[size]} ({size}): {unit}", head, rows)
+    return table(f"Arrays in {PLACES[size]} ({size}): {unit}", head, rows)
 
 
 def first_table(kernels, engine, sizes):
@@ -165,7 +169,7 @@ def first_table(kernels, engine, sizes):
 
 
 def double_table(kernels, engine):
-    head = ["", "numpy", engine, "1 thread", "vs numpy", "numba", "vs numba"]
+    head = ["", "numpy", engine, "speed-up", "vs numpy", "numba", "vs numba"]
     rows = []
     for k in grouped(kernels):
         answers = k.double.get("l", {})
@@ -233,25 +237,18 @@ def function_table(found, engine, count):
     return table(f"Functions of {count} items: ns for each", head, rows)
 
 
-def complaints(kernels):
-    """Where an engine's result is not NumPy's; a line for each engine and kernel."""
-    lines = []
+def trouble(kernels):
+    """What failed and what is not NumPy's: engine and error, and for which kernels."""
+    places = {}
     for k in kernels:
-        wrong = {}
-        for sizes in (k.single, k.double):
-            for size, engines in sizes.items():
-                for engine, answers in engines.items():
-                    if text := answers[0].get("differs"):
-                        wrong.setdefault(f"{k.name}: {engine}: {text}", []).append(size)
-        lines += [f"{text} at {', '.join(sizes)}"[:100] for text, sizes in wrong.items()]
-    return lines
-
-
-def errors(kernels):
-    cases = {f"first call of {k.name}": k.first for k in kernels}
-    cases |= {f"{k.name} {s}": answers for k in kernels for s, answers in k.single.items()}
-    cases |= {f"{k.name} {s}, 2 threads": a for k in kernels for s, a in k.double.items()}
-    return failures({"": cases})
+        for answers in (k.first, *k.single.values(), *k.double.values()):
+            for engine, given in answers.items():
+                for answer in given:
+                    what = answer.get("differs") or answer.get("error", "").partition(":")[0]
+                    if what:
+                        places.setdefault(f"{engine}: {what}", {})[k.name] = None
+    lines = [f"{what}: {', '.join(names)}" for what, names in places.items()]
+    return [part for line in lines for part in textwrap.wrap(line, 98, subsequent_indent="    ")]
 
 
 def render(found):
@@ -267,7 +264,6 @@ def render(found):
     if "expressions" in figures:
         parts.append(expression_table(figures, engine))
         parts.append(function_table(figures, engine, figures["function_size"]))
-    trouble = errors(kernels) + complaints(kernels)
-    if trouble:
-        parts.append("What failed\n-----------\n" + "\n".join(trouble) + "\n")
+    if lines := trouble(kernels):
+        parts.append("What failed or differs\n----------------------\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
