@@ -35,7 +35,7 @@ test-python: build
 wheel: setup ## a wheel for CPython 3.10 and later, in dist/
 	@$(PYTHON) -m maturin build --release --compatibility manylinux_2_34 --out dist
 
-bench: build ## measure beside Numba and C, in one run; rewrites docs/benchmarks.md
+bench: build ## measure beside NumPy, Numba, Pythran and C, in one run; rewrites docs/benchmarks.md
 	@$(PYTHON) benchmarks/run.py $(BENCH)
 
 lint: setup ## formatting and lints of Rust and Python

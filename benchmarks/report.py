@@ -4,7 +4,6 @@ import json
 import re
 import statistics
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 FAILS = "fails"
 
 
@@ -99,10 +98,8 @@ def kernel_table(found, engine, key, title):
     return table(title, ["", "C", engine, "numba", "vs C", "vs numba"], rows)
 
 
-def failures(found):
-    """What an engine could not do: a line for each different error."""
-    groups = {"start": {"": found["start"]}}
-    groups |= {key: found[key] for key in ("compile", "calls", "kernels", "kernels_fastmath")}
+def failures(groups):
+    """What an engine could not do, of group -> case -> engine -> answers: a line for each error."""
     places = {}
     for group, cases in groups.items():
         for name, answers in cases.items():
@@ -115,45 +112,57 @@ def failures(found):
     for text, where in places.items():
         more = f" and {len(where) - 3} more" if len(where) > 3 else ""
         lines += [text[:100], f"    in {', '.join(where[:3])}{more}"]
-    return lines + found["complaints"]
+    return lines
 
 
-def render(found):
-    engine = found["engine"]
+def heading(found):
     machine, versions = found["machine"], found["versions"]
-    parts = [
+    return (
         f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['system']}\n"
         f"CPython {machine['python']}, "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + "\n",
-        start_table(found, engine),
-        compile_table(found, engine),
-        call_table(found, engine),
+        + "\n"
+    )
+
+
+def render(found):
+    engine, figures = found["engine"], found["scalars"]
+    parts = [
+        start_table(figures, engine),
+        compile_table(figures, engine),
+        call_table(figures, engine),
         kernel_table(
-            found, engine, "kernels", "Kernels: ms; C is clang -O3 -march=native -ffp-contract=off"
+            figures,
+            engine,
+            "kernels",
+            "Kernels: ms; C is clang -O3 -march=native -ffp-contract=off",
         ),
         kernel_table(
-            found,
+            figures,
             engine,
             "kernels_fastmath",
             "Kernels with fastmath=True: ms; C is clang -ffast-math",
         ),
     ]
-    trouble = failures(found)
+    groups = {"start": {"": figures["start"]}}
+    groups |= {key: figures[key] for key in ("compile", "calls", "kernels", "kernels_fastmath")}
+    trouble = failures(groups) + figures["complaints"]
     if trouble:
         parts.append("What failed\n-----------\n" + "\n".join(trouble) + "\n")
     return "\n".join(parts)
 
 
-def write(found, text, here):
-    """Replaces the results in docs/benchmarks.md and keeps all figures; says where."""
+def write(found, part, text, here):
+    """Replaces the results of a part in docs/benchmarks.md and keeps all figures; says where."""
     slug = re.sub(r"[^a-z0-9]+", "-", found["machine"]["cpu"].lower()).strip("-")
-    raw = here / "results" / f"{found['machine']['date']}-{slug}" / "raw.json"
+    raw = here / "results" / f"{found['machine']['date']}-{slug}" / f"{part}.json"
     raw.parent.mkdir(parents=True, exist_ok=True)
-    raw.write_text(json.dumps(found, indent=1) + "\n")
+    kept = {key: found[key] for key in ("machine", "engine", "versions", part)}
+    raw.write_text(json.dumps(kept) + "\n")
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     page = here.parent / "docs" / "benchmarks.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n```text\n{text}```\n{END}{after}")
+    before, _, rest = page.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{begin}\n```text\n{text}```\n{end}{after}")
     root = here.parent
     return f"written: {page.relative_to(root)}, {raw.relative_to(root)}"

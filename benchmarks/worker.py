@@ -28,13 +28,12 @@ CALL_COUNT = 20_000
 KERNEL_RUNS = 3
 
 
-def function_from(text, name):
-    """The function `f` that `text` defines; its source can be found as that of any function."""
+def function_from(text, name, function="f", **scope):
+    """The function that `text` defines; its source can be found as that of any function."""
     file = f"<{name}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {}
     exec(compile(text, file, "exec"), scope)
-    return scope["f"]
+    return scope[function]
 
 
 class Jit:
@@ -154,6 +153,17 @@ def answer(engine, request, called):
     return time_kernel(*engine.kernel(request["kernel"], request["fast"]))
 
 
+def serve(answer):
+    """Answers requests until there are no more."""
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        try:
+            reply = answer(json.loads(line))
+        except Exception as error:  # whatever an engine raises is its answer
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(reply), flush=True)
+
+
 def main():
     name, *libraries = sys.argv[1:]
     if name == "c":
@@ -163,13 +173,7 @@ def main():
     else:
         engine = Jit(name)
     called = {}
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        try:
-            reply = answer(engine, json.loads(line), called)
-        except Exception as error:  # whatever an engine raises is its answer
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
+    serve(lambda request: answer(engine, request, called))
 
 
 if __name__ == "__main__":
