@@ -71,7 +71,7 @@ def test_a_mean_asks_for_no_memory():
 def test_memory_is_told_with_its_size():
     def f(a, n):
         z = np.zeros(n)
-        for i in range(n):
+        for _ in range(n):
             z += a * 2.0
         return a + z
 
