@@ -22,6 +22,7 @@ import warnings
 import numpy as np
 
 DTYPES = ("f8", "f8", "f8", "f4", "i8", "i4", "u1", "c16")
+INTEGERS = ("i8", "i4", "u1")
 #: Slices of one dimension that leave out two items, so that several fit together.
 CUTS = (":-2", "1:-1", "2:")
 INNER = ("::2", "1::2", "::-1", ":", ":3", "-3:", "1:-1", "2:", ":-1")
@@ -35,6 +36,13 @@ class Program:
         pick = self.random
         self.rank = pick.choice((1, 1, 2, 2, 3))
         self.dtypes = [pick.choice(DTYPES) for _ in range(3)]
+        # Floats that an unsigned integer cannot hold have no value there.
+        if "u1" in self.dtypes:
+            self.dtypes = [d if d in INTEGERS else "i8" for d in self.dtypes]
+        #: Numbers among themselves are computed in 64 bits, which NumPy's scalars are not.
+        self.wide = all(d.endswith(("8", "16")) for d in self.dtypes)
+        #: Magnitudes of complex numbers differ in the last place, which whole numbers may show.
+        self.magnitudes = "c16" not in self.dtypes or not set(self.dtypes) & set(INTEGERS)
         self.whole = ["a", "b", "c"]
         #: Arrays that lack two items in each dimension.
         self.cut = []
@@ -87,8 +95,8 @@ class Program:
     def atom(self, cut):
         pick = self.random
         if pick.random() < 0.15:
-            return pick.choice(("x", "2", "0.5", "-1" if "u1" not in self.dtypes else "3"))
-        if self.numbers and pick.random() < 0.15:
+            return pick.choice(("x", "2", "3") if "u1" in self.dtypes else ("x", "2", "0.5", "-1"))
+        if self.wide and self.numbers and pick.random() < 0.15:
             return pick.choice(self.numbers)
         if not cut:
             return pick.choice(self.whole)
@@ -107,11 +115,11 @@ class Program:
         if kind < 0.7:
             right = self.expression(depth - 1, cut)
             return f"np.where({left} == {right}, {self.atom(cut)}, {self.atom(cut)})"
-        if kind < 0.8:
+        if kind < 0.8 and self.magnitudes:
             return f"np.abs({left})"
         if kind < 0.85:
             return f"({left} * np.ones_like({self.sliced('a') if cut else 'a'}))"
-        return f"(-{left})"
+        return f"(-{left})" if "u1" not in self.dtypes else f"(2 * {left})"
 
     def array(self, depth, cut):
         """An expression that is an array of the full shape."""

@@ -340,19 +340,12 @@ impl Body<'_, '_, '_> {
         } else {
             Cmp::FGt
         };
-        let nan = |body: &mut Self, z: &[Value]| {
-            let (re, im) = (
-                body.b.cmp(Cmp::FNe, z[0], z[0]),
-                body.b.cmp(Cmp::FNe, z[1], z[1]),
-            );
-            body.b.binary(Bin::Or, re, im)
-        };
         let first = self.b.cmp(less, x[0], best[0]);
         let equal = self.b.cmp(Cmp::FEq, x[0], best[0]);
         let second = self.b.cmp(less, x[1], best[1]);
         let second = self.b.binary(Bin::And, equal, second);
         let better = self.b.binary(Bin::Or, first, second);
-        let (was, is) = (nan(self, best), nan(self, x));
+        let (was, is) = (self.complex_nan(best), self.complex_nan(x));
         let (known, real) = (self.b.not(was), self.b.not(is));
         if matches!(op, ReduceOp::NanMin | ReduceOp::NanMax) {
             let better = self.b.binary(Bin::And, better, real);
@@ -361,6 +354,13 @@ impl Body<'_, '_, '_> {
         let turns = self.b.binary(Bin::And, known, is);
         let better = self.b.binary(Bin::And, better, known);
         self.b.binary(Bin::Or, better, turns)
+    }
+
+    /// Whether a part of a complex number is NaN.
+    fn complex_nan(&mut self, z: &[Value]) -> Value {
+        let re = self.b.cmp(Cmp::FNe, z[0], z[0]);
+        let im = self.b.cmp(Cmp::FNe, z[1], z[1]);
+        self.b.binary(Bin::Or, re, im)
     }
 
     /// The first index of the smallest or largest element: along an axis, or of all in C order.
@@ -447,7 +447,17 @@ impl Body<'_, '_, '_> {
     ) -> Value {
         let min = op == ReduceOp::Min;
         match dtype.kind() {
-            Kind::Complex { .. } => self.precedes(op, best, x),
+            Kind::Complex { .. } => {
+                let better = self.precedes(op, best, x);
+                let re = self.b.cmp(Cmp::FEq, x[0], best[0]);
+                let im = self.b.cmp(Cmp::FEq, x[1], best[1]);
+                let equal = self.b.binary(Bin::And, re, im);
+                let (is, was) = (self.complex_nan(x), self.complex_nan(best));
+                let both = self.b.binary(Bin::And, is, was);
+                let alike = self.b.binary(Bin::Or, equal, both);
+                let first = self.b.binary(Bin::And, alike, before);
+                self.b.binary(Bin::Or, better, first)
+            }
             Kind::Float { .. } => {
                 let strictly = self
                     .b
