@@ -632,3 +632,36 @@ def test_relations_of_types():
         assert njit(f)(a, b) == f(a, b)
     for a in arrays:
         assert njit(by_type)(a) == by_type(a)
+
+
+def test_integers_out_of_bounds_are_not_stored_in_whole_arrays():
+    a = np.zeros(3, np.uint8)
+    @njit
+    def constant(a):
+        a[1:] = -1
+
+    @njit
+    def variable(a, x):
+        a[...] = x
+
+    with pytest.raises(OverflowError, match="-1 out of bounds for uint8"):
+        constant(a)
+    with pytest.raises(OverflowError):
+        variable(a, 256)
+    assert not a.any()
+    variable(a, 255)
+    assert (a == 255).all()
+
+
+def test_matrix_product_in_place():
+    @njit
+    def f(a, b):
+        a @= b
+        return a
+
+    a, b = np.arange(9.0).reshape(3, 3), np.ones((3, 3))
+    expected = a @ b
+    assert f(a, b) is a
+    np.testing.assert_array_equal(a, expected)
+    with pytest.raises(ferdelance.errors.TypingError, match="fewer dimensions"):
+        f(a, np.ones(3))

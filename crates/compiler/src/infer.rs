@@ -35,7 +35,7 @@ pub mod index;
 pub mod intrinsic;
 pub mod joining;
 mod limits;
-mod linalg;
+pub(crate) mod linalg;
 pub mod list;
 mod numpy;
 mod op;

@@ -70,17 +70,28 @@ pub(super) fn binary(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<AbsVal> {
 pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<AbsVal, String>> {
     let ty = ty_of(a);
     let target = ty.as_array()?;
-    let computed = apply(ufunc::of_binary(op), &[a, b])?;
+    let computed = match op {
+        BinaryOp::MatMul => AbsVal::of(super::linalg::product(plain(ty), plain(ty_of(b)))?),
+        _ => apply(ufunc::of_binary(op), &[a, b])?,
+    };
     let dtype = element(ty_of(&computed))?.0;
-    Some(if target.readonly {
-        Err(format!("cannot change a read-only array in place: {ty}"))
-    } else if !ufunc::same_kind(dtype, target.dtype) {
-        Err(format!(
-            "cannot store {dtype} in the elements of {ty}: it is of a higher kind"
-        ))
-    } else {
-        Ok(AbsVal::of(ty))
-    })
+    Some(
+        if op == BinaryOp::MatMul
+            && ty_of(&computed).as_array().map(|a| a.ndim) != Some(target.ndim)
+        {
+            Err(format!(
+                "a product with fewer dimensions cannot be stored in {ty}"
+            ))
+        } else if target.readonly {
+            Err(format!("cannot change a read-only array in place: {ty}"))
+        } else if !ufunc::same_kind(dtype, target.dtype) {
+            Err(format!(
+                "cannot store {dtype} in the elements of {ty}: it is of a higher kind"
+            ))
+        } else {
+            Ok(AbsVal::of(ty))
+        },
+    )
 }
 
 /// A comparison if one operand is an array.

@@ -12,7 +12,7 @@ use crate::types::promote::common_dtype;
 use crate::types::{ArrayTy, Layout, Ty};
 
 /// The type of `a @ b`, if there is one.
-pub(super) fn product(a: Ty, b: Ty) -> Option<Ty> {
+pub(crate) fn product(a: Ty, b: Ty) -> Option<Ty> {
     let (x, y) = (a.as_array()?, b.as_array()?);
     if !(1..=2).contains(&x.ndim) || !(1..=2).contains(&y.ndim) {
         return None;

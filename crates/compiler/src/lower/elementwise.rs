@@ -103,6 +103,9 @@ impl Body<'_, '_, '_> {
         new: &Typed,
     ) -> Result<()> {
         let mut source = new.clone();
+        if new.ty.is_weak() && new.ty.is_int() && ty.dtype.is_int() {
+            self.check_holds(new, ty.dtype)?;
+        }
         if let Kind::Array(from) = *new.ty.kind()
             && from.ndim > 0
         {

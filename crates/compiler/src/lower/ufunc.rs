@@ -15,6 +15,7 @@ use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
 use crate::infer::creation::of_sequence;
 use crate::infer::intrinsic::{Class, UfuncCall};
+use crate::infer::linalg::product;
 use crate::tir::nest::{Output, OutputKind};
 use crate::tir::{Bin, Cast, Cmp, Part, Type, Un, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
@@ -142,6 +143,12 @@ impl Body<'_, '_, '_> {
     /// `a op= b` for an array: the elements of `a` change, and the result is `a`.
     pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
         let operands = [a.clone(), self.unwrap(b)?];
+        if op == BinaryOp::MatMul {
+            let ty = product(a.ty, operands[1].ty).unwrap_or(a.ty);
+            let vals = self.array_product(&operands, ty)?;
+            self.store_result(a, &Typed::new(ty, vals))?;
+            return Ok(a.vals.clone());
+        }
         let (row, types) = self.operator_loop(ufunc::of_binary(op), &operands)?;
         let call = UfuncCall {
             row,
@@ -271,7 +278,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Raises OverflowError unless an integer type has the value of a Python integer.
-    fn check_holds(&mut self, value: &Typed, ty: Ty) -> Result<()> {
+    pub(super) fn check_holds(&mut self, value: &Typed, ty: Ty) -> Result<()> {
         let message = |value: &str| format!("Python integer{value} out of bounds for {ty}");
         if let Some(Const::Int(known)) = value.constant {
             let outside = self.b.bool(!ufunc::holds(ty, known));
