@@ -44,13 +44,22 @@ impl Rewrites {
     pub const REUSE: u8 = 4;
     /// Parts of one array are seen to be apart.
     pub const PARTS: u8 = 8;
-    pub const ALL: u8 = 15;
+    /// What stores would meet, or loops go through again and again at distant places, is copied first.
+    pub const COPY: u8 = 16;
+    /// Small arrays that would be computed again in each round of an outer loop are made.
+    pub const KEEP: u8 = 32;
+    /// What stays the same in an inner loop is computed outside of it.
+    pub const HOIST: u8 = 64;
+    pub const ALL: u8 = 127;
 
     pub const NAMES: &[(&str, u8)] = &[
         ("fuse", Self::FUSE),
         ("merge", Self::MERGE),
         ("reuse", Self::REUSE),
         ("parts", Self::PARTS),
+        ("copy", Self::COPY),
+        ("keep", Self::KEEP),
+        ("hoist", Self::HOIST),
     ];
 
     /// The rewrite called `name`.

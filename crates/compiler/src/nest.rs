@@ -3,6 +3,7 @@
 //! * [`fuse`]: what a nest makes is computed where it is used.
 //! * [`merge`]: nests over the same indices become one.
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
+//! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
@@ -14,6 +15,7 @@ pub mod expand;
 pub mod explain;
 pub mod fuse;
 mod merge;
+mod pack;
 mod parts;
 mod reuse;
 

@@ -8,7 +8,7 @@ use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::infer::record;
-use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind};
+use crate::tir::nest::{Access, Along, Input, Item, Output, OutputKind, Stretch};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Nest, Op, Part, Term, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 use crate::ufunc;
@@ -208,10 +208,7 @@ impl Body<'_, '_, '_> {
         let access = self.broadcast_access(operand.vals[0], a, shape);
         let (values, element) = self.element_of(a.dtype);
         elements.push(element);
-        inputs.push(Input {
-            access,
-            elements: values,
-        });
+        inputs.push(Input::new(access, values));
     }
 
     /// An element of the next nest: what is read, and its value.
@@ -346,7 +343,7 @@ impl Body<'_, '_, '_> {
         let mut address = self.b.part(access.array, Part::Data);
         for (dim, along) in access.dims.iter().enumerate() {
             let mut index = indices[usize::from(along.dim)];
-            if along.stretch {
+            if along.stretch != Stretch::No {
                 let n = self.b.part(access.array, Part::Shape(dim as u8));
                 let (zero, one) = (self.b.i64(0), self.b.i64(1));
                 let stretched = self.b.cmp(Cmp::Eq, n, one);
@@ -379,7 +376,7 @@ impl Body<'_, '_, '_> {
         let dims = (0..a.ndim)
             .map(|dim| Along {
                 dim: dim + skip as u8,
-                stretch: true,
+                stretch: Stretch::Maybe,
             })
             .collect();
         Access {

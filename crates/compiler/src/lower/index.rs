@@ -10,7 +10,9 @@ use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::creation::as_array;
 use crate::infer::index::{IndexItem, Indexing};
-use crate::tir::nest::{Access, Along, Axis, Input, Output, OutputKind, Scatter, Subview};
+use crate::tir::nest::{
+    Access, Along, Axis, Input, Output, OutputKind, Scatter, Stretch, Subview,
+};
 use crate::tir::{Bin, Cast, Cmp, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
@@ -279,7 +281,7 @@ impl Body<'_, '_, '_> {
             let dims = (0..usize::from(a.ndim))
                 .map(|d| Along {
                     dim: (skip + d) as u8,
-                    stretch: true,
+                    stretch: Stretch::Maybe,
                 })
                 .collect();
             let access = Access {
@@ -289,7 +291,7 @@ impl Body<'_, '_, '_> {
             };
             let (elements, element) = self.element_of(a.dtype);
             picked.push(element);
-            inputs.push(Input { access, elements });
+            inputs.push(Input::new(access, elements));
         }
         let strides: Vals = (0..usize::from(chosen.ty.ndim))
             .map(|d| self.stride(chosen.view, chosen.ty, d))
@@ -555,10 +557,7 @@ impl Body<'_, '_, '_> {
         let target = Access::whole(array, shape.len(), item(a));
         let access = target.clone();
         let (read, old) = self.element_of(a.dtype);
-        let mut inputs = vec![Input {
-            access,
-            elements: read,
-        }];
+        let mut inputs = vec![Input::new(access, read)];
         let mut masks = vec![];
         self.operand(&shape, &mask, &mut inputs, &mut masks);
         self.nest_with(&shape, inputs, &[], |body| {

@@ -286,10 +286,7 @@ impl Body<'_, '_, '_> {
         };
         let access = Access::whole(target, rank, item(ty));
         let (values, element) = self.element_of(piece.ty.dtype);
-        let input = Input {
-            access: Access::whole(piece.array, rank, item(piece.ty)),
-            elements: values,
-        };
+        let input = Input::new(Access::whole(piece.array, rank, item(piece.ty)), values);
         self.nest_with(&piece.shape, vec![input], &[], |body| {
             let values = body.cast(&element, made.dtype)?;
             Ok(vec![Output {

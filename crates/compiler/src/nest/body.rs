@@ -23,6 +23,7 @@ pub(super) fn read_once(nest: &mut Nest, numbers: &Numbers) {
                 for (i, _) in &mut nest.guards {
                     *i -= u32::from(*i as usize > at);
                 }
+                nest.inputs[first].copied |= gone.copied;
                 let kept = nest.inputs[first].elements.clone();
                 substitute(nest, &gone.elements, &kept);
             }

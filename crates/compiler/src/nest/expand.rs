@@ -4,13 +4,16 @@
 //! each dimension. Where it depends on shapes and strides that are known at run time only, there are two
 //! versions: a fast one whose innermost loop goes through memory item by item, and one for the rest.
 
+use std::borrow::Cow;
+
 use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::Rewrites;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use crate::tir::build::Builder;
 use crate::tir::nest::{
-    Access, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Subview, unit_dim,
+    Access, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Stretch, Subview, unit_dim,
 };
 use crate::tir::pass::simplify::Renaming;
 use crate::tir::{
@@ -180,6 +183,13 @@ struct Loops<'n> {
     in_memory: bool,
     /// Of the innermost loop.
     rounds: Rounds,
+    depths: Depths,
+}
+
+/// Inside of how many loops the inputs and instructions of a body belong.
+struct Depths {
+    inputs: Vec<usize>,
+    insts: Vec<usize>,
 }
 
 impl Loops<'_> {
@@ -189,6 +199,48 @@ impl Loops<'_> {
         } else {
             Mem::Elements
         }
+    }
+
+    /// Whether a part of the body belongs outside of a loop.
+    fn hoists(&self, k: usize) -> bool {
+        let depths = self.depths.inputs.iter().chain(&self.depths.insts);
+        self.restart.is_none_or(|restart| k >= restart) && depths.copied().any(|d| d == k)
+    }
+
+    /// Each part of the body belongs inside of the loops along which it changes, and not further in.
+    fn find_depths(&mut self) {
+        let nest = self.nest;
+        let (all, least) = (self.levels.len(), self.restart.unwrap_or(0));
+        // What accumulates changes in each round of the innermost loop.
+        let mut known: FxHashMap<Value, usize> =
+            nest.locals().into_iter().map(|v| (v, all)).collect();
+        let mut depths = Depths {
+            inputs: vec![],
+            insts: vec![],
+        };
+        for (input, walk) in nest.inputs.iter().zip(&self.walks) {
+            let moves = |dim: &Option<usize>| {
+                let walk = walk.as_ref();
+                walk.is_none_or(|w| w.strides[dim.unwrap_or(0)].is_some())
+            };
+            let depth = self.levels.iter().rposition(|(_, dim)| moves(dim));
+            let depth = depth.map_or(0, |k| k + 1).max(least);
+            depths.inputs.push(depth);
+            known.extend(input.elements.iter().map(|&v| (v, depth)));
+        }
+        for (k, (_, dim)) in self.levels.iter().enumerate() {
+            known.extend(dim.and_then(|d| nest.indices.get(d)).map(|&i| (i, k + 1)));
+        }
+        for inst in &nest.insts {
+            let mut depth = least;
+            let stays = inst.op.is_pure() && !matches!(inst.op, Op::Rare { .. } | Op::Load { .. });
+            inst.op
+                .for_each_operand(|v| depth = depth.max(known.get(&v).copied().unwrap_or(0)));
+            let depth = if stays { depth } else { all };
+            depths.insts.push(depth);
+            known.extend(inst.results.iter().map(|&v| (v, depth)));
+        }
+        self.depths = depths;
     }
 }
 
@@ -300,6 +352,7 @@ impl Expander {
             self.replace(results[range.start], array);
             written.push(Some(Access::along(array, dims, item)));
         }
+        let nest = &*self.with_copies(nest, failed);
         let sums = self.guarded(nest, &written, failed);
         let scalars = nest
             .outputs
@@ -419,13 +472,7 @@ impl Expander {
         let own = Access::whole(array, nest.extents.len(), item);
         let elements: SmallVec<[Value; 2]> =
             values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
-        (
-            own.clone(),
-            Input {
-                access: own,
-                elements,
-            },
-        )
+        (own.clone(), Input::new(own, elements))
     }
 
     /// The loops of a nest, in one or two versions (only the slow one where `often` is false); the values
@@ -448,7 +495,7 @@ impl Expander {
                 && a.dims
                     .iter()
                     .enumerate()
-                    .all(|(k, d)| usize::from(d.dim) == k)
+                    .all(|(k, d)| usize::from(d.dim) == k && d.stretch != Stretch::One)
         };
         let all_are = |layout: Layout| {
             present.iter().filter(|a| !a.dims.is_empty()).all(|a| {
@@ -496,10 +543,14 @@ impl Expander {
                 let extent = nest.extents[dim];
                 let fixed = self.b.as_int(n) == Some(1);
                 let equal = n == extent || fixed && self.b.as_int(extent) == Some(1);
-                if along.stretch && !equal && (flat || !fixed) {
+                if along.stretch == Stretch::One {
+                    continue;
+                }
+                let stretch = along.stretch == Stretch::Maybe;
+                if stretch && !equal && (flat || !fixed) {
                     conditions.push(self.b.cmp(Cmp::Eq, n, extent));
                 }
-                if !(flat || along.stretch && fixed) {
+                if !(flat || stretch && fixed) {
                     let stride = self.stride(access.array, access.item, access.dims.len(), k);
                     let size = self.b.i64(i64::from(access.item.size));
                     if self.b.as_int(stride) != Some(i64::from(access.item.size)) {
@@ -516,7 +567,7 @@ impl Expander {
                 .iter()
                 .map(|a| a.map(|a| e.walk(nest, a, fast.then_some(inner).flatten(), fast && flat)))
                 .collect();
-            let levels = if fast && flat {
+            let levels: Vec<(Value, Option<usize>)> = if fast && flat {
                 let total = nest
                     .extents
                     .iter()
@@ -535,14 +586,22 @@ impl Expander {
             } else {
                 Rounds::Rare
             };
-            Loops {
+            let mut loops = Loops {
+                depths: Depths {
+                    inputs: vec![levels.len(); nest.inputs.len()],
+                    insts: vec![levels.len(); nest.insts.len()],
+                },
                 nest,
                 walks,
                 levels,
                 restart,
                 in_memory,
                 rounds,
+            };
+            if !e.b.func.options.without.has(Rewrites::HOIST) {
+                loops.find_depths();
             }
+            loops
         };
         let init: Vals = carried(nest, in_memory || restart.is_some())
             .flat_map(|r| r.init.iter().copied())
@@ -615,14 +674,15 @@ impl Expander {
         for (k, along) in access.dims.iter().enumerate() {
             let dim = usize::from(along.dim);
             let n = self.part(access.array, Part::Shape(k as u8));
-            if along.stretch && self.b.as_int(n) == Some(1) {
+            let stretch = along.stretch == Stretch::Maybe;
+            if along.stretch == Stretch::One || stretch && self.b.as_int(n) == Some(1) {
                 continue;
             }
             strides[dim] = Some(if unit == Some(dim) {
                 size
             } else {
                 let stride = self.stride(access.array, access.item, access.dims.len(), k);
-                if along.stretch && n != nest.extents[dim] {
+                if stretch && n != nest.extents[dim] {
                     let (zero, one) = (self.b.i64(0), self.b.i64(1));
                     let stretched = self.b.cmp(Cmp::Eq, n, one);
                     self.b.select(stretched, zero, stride)

@@ -17,15 +17,20 @@ use smallvec::{SmallVec, smallvec};
 use super::analysis::{Analysis, Place, nest_at};
 use super::body::{read_once, substitute, tidy};
 use super::merge;
+use super::pack::pack;
+use super::parts;
 use super::reuse::reuse;
 use crate::tir::build::Builder;
-use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Subview};
+use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::{Renaming, remove_unreachable, simplify};
 use crate::tir::{
     Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value,
 };
 use crate::types::Layout;
+
+/// The weight of a division.
+const DIVISION: usize = 6;
 
 /// Fuses in every function of a program.
 pub fn fuse(program: &mut Program) {
@@ -51,6 +56,9 @@ pub fn fuse(program: &mut Program) {
         }
         if !without.has(Rewrites::REUSE) && reuse(f) {
             simplify(f);
+        }
+        if !without.has(Rewrites::COPY) {
+            pack(f);
         }
     }
 }
@@ -89,8 +97,16 @@ fn settle_shapes(f: &mut Function) {
             });
             for access in nest.inputs.iter_mut().map(|i| &mut i.access).chain(stored) {
                 for (k, along) in access.dims.iter_mut().enumerate() {
-                    along.stretch &=
-                        !numbers.size_is(access.array, k, extents[usize::from(along.dim)]);
+                    if along.stretch != Stretch::Maybe {
+                        continue;
+                    }
+                    let extent = extents[usize::from(along.dim)];
+                    let size = numbers.size(access.array, k);
+                    if size == numbers.get(extent) {
+                        along.stretch = Stretch::No;
+                    } else if parts::at_most(&numbers, size, 1) {
+                        along.stretch = Stretch::One;
+                    }
                 }
             }
             read_once(nest, &numbers);
@@ -192,8 +208,22 @@ struct Replacement {
     reader: Place,
     input: usize,
     seen: Vec<Seen>,
+    hazards: Hazards,
+}
+
+/// What the reader's stores may have to do with the inputs of a producer.
+#[derive(Default)]
+struct Hazards {
     /// Inputs of the producer and outputs of the reader to be kept apart when the code runs.
     guards: Vec<(usize, usize)>,
+    /// Inputs of the producer that are met, and small enough to be copied first.
+    copied: Vec<usize>,
+}
+
+impl Hazards {
+    fn is_empty(&self) -> bool {
+        self.guards.is_empty() && self.copied.is_empty()
+    }
 }
 
 impl Analysis<'_> {
@@ -238,20 +268,23 @@ impl Analysis<'_> {
                 return Err(Refusal::Changed(at));
             }
             let access = &reader.inputs[u.input].access;
-            if !nest.indices.is_empty() && access.dims.iter().any(|d| d.stretch) {
+            if !nest.indices.is_empty() && access.dims.iter().any(|d| d.stretch != Stretch::No) {
                 return Err(Refusal::Unclear(at));
             }
-            let guards = self.hazards(nest, reader, u.input, &u.seen);
-            let guards = guards.ok_or(Refusal::Overlaps(at))?;
+            if !self.f.options.without.has(Rewrites::KEEP) && computed_again(nest, reader, access) {
+                return Err(Refusal::Costly);
+            }
+            let hazards = self.hazards(nest, reader, u.input, &u.seen);
+            let hazards = hazards.ok_or(Refusal::Overlaps(at))?;
             // Whoever may keep results aside may raise: with the producer's check, which there is once.
-            if !guards.is_empty() && !alone && reader.guards.is_empty() {
+            if !hazards.is_empty() && !alone && !reader.allocates() {
                 return Err(Refusal::Overlaps(at));
             }
             plan.uses.push(Replacement {
                 reader: at,
                 input: u.input,
                 seen: u.seen,
-                guards,
+                hazards,
             });
         }
         Ok(plan)
@@ -300,16 +333,16 @@ impl Analysis<'_> {
         Ok(())
     }
 
-    /// Pairs of the producer's inputs and the reader's stores that may share memory; `None` if a store
-    /// certainly gets in the way of reading.
+    /// What the reader's stores have to do with the producer's inputs; `None` if a store certainly gets in
+    /// the way of reading.
     fn hazards(
         &self,
         producer: &Nest,
         reader: &Nest,
         input: usize,
         seen: &[Seen],
-    ) -> Option<Vec<(usize, usize)>> {
-        let mut guards = vec![];
+    ) -> Option<Hazards> {
+        let mut hazards = Hazards::default();
         for (o, output) in reader.outputs.iter().enumerate() {
             let Some(target) = output.target() else {
                 continue;
@@ -320,27 +353,28 @@ impl Analysis<'_> {
                 return None;
             }
             for (i, read) in producer.inputs.iter().enumerate() {
-                if self.disjoint(read.access.array, target) {
+                if read.copied || self.disjoint(read.access.array, target) {
                     continue;
                 }
+                let through = &reader.inputs[input].access;
                 if let OutputKind::Store(store) = &output.kind
-                    && self.same_items(
-                        producer,
-                        &read.access,
-                        store,
-                        &reader.inputs[input].access,
-                        seen,
-                    )
+                    && self.same_items(producer, &read.access, store, through, seen)
                 {
                     continue;
                 }
-                if self.roots.of(read.access.array) == self.roots.of(target) {
+                if self.roots.of(read.access.array) != self.roots.of(target) {
+                    hazards.guards.push((i, o));
+                    continue;
+                }
+                let copy = !self.f.options.without.has(Rewrites::COPY)
+                    && is_smaller(&read.access, seen, through, reader.extents.len());
+                if !copy {
                     return None;
                 }
-                guards.push((i, o));
+                hazards.copied.push(i);
             }
         }
-        Some(guards)
+        Some(hazards)
     }
 
     /// Whether each item is stored where it was read: the same array, met in the same way. Its dimensions
@@ -366,7 +400,7 @@ impl Analysis<'_> {
         whole
             && read.dims.len() == producer.extents.len()
             && self.numbers.equal(read.array, store.array)
-            && store.dims.iter().all(|d| !d.stretch)
+            && store.dims.iter().all(|d| d.stretch == Stretch::No)
             && composed.eq(store.dims.iter().map(|d| d.dim))
     }
 }
@@ -413,11 +447,40 @@ fn through(seen: Seen, view: &Subview) -> Option<Seen> {
     }
 }
 
+/// Whether an array, as a reader sees it through an access, has fewer items than the reader has indices.
+fn is_smaller(read: &Access, seen: &[Seen], through: &Access, rank: usize) -> bool {
+    let varies = |dim: usize| {
+        read.dims.iter().any(|along| {
+            let axis = match seen[usize::from(along.dim)] {
+                Seen::At(_) => return false,
+                Seen::Whole(axis) | Seen::Part { axis, .. } => axis,
+            };
+            let outer = through.dims[axis];
+            usize::from(outer.dim) == dim && along.stretch.within(outer.stretch) != Stretch::One
+        })
+    };
+    (0..rank).any(|dim| !varies(dim))
+}
+
 /// Whether computing the items anew for each of several readers costs less than keeping them.
 fn worth_it(nest: &Nest, readers: usize) -> bool {
-    let computing: usize =
-        nest.inputs.len() + nest.insts.iter().map(|i| weight(&i.op)).sum::<usize>();
+    let computing = nest.inputs.len() + computing(nest);
     readers <= 1 || computing * (readers - 1) <= 3 * (readers + 1)
+}
+
+/// Whether a reader would compute the items again in each round of an outer loop, though that costs more
+/// than to read them. (What stays the same in the inner loop is computed outside of it.)
+fn computed_again(nest: &Nest, reader: &Nest, through: &Access) -> bool {
+    let rank = reader.extents.len();
+    let inner = rank.checked_sub(1);
+    inner.is_some_and(|inner| through.varies(inner))
+        && (0..rank).any(|dim| !through.varies(dim))
+        && computing(nest) >= DIVISION
+}
+
+/// About how many cycles the body of a nest takes for an item, in units of an addition.
+fn computing(nest: &Nest) -> usize {
+    nest.insts.iter().map(|i| weight(&i.op)).sum()
 }
 
 /// About how many cycles an instruction takes, in units of an addition.
@@ -428,7 +491,7 @@ fn weight(op: &Op) -> usize {
             op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem,
             ..
         }
-        | Op::Unary(Un::Sqrt, _) => 6,
+        | Op::Unary(Un::Sqrt, _) => DIVISION,
         Op::Binary { op: Bin::FRem, .. } | Op::Rt { .. } | Op::Rare { .. } | Op::Call { .. } => 20,
         _ => 1,
     }
@@ -444,10 +507,7 @@ fn apply(f: &mut Function, plan: &Plan) {
     let mut uses: Vec<&Replacement> = plan.uses.iter().collect();
     uses.sort_by_key(|u| std::cmp::Reverse((u.reader, u.input)));
     let reader = |u: &&Replacement| nest_at(&b.func, u.reader);
-    let had_guards = uses
-        .first()
-        .and_then(reader)
-        .is_some_and(|n| !n.guards.is_empty());
+    let raised = uses.first().and_then(reader).is_some_and(Nest::allocates);
     let mut moved = (producer, 0);
     for u in &uses {
         if moved.0 != u.reader {
@@ -460,7 +520,7 @@ fn apply(f: &mut Function, plan: &Plan) {
         moved.1 += inline(&mut b, source, at, u);
     }
     let check = match &uses[..] {
-        [u] if !u.guards.is_empty() && !had_guards => Some(Place {
+        [u] if !u.hazards.is_empty() && !raised => Some(Place {
             inst: u.reader.inst + moved.1,
             ..u.reader
         }),
@@ -564,7 +624,7 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
     let Replacement {
         input,
         seen,
-        guards,
+        hazards,
         ..
     } = replaced;
     let input = *input;
@@ -584,17 +644,22 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
         }
         let mut map: FxHashMap<Value, Value> = FxHashMap::default();
         let first = nest.inputs.len();
-        for from in &source.inputs {
+        for (i, from) in source.inputs.iter().enumerate() {
             let access = seen_through(b, &from.access, seen, &gone.access);
             let elements = from
                 .elements
                 .iter()
                 .map(|&v| fresh(b, v, &mut map))
                 .collect();
-            nest.inputs.push(Input { access, elements });
+            nest.inputs.push(Input {
+                access,
+                elements,
+                copied: from.copied || gone.copied || hazards.copied.contains(&i),
+            });
         }
+        let guards = hazards.guards.iter();
         nest.guards
-            .extend(guards.iter().map(|&(i, o)| ((first + i) as u32, o as u32)));
+            .extend(guards.map(|&(i, o)| ((first + i) as u32, o as u32)));
         let mut body = vec![];
         if !source.indices.is_empty() {
             indices(b, source, nest, seen, &gone.access, &mut map, &mut body);
@@ -700,20 +765,19 @@ fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Acces
     for (k, along) in access.dims.iter().enumerate() {
         let k = k as u8;
         // Where the input is stretched, every index means its only item.
-        let stretched = |b: &mut Builder| {
-            along.stretch.then(|| {
+        let only = |b: &mut Builder, one: i64, otherwise: Value| match along.stretch {
+            Stretch::No => otherwise,
+            Stretch::One => b.i64(one),
+            Stretch::Maybe => {
                 let n = b.part(access.array, Part::Shape(k));
-                let one = b.i64(1);
-                (b.cmp(Cmp::Eq, n, one), b.i64(0), one)
-            })
+                let (single, one) = (b.i64(1), b.i64(one));
+                let stretched = b.cmp(Cmp::Eq, n, single);
+                b.select(stretched, one, otherwise)
+            }
         };
         let axis = match seen[usize::from(along.dim)] {
             Seen::At(index) => {
-                let index = match stretched(b) {
-                    Some((is, zero, _)) => b.select(is, zero, index),
-                    None => index,
-                };
-                view.at.push((k, index));
+                view.at.push((k, only(b, 0, index)));
                 continue;
             }
             Seen::Whole(axis) => {
@@ -726,14 +790,10 @@ fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Acces
                 count,
                 step,
             } => {
-                let (start, count) = match stretched(b) {
-                    Some((is, zero, one)) => (b.select(is, zero, start), b.select(is, one, count)),
-                    None => (start, count),
-                };
                 view.axes.push(Axis::Part {
                     dim: k,
-                    start,
-                    count,
+                    start: only(b, 0, start),
+                    count: only(b, 1, count),
                     step,
                 });
                 axis
@@ -742,7 +802,7 @@ fn seen_through(b: &mut Builder, access: &Access, seen: &[Seen], through: &Acces
         let outer = through.dims[axis];
         dims.push(Along {
             dim: outer.dim,
-            stretch: along.stretch || outer.stretch,
+            stretch: along.stretch.within(outer.stretch),
         });
     }
     if whole {

@@ -27,7 +27,7 @@ use smallvec::{SmallVec, smallvec};
 use super::analysis::{Analysis, Place, Way, nest_at};
 use super::body::{operations, read_once, substitute, tidy};
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction};
+use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction, Stretch};
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::remove_unreachable;
 use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Target, Term, Type, Value};
@@ -250,7 +250,8 @@ impl Pair<'_, '_> {
                 return None;
             }
             for (i, input) in x.inputs.iter().enumerate() {
-                if self.a.disjoint(input.access.array, store.array)
+                if input.copied
+                    || self.a.disjoint(input.access.array, store.array)
                     || self.same_items(store, &input.access)
                 {
                     continue;
@@ -291,7 +292,7 @@ impl Pair<'_, '_> {
             && all(read)
             && self.a.numbers.equal(written.array, read.array)
             && written.item.size == read.item.size
-            && written.dims.iter().all(|d| !d.stretch)
+            && written.dims.iter().all(|d| d.stretch == Stretch::No)
             && written
                 .dims
                 .iter()

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::tir::pass::number::{AxisKey, Key, Numbers};
 use crate::tir::{Bin, Part};
@@ -25,6 +25,17 @@ pub(super) fn apart(numbers: &Numbers, x: u32, y: u32) -> bool {
     mine.iter()
         .flat_map(|x| others.iter().map(move |y| (x, y)))
         .any(|(x, y)| x.base == y.base && x.apart(y, numbers))
+}
+
+/// Whether a number is certainly not larger than a constant.
+pub(super) fn at_most(numbers: &Numbers, n: u32, most: i64) -> bool {
+    let facts = Facts {
+        numbers,
+        size: None,
+        indices: smallvec![],
+    };
+    let room = Linear::constant(most).minus(&Linear::of(numbers, n));
+    facts.holds(&room, DEPTH)
 }
 
 /// What a view is, at most, of each array that it is a view of.
@@ -239,5 +250,34 @@ impl Facts<'_> {
             _ => false,
         };
         sum.constant >= 0 && sum.terms.iter().all(|(&n, &k)| k > 0 && natural(n))
+            || self.least(sum).is_some_and(|least| least >= 0)
+    }
+
+    /// The least that a sum can be, if it is a constant or the difference of two indices that are clamped in
+    /// the same way: that is between zero and their difference before.
+    fn least(&self, sum: &Linear) -> Option<i64> {
+        let mut terms = sum.terms.iter();
+        let (x, y) = match (terms.next(), terms.next(), terms.next()) {
+            (None, ..) => return Some(sum.constant),
+            (Some((&x, 1)), Some((&y, -1)), None) | (Some((&y, -1)), Some((&x, 1)), None) => (x, y),
+            _ => return None,
+        };
+        let clamped = |n: u32| match self.numbers.key(n) {
+            Some(&Key::Binary(op @ (Bin::SMin | Bin::SMax), a, b)) => Some((op, a, b)),
+            _ => None,
+        };
+        let ((op, a, b), (other, c, d)) = (clamped(x)?, clamped(y)?);
+        if op != other {
+            return None;
+        }
+        let (a, b) = match () {
+            () if a == c => (b, d),
+            () if a == d => (b, c),
+            () if b == c => (a, d),
+            () if b == d => (a, c),
+            () => return None,
+        };
+        let before = Linear::of(self.numbers, a).minus(&Linear::of(self.numbers, b));
+        Some(sum.constant + self.least(&before)?.min(0))
     }
 }

@@ -24,8 +24,29 @@ pub struct Item {
 pub struct Along {
     /// The nest's dimension.
     pub dim: u8,
-    /// The array may have one item here where the nest has several: it is stretched (broadcast).
-    pub stretch: bool,
+    pub stretch: Stretch,
+}
+
+/// Whether an array stays at its only item while the nest goes along a dimension (broadcasting).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stretch {
+    /// It has as many items as the nest has indices.
+    No,
+    /// If it has one item: the running code finds out.
+    Maybe,
+    /// It has one item, or none, and then the nest has no indices.
+    One,
+}
+
+impl Stretch {
+    /// Seen through a dimension that is itself stretched, or not.
+    pub fn within(self, outer: Stretch) -> Stretch {
+        match (self, outer) {
+            (Stretch::One, _) | (_, Stretch::One) => Stretch::One,
+            (Stretch::No, Stretch::No) => Stretch::No,
+            _ => Stretch::Maybe,
+        }
+    }
 }
 
 /// The part that an array plays in a nest.
@@ -43,6 +64,19 @@ pub struct Input {
     pub access: Access,
     /// Defines the values of the item in the body.
     pub elements: SmallVec<[Value; 2]>,
+    /// The items are copied before the nest begins: it stores to their memory, or would go through
+    /// distant ones again and again.
+    pub copied: bool,
+}
+
+impl Input {
+    pub fn new(access: Access, elements: SmallVec<[Value; 2]>) -> Input {
+        Input {
+            access,
+            elements,
+            copied: false,
+        }
+    }
 }
 
 /// What becomes of values that the body computes.
@@ -94,7 +128,7 @@ pub struct Output {
 /// All inputs are read as they were before the nest began.
 ///
 /// Results: for each output in order its array or its values; then, if there are
-/// new arrays or guards, an error.
+/// new arrays, copies or guards, an error.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Nest {
     /// Number of indices in each dimension.
@@ -147,6 +181,12 @@ pub fn unit_dim(layout: Layout, rank: usize) -> Option<usize> {
 }
 
 impl Access {
+    /// Whether items differ along a dimension of the nest.
+    pub fn varies(&self, dim: usize) -> bool {
+        let along = |d: &Along| usize::from(d.dim) == dim && d.stretch != Stretch::One;
+        self.dims.iter().any(along)
+    }
+
     /// All of an array whose dimensions are those of the nest.
     pub fn whole(array: Value, rank: usize, item: Item) -> Access {
         Access::along(array, 0..rank, item)
@@ -156,7 +196,7 @@ impl Access {
     pub fn along(array: Value, dims: impl IntoIterator<Item = usize>, item: Item) -> Access {
         let along = |dim| Along {
             dim: dim as u8,
-            stretch: false,
+            stretch: Stretch::No,
         };
         Access {
             array,
@@ -291,9 +331,11 @@ impl Nest {
         }
     }
 
-    /// Makes new arrays, or may have to keep results aside, and so may raise.
+    /// Makes new arrays or copies, or may have to keep results aside, and so may raise.
     pub fn allocates(&self) -> bool {
-        self.outputs.iter().any(Output::makes_array) || !self.guards.is_empty()
+        self.outputs.iter().any(Output::makes_array)
+            || !self.guards.is_empty()
+            || self.inputs.iter().any(|i| i.copied)
     }
 
     /// Where in the instruction's results those of each output begin, and how many there are.

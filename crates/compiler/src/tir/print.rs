@@ -206,7 +206,7 @@ impl Display for Item {
     }
 }
 
-/// `v3:8c[d0, d1?]`; a question mark where it may be stretched.
+/// `v3:8c[d0, d1?, d2*]`; a question mark where it may be stretched, a star where it is.
 impl Display for Access {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}[", self.array, self.item)?;
@@ -214,7 +214,7 @@ impl Display for Access {
             f,
             self.dims
                 .iter()
-                .map(|a| format!("d{}{}", a.dim, if a.stretch { "?" } else { "" })),
+                .map(|a| format!("d{}{}", a.dim, ["", "?", "*"][a.stretch as usize])),
         )?;
         f.write_char(']')
     }
@@ -356,7 +356,8 @@ impl Function {
         for input in &nest.inputs {
             f.write_str(indent)?;
             self.write_typed(f, &input.elements)?;
-            writeln!(f, " = item {}", input.access)?;
+            let copied = if input.copied { "copied " } else { "" };
+            writeln!(f, " = {copied}item {}", input.access)?;
         }
         if !nest.indices.is_empty() {
             f.write_str(indent)?;

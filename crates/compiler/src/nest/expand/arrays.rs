@@ -140,6 +140,74 @@ impl Expander {
         made
     }
 
+    /// A nest that reads copies of the inputs that are to be copied first.
+    pub(super) fn with_copies<'n>(
+        &mut self,
+        nest: &'n Nest,
+        failed: Option<BlockId>,
+    ) -> Cow<'n, Nest> {
+        let mut nest = Cow::Borrowed(nest);
+        for i in 0..nest.inputs.len() {
+            if let (true, Some(failed)) = (nest.inputs[i].copied, failed) {
+                let access = self.copied(&nest.inputs[i], failed);
+                nest.to_mut().inputs[i].access = access;
+            }
+        }
+        nest
+    }
+
+    /// A contiguous copy of an input's array, as the nest goes through it.
+    fn copied(&mut self, input: &Input, failed: BlockId) -> Access {
+        let access = &input.access;
+        let mut order: SmallVec<[usize; 4]> = (0..access.dims.len()).collect();
+        order.sort_by_key(|&k| {
+            let along = access.dims[k];
+            (along.stretch != Stretch::One, along.dim)
+        });
+        let shape: Vals = order
+            .iter()
+            .map(|&k| self.part(access.array, Part::Shape(k as u8)))
+            .collect();
+        let item = Item {
+            layout: Layout::C,
+            ..access.item
+        };
+        let array = self.allocate(item, &shape, failed);
+        let place = |k: usize| order.iter().position(|&o| o == k);
+        let from = Access::along(
+            access.array,
+            (0..order.len()).filter_map(place),
+            access.item,
+        );
+        let elements: SmallVec<[Value; 2]> = input
+            .elements
+            .iter()
+            .map(|&v| self.b.value(self.b.ty(v)))
+            .collect();
+        let target = Access::whole(array, order.len(), item);
+        let copy = Nest {
+            extents: shape,
+            outputs: vec![Output {
+                values: elements.clone(),
+                kind: OutputKind::Store(target.clone()),
+            }],
+            inputs: vec![Input::new(from, elements)],
+            indices: smallvec![],
+            insts: vec![],
+            guards: vec![],
+        };
+        let unit = order.last().map(|&k| {
+            let stride = self.stride(access.array, access.item, order.len(), k);
+            self.b.as_int(stride) == Some(i64::from(item.size))
+        });
+        self.run(&copy, &[Some(target)], unit == Some(true));
+        Access {
+            array,
+            dims: order.iter().map(|&k| access.dims[k]).collect(),
+            item,
+        }
+    }
+
     /// Whether two arrays share memory other than item by item.
     pub(super) fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
         let shared = self.touch((read.array, read.item), (store.array, store.item));

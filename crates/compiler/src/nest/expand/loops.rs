@@ -10,24 +10,24 @@ impl Expander {
             .iter()
             .map(|w| w.as_ref().map(|w| w.data))
             .collect::<Vec<_>>();
-        let mut indices = vec![None; loops.nest.extents.len()];
-        self.level(loops, 0, &pointers, &mut indices, init)
+        self.level(loops, 0, &pointers, &mut FxHashMap::default(), init)
     }
 
-    /// The loops from one on, with the arrays' addresses so far; takes and gives what is carried.
+    /// The loops from one on, with the arrays' addresses and the values of the body so far; takes and gives
+    /// what is carried.
     pub(super) fn level(
         &mut self,
         loops: &Loops<'_>,
         k: usize,
         pointers: &[Option<Value>],
-        indices: &mut Vec<Option<Value>>,
+        map: &mut FxHashMap<Value, Value>,
         carried_in: Vals,
     ) -> Vals {
         if loops.restart == Some(k) && carried_in.is_empty() {
             let init: Vals = carried(loops.nest, false)
                 .flat_map(|r| r.init.iter().copied())
                 .collect();
-            let sums = self.level(loops, k, pointers, indices, init);
+            let sums = self.level(loops, k, pointers, map, init);
             let outputs = &pointers[loops.nest.inputs.len()..];
             let mut at = 0;
             for (o, output) in loops.nest.outputs.iter().enumerate() {
@@ -41,9 +41,80 @@ impl Expander {
             }
             return smallvec![];
         }
-        let Some(&(n, dim)) = loops.levels.get(k) else {
-            return self.body(loops, pointers, indices, &carried_in);
+        if k == loops.levels.len() {
+            return self.body(loops, pointers, map, &carried_in);
+        }
+        if loops.hoists(k) {
+            return self.hoisted(loops, k, pointers, map, carried_in);
+        }
+        self.loop_at(loops, k, pointers, map, carried_in)
+    }
+
+    /// What stays the same in a loop, and then the loop.
+    fn hoisted(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        pointers: &[Option<Value>],
+        map: &mut FxHashMap<Value, Value>,
+        carried_in: Vals,
+    ) -> Vals {
+        // What is stretched has no items where there are no indices.
+        let inputs = loops.nest.inputs.iter().zip(&loops.depths.inputs);
+        let mut stretched: SmallVec<[usize; 4]> = inputs
+            .filter(|(_, depth)| **depth == k)
+            .flat_map(|(input, _)| &input.access.dims)
+            .filter(|along| along.stretch == Stretch::One)
+            .map(|along| usize::from(along.dim))
+            .collect();
+        stretched.sort_unstable();
+        stretched.dedup();
+        let zero = self.b.i64(0);
+        let mut any: Option<Value> = None;
+        for dim in stretched {
+            let some = self.b.cmp(Cmp::SGt, loops.nest.extents[dim], zero);
+            any = Some(match any {
+                Some(before) => self.b.binary(Bin::And, before, some),
+                None => some,
+            });
+        }
+        let Some(any) = any else {
+            self.copy(loops, k, pointers, map, Mem::Elements);
+            return self.loop_at(loops, k, pointers, map, carried_in);
         };
+        let (inside, done) = (self.b.new_block(), self.b.new_block());
+        let results: Vals = carried_in
+            .iter()
+            .map(|&v| self.b.add_param(done, self.b.ty(v)))
+            .collect();
+        let target = |block, args: &Vals| Target {
+            block,
+            args: args.clone(),
+        };
+        self.b.terminate(Term::Branch {
+            cond: any,
+            then: target(inside, &Vals::new()),
+            other: target(done, &carried_in),
+            hint: Hint::Likely,
+        });
+        self.b.switch_to(inside);
+        self.copy(loops, k, pointers, map, Mem::Elements);
+        let sums = self.loop_at(loops, k, pointers, map, carried_in);
+        self.b.jump(done, &sums);
+        self.b.switch_to(done);
+        results
+    }
+
+    /// One of the loops, with those inside of it.
+    fn loop_at(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        pointers: &[Option<Value>],
+        map: &mut FxHashMap<Value, Value>,
+        carried_in: Vals,
+    ) -> Vals {
+        let (n, dim) = loops.levels[k];
         let zero = self.b.i64(0);
         let inner = k + 1 == loops.levels.len();
         let mut round = |e: &mut Self, i: Value, carried: Vals| {
@@ -53,10 +124,10 @@ impl Expander {
                 .zip(pointers)
                 .map(|(w, p)| e.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i))
                 .collect();
-            if let Some(dim) = dim {
-                indices[dim] = Some(i);
+            if let Some(&index) = dim.and_then(|dim| loops.nest.indices.get(dim)) {
+                map.insert(index, i);
             }
-            e.level(loops, k + 1, &next, indices, carried)
+            e.level(loops, k + 1, &next, map, carried)
         };
         let sums: Vec<bool> = carried(loops.nest, false)
             .flat_map(|r| r.init.iter().map(|_| r.pairwise))
@@ -267,27 +338,14 @@ impl Expander {
     }
 
     /// A copy of the body: what is carried before and after.
-    pub(super) fn body(
+    fn body(
         &mut self,
         loops: &Loops<'_>,
         pointers: &[Option<Value>],
-        indices: &[Option<Value>],
+        map: &mut FxHashMap<Value, Value>,
         carried_in: &[Value],
     ) -> Vals {
         let nest = loops.nest;
-        let mut map: FxHashMap<Value, Value> = FxHashMap::default();
-        for (input, &ptr) in nest.inputs.iter().zip(pointers) {
-            let Some(ptr) = ptr else { continue };
-            let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
-            let values = self.load(ptr, input.access.item, &types, loops.mem());
-            map.extend(input.elements.iter().copied().zip(values));
-        }
-        map.extend(
-            nest.indices
-                .iter()
-                .zip(indices)
-                .filter_map(|(&v, &i)| Some((v, i?))),
-        );
         let outputs = &pointers[nest.inputs.len()..];
         let mut incoming = carried_in.iter().copied();
         for (output, &ptr) in nest.outputs.iter().zip(outputs) {
@@ -303,8 +361,59 @@ impl Expander {
                 _ => map.extend(r.accumulators.iter().copied().zip(incoming.by_ref())),
             }
         }
+        self.copy(loops, loops.levels.len(), pointers, map, loops.mem());
+        if self.looking {
+            return Vals::new();
+        }
+        let value = |v: &Value| map.get(v).copied().unwrap_or(*v);
+        let mut carried_out = Vals::new();
+        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
+            let values: Vals = output.values.iter().map(value).collect();
+            match (&output.kind, ptr) {
+                (OutputKind::Scatter(scatter), Some(ptr)) => {
+                    let ptr = self.b.offset(ptr, value(&scatter.at));
+                    self.store(ptr, scatter.item, &values, Mem::Elements);
+                }
+                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => {
+                    self.store(ptr, *item, &values, loops.mem())
+                }
+                (
+                    OutputKind::Reduce(Reduction {
+                        item: Some(item), ..
+                    }),
+                    Some(ptr),
+                ) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
+                _ => carried_out.extend(values),
+            }
+        }
+        carried_out
+    }
+
+    /// A copy of the part of the body that belongs inside of so many loops.
+    fn copy(
+        &mut self,
+        loops: &Loops<'_>,
+        depth: usize,
+        pointers: &[Option<Value>],
+        map: &mut FxHashMap<Value, Value>,
+        mem: Mem,
+    ) {
+        let nest = loops.nest;
+        for ((input, own), &ptr) in nest.inputs.iter().zip(&loops.depths.inputs).zip(pointers) {
+            let (Some(ptr), true) = (ptr, *own == depth) else {
+                continue;
+            };
+            let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
+            let values = self.load(ptr, input.access.item, &types, mem);
+            map.extend(input.elements.iter().copied().zip(values));
+        }
         let outer = self.b.loc_id();
-        for inst in &nest.insts {
+        for (inst, _) in nest
+            .insts
+            .iter()
+            .zip(&loops.depths.insts)
+            .filter(|(_, own)| **own == depth)
+        {
             self.b.set_loc_id(inst.loc);
             let mut op = inst.op.clone();
             op.for_each_operand_mut(&mut |v| *v = map.get(v).copied().unwrap_or(*v));
@@ -331,31 +440,6 @@ impl Expander {
             map.extend(inst.results.iter().copied().zip(results));
         }
         self.b.set_loc_id(outer);
-        if self.looking {
-            return Vals::new();
-        }
-        let value = |v: &Value| map.get(v).copied().unwrap_or(*v);
-        let mut carried_out = Vals::new();
-        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
-            let values: Vals = output.values.iter().map(value).collect();
-            match (&output.kind, ptr) {
-                (OutputKind::Scatter(scatter), Some(ptr)) => {
-                    let ptr = self.b.offset(ptr, value(&scatter.at));
-                    self.store(ptr, scatter.item, &values, Mem::Elements);
-                }
-                (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => {
-                    self.store(ptr, *item, &values, loops.mem())
-                }
-                (
-                    OutputKind::Reduce(Reduction {
-                        item: Some(item), ..
-                    }),
-                    Some(ptr),
-                ) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
-                _ => carried_out.extend(values),
-            }
-        }
-        carried_out
     }
 
     pub(super) fn load(&mut self, ptr: Value, item: Item, types: &[Type], mem: Mem) -> Vals {

@@ -221,10 +221,9 @@ impl Numbers {
         self.get(a) == self.get(b)
     }
 
-    /// Whether the size of an array's dimension is the value `n`.
-    pub fn size_is(&mut self, array: Value, dim: usize, n: Value) -> bool {
-        let size = self.part(self.get(array), Part::Shape(dim as u8));
-        size == self.get(n)
+    /// The number of the size of an array's dimension.
+    pub fn size(&mut self, array: Value, dim: usize) -> u32 {
+        self.part(self.get(array), Part::Shape(dim as u8))
     }
 
     /// What a number stands for, if it is known.
