@@ -43,7 +43,9 @@ def numpy_mean(
     if dtype is None and a.dtype == np.float16:
         mean = numpy_mean(a, axis, np.float32, None, keepdims, where).astype(np.float16)
         return _into(out, mean)
-    if dtype is None:
+    if dtype is None and a.dtype == np.bool_:
+        total = np.sum(a, axis, None, None, keepdims, where=where)
+    elif dtype is None:
         total = np.sum(a, axis, _float(a.dtype), None, keepdims, where=where)
     else:
         total = np.sum(a, axis, dtype, None, keepdims, where=where)

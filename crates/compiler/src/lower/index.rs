@@ -10,9 +10,7 @@ use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::creation::as_array;
 use crate::infer::index::{IndexItem, Indexing};
-use crate::tir::nest::{
-    Access, Along, Axis, Input, Output, OutputKind, Scatter, Stretch, Subview,
-};
+use crate::tir::nest::{Access, Along, Axis, Input, Output, OutputKind, Scatter, Stretch, Subview};
 use crate::tir::{Bin, Cast, Cmp, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 

@@ -893,6 +893,20 @@ impl Body<'_, '_, '_> {
 
     /// The smaller or larger of two numbers; complex numbers by their order.
     fn extremum(&mut self, max: bool, keeps_nan: bool, x: &Typed, y: &Typed) -> Vals {
+        if let ([a], [b], true) = (
+            &x.vals[..],
+            &y.vals[..],
+            matches!(x.ty.kind(), Kind::Float { .. }),
+        ) {
+            // One instruction of the processor, but for a NaN: of two values that are not ordered it
+            // gives the first.
+            let order = if max { Cmp::FLt } else { Cmp::FGt };
+            let second = self.b.cmp(order, *a, *b);
+            let ordered = self.b.select(second, *b, *a);
+            let asked = if keeps_nan { *b } else { *a };
+            let nan = self.b.cmp(Cmp::FNe, asked, asked);
+            return smallvec![self.b.select(nan, *b, ordered)];
+        }
         let order = if max { CompareOp::Ge } else { CompareOp::Le };
         let mut first = self.element_compare(order, x, y);
         // A NaN is not ordered: the first is taken if it is one and that is what is wanted, or if the

@@ -137,7 +137,29 @@ impl Expander {
             && sums.contains(&true)
             && self.b.as_int(n).is_none_or(|n| n > GROUPS[1])
         {
-            return self.grouped(loops, (zero, n), &GROUPS, &sums, carried_in, &mut round);
+            let mut sum = |e: &mut Self, groups: &[i64], start: Vals| {
+                e.grouped(loops, (zero, n), groups, &sums, start, &mut round)
+            };
+            if loops.restart.is_none() {
+                return sum(self, &GROUPS, carried_in);
+            }
+            // A short sum, of which there are many, has one group.
+            let (short, long, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+            let most = self.b.i64(GROUPS[1]);
+            let is_short = self.b.cmp(Cmp::SLe, n, most);
+            self.b.branch(is_short, short, long, Hint::None);
+            for (block, groups) in [(short, &[][..]), (long, &GROUPS)] {
+                self.b.switch_to(block);
+                let total = sum(self, groups, carried_in.clone());
+                self.b.jump(done, &total);
+            }
+            self.b.switch_to(done);
+            let types = carried_in.iter().map(|&v| self.b.ty(v));
+            let types: SmallVec<[Type; 4]> = types.collect();
+            return types
+                .into_iter()
+                .map(|t| self.b.add_param(done, t))
+                .collect();
         }
         if inner {
             return self.innermost(loops, (zero, n), carried_in, &mut round);
