@@ -8,6 +8,9 @@ from typing import Any, final
 
 _Encoding = tuple[Any, ...]
 
+#: The names of the rewrites of array operations.
+REWRITES: list[str]
+
 def typeof(obj: object, /) -> _Encoding:
     """The encoding of the type that calls give `obj`. Raises ValueError where it has none."""
 

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from . import config
+from . import _core, config
 
 #: LLVM's fast-math flags.
 FASTMATH_FLAGS = frozenset(("fast", "nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc"))
@@ -19,8 +19,8 @@ PARALLEL_PARTS = frozenset(
         "prange",
     )
 )
-#: Rewrites of array operations, by the names that `abi::settings::Rewrites` gives them.
-REWRITES = frozenset(("fuse", "merge", "reuse", "parts"))
+#: Rewrites of array operations (`abi::settings::Rewrites`).
+REWRITES = frozenset(_core.REWRITES)
 ERROR_MODELS = ("python", "numpy")
 
 # `in_key`: whether the option influences the generated code, and so is part of the cache's key.

@@ -50,7 +50,9 @@ impl Rewrites {
     pub const KEEP: u8 = 32;
     /// What stays the same in an inner loop is computed outside of it.
     pub const HOIST: u8 = 64;
-    pub const ALL: u8 = 127;
+    /// What is computed of chosen items is computed where the choice is made.
+    pub const MASKS: u8 = 128;
+    pub const ALL: u8 = 255;
 
     pub const NAMES: &[(&str, u8)] = &[
         ("fuse", Self::FUSE),
@@ -60,6 +62,7 @@ impl Rewrites {
         ("copy", Self::COPY),
         ("keep", Self::KEEP),
         ("hoist", Self::HOIST),
+        ("masks", Self::MASKS),
     ];
 
     /// The rewrite called `name`.

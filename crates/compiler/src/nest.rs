@@ -1,10 +1,12 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
 //! * [`fuse`]: what a nest makes is computed where it is used.
+//! * [`masks`]: what is computed of chosen items is computed where the choice is made.
 //! * [`merge`]: nests over the same indices become one.
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
+//! * [`prune`]: results that nobody needs are not made.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
@@ -14,9 +16,11 @@ mod body;
 pub mod expand;
 pub mod explain;
 pub mod fuse;
+mod masks;
 mod merge;
 mod pack;
 mod parts;
+mod prune;
 mod reuse;
 
 pub use expand::expand;

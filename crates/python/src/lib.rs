@@ -41,6 +41,7 @@ mod typeof_;
 mod types;
 mod unbox;
 
+use ferdelance_abi::settings::Rewrites;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -97,6 +98,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     numpy::init(module.py())?;
     hooks::install(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    let rewrites = Rewrites::NAMES.iter().map(|(name, _)| *name);
+    module.add("REWRITES", rewrites.collect::<Vec<_>>())?;
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;

@@ -231,6 +231,7 @@ impl Body<'_, '_, '_> {
         for output in outputs {
             let size = match &output.kind {
                 OutputKind::New(item) => item.size,
+                OutputKind::Select(selection) => selection.item.size,
                 OutputKind::Store(access) => access.item.size,
                 OutputKind::Scatter(scatter) => scatter.item.size,
                 OutputKind::Reduce(_) => continue,
@@ -275,6 +276,7 @@ impl Body<'_, '_, '_> {
             insts,
             outputs,
             guards: vec![],
+            sources: vec![],
         };
         self.push_nest(nest)
     }
@@ -303,7 +305,9 @@ impl Body<'_, '_, '_> {
                     dims: smallvec![],
                     item: scatter.item,
                 },
-                OutputKind::Reduce(_) => return Err(self.bug("a reduction that branches")),
+                OutputKind::Reduce(_) | OutputKind::Select(_) => {
+                    return Err(self.bug("a reduction that branches"));
+                }
             };
             targets.push(access);
         }

@@ -10,8 +10,10 @@ use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::creation::as_array;
 use crate::infer::index::{IndexItem, Indexing};
-use crate::tir::nest::{Access, Along, Axis, Input, Output, OutputKind, Scatter, Stretch, Subview};
-use crate::tir::{Bin, Cast, Cmp, Mem, Part, Type, Value};
+use crate::tir::nest::{
+    Access, Along, Axis, Input, Output, OutputKind, Scatter, Selection, Stretch, Subview,
+};
+use crate::tir::{Bin, Cast, Cmp, Part, Type, Value};
 use crate::types::{ArrayTy, Kind, Layout, Ty};
 
 /// The indices along a dimension.
@@ -45,12 +47,6 @@ impl Body<'_, '_, '_> {
         parts: &[Typed],
         ty: Ty,
     ) -> Result<Vals> {
-        if let ([IndexItem::Mask(ndim)], [mask]) = (&indexing.items[..], parts)
-            && *ndim == a.ndim
-            && a.ndim > 0
-        {
-            return self.compress(array, a, mask);
-        }
         let chosen = self.choose(array, a, indexing, parts)?;
         let result = ty.as_array().unwrap_or(ArrayTy {
             ndim: 0,
@@ -201,13 +197,21 @@ impl Body<'_, '_, '_> {
                 (IndexItem::Mask(ndim), Some(part)) => {
                     let (mask, ty) = self.as_array(&part)?;
                     self.check_mask(array, dim, mask, ndim)?;
-                    for index in self.nonzero_of(mask, ty)? {
+                    let (start, step) = (self.b.i64(0), self.b.i64(1));
+                    for (k, index) in self.nonzero_of(mask, ty)?.into_iter().enumerate() {
                         picks.push(Pick {
                             dim: view.axes.len() as u8,
                             index,
                             wraps: false,
                         });
-                        view.axes.push(Axis::Whole(dim));
+                        // All of it, but by the mask's size: as many as there are indices.
+                        let count = self.b.part(mask, Part::Shape(k as u8));
+                        view.axes.push(Axis::Part {
+                            dim,
+                            start,
+                            count,
+                            step,
+                        });
                         dim += 1;
                     }
                     continue;
@@ -392,114 +396,33 @@ impl Body<'_, '_, '_> {
 
     // ---- masks ----
 
-    /// How many elements of an array are not zero.
-    fn count_nonzero(&mut self, array: &Typed, shape: &[Value]) -> Result<Value> {
-        let zero = self.b.i64(0);
-        let results = self.nest(shape, std::slice::from_ref(array), |body, x| {
-            let one = body.nonzero(&x[0]);
-            let one = body.b.cast(Cast::ZExt, one, Type::I64);
-            let before = body.b.value(Type::I64);
-            let sum = body.b.binary(Bin::Add, before, one);
-            let over = (1u64 << shape.len()) as u32 - 1;
-            let reduction = crate::tir::nest::Reduction {
-                over,
-                accumulators: smallvec![before],
-                init: smallvec![zero],
-                pairwise: false,
-                item: None,
-            };
-            Ok(vec![Output {
-                values: smallvec![sum],
-                kind: OutputKind::Reduce(reduction),
-            }])
-        })?;
-        Ok(results[0])
-    }
-
-    /// Walks through the elements of a mask in C order; `chosen` writes what belongs to a place in the
-    /// result, and is called for elements that are false, too, whose places are written again.
-    fn walk_mask(
-        &mut self,
-        mask: Value,
-        a: ArrayTy,
-        chosen: impl FnOnce(&mut Self, &[Value], Value) -> Result<()>,
-    ) -> Result<()> {
-        let place = self.b.stack_slot(8, 8);
-        let zero = self.b.i64(0);
-        self.b.store(place, zero, 8, Mem::Stack);
-        let shape = self.shape(mask, a.ndim);
-        let (mut indices, mut open) = (Vals::new(), vec![]);
-        for &n in &shape {
-            let (index, loop_) = self.begin_loop(n);
-            indices.push(index);
-            open.push(loop_);
-        }
-        let at: Vec<(Value, Value)> = indices
-            .iter()
-            .enumerate()
-            .map(|(d, &i)| (i, self.stride(mask, a, d)))
-            .collect();
-        let data = self.b.part(mask, Part::Data);
-        let address = self.address(data, &at);
-        let element = Typed::new(a.dtype, self.load(address, a));
-        let is = self.nonzero(&element);
-        let before = self.b.load(Type::I64, place, 8, Mem::Stack);
-        chosen(self, &indices, before)?;
-        let step = self.b.cast(Cast::ZExt, is, Type::I64);
-        let after = self.b.binary_nsw(Bin::Add, before, step);
-        self.b.store(place, after, 8, Mem::Stack);
-        while let Some(loop_) = open.pop() {
-            self.end_loop(loop_);
-        }
-        Ok(())
-    }
-
-    /// A new array of `count` elements with room for one more.
-    fn with_spare(&mut self, count: Value, a: ArrayTy) -> Result<(Value, Value)> {
-        let (zero, one) = (self.b.i64(0), self.b.i64(1));
-        let room = self.b.binary_nsw(Bin::Add, count, one);
-        let whole = self.allocate(a.dtype.itemsize(), Layout::C, &[room], false)?;
-        let part = Axis::Part {
-            dim: 0,
-            start: zero,
-            count,
-            step: one,
-        };
-        let view = self.b.subview(Subview {
-            base: whole,
-            at: smallvec![],
-            axes: smallvec![part],
-            item: item(a),
-        });
-        Ok((whole, view))
-    }
-
     /// For each dimension the indices of the elements that are not zero.
     fn nonzero_of(&mut self, array: Value, a: ArrayTy) -> Result<Vec<Typed>> {
         let shape = self.shape(array, a.ndim);
-        let count = self.count_nonzero(&Typed::one(a.ty(), array), &shape)?;
         let Kind::Array(result) = *Ty::array(Ty::int(64, true), 1, Layout::C).kind() else {
             return Err(self.bug("no array"));
         };
-        let mut made = vec![];
-        for _ in 0..a.ndim {
-            made.push(self.with_spare(count, result)?);
-        }
-        let data: Vals = made
-            .iter()
-            .map(|(whole, _)| self.b.part(*whole, Part::Data))
-            .collect();
-        self.walk_mask(array, a, |body, indices, place| {
-            for (&data, &index) in data.iter().zip(indices) {
-                let ptr = body.b.element(data, place, 8);
-                body.b.store(ptr, index, 8, Mem::Elements);
-            }
-            Ok(())
+        let indices: SmallVec<[Value; 4]> = shape.iter().map(|_| self.b.value(Type::I64)).collect();
+        let (mut inputs, mut elements) = (vec![], vec![]);
+        self.operand(
+            &shape,
+            &Typed::one(a.ty(), array),
+            &mut inputs,
+            &mut elements,
+        );
+        let made = self.nest_with(&shape, inputs, &indices, |body| {
+            let when = body.nonzero(&elements[0]);
+            let select = |&index: &Value| Output {
+                values: smallvec![index],
+                kind: OutputKind::Select(Selection {
+                    when,
+                    item: item(result),
+                }),
+            };
+            Ok(indices.iter().map(select).collect())
         })?;
-        Ok(made
-            .into_iter()
-            .map(|(_, view)| Typed::one(result.ty(), view))
-            .collect())
+        let typed = |v| Typed::one(result.ty(), v);
+        Ok(made.into_iter().map(typed).collect())
     }
 
     /// `np.nonzero`
@@ -510,39 +433,6 @@ impl Body<'_, '_, '_> {
             .into_iter()
             .flat_map(|t| t.vals)
             .collect())
-    }
-
-    /// The elements that a mask of the array's shape chooses.
-    fn compress(&mut self, array: Value, a: ArrayTy, mask: &Typed) -> Result<Vals> {
-        let (mask, m) = self.as_array(mask)?;
-        self.check_mask(array, 0, mask, a.ndim)?;
-        let shape = self.shape(mask, m.ndim);
-        let count = self.count_nonzero(&Typed::one(m.ty(), mask), &shape)?;
-        let result = ArrayTy {
-            ndim: 1,
-            layout: Layout::C,
-            readonly: false,
-            aligned: true,
-            ..a
-        };
-        let (whole, view) = self.with_spare(count, result)?;
-        let (from, to) = (
-            self.b.part(array, Part::Data),
-            self.b.part(whole, Part::Data),
-        );
-        self.walk_mask(mask, m, |body, indices, place| {
-            let at: Vec<(Value, Value)> = indices
-                .iter()
-                .enumerate()
-                .map(|(d, &i)| (i, body.stride(array, a, d)))
-                .collect();
-            let address = body.address(from, &at);
-            let element = body.load(address, a);
-            let ptr = body.b.element(to, place, a.dtype.itemsize());
-            body.store(ptr, result, &element);
-            Ok(())
-        })?;
-        Ok(smallvec![view])
     }
 
     /// `a[mask] = x`: elements that are not chosen are written back.

@@ -8,7 +8,7 @@ use super::parts;
 use crate::tir::nest::Nest;
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::predecessor_counts;
-use crate::tir::{Function, Inst, Mem, Op, Type, Value};
+use crate::tir::{Function, Inst, Mem, Op, Part, Type, Value};
 
 /// The place of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -96,6 +96,18 @@ impl<'f> Analysis<'f> {
                 inst,
             };
             range.clone().map(place).zip(insts)
+        })
+    }
+
+    /// The array whose data an address is.
+    pub fn array_of(&self, address: Value) -> Option<Value> {
+        if matches!(self.f.ty(address), Type::Array(_)) {
+            return Some(address);
+        }
+        let mut insts = self.f.blocks.iter().flat_map(|b| &b.insts);
+        insts.find_map(|i| match i.op {
+            Op::ArrayPart(array, Part::Data) if i.results[0] == address => Some(array),
+            _ => None,
         })
     }
 

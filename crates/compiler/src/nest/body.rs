@@ -77,9 +77,11 @@ fn drop_unused(nest: &mut Nest) {
     let mut needed: FxHashSet<Value> = FxHashSet::default();
     for output in &nest.outputs {
         needed.extend(&output.values);
-        if let OutputKind::Scatter(scatter) = &output.kind {
-            needed.insert(scatter.at);
-        }
+        match &output.kind {
+            OutputKind::Scatter(scatter) => needed.insert(scatter.at),
+            OutputKind::Select(selection) => needed.insert(selection.when),
+            _ => false,
+        };
     }
     for inst in nest.insts.iter().rev() {
         if !inst.op.is_pure() || inst.results.iter().any(|r| needed.contains(r)) {
@@ -90,6 +92,9 @@ fn drop_unused(nest: &mut Nest) {
     }
     nest.insts
         .retain(|i| !i.op.is_pure() || i.results.iter().any(|r| needed.contains(r)));
+    if !nest.indices.iter().any(|i| needed.contains(i)) {
+        nest.indices.clear();
+    }
     let mut at = 0;
     while at < nest.inputs.len() {
         let guarded = nest.guards.iter().any(|(i, _)| *i as usize == at);

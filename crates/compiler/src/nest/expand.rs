@@ -319,9 +319,11 @@ impl Expander {
     fn nest(&mut self, nest: &Nest, results: &[Value], failed: Option<BlockId>) {
         let rank = nest.extents.len();
         let ranges = nest.result_ranges();
+        let nest = &*self.with_copies(nest, failed);
+        let nest = &*self.with_selections(nest, results, failed);
         // The arrays that are written.
         let mut written: Vec<Option<Access>> = vec![];
-        for (output, range) in nest.outputs.iter().zip(&ranges) {
+        for (o, output) in nest.outputs.iter().enumerate() {
             let (item, dims): (Item, Vec<usize>) = match &output.kind {
                 OutputKind::Store(access) => {
                     written.push(Some(access.clone()));
@@ -341,18 +343,19 @@ impl Expander {
                         item: Some(item), ..
                     },
                 ) => (*item, r.kept(rank).collect()),
-                OutputKind::Reduce(_) => {
+                OutputKind::Reduce(_) | OutputKind::Select(_) => {
                     written.push(None);
                     continue;
                 }
             };
-            let Some(failed) = failed else { continue };
+            let (Some(failed), Some(range)) = (failed, ranges.get(o)) else {
+                continue;
+            };
             let shape: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
             let array = self.allocate(item, &shape, failed);
             self.replace(results[range.start], array);
             written.push(Some(Access::along(array, dims, item)));
         }
-        let nest = &*self.with_copies(nest, failed);
         let sums = self.guarded(nest, &written, failed);
         let scalars = nest
             .outputs
@@ -374,11 +377,20 @@ impl Expander {
     ) -> Vals {
         let mut overlap = None;
         let mut seen = vec![];
-        for &(i, o) in &nest.guards {
-            let Some(store) = &written[o as usize] else {
+        let sources = nest.sources.iter().map(|s| {
+            let item = Item {
+                size: s.size,
+                align: 1,
+                layout: Layout::A,
+            };
+            (Access::along(s.array, [], item), s.output)
+        });
+        let inputs = nest.guards.iter();
+        let inputs = inputs.map(|&(i, o)| (nest.inputs[i as usize].access.clone(), o));
+        for (read, o) in inputs.chain(sources) {
+            let (Some(store), read) = (&written[o as usize], &read) else {
                 continue;
             };
-            let read = &nest.inputs[i as usize].access;
             // All views of an array are dealt with at once; only whole arrays may be met item by item.
             let bases = (self.base(read.array), self.base(store.array));
             let pair = (bases, bases == (read.array, store.array));
@@ -446,6 +458,7 @@ impl Expander {
                 insts: vec![],
                 outputs: vec![output],
                 guards: vec![],
+                sources: vec![],
             };
             self.run(&copy, &[Some(target)], false);
         }

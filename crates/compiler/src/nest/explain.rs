@@ -366,6 +366,10 @@ impl<'f> Comparison<'f> {
                 OutputKind::Scatter(scatter) => {
                     write!(text, ", stores into items of {}", self.array(scatter.array))
                 }
+                OutputKind::Select(_) => {
+                    let name = self.array(results.next().unwrap_or(Value(0)));
+                    write!(text, ", makes {name} of those that are chosen")
+                }
                 OutputKind::Reduce(r) if r.item.is_some() => {
                     let name = self.array(results.next().unwrap_or(Value(0)));
                     write!(text, ", reduces to {name}")
@@ -383,8 +387,11 @@ impl<'f> Comparison<'f> {
                 out.push(self.remark(inst.loc, Topic::Memory, text));
             }
         }
-        for &(input, output) in &nest.guards {
-            let read = self.array(nest.inputs[input as usize].access.array);
+        let sources = nest.sources.iter().map(|s| (s.array, s.output));
+        let inputs = nest.guards.iter();
+        let inputs = inputs.map(|&(i, o)| (nest.inputs[i as usize].access.array, o));
+        for (array, output) in inputs.chain(sources) {
+            let read = self.array(array);
             let Some(stored) = nest.outputs[output as usize].target() else {
                 continue;
             };

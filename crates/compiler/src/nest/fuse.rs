@@ -16,13 +16,17 @@ use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, nest_at};
 use super::body::{read_once, substitute, tidy};
+use super::masks;
 use super::merge;
 use super::pack::pack;
 use super::parts;
+use super::prune::prune;
 use super::reuse::reuse;
 use crate::tir::build::Builder;
-use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
-use crate::tir::pass::number::Numbers;
+use crate::tir::nest::{
+    Access, Along, Axis, Input, Item, Nest, OutputKind, Source, Stretch, Subview,
+};
+use crate::tir::pass::number::{Key, Numbers, number};
 use crate::tir::pass::simplify::{Renaming, remove_unreachable, simplify};
 use crate::tir::{
     Bin, Block, BlockId, Cmp, Function, Inst, Op, Part, Program, Target, Term, Type, Un, Value,
@@ -51,6 +55,7 @@ pub fn fuse(program: &mut Program) {
             changed = true;
         }
         if changed {
+            prune(f);
             simplify(f);
             settle_shapes(f);
         }
@@ -73,10 +78,21 @@ fn step(f: &mut Function, without: Rewrites) -> bool {
         drop_idle(f);
         return true;
     }
+    let with_masks = !without.has(Rewrites::MASKS);
+    if with_masks && let Some(same) = masks::same(&a) {
+        same.apply(f);
+        // Checks of sizes that are one now go.
+        number(f);
+        return true;
+    }
     if !without.has(Rewrites::MERGE)
         && let Some(merge) = merge::find(&a)
     {
         merge.apply(f);
+        return true;
+    }
+    if with_masks && let Some(plan) = masks::plan(&a) {
+        plan.apply(f);
         return true;
     }
     false
@@ -216,13 +232,15 @@ struct Replacement {
 struct Hazards {
     /// Inputs of the producer and outputs of the reader to be kept apart when the code runs.
     guards: Vec<(usize, usize)>,
+    /// Arrays that the producer's body loads from, and outputs, likewise.
+    sources: Vec<Source>,
     /// Inputs of the producer that are met, and small enough to be copied first.
     copied: Vec<usize>,
 }
 
 impl Hazards {
     fn is_empty(&self) -> bool {
-        self.guards.is_empty() && self.copied.is_empty()
+        self.guards.is_empty() && self.sources.is_empty() && self.copied.is_empty()
     }
 }
 
@@ -347,10 +365,22 @@ impl Analysis<'_> {
             let Some(target) = output.target() else {
                 continue;
             };
-            let mut apart = true;
-            producer.for_each_source(|source| apart &= self.disjoint(source, target));
-            if !apart {
-                return None;
+            let mut sources = vec![];
+            producer.for_each_source(|source| {
+                if !self.disjoint(source, target) {
+                    sources.push(source);
+                }
+            });
+            for source in sources {
+                let array = self.array_of(source)?;
+                if self.roots.of(array) == self.roots.of(target) {
+                    return None;
+                }
+                hazards.sources.push(Source {
+                    array,
+                    size: self.reach(producer, source),
+                    output: o as u32,
+                });
             }
             for (i, read) in producer.inputs.iter().enumerate() {
                 if read.copied || self.disjoint(read.access.array, target) {
@@ -375,6 +405,36 @@ impl Analysis<'_> {
             }
         }
         Some(hazards)
+    }
+
+    /// How many bytes of an item are loaded through an address, from its beginning on.
+    fn reach(&self, nest: &Nest, source: Value) -> u32 {
+        let mut most = 0;
+        for inst in &nest.insts {
+            let Op::Load { mut ptr, .. } = inst.op else {
+                continue;
+            };
+            let mut end = i64::from(self.f.ty(inst.results[0]).bytes());
+            while let Some(step) = nest.insts.iter().find(|i| i.results[..] == [ptr]) {
+                ptr = match step.op {
+                    Op::Offset { base, offset } => {
+                        let local = nest.insts.iter().find(|i| i.results[..] == [offset]);
+                        let known = local.map(|i| &i.op);
+                        match (known, self.numbers.key(self.numbers.get(offset))) {
+                            (Some(Op::Int(n)), _) | (None, Some(Key::Int(_, n))) => end += n,
+                            _ => {}
+                        }
+                        base
+                    }
+                    Op::Element { base, .. } => base,
+                    _ => break,
+                };
+            }
+            if ptr == source {
+                most = most.max(end);
+            }
+        }
+        most as u32
     }
 
     /// Whether each item is stored where it was read: the same array, met in the same way. Its dimensions
@@ -479,7 +539,7 @@ fn computed_again(nest: &Nest, reader: &Nest, through: &Access) -> bool {
 }
 
 /// About how many cycles the body of a nest takes for an item, in units of an addition.
-fn computing(nest: &Nest) -> usize {
+pub(super) fn computing(nest: &Nest) -> usize {
     nest.insts.iter().map(|i| weight(&i.op)).sum()
 }
 
@@ -546,7 +606,7 @@ fn apply(f: &mut Function, plan: &Plan) {
 
 /// Removes a nest and the check of its error; a reader that may have to keep its results aside, and had
 /// nothing to raise so far, takes the check over.
-fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Place>) {
+pub(super) fn remove(f: &mut Function, block: usize, results: &[Value], reader: Option<Place>) {
     let body = &mut f.blocks[block];
     let Some(at) = body
         .insts
@@ -657,6 +717,7 @@ fn inline(b: &mut Builder, source: &Nest, reader: Place, replaced: &Replacement)
                 copied: from.copied || gone.copied || hazards.copied.contains(&i),
             });
         }
+        nest.sources.extend(&hazards.sources);
         let guards = hazards.guards.iter();
         nest.guards
             .extend(guards.map(|&(i, o)| ((first + i) as u32, o as u32)));

@@ -27,7 +27,7 @@ use smallvec::{SmallVec, smallvec};
 use super::analysis::{Analysis, Place, Way, nest_at};
 use super::body::{operations, read_once, substitute, tidy};
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction, Stretch};
+use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction, Source, Stretch};
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::remove_unreachable;
 use crate::tir::{Block, BlockId, Cmp, Function, Inst, LocId, Op, Target, Term, Type, Value};
@@ -155,7 +155,7 @@ impl Pair<'_, '_> {
         let mut over: Vec<u32> = vec![];
         for output in x.outputs.iter().chain(&y.outputs) {
             match &output.kind {
-                OutputKind::Scatter(_) => return false,
+                OutputKind::Scatter(_) | OutputKind::Select(_) => return false,
                 OutputKind::Reduce(r) => over.push(r.over),
                 OutputKind::New(_) | OutputKind::Store(_) => {}
             }
@@ -278,7 +278,7 @@ impl Pair<'_, '_> {
                     item: Some(item), ..
                 },
             ) => Some(Access::along(result(), r.kept(rank), *item)),
-            OutputKind::Reduce(_) | OutputKind::Scatter(_) => None,
+            OutputKind::Reduce(_) | OutputKind::Scatter(_) | OutputKind::Select(_) => None,
         }
     }
 
@@ -645,6 +645,11 @@ impl Merge {
         for &(i, o) in &y.guards {
             let input = number(first_input, &passed, i as usize);
             nest.guards.extend(input.zip(output(o as usize)));
+        }
+        for &source in &y.sources {
+            let output = output(source.output as usize);
+            nest.sources
+                .extend(output.map(|output| Source { output, ..source }));
         }
         for &(i, o) in &self.guards {
             nest.guards.extend(output(o).map(|o| (i as u32, o)));

@@ -20,6 +20,7 @@ use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::analysis::{Analysis, Place, nest_at};
+use super::prune::settle;
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Access, Input, Item, Nest, OutputKind, Stretch};
 use crate::tir::pass::simplify::{Renaming, remove_unreachable};
@@ -338,14 +339,7 @@ impl Reuse {
         let Op::Nest(nest) = &mut inst.op else { return };
         nest.outputs[self.output].kind =
             OutputKind::Store(Access::whole(self.array, rank, self.item));
-        if !nest.allocates() {
-            // Nothing can fail any more: no error, no check of it.
-            inst.results.pop();
-            body.insts.truncate(self.nest.inst + 1);
-            if let Term::Branch { other, .. } = &body.term {
-                body.term = Term::Jump(other.clone());
-            }
-        }
+        settle(f, self.nest.block, self.nest.inst, true);
         let mut renaming = Renaming::new(f);
         renaming.set(new, self.array);
         renaming.apply(f);

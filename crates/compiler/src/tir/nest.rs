@@ -4,9 +4,9 @@
 //! of `crate::nest` merge nests, and expand those that are left into blocks. A [`Subview`] is a view by
 //! indices instead of addresses, so that the passes can look through it at arrays that are never made.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use super::{Inst, Op, Part, Type, Value};
+use super::{Bin, Cast, Inst, LocId, Op, Part, Type, Value};
 use crate::types::Layout;
 
 /// The items of an array as memory has them.
@@ -88,6 +88,8 @@ pub enum OutputKind {
     Store(Access),
     /// They are written to items of an array that exists, which the body finds. No result.
     Scatter(Scatter),
+    /// Those that are chosen fill a new array of one dimension. A result of the instruction.
+    Select(Selection),
     Reduce(Reduction),
 }
 
@@ -98,6 +100,14 @@ pub struct Scatter {
     pub array: Value,
     /// The distance of the item from the array's first one, in bytes: a value of the body.
     pub at: Value,
+    pub item: Item,
+}
+
+/// Values that are taken, in the order of the indices, the last dimension first.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Selection {
+    /// Whether those of an index are taken: a value of the body.
+    pub when: Value,
     pub item: Item,
 }
 
@@ -143,6 +153,18 @@ pub struct Nest {
     /// Inputs and outputs (stores) by number that share no memory if the caller keeps to it: checked when
     /// the code runs, and if they do, the results are kept aside before they are stored.
     pub guards: Vec<(u32, u32)>,
+    /// The same for arrays that the body loads from.
+    pub sources: Vec<Source>,
+}
+
+/// An array that a nest's body loads from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Source {
+    pub array: Value,
+    /// How much of an item is loaded, from its beginning, in bytes.
+    pub size: u32,
+    /// The output (a store), by number, with which it shares no memory if the caller keeps to it.
+    pub output: u32,
 }
 
 /// A dimension of a [`Subview`].
@@ -214,6 +236,7 @@ impl Nest {
         for output in &self.outputs {
             match &output.kind {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
+                OutputKind::Select(_) => types.push(Type::Array(1)),
                 OutputKind::Store(_) | OutputKind::Scatter(_) => {}
                 OutputKind::Reduce(r) if r.item.is_some() => {
                     types.push(Type::Array(r.kept(rank).count() as u8));
@@ -264,6 +287,7 @@ impl Nest {
     pub fn for_each_use_mut(&mut self, mut f: impl FnMut(&mut Value)) {
         self.extents.iter_mut().for_each(&mut f);
         self.inputs.iter_mut().for_each(|i| f(&mut i.access.array));
+        self.sources.iter_mut().for_each(|s| f(&mut s.array));
         for inst in &mut self.insts {
             inst.op.for_each_operand_mut(&mut f);
         }
@@ -276,6 +300,7 @@ impl Nest {
                     f(&mut scatter.array);
                     f(&mut scatter.at);
                 }
+                OutputKind::Select(selection) => f(&mut selection.when),
                 OutputKind::Reduce(r) => r.init.iter_mut().for_each(&mut f),
             }
         }
@@ -291,6 +316,7 @@ impl Nest {
         };
         self.extents.iter().for_each(|v| outside(*v));
         self.inputs.iter().for_each(|i| outside(i.access.array));
+        self.sources.iter().for_each(|s| outside(s.array));
         for inst in &self.insts {
             inst.op.for_each_operand(&mut outside);
         }
@@ -303,6 +329,7 @@ impl Nest {
                     outside(scatter.array);
                     outside(scatter.at);
                 }
+                OutputKind::Select(selection) => outside(selection.when),
                 OutputKind::Reduce(r) => r.init.iter().for_each(|v| outside(*v)),
             }
         }
@@ -335,7 +362,37 @@ impl Nest {
     pub fn allocates(&self) -> bool {
         self.outputs.iter().any(Output::makes_array)
             || !self.guards.is_empty()
+            || !self.sources.is_empty()
             || self.inputs.iter().any(|i| i.copied)
+    }
+
+    /// Adds an output: how often a condition holds, counted from `zero`. The new values are 1 or 0, and the
+    /// counts before and after an index.
+    pub fn count(&mut self, when: Value, zero: Value, new: [Value; 3], loc: LocId) {
+        let [one, before, after] = new;
+        let inst = |op, result| Inst {
+            op,
+            results: smallvec![result],
+            loc,
+        };
+        self.insts.push(inst(Op::Cast(Cast::ZExt, when), one));
+        let sum = Op::Binary {
+            op: Bin::Add,
+            a: before,
+            b: one,
+            nsw: false,
+        };
+        self.insts.push(inst(sum, after));
+        self.outputs.push(Output {
+            values: smallvec![after],
+            kind: OutputKind::Reduce(Reduction {
+                over: (1u64 << self.extents.len()) as u32 - 1,
+                accumulators: smallvec![before],
+                init: smallvec![zero],
+                pairwise: false,
+                item: None,
+            }),
+        });
     }
 
     /// Where in the instruction's results those of each output begin, and how many there are.
@@ -346,7 +403,7 @@ impl Nest {
             .map(|o| {
                 let start = at;
                 at += match &o.kind {
-                    OutputKind::New(_) => 1,
+                    OutputKind::New(_) | OutputKind::Select(_) => 1,
                     OutputKind::Store(_) | OutputKind::Scatter(_) => 0,
                     OutputKind::Reduce(r) if r.item.is_some() => 1,
                     OutputKind::Reduce(_) => o.values.len(),
@@ -360,7 +417,7 @@ impl Nest {
 impl Output {
     pub fn makes_array(&self) -> bool {
         match &self.kind {
-            OutputKind::New(_) => true,
+            OutputKind::New(_) | OutputKind::Select(_) => true,
             OutputKind::Store(_) | OutputKind::Scatter(_) => false,
             OutputKind::Reduce(r) => r.item.is_some(),
         }
@@ -371,7 +428,7 @@ impl Output {
         match &self.kind {
             OutputKind::Store(access) => Some(access.array),
             OutputKind::Scatter(scatter) => Some(scatter.array),
-            OutputKind::New(_) | OutputKind::Reduce(_) => None,
+            OutputKind::New(_) | OutputKind::Select(_) | OutputKind::Reduce(_) => None,
         }
     }
 }

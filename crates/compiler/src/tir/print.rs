@@ -384,6 +384,9 @@ impl Function {
                     "scatter {}{} at {}",
                     scatter.array, scatter.item, scatter.at
                 )?,
+                OutputKind::Select(selection) => {
+                    write!(f, "select new{} when {}", selection.item, selection.when)?
+                }
                 OutputKind::Reduce(r) => {
                     f.write_str(if r.pairwise {
                         "sum over ["
@@ -406,7 +409,10 @@ impl Function {
         }
         nest.guards
             .iter()
-            .try_for_each(|(i, o)| writeln!(f, "{indent}guard input {i}, output {o}"))
+            .try_for_each(|(i, o)| writeln!(f, "{indent}guard input {i}, output {o}"))?;
+        nest.sources
+            .iter()
+            .try_for_each(|s| writeln!(f, "{indent}guard {}, output {}", s.array, s.output))
     }
 
     fn write_options(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -588,6 +588,7 @@ impl<'a> Check<'a> {
                     );
                     self.is(scatter.at, Type::I64)?;
                 }
+                OutputKind::Select(selection) => self.is(selection.when, Type::I1)?,
                 OutputKind::Reduce(r) => {
                     let carried: Vec<Type> = output.values.iter().map(|&v| self.ty(v)).collect();
                     self.are(&r.accumulators, &carried, "accumulators")?;
@@ -639,6 +640,7 @@ impl<'a> Check<'a> {
         }
         let places = nest.outputs.iter().filter_map(|o| match &o.kind {
             OutputKind::Scatter(scatter) => Some(&scatter.at),
+            OutputKind::Select(selection) => Some(&selection.when),
             _ => None,
         });
         nest.outputs

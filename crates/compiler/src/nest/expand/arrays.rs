@@ -1,6 +1,8 @@
 //! Arrays that loops read and write: their parts, views by indices, new ones, what they share.
 
 use super::*;
+use crate::nest::body::tidy;
+use crate::tir::nest::Scatter;
 
 impl Expander {
     pub(super) fn part(&mut self, array: Value, part: Part) -> Value {
@@ -156,6 +158,89 @@ impl Expander {
         nest
     }
 
+    /// A nest that writes what is selected to new arrays, one after the other, and counts it. How much that
+    /// will be is counted first.
+    pub(super) fn with_selections<'n>(
+        &mut self,
+        nest: &'n Nest,
+        results: &[Value],
+        failed: Option<BlockId>,
+    ) -> Cow<'n, Nest> {
+        let selects = |o: &Output| matches!(o.kind, OutputKind::Select(_));
+        let (true, Some(failed)) = (nest.outputs.iter().any(selects), failed) else {
+            return Cow::Borrowed(nest);
+        };
+        let mut sequential = nest.clone();
+        // Conditions, how many hold so far, and how many will.
+        let mut counted: Vec<(Value, Value, Value)> = vec![];
+        for (o, range) in nest.result_ranges().into_iter().enumerate() {
+            let OutputKind::Select(selection) = nest.outputs[o].kind else {
+                continue;
+            };
+            let known = counted.iter().find(|(when, ..)| *when == selection.when);
+            let (before, count) = match known {
+                Some(&(_, before, count)) => (before, count),
+                None => {
+                    let mut counting = Nest {
+                        outputs: vec![],
+                        ..nest.clone()
+                    };
+                    self.count(&mut counting, selection.when);
+                    tidy(&mut counting, |v| self.b.ty(v));
+                    let count = self.run(&counting, &[None], true)[0];
+                    let before = self.count(&mut sequential, selection.when);
+                    counted.push((selection.when, before, count));
+                    (before, count)
+                }
+            };
+            let one = self.b.i64(1);
+            let room = self.b.binary_nsw(Bin::Add, count, one);
+            // What is not chosen is written behind what is, and so has room for one item more.
+            let room = self.allocate(selection.item, &[room], failed);
+            let data = self.part(room, Part::Data);
+            let size = self.b.i64(i64::from(selection.item.size));
+            let view = self.b.view(room, data, &[count], &[size]);
+            self.descriptors.insert(
+                view,
+                Descriptor {
+                    data: Some(data),
+                    shape: smallvec![count],
+                    strides: smallvec![size],
+                },
+            );
+            self.replace(results[range.start], view);
+            let at = self.b.value(Type::I64);
+            sequential.insts.push(Inst {
+                op: Op::Binary {
+                    op: Bin::Mul,
+                    a: before,
+                    b: size,
+                    nsw: true,
+                },
+                results: smallvec![at],
+                loc: self.b.loc_id(),
+            });
+            sequential.outputs[o].kind = OutputKind::Scatter(Scatter {
+                array: view,
+                at,
+                item: selection.item,
+            });
+        }
+        Cow::Owned(sequential)
+    }
+
+    /// Adds the count of how often a condition holds to a nest; what it is before each index.
+    fn count(&mut self, nest: &mut Nest, when: Value) -> Value {
+        let zero = self.b.i64(0);
+        let (one, before, after) = (
+            self.b.value(Type::I64),
+            self.b.value(Type::I64),
+            self.b.value(Type::I64),
+        );
+        nest.count(when, zero, [one, before, after], self.b.loc_id());
+        before
+    }
+
     /// A contiguous copy of an input's array, as the nest goes through it.
     fn copied(&mut self, input: &Input, failed: BlockId) -> Access {
         let access = &input.access;
@@ -195,6 +280,7 @@ impl Expander {
             indices: smallvec![],
             insts: vec![],
             guards: vec![],
+            sources: vec![],
         };
         let unit = order.last().map(|&k| {
             let stride = self.stride(access.array, access.item, order.len(), k);

@@ -114,6 +114,8 @@ pub enum Key {
     Float(Type, u64),
     Pool(PoolId),
     Part(u32, Part),
+    /// How often a condition in a nest holds.
+    Chosen(u32),
     Binary(Bin, u32, u32),
     /// What several sizes are broadcast to, in order.
     Fit(SmallVec<[u32; 4]>),
@@ -343,6 +345,11 @@ impl Numbers {
                         OutputKind::New(_) => {
                             nest.extents.iter().map(|&n| self.operand(n)).collect()
                         }
+                        // Selections by one condition are of one size.
+                        OutputKind::Select(selection) => {
+                            let number = self.operand(selection.when);
+                            smallvec![self.number(Key::Chosen(number))]
+                        }
                         OutputKind::Reduce(r) if r.item.is_some() => r
                             .kept(nest.extents.len())
                             .map(|d| self.operand(nest.extents[d]))
@@ -429,14 +436,6 @@ impl Numbers {
             }
             Op::Subview(view) => {
                 let base = self.operand(view.base);
-                let whole = view
-                    .axes
-                    .iter()
-                    .enumerate()
-                    .all(|(i, axis)| *axis == Axis::Whole(i as u8));
-                if whole && view.at.is_empty() {
-                    return Some(base);
-                }
                 let mut at: Vec<(u8, u32)> = view
                     .at
                     .iter()
@@ -464,9 +463,20 @@ impl Numbers {
                             let (start, count, step) =
                                 (self.operand(start), self.operand(count), self.operand(step));
                             shape.push(count);
-                            axes.push(AxisKey::Part(dim, start, count, step));
+                            let all = self.int(start) == Some(0)
+                                && self.int(step) == Some(1)
+                                && self.part(base, Part::Shape(dim)) == count;
+                            axes.push(if all {
+                                AxisKey::Whole(dim)
+                            } else {
+                                AxisKey::Part(dim, start, count, step)
+                            });
                         }
                     }
+                }
+                let whole = |(i, axis): (usize, &AxisKey)| *axis == AxisKey::Whole(i as u8);
+                if at.is_empty() && axes.iter().enumerate().all(whole) {
+                    return Some(base);
                 }
                 let number = self.number(Key::Subview(base, at, axes));
                 self.shapes.insert(number, shape);
