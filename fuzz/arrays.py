@@ -133,6 +133,31 @@ class Program:
         axis = pick.choice(("", f", axis={pick.randrange(self.rank)}"))
         return f"np.{name}({self.array(1, cut)}{axis})", not axis and name in ("sum", "max", "min")
 
+    def chosen(self, target):
+        """What is done with the items that a mask chooses."""
+        pick = self.random
+        orders = ("==", "!=") if "c16" in self.dtypes else ("==", "!=", "<", ">=")
+        whole = pick.choice(self.whole)
+        mask = f"({whole} {pick.choice(orders)} {pick.choice((*self.whole, 'x'))})"
+        if pick.random() < 0.2:
+            mask = f"np.nonzero{mask}"
+        name = f"m{len(self.lines)}"
+        self.add(f"{name} = {mask}")
+        for _ in range(pick.randint(1, 3)):
+            item = f"{pick.choice(self.whole)}[{name}]"
+            value = pick.choice((item, f"({item} {pick.choice('+-*')} {pick.choice((item, 'x'))})"))
+            what = pick.random()
+            if what < 0.5:
+                new = pick.choice((value, value, pick.choice("12x")))
+                self.add(f"{target}[{name}] {pick.choice(('', '', '+', '-'))}= {new}")
+            elif what < 0.9:
+                function = pick.choice(("sum", "sum", "max", "min", "any", "prod", "size"))
+                self.add(f"r{len(self.results)} = np.{function}({value})")
+                self.results.append(f"r{len(self.results)}")
+            else:
+                self.add(f"r{len(self.results)} = {value}")
+                self.results.append(f"r{len(self.results)}")
+
     def statement(self):
         pick = self.random
         cut = pick.random() < 0.5
@@ -164,7 +189,9 @@ class Program:
         elif kind < 0.7:
             rows = pick.choice(INNER)
             self.add(f"{target}[{rows}] = {pick.choice(self.whole[:3])}[{rows}]")
-        elif kind < 0.8:
+        elif kind < 0.76:
+            self.chosen(target)
+        elif kind < 0.82:
             name = f"t{len(self.whole)}"
             view = pick.choice((f"{target}.T", f"{target}[::-1]", target))
             if view.endswith(".T"):
