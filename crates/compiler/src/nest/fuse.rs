@@ -374,7 +374,13 @@ impl Analysis<'_> {
             for source in sources {
                 let array = self.array_of(source)?;
                 if self.roots.of(array) == self.roots.of(target) {
-                    return None;
+                    let OutputKind::Scatter(scatter) = &output.kind else {
+                        return None;
+                    };
+                    if !masks::same_items(self, producer, array, reader, scatter) {
+                        return None;
+                    }
+                    continue;
                 }
                 hazards.sources.push(Source {
                     array,

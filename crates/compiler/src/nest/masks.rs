@@ -30,7 +30,7 @@ use crate::tir::{Bin, Function, Inst, Op, Part, Type, Value};
 use crate::types::Layout;
 
 /// Bodies that take longer are computed for what is chosen only.
-const MOST_COMPUTING: usize = 16;
+const MOST_COMPUTING: usize = 40;
 /// Loops over the mask's indices that are worth it.
 const MOST_READERS: usize = 4;
 
@@ -151,12 +151,19 @@ pub(super) struct Plan {
     counts: Vec<Value>,
 }
 
+/// An array whose items at the index are loaded: the values of their parts that are needed.
+struct Loaded {
+    access: Access,
+    part: Type,
+    values: Vec<Option<Value>>,
+}
+
 struct Reader {
     at: Place,
     /// Which input is which of the selected arrays.
     selected: Vec<(usize, usize)>,
-    /// Loads of the body, and the arrays whose items at the index they read.
-    loads: Vec<(Value, Access)>,
+    /// The loads of the body.
+    loads: Vec<Loaded>,
     /// What is stored item by item, by output.
     stores: Vec<(usize, Access)>,
     /// Inputs of the selecting nest, then loads, and stores to be kept apart when the code runs.
@@ -171,6 +178,42 @@ pub(super) fn plan(a: &Analysis<'_>) -> Option<Plan> {
     selecting.peek()?;
     let data = arrays_of_data(a.f);
     selecting.find_map(|(at, nest)| plan_for(a, &data, at, nest))
+}
+
+/// Whether all that a nest loads from an array are the items to which another one stores, for one mask:
+/// each chosen item is stored where it was loaded.
+pub(super) fn same_items(
+    a: &Analysis<'_>,
+    producer: &Nest,
+    array: Value,
+    reader: &Nest,
+    scatter: &Scatter,
+) -> bool {
+    let data = arrays_of_data(a.f);
+    selections(a).any(|(at, nest)| {
+        let results = &a.inst(at).results;
+        let walked = |reader| Walked {
+            a,
+            data: &data,
+            arrays: &results[..results.len() - 1],
+            nest,
+            reader,
+        };
+        let (from, to) = (walked(producer), walked(reader));
+        let Some(stored) = to.stored(scatter, &to.selected()) else {
+            return false;
+        };
+        let is_target = a.numbers.equal(stored.array, array);
+        let selected = from.selected();
+        let same = |inst: &Inst| {
+            let Op::Load { ptr, align, .. } = inst.op else {
+                return true;
+            };
+            let loaded = from.loaded(ptr, align, a.f.ty(inst.results[0]), &selected);
+            loaded.is_some_and(|(access, _)| !a.numbers.equal(access.array, array) || is_target)
+        };
+        producer.insts.iter().all(same)
+    })
 }
 
 /// The arrays that addresses of data belong to.
@@ -258,13 +301,11 @@ impl Walked<'_, '_> {
         if a.numbers.get(reader.extents[0]) != count {
             return None;
         }
-        let mut selected = vec![];
+        let selected = self.selected();
         for (i, input) in reader.inputs.iter().enumerate() {
             let stays = input.access.dims.iter().all(|d| d.stretch == Stretch::One);
-            match self.arrays.iter().position(|&v| v == input.access.array) {
-                Some(k) => selected.push((i, k)),
-                None if stays => {}
-                None => return None,
+            if !stays && selected.iter().all(|(k, _)| *k != i) {
+                return None;
             }
         }
         let mut stores = vec![];
@@ -278,21 +319,41 @@ impl Walked<'_, '_> {
                 _ => return None,
             }
         }
-        let mut loads = vec![];
+        let mut loads: Vec<Loaded> = vec![];
         for inst in &reader.insts {
-            if let Op::Load { ptr, align, .. } = inst.op {
-                let value = inst.results[0];
-                loads.push((value, self.loaded(ptr, align, a.f.ty(value), &selected)?));
+            let Op::Load { ptr, align, .. } = inst.op else {
+                continue;
+            };
+            let (access, part) = self.loaded(ptr, align, a.f.ty(inst.results[0]), &selected)?;
+            let ty = a.f.ty(inst.results[0]);
+            let same = |l: &&mut Loaded| l.access == access && l.part == ty;
+            let loaded = match loads.iter_mut().find(same) {
+                Some(loaded) => loaded,
+                None => {
+                    let parts = access.item.size / ty.bytes();
+                    loads.push(Loaded {
+                        access,
+                        part: ty,
+                        values: vec![None; parts as usize],
+                    });
+                    loads.last_mut()?
+                }
+            };
+            // One value for one part: the body computes each thing once.
+            if loaded
+                .values
+                .get_mut(part)?
+                .replace(inst.results[0])
+                .is_some()
+            {
+                return None;
             }
         }
         // Items are stored where the same item was read, or nothing was.
         let mut guards = vec![];
         for &(o, ref store) in &stores {
             let read = nest.inputs.iter().map(|i| &i.access);
-            for (k, access) in read
-                .chain(loads.iter().map(|(_, access)| access))
-                .enumerate()
-            {
+            for (k, access) in read.chain(loads.iter().map(|l| &l.access)).enumerate() {
                 let same = a.numbers.equal(access.array, store.array) && is_whole(access, nest);
                 if same || a.disjoint(access.array, store.array) {
                     continue;
@@ -323,6 +384,17 @@ impl Walked<'_, '_> {
             takes_check: !guards.is_empty() && !reader.allocates(),
             guards,
         })
+    }
+
+    /// Which inputs of the reader are which of the selected arrays.
+    fn selected(&self) -> Vec<(usize, usize)> {
+        let inputs = self.reader.inputs.iter().enumerate();
+        inputs
+            .filter_map(|(i, input)| {
+                let k = self.arrays.iter().position(|&v| v == input.access.array);
+                Some((i, k?))
+            })
+            .collect()
     }
 
     /// The dimension whose index in the mask a value of the reader is.
@@ -359,15 +431,16 @@ impl Walked<'_, '_> {
         self.whole(scatter.array, scatter.item, &steps, selected)
     }
 
-    /// The array whose item at the index in the mask is loaded.
+    /// The array whose item at the index in the mask is loaded, and which part of the item.
     fn loaded(
         &self,
         mut ptr: Value,
         align: u8,
         ty: Type,
         selected: &[(usize, usize)],
-    ) -> Option<Access> {
+    ) -> Option<(Access, usize)> {
         let mut steps = vec![];
+        let mut within = 0;
         loop {
             match self.inst_of(ptr) {
                 Some(&Op::Element { base, index, size }) => {
@@ -375,13 +448,14 @@ impl Walked<'_, '_> {
                     ptr = base;
                 }
                 Some(&Op::Offset { base, offset }) => {
-                    let Some(&Op::Binary {
-                        op: Bin::Mul, a, b, ..
-                    }) = self.inst_of(offset)
-                    else {
-                        return None;
-                    };
-                    steps.push((a, Step::Bytes(b)));
+                    match self.inst_of(offset) {
+                        Some(&Op::Binary {
+                            op: Bin::Mul, a, b, ..
+                        }) => steps.push((a, Step::Bytes(b))),
+                        Some(&Op::Int(n)) => within += n,
+                        None => within += self.int(offset)?,
+                        _ => return None,
+                    }
                     ptr = base;
                 }
                 _ => break,
@@ -389,18 +463,33 @@ impl Walked<'_, '_> {
         }
         let array = *self.data.get(&ptr)?;
         let rank = self.nest.extents.len();
-        let unit = steps.iter().find(|(_, step)| matches!(step, Step::Size(_)));
-        let layout = match unit.and_then(|(index, _)| self.dim_of(*index, selected)) {
+        let unit = steps.iter().find_map(|(index, step)| match *step {
+            Step::Size(size) => Some((*index, size)),
+            Step::Bytes(n) => Some((*index, u32::try_from(self.int(n)?).ok()?)),
+        });
+        let dim = unit.and_then(|(index, _)| self.dim_of(index, selected));
+        let layout = match dim {
             Some(dim) if dim + 1 == rank => Layout::C,
             Some(0) => Layout::F,
             _ => Layout::A,
         };
         let item = Item {
-            size: ty.bytes(),
+            size: unit.map_or(ty.bytes(), |(_, size)| size),
             align,
             layout,
         };
-        self.whole(array, item, &steps, selected)
+        let part = usize::try_from(within).ok()? / ty.bytes() as usize;
+        let access = self.whole(array, item, &steps, selected)?;
+        Some((access, part))
+    }
+
+    /// The value of a constant from outside.
+    fn int(&self, v: Value) -> Option<i64> {
+        let numbers = &self.a.numbers;
+        match numbers.key(numbers.get(v)) {
+            Some(Key::Int(_, n)) => Some(*n),
+            _ => None,
+        }
     }
 
     /// An array of the mask's shape, if these steps lead to its item at the index.
@@ -557,11 +646,13 @@ fn walked(b: &mut Builder, nest: &Nest, mut reader: Nest, plan: &Reader) -> Nest
     new.guards = guards
         .map(|&(k, o)| (if k < own { k } else { k + loaded } as u32, o as u32))
         .collect();
-    for (value, access) in &plan.loads {
-        new.inputs
-            .push(Input::new(access.clone(), smallvec![*value]));
+    for loaded in &plan.loads {
+        let values = loaded.values.iter();
+        let elements = values.map(|v| v.unwrap_or_else(|| b.value(loaded.part)));
+        let elements = elements.collect();
+        new.inputs.push(Input::new(loaded.access.clone(), elements));
     }
-    let is_input = |i: &Inst| plan.loads.iter().any(|(v, _)| i.results[..] == [*v]);
+    let is_input = |i: &Inst| matches!(i.op, Op::Load { .. });
     new.insts
         .extend(reader.insts.into_iter().filter(|i| !is_input(i)));
     for (o, mut output) in reader.outputs.into_iter().enumerate() {
