@@ -102,7 +102,7 @@ impl Body<'_, '_, '_> {
             let scatter = Scatter {
                 array: chosen.view,
                 at,
-                item: item(a),
+                item: item(chosen.ty),
             };
             Ok(vec![Output {
                 values: values.into_iter().collect(),

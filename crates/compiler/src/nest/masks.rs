@@ -324,13 +324,15 @@ impl Walked<'_, '_> {
             let Op::Load { ptr, align, .. } = inst.op else {
                 continue;
             };
-            let (access, part) = self.loaded(ptr, align, a.f.ty(inst.results[0]), &selected)?;
             let ty = a.f.ty(inst.results[0]);
-            let same = |l: &&mut Loaded| l.access == access && l.part == ty;
-            let loaded = match loads.iter_mut().find(same) {
+            let (access, part) = self.loaded(ptr, align, ty, &selected)?;
+            let parts = access.item.size / ty.bytes();
+            // Numbers and complex numbers, no records.
+            let loaded = match loads.iter_mut().find(|l| l.access == access) {
+                Some(loaded) if loaded.part != ty => return None,
                 Some(loaded) => loaded,
+                None if !(1..=2).contains(&parts) => return None,
                 None => {
-                    let parts = access.item.size / ty.bytes();
                     loads.push(Loaded {
                         access,
                         part: ty,
