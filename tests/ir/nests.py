@@ -135,3 +135,40 @@ def loop_over_several_dimensions(a, most):
             break
         total += x * i + j
     return total
+
+
+# fuse: f8[:, ::1]
+def column_and_row_copied_first(path):
+    for k in range(path.shape[0]):
+        path[:] = np.minimum(path, path[:, k : k + 1] + path[k : k + 1, :])
+
+
+# fuse: f8[:, ::1]
+def distant_items_copied_first(pos):
+    x = pos[:, 0]
+    return np.sum(np.abs(x[:, None] - x), axis=1)
+
+
+# fuse: f8[:, ::1]
+def divided_once_for_all_rows(a):
+    return a / np.sqrt(np.sum(a * a, axis=0))
+
+
+# fuse: f8[::1], f8[::1]
+def chosen_by_a_mask(x, y):
+    m = x > 0.5
+    x[m] = y[m] * 2.0
+    v = y[~m]
+    return np.sum(v), np.max(v), v.size
+
+
+# expand: f8[:, ::1], f8[::1]
+def outside_of_the_inner_loop(a, x):
+    return a * np.exp(x)[:, None]
+
+
+# fuse: f8[::1], i8[::1]
+def loads_kept_apart_from_stores(a, i):
+    b = np.empty(i.size)
+    b[:] = a[i]
+    return b

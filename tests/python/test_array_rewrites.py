@@ -133,7 +133,116 @@ def two_for_one(a, b):
     return np.exp(e / s), np.exp(e * s * 1e-3), b
 
 
+def small_parts_met(m, b):
+    for k in range(m.shape[1]):
+        m[:] = np.minimum(m, m[:, k : k + 1] + b[k])
+        m[:] = m * 0.5 + m[k : k + 1, :]
+    m[:, 1:] -= m[:, :1] * m[:1, 1:]
+    return m.sum()
+
+
+def distant_items(m, b):
+    x = m[:, 0]
+    y = m[:, 1:2]
+    d = x[:, None] - x
+    return np.sum(d * d, axis=1), np.sum((y.T - y) * x, axis=1), (b[::2] * x[:1]).sum()
+
+
+def divided_in_each_row(m, b):
+    scale = np.sqrt(np.sum(m * m, axis=0)) + b
+    return m / scale, (m - b) / np.exp(scale)
+
+
+def empty_columns(m, b):
+    e = m[:, :0]
+    f = m[:0]
+    return e * np.exp(m[:, :1]), np.sum(e / m[:, :1], axis=1), np.sum(f, axis=0), e - e[:1], f * b
+
+
+def masked(a, b):
+    m = a > 0.5
+    a[m] = b[m] * 2.0
+    v = b[~m]
+    i = np.nonzero(b < 0)[0]
+    return a[~m].sum(), v.mean(), v.max(), v.size, a[i], (a[i] * b[i]).sum()
+
+
+def masked_in_place(a, b):
+    a[a < 0] *= -1.0
+    a[b > 0.3] = a[b > 0.3] ** 2 + b[b > 0.3]
+    b[b > 5] = 1.0
+    a[a > 100] += b[a > 100]
+    return a[a > 1].min(), b[b > 2].sum()
+
+
+def masked_twice(a, b):
+    m = b > 0
+    before = a[m]
+    m[::2] = False
+    after = a[m]
+    a[m] = after + 1
+    return before.sum(), after.sum(), before, np.prod(a[m])
+
+
+def masked_of_another_size(a, b):
+    m = a > 0.5
+    t = b[:-1]
+    return t[m].sum()
+
+
+def masked_from_one_value(a, b):
+    m = a > 0.5
+    a[m] = b[:1]
+    a[~m] = b[:2]
+
+
+def masked_complex(a, b):
+    z = a + 1j * b
+    m = np.abs(z) < 1.5
+    z[m] = z[m] ** 2 + z[m]
+    return z, z[m].sum(), z[m].real.max(), z.imag[~m]
+
+
+def masked_rows(m, b):
+    k = m[:, 0] > 0.5
+    t = m[k]
+    m[k] = b
+    m[k, 1] = 7.0
+    f = m > b
+    m[f] = 0.0
+    return t, m[k, 2:].sum(), m[f].size
+
+
+def loads_from_what_is_stored(a, b):
+    i = np.argsort(a)
+    b[:] = a[i]
+    a[i] = a[i] * 2
+    j = np.zeros(3, np.int64)
+    a[j] = a[j] + np.arange(3.0)
+    return a[i[::-1]].sum()
+
+
 PROGRAMS = [
+    (small_parts_met, (M, B)),
+    (small_parts_met, (M.T, B)),
+    (distant_items, (M, B)),
+    (distant_items, (M.T.copy(), B)),
+    (divided_in_each_row, (M, B[:7])),
+    (divided_in_each_row, (M.T, B[:9])),
+    (divided_in_each_row, (M, B[:1])),
+    (empty_columns, (M, B[:7])),
+    (masked, (A, B)),
+    (masked, (A[::2].copy(), B[::2])),
+    (masked_in_place, (A, B)),
+    (masked_in_place, (M, np.cos(M))),
+    (masked_in_place, (M.T, np.cos(M).T.copy())),
+    (masked_twice, (A, B)),
+    (masked_of_another_size, (A, B)),
+    (masked_from_one_value, (A, B)),
+    (masked_complex, (A, B)),
+    (masked_complex, (M, np.cos(M.T).T)),
+    (masked_rows, (M, B[:7])),
+    (loads_from_what_is_stored, (A, B)),
     (handed_on, (A, B)),
     (begun_again, (A, B)),
     (two_rounds_at_once, (A, B)),
@@ -166,8 +275,8 @@ def outcome(function, arguments, overlap):
         arguments = [base[1:], base[:-1]]
     try:
         result = function(*arguments)
-    except ValueError:
-        result = "ValueError"
+    except (ValueError, IndexError) as error:
+        result = type(error).__name__
     if not isinstance(result, tuple):
         result = (result,)
     return [*result, *arguments]

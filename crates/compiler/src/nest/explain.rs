@@ -381,6 +381,15 @@ impl<'f> Comparison<'f> {
             };
         }
         out.push(self.remark(inst.loc, Topic::Loop, text));
+        let why = if nest.stores() {
+            "the loop stores to what it is part of"
+        } else {
+            "its items lie apart, and the loop reads them again in each round"
+        };
+        for input in nest.inputs.iter().filter(|i| i.copied) {
+            let text = format!("{} is copied first: {why}", self.array(input.access.array));
+            out.push(self.remark(inst.loc, Topic::Memory, text));
+        }
         for output in &nest.outputs {
             if let Some(bytes) = self.bytes(nest, output) {
                 let text = format!("a new array, {bytes}{}", each(repeated));
