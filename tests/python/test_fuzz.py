@@ -1,4 +1,4 @@
-"""A minute of random programs against CPython; the same seeds in every run."""
+"""Random programs against CPython and NumPy, for a minute each; the same seeds in every run."""
 
 import subprocess
 import sys
@@ -9,8 +9,9 @@ from conftest import ROOT
 pytestmark = pytest.mark.slow
 
 
-def test_random_programs():
-    command = [sys.executable, ROOT / "fuzz" / "programs.py", "--seconds", "60", "--seed", "1"]
+@pytest.mark.parametrize("programs", ["programs.py", "arrays.py"])
+def test_random_programs(programs):
+    command = [sys.executable, ROOT / "fuzz" / programs, "--seconds", "60", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True)
-    print(done.stdout.strip().splitlines()[-1:])
+    print("\n".join(done.stdout.strip().splitlines()[-6:]))
     assert done.returncode == 0, done.stdout + done.stderr
