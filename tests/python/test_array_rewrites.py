@@ -213,6 +213,18 @@ def masked_rows(m, b):
     return t, m[k, 2:].sum(), m[f].size
 
 
+def reduced_into_parts(m, b):
+    out = np.zeros((3, 4, b.size))
+    for i in range(3):
+        out[i, 1, :] = np.sum(m[i:] * b, axis=0)
+        out[i, :, 2] = np.max(m[i : i + 4, ::2] * i, axis=1)
+    m[0] = np.sum(m, axis=0)
+    m[:, 1] = np.sum(m * b, axis=1)
+    b[:] = np.sum(m[:0], axis=0)
+    b[1:] = np.prod(m[:, 1:], axis=0)
+    return out
+
+
 def loads_from_what_is_stored(a, b):
     i = np.argsort(a)
     b[:] = a[i]
@@ -242,6 +254,8 @@ PROGRAMS = [
     (masked_complex, (A, B)),
     (masked_complex, (M, np.cos(M.T).T)),
     (masked_rows, (M, B[:7])),
+    (reduced_into_parts, (M, B[:7])),
+    (reduced_into_parts, (np.asfortranarray(M), B[:7].copy())),
     (loads_from_what_is_stored, (A, B)),
     (handed_on, (A, B)),
     (begun_again, (A, B)),

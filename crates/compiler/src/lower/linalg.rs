@@ -130,6 +130,7 @@ impl Body<'_, '_, '_> {
                 init: init.into_iter().collect(),
                 pairwise: dtype.is_float() || dtype.is_complex(),
                 item: (result.ndim > 0).then(|| item(result)),
+                target: None,
             };
             Ok(vec![Output {
                 values,

@@ -201,6 +201,7 @@ impl Body<'_, '_, '_> {
                 pairwise: matches!(reduce.op, ReduceOp::Sum)
                     && (dtype.is_float() || dtype.is_complex()),
                 item: (result.ndim > 0).then(|| item(result)),
+                target: None,
             };
             Ok(vec![Output {
                 values: values.into_iter().collect(),
@@ -228,6 +229,7 @@ impl Body<'_, '_, '_> {
                 init: smallvec![init],
                 pairwise: false,
                 item: None,
+                target: None,
             };
             Ok(vec![Output {
                 values: smallvec![value],
@@ -418,6 +420,7 @@ impl Body<'_, '_, '_> {
                         init,
                         pairwise: false,
                         item,
+                        target: None,
                     }),
                 }
             };
@@ -524,7 +527,7 @@ impl Body<'_, '_, '_> {
             base: array,
             at: smallvec![],
             axes,
-            item: item(result)
+            item: item(result),
         })])
     }
 }

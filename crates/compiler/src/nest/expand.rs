@@ -338,6 +338,13 @@ impl Expander {
                     continue;
                 }
                 OutputKind::New(item) => (*item, (0..rank).collect()),
+                OutputKind::Reduce(Reduction {
+                    target: Some(access),
+                    ..
+                }) => {
+                    written.push(Some(access.clone()));
+                    continue;
+                }
                 OutputKind::Reduce(
                     r @ Reduction {
                         item: Some(item), ..
@@ -654,6 +661,24 @@ impl Expander {
                 .kept(nest.extents.len())
                 .map(|d| nest.extents[d])
                 .collect();
+            if r.target.is_some() {
+                let dims = 0..kept.len();
+                let access = Access::along(access.array, dims, access.item);
+                let fill = Nest {
+                    extents: kept,
+                    inputs: vec![],
+                    indices: smallvec![],
+                    insts: vec![],
+                    outputs: vec![Output {
+                        values: r.init.iter().copied().collect(),
+                        kind: OutputKind::Store(access.clone()),
+                    }],
+                    guards: vec![],
+                    sources: vec![],
+                };
+                self.run(&fill, &[Some(access)], true);
+                continue;
+            }
             let Some(total) = kept
                 .into_iter()
                 .reduce(|a, b| self.b.binary_nsw(Bin::Mul, a, b))

@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::analysis::Place;
 use super::fuse::{Refusal, refusals};
 use crate::source::Source;
-use crate::tir::nest::{Nest, Output, OutputKind};
+use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
 use crate::tir::{Bin, Function, Inst, Loc, LocId, Op, Part, Program, Term, Value};
 
 /// What a remark is about.
@@ -370,6 +370,10 @@ impl<'f> Comparison<'f> {
                     let name = self.array(results.next().unwrap_or(Value(0)));
                     write!(text, ", makes {name} of those that are chosen")
                 }
+                OutputKind::Reduce(Reduction {
+                    target: Some(access),
+                    ..
+                }) => write!(text, ", reduces into {}", self.array(access.array)),
                 OutputKind::Reduce(r) if r.item.is_some() => {
                     let name = self.array(results.next().unwrap_or(Value(0)));
                     write!(text, ", reduces to {name}")
@@ -417,7 +421,9 @@ impl<'f> Comparison<'f> {
     fn bytes(&self, nest: &Nest, output: &Output) -> Option<String> {
         let (item, kept) = match &output.kind {
             OutputKind::New(item) => (item, (0..nest.extents.len()).collect::<Vec<_>>()),
-            OutputKind::Reduce(r) => (r.item.as_ref()?, r.kept(nest.extents.len()).collect()),
+            OutputKind::Reduce(r) if r.makes_array() => {
+                (r.item.as_ref()?, r.kept(nest.extents.len()).collect())
+            }
             _ => return None,
         };
         let size = item.size;

@@ -16,6 +16,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, nest_at};
 use super::body::{read_once, substitute, tidy};
+use super::land;
 use super::masks;
 use super::merge;
 use super::pack::pack;
@@ -76,6 +77,12 @@ fn step(f: &mut Function, without: Rewrites) -> bool {
     {
         apply(f, &plan);
         drop_idle(f);
+        return true;
+    }
+    if !without.has(Rewrites::FUSE)
+        && let Some(landing) = land::find(&a)
+    {
+        landing.apply(f);
         return true;
     }
     let with_masks = !without.has(Rewrites::MASKS);
@@ -371,6 +378,9 @@ impl Analysis<'_> {
                     sources.push(source);
                 }
             });
+            if !sources.is_empty() && matches!(output.kind, OutputKind::Reduce(_)) {
+                return None;
+            }
             for source in sources {
                 let array = self.array_of(source)?;
                 if self.roots.of(array) == self.roots.of(target) {
@@ -397,6 +407,9 @@ impl Analysis<'_> {
                     && self.same_items(producer, &read.access, store, through, seen)
                 {
                     continue;
+                }
+                if matches!(output.kind, OutputKind::Reduce(_)) {
+                    return None;
                 }
                 if self.roots.of(read.access.array) != self.roots.of(target) {
                     hazards.guards.push((i, o));
@@ -592,22 +605,26 @@ fn apply(f: &mut Function, plan: &Plan) {
         }),
         _ => None,
     };
-    // The array's shape is the nest's, and no error comes of it.
-    let mut renaming = Renaming::new(&b.func);
     let array = inst.results[0];
-    for block in &mut b.func.blocks {
+    replace_shape(&mut b.func, array, &source.extents);
+    remove(&mut b.func, producer.block, &inst.results, check);
+    drop_dead_views(&mut b.func, array);
+    *f = b.func;
+}
+
+/// Has everything that asks for the shape of an array take it from somewhere else.
+pub(super) fn replace_shape(f: &mut Function, array: Value, extents: &[Value]) {
+    let mut renaming = Renaming::new(f);
+    for block in &mut f.blocks {
         block.insts.retain(|i| match i.op {
             Op::ArrayPart(a, Part::Shape(dim)) if a == array => {
-                renaming.set(i.results[0], source.extents[usize::from(dim)]);
+                renaming.set(i.results[0], extents[usize::from(dim)]);
                 false
             }
             _ => true,
         });
     }
-    remove(&mut b.func, producer.block, &inst.results, check);
-    drop_dead_views(&mut b.func, array);
-    renaming.apply(&mut b.func);
-    *f = b.func;
+    renaming.apply(f);
 }
 
 /// Removes a nest and the check of its error; a reader that may have to keep its results aside, and had

@@ -156,6 +156,7 @@ impl Pair<'_, '_> {
         for output in x.outputs.iter().chain(&y.outputs) {
             match &output.kind {
                 OutputKind::Scatter(_) | OutputKind::Select(_) => return false,
+                OutputKind::Reduce(r) if r.target.is_some() => return false,
                 OutputKind::Reduce(r) => over.push(r.over),
                 OutputKind::New(_) | OutputKind::Store(_) => {}
             }

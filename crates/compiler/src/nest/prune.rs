@@ -55,10 +55,7 @@ pub(super) fn prune(f: &mut Function) -> bool {
 }
 
 fn is_result(nest: &Nest, output: usize) -> bool {
-    !matches!(
-        nest.outputs[output].kind,
-        OutputKind::Store(_) | OutputKind::Scatter(_)
-    )
+    nest.outputs[output].target().is_none()
 }
 
 /// Whether other outputs depend on what a reduction has accumulated.

@@ -125,6 +125,8 @@ pub struct Reduction {
     /// Where dimensions are left: the new array that the results fill, a result of the instruction.
     /// Otherwise the values themselves are its results.
     pub item: Option<Item>,
+    /// Instead of a new array, one that exists; it shares no memory with what the nest reads.
+    pub target: Option<Access>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -238,6 +240,7 @@ impl Nest {
                 OutputKind::New(_) => types.push(Type::Array(rank as u8)),
                 OutputKind::Select(_) => types.push(Type::Array(1)),
                 OutputKind::Store(_) | OutputKind::Scatter(_) => {}
+                OutputKind::Reduce(r) if r.target.is_some() => {}
                 OutputKind::Reduce(r) if r.item.is_some() => {
                     types.push(Type::Array(r.kept(rank).count() as u8));
                 }
@@ -301,7 +304,10 @@ impl Nest {
                     f(&mut scatter.at);
                 }
                 OutputKind::Select(selection) => f(&mut selection.when),
-                OutputKind::Reduce(r) => r.init.iter_mut().for_each(&mut f),
+                OutputKind::Reduce(r) => {
+                    r.target.iter_mut().for_each(|t| f(&mut t.array));
+                    r.init.iter_mut().for_each(&mut f);
+                }
             }
         }
     }
@@ -330,7 +336,10 @@ impl Nest {
                     outside(scatter.at);
                 }
                 OutputKind::Select(selection) => outside(selection.when),
-                OutputKind::Reduce(r) => r.init.iter().for_each(|v| outside(*v)),
+                OutputKind::Reduce(r) => {
+                    r.target.iter().for_each(|t| outside(t.array));
+                    r.init.iter().for_each(|v| outside(*v));
+                }
             }
         }
     }
@@ -391,6 +400,7 @@ impl Nest {
                 init: smallvec![zero],
                 pairwise: false,
                 item: None,
+                target: None,
             }),
         });
     }
@@ -405,6 +415,7 @@ impl Nest {
                 at += match &o.kind {
                     OutputKind::New(_) | OutputKind::Select(_) => 1,
                     OutputKind::Store(_) | OutputKind::Scatter(_) => 0,
+                    OutputKind::Reduce(r) if r.target.is_some() => 0,
                     OutputKind::Reduce(r) if r.item.is_some() => 1,
                     OutputKind::Reduce(_) => o.values.len(),
                 };
@@ -419,7 +430,7 @@ impl Output {
         match &self.kind {
             OutputKind::New(_) | OutputKind::Select(_) => true,
             OutputKind::Store(_) | OutputKind::Scatter(_) => false,
-            OutputKind::Reduce(r) => r.item.is_some(),
+            OutputKind::Reduce(r) => r.makes_array(),
         }
     }
 
@@ -428,12 +439,18 @@ impl Output {
         match &self.kind {
             OutputKind::Store(access) => Some(access.array),
             OutputKind::Scatter(scatter) => Some(scatter.array),
-            OutputKind::New(_) | OutputKind::Select(_) | OutputKind::Reduce(_) => None,
+            OutputKind::Reduce(r) => r.target.as_ref().map(|t| t.array),
+            OutputKind::New(_) | OutputKind::Select(_) => None,
         }
     }
 }
 
 impl Reduction {
+    /// Its results fill a new array.
+    pub fn makes_array(&self) -> bool {
+        self.item.is_some() && self.target.is_none()
+    }
+
     /// The dimensions that are left, of a nest of `rank`.
     pub fn kept(&self, rank: usize) -> impl Iterator<Item = usize> {
         let over = self.over;

@@ -400,7 +400,11 @@ impl Function {
                             .map(|d| format!("d{d}")),
                     )?;
                     f.write_char(']')?;
-                    r.item.iter().try_for_each(|item| write!(f, " new{item}"))?;
+                    match (&r.item, &r.target) {
+                        (_, Some(target)) => write!(f, " into {target}")?,
+                        (Some(item), None) => write!(f, " new{item}")?,
+                        (None, None) => {}
+                    }
                 }
             }
             f.write_str(", ")?;

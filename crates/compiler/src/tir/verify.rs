@@ -593,6 +593,8 @@ impl<'a> Check<'a> {
                     let carried: Vec<Type> = output.values.iter().map(|&v| self.ty(v)).collect();
                     self.are(&r.accumulators, &carried, "accumulators")?;
                     self.are(&r.init, &carried, "initial values")?;
+                    let mut target = r.target.iter();
+                    target.try_for_each(|access| self.access(access, nest))?;
                 }
             }
         }

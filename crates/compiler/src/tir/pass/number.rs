@@ -350,7 +350,7 @@ impl Numbers {
                             let number = self.operand(selection.when);
                             smallvec![self.number(Key::Chosen(number))]
                         }
-                        OutputKind::Reduce(r) if r.item.is_some() => r
+                        OutputKind::Reduce(r) if r.makes_array() => r
                             .kept(nest.extents.len())
                             .map(|d| self.operand(nest.extents[d]))
                             .collect(),
