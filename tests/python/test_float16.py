@@ -109,6 +109,7 @@ def test_reductions():
     small = np.arange(1, 7, dtype="f2").reshape(2, 3)
     check(lambda a: (a.sum(), a.min(), a.max(), a.argmax(), a.prod(), a.mean()), small)
     check(lambda a: (a.sum(axis=0), a.max(axis=1), a.argmin(axis=0)), small)
+    check(lambda a: (a.var(), a.std(axis=1), a.var(axis=0, ddof=1)), small)
 
 
 def test_what_is_not_there_is_refused():

@@ -70,6 +70,10 @@ def numpy_var(
 ):
     """np.var: the mean of the squared distances from the mean; divided by N - ddof."""
     a = np.asarray(a)
+    if dtype is None and a.dtype == np.float16:
+        wide = a.astype(np.float32)
+        var = numpy_var(wide, axis, None, None, ddof, keepdims, where, mean, correction)
+        return _into(out, var.astype(np.float16))
     if mean is None:
         distance = a - numpy_mean(a, axis, dtype, None, True, where)
     else:
