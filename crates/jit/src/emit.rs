@@ -7,9 +7,11 @@
 //!
 //! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
 //!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
-//!   * [`foreign`]: calls by address, C functions. * [`debug`]: source locations.
+//!   * [`floats`]: operations on the parts of floats. * [`foreign`]: calls by address, C functions.
+//!   * [`debug`]: source locations.
 
 mod debug;
+pub(crate) mod floats;
 mod foreign;
 mod function;
 mod ops;
@@ -53,7 +55,13 @@ pub(crate) fn program<'c>(
     debug_info: bool,
 ) -> Emitted<'c> {
     let name = program.functions.first().map_or("empty", |f| &f.symbol);
-    let module = context.create_module(name);
+    let module = if floats::used(program) {
+        let module = floats::module(context, program, machine.avx512);
+        module.set_name(name);
+        module
+    } else {
+        context.create_module(name)
+    };
     module.set_triple(&machine.triple);
     module.set_data_layout(&machine.layout);
     let mut shared = Shared::new(context, module, program, debug_info);

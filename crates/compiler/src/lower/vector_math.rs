@@ -223,6 +223,17 @@ impl<'b> Math<'b> {
     fn sqrt(&mut self, x: Value) -> Value {
         self.b.unary(Un::Sqrt, x)
     }
+    /// The parts of a number, as [`Un::Exponent`] has them.
+    fn exponent(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Exponent, x)
+    }
+    fn mantissa(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Mantissa, x)
+    }
+    /// About `1 / x`, for corrections.
+    fn reciprocal(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Reciprocal, x)
+    }
     fn copysign(&mut self, x: Value, sign: Value) -> Value {
         self.b.binary(Bin::CopySign, x, sign)
     }
@@ -337,14 +348,9 @@ impl<'b> Math<'b> {
         self.of_bits(bits)
     }
 
-    /// `x * 2**k`, rounded once, for k within twice the range of exponents.
-    fn scale(&mut self, x: Value, k: Integral) -> Value {
-        let sum = self.integer(k, 2 * self.bias());
-        let first = self.int_op(Bin::LShr, sum, 1);
-        let second = self.b.binary(Bin::Sub, sum, first);
-        let (first, second) = (self.power_of_two(first), self.power_of_two(second));
-        let x = self.mul(x, first);
-        self.mul(x, second)
+    /// `x * 2**k`, rounded once, for an integral k within twice the range of exponents.
+    fn scale(&mut self, x: Value, k: Value) -> Value {
+        self.b.binary(Bin::Scale, x, k)
     }
 
     /// Changes the sign where a bit of an integer is set.

@@ -173,6 +173,8 @@ pub enum Bin {
     /// C's fmod.
     FRem,
     CopySign,
+    /// `a * 2**b`, rounded once, for an integral b within twice the range of exponents.
+    Scale,
     /// IEEE minNum/maxNum (a NaN loses), and the NaN-propagating minimum/maximum.
     FMinNum,
     FMaxNum,
@@ -221,6 +223,13 @@ pub enum Un {
     Trunc,
     /// Round half to even.
     RoundEven,
+    /// The integral e and the m from 3/4 to 3/2 with `x = m * 2**e`, for positive numbers. The exponent of
+    /// zero is negative infinity, of infinity and NaN themselves, of negative numbers a NaN; their mantissa
+    /// is finite where the exponent is no NaN.
+    Exponent,
+    Mantissa,
+    /// `1 / x`, or within 2**-14 of it; of a very large number it may be 0.
+    Reciprocal,
 }
 
 /// Conversions; the target type is the result's.

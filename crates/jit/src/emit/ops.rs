@@ -269,6 +269,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                 return self.builder.select(stretches, b, a);
             }
             Bin::CopySign => return self.call_intrinsic("llvm.copysign", ty, &[a, b]),
+            Bin::Scale => return self.call_floats("scale", ty, &[a, b]),
             Bin::FMinNum => return self.call_intrinsic("llvm.minnum", ty, &[a, b]),
             Bin::FMaxNum => return self.call_intrinsic("llvm.maxnum", ty, &[a, b]),
             Bin::FMinimum => return self.call_intrinsic("llvm.minimum", ty, &[a, b]),
@@ -311,6 +312,9 @@ impl<'c> Emitter<'_, '_, 'c> {
             Un::Ceil => "llvm.ceil",
             Un::Trunc => "llvm.trunc",
             Un::RoundEven => "llvm.roundeven",
+            Un::Exponent => return self.call_floats("exponent", ty, &[a]),
+            Un::Mantissa => return self.call_floats("mantissa", ty, &[a]),
+            Un::Reciprocal => return self.call_floats("reciprocal", ty, &[a]),
         };
         self.call_intrinsic(name, ty, &[a])
     }
@@ -321,6 +325,13 @@ impl<'c> Emitter<'_, '_, 'c> {
         let value = self.builder.call(function_type, function, args);
         value.set_fast_math(self.function.options.fastmath);
         value
+    }
+
+    /// Calls one of the functions in [`super::floats`].
+    fn call_floats(&mut self, name: &'static str, ty: Ty<'c>, args: &[Val<'c>]) -> Val<'c> {
+        let double = ty == self.shared.types.f64;
+        let (function, function_type) = self.shared.float_function(name, double);
+        self.builder.call(function_type, function, args)
     }
 
     fn compare(&self, op: Cmp, a: Val<'c>, b: Val<'c>) -> Val<'c> {

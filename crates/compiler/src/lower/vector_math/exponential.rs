@@ -27,7 +27,7 @@ impl Math<'_> {
         let square = self.mul(r, r);
         let p = self.fma(square, q, r);
         let y = self.add_c(p, 1.0);
-        self.scale(y, k)
+        self.scale(y, k.float)
     }
 
     pub(super) fn exp2(&mut self, x: Value) -> Value {
@@ -43,7 +43,7 @@ impl Math<'_> {
         let q = self.poly(&EXP2, r);
         let one = self.c(1.0);
         let y = self.fma(r, q, one);
-        self.scale(y, k)
+        self.scale(y, k.float)
     }
 
     /// `2**k * ((exp(r) - 1) + (1 - 2**-k))`. The sums cancel, so they are kept with their errors.

@@ -1,7 +1,7 @@
 //! `x ** y`.
 
 use super::coefficients::{EXP2, LOG, LOG_TAIL};
-use super::logarithm::{LOG2_E, Split};
+use super::logarithm::LOG2_E;
 use super::{Math, Pair};
 use crate::tir::{Cast, Cmp, Type, Un, Value};
 
@@ -19,21 +19,13 @@ impl Math<'_> {
         self.power_special(x, size, y, power)
     }
 
-    /// What logarithm and exponential do not give, in the order in which it takes precedence. Where y is a
-    /// constant most of it is, too.
+    /// What logarithm and exponential do not give.
     fn power_special(&mut self, x: Value, size: Value, y: Value, power: Value) -> Value {
-        let (zero, one) = (self.c(0.0), self.c(1.0));
-        let falls = self.cmp(Cmp::FLt, y, zero);
-        let y_number = self.cmp(Cmp::FEq, y, y);
-        let null = self.cmp(Cmp::FEq, size, zero);
-        let infinite = self.cmp_c(Cmp::FEq, size, f64::INFINITY);
+        let one = self.c(1.0);
         let unit = self.cmp(Cmp::FEq, size, one);
-        let unit = self.both(unit, y_number);
-        let r = self.select(unit, one, power);
-        let at_zero = self.select_c(falls, f64::INFINITY, zero);
-        let at_infinity = self.select_c(falls, 0.0, size);
-        let r = self.select(null, at_zero, r);
-        let r = self.select(infinite, at_infinity, r);
+        let flat = self.cmp_c(Cmp::FEq, y, 0.0);
+        let trivial = self.either(unit, flat);
+        let r = self.select(trivial, one, power);
         // Negative x: the sign of an odd power; none of one that is no integer.
         let whole = self.b.unary(Un::Trunc, y);
         let integral = self.cmp(Cmp::FEq, whole, y);
@@ -44,27 +36,21 @@ impl Math<'_> {
         let odd = self.both(integral, even);
         let signed = self.copysign(r, x);
         let r = self.select(odd, signed, r);
-        let negative = self.cmp(Cmp::FLt, x, zero);
+        let negative = self.cmp_c(Cmp::FLt, x, 0.0);
         let fraction = self.b.not(integral);
         let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
         let undefined = self.both(negative, fraction);
         let undefined = self.both(undefined, finite);
-        let r = self.select_c(undefined, f64::NAN, r);
-        // NaNs, but `x ** 0` and `1 ** y`.
-        let x_nan = self.cmp(Cmp::FNe, x, x);
-        let r = self.select(x_nan, x, r);
-        let r = self.select(y_number, r, y);
-        let flat = self.cmp(Cmp::FEq, y, zero);
-        let one_x = self.cmp(Cmp::FEq, x, one);
-        let trivial = self.either(flat, one_x);
-        self.select(trivial, one, r)
+        self.select_c(undefined, f64::NAN, r)
     }
 
     /// The logarithm to base 2 of a positive number, with a relative error below 2**-63.
     ///
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
     fn log2_pair(&mut self, x: Value) -> Pair {
-        let Split { exponent, f } = self.split(x);
+        let exponent = self.exponent(x);
+        let mantissa = self.mantissa(x);
+        let f = self.add_c(mantissa, -1.0);
         let two = self.c(2.0);
         let d = self.fast_sum(two, f);
         let zero = self.c(0.0);
@@ -114,7 +100,9 @@ impl Math<'_> {
 
     /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
     fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
-        let Split { exponent, f } = self.split_scaled(x, None);
+        let exponent = self.exponent(x);
+        let mantissa = self.mantissa(x);
+        let f = self.add_c(mantissa, -1.0);
         let double = self.add_c(f, 2.0);
         let s = self.div(f, double);
         let square = self.mul(s, s);
@@ -131,9 +119,7 @@ impl Math<'_> {
         let q = self.horner(EXP2.single, r);
         let one = self.c(1.0);
         let r = self.fma(r, q, one);
-        let biased = self.integer(k, self.bias());
-        let scale = self.power_of_two(biased);
-        self.mul(r, scale)
+        self.scale(r, k.float)
     }
 
     /// Halves by a square root, small negative integers by the reciprocal.
