@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use ferdelance_compiler::pipeline;
 use inkwell::OptimizationLevel;
 use inkwell::context::Context;
 use inkwell::data_layout::DataLayout;
@@ -36,6 +37,13 @@ impl Cpu {
                 .to_string_lossy()
                 .into_owned(),
         })
+    }
+
+    /// What the compiler has to know of it.
+    pub fn target(&self) -> pipeline::Target {
+        pipeline::Target {
+            tables: self.has_avx512(),
+        }
     }
 
     /// Whether it has AVX-512 for vectors of all sizes, by its name if the features do not say.

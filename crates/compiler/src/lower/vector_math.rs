@@ -20,8 +20,9 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
+use crate::pipeline::Target;
 use crate::tir::build::Builder;
-use crate::tir::{Bin, Cast, Cmp, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Table, Type, Un, Value};
 
 #[allow(clippy::approx_constant, reason = "coefficients are what they are")]
 mod coefficients;
@@ -42,9 +43,15 @@ struct Poly {
     single: &'static [f64],
 }
 
+/// A constant as a sum of two numbers, for each format.
+struct Parts {
+    double: [f64; 2],
+    single: [f64; 2],
+}
+
 /// A function of elements by its runtime function for doubles; `None` if there is only that.
-pub(super) fn function(b: &mut Builder, func: RtFn, x: &[Value]) -> Option<Value> {
-    let mut m = Math::new(b, x[0]);
+pub(super) fn function(b: &mut Builder, target: Target, func: RtFn, x: &[Value]) -> Option<Value> {
+    let mut m = Math::new(b, target, x[0]);
     let v = x[0];
     Some(match func {
         RtFn::exp => m.exp(v),
@@ -76,12 +83,13 @@ pub(super) fn function(b: &mut Builder, func: RtFn, x: &[Value]) -> Option<Value
 
 /// `x ** y` for a constant y that needs no logarithm; `None` for others.
 pub(super) fn constant_power(b: &mut Builder, x: Value, y: f64) -> Option<Value> {
-    Math::new(b, x).simple_power(x, y)
+    Math::new(b, Target::default(), x).simple_power(x, y)
 }
 
 /// Writes arithmetic in one format. Names of operations are short: formulas are made of them.
 struct Math<'b> {
     b: &'b mut Builder,
+    target: Target,
     ty: Type,
     floats: Vec<(u64, Value)>,
 }
@@ -101,10 +109,11 @@ struct Integral {
 }
 
 impl<'b> Math<'b> {
-    fn new(b: &'b mut Builder, like: Value) -> Math<'b> {
+    fn new(b: &'b mut Builder, target: Target, like: Value) -> Math<'b> {
         let ty = b.ty(like);
         Math {
             b,
+            target,
             ty,
             floats: vec![],
         }
@@ -233,6 +242,9 @@ impl<'b> Math<'b> {
     /// About `1 / x`, for corrections.
     fn reciprocal(&mut self, x: Value) -> Value {
         self.b.unary(Un::Reciprocal, x)
+    }
+    fn lookup(&mut self, table: &'static Table, index: Value) -> Value {
+        self.b.lookup(self.ty, table, index)
     }
     fn copysign(&mut self, x: Value, sign: Value) -> Value {
         self.b.binary(Bin::CopySign, x, sign)

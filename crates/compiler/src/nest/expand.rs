@@ -33,7 +33,7 @@ const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
 /// Number of operations from which a body keeps a processor waiting for their results.
-const LONG: usize = 50;
+const LONG: usize = 30;
 
 type Vals = SmallVec<[Value; 4]>;
 

@@ -1,5 +1,5 @@
-//! Operations on the parts of floating-point numbers: exponent, mantissa, scaling, and an estimate of the
-//! reciprocal.
+//! Operations on the parts of floating-point numbers: exponent, mantissa, scaling, an estimate of the
+//! reciprocal, and numbers that are looked up.
 //!
 //! AVX-512 has instructions for them, which LLVM knows as intrinsics of vectors only. So they are functions,
 //! with variants on vectors that the loop vectoriser finds by an attribute, and are put in the place
@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use ferdelance_compiler::tir::{Bin, Op, Program, Type, Un};
+use ferdelance_compiler::tir::{Bin, Op, Program, Table, Type, Un};
 use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::Module;
@@ -62,14 +62,22 @@ pub(crate) fn used(program: &Program) -> bool {
 }
 
 fn uses(program: &Program, format: &Format) -> bool {
+    operations(program, format).next().is_some()
+}
+
+/// The operations of a program on numbers of a format.
+fn operations<'p>(program: &'p Program, format: &Format) -> impl Iterator<Item = &'p Op> {
     let ours = |op: &Op| match op {
+        Op::Lookup { .. } => true,
         Op::Unary(op, _) => matches!(op, Un::Exponent | Un::Mantissa | Un::Reciprocal),
         Op::Binary { op, .. } => *op == Bin::Scale,
         _ => false,
     };
-    program.functions.iter().any(|f| {
-        let mut insts = f.blocks.iter().flat_map(|b| &b.insts);
-        insts.any(|inst| ours(&inst.op) && f.ty(inst.results[0]) == format.ty)
+    let ty = format.ty;
+    program.functions.iter().flat_map(move |f| {
+        let insts = f.blocks.iter().flat_map(|b| &b.insts);
+        let found = insts.filter(move |inst| ours(&inst.op) && f.ty(inst.results[0]) == ty);
+        found.map(|inst| &inst.op)
     })
 }
 
@@ -77,14 +85,21 @@ fn uses(program: &Program, format: &Format) -> bool {
 pub(super) fn module<'c>(context: &'c Context, program: &Program, avx512: bool) -> Module<'c> {
     let mut text = String::new();
     for format in FORMATS.iter().filter(|f| uses(program, f)) {
+        let mut tables: Vec<&Table> = vec![];
+        for op in operations(program, format) {
+            if let Op::Lookup { table, .. } = op
+                && !tables.iter().any(|t| t.name == table.name)
+            {
+                tables.push(table);
+            }
+        }
         if avx512 {
-            format.instructions(&mut text);
+            format.instructions(&tables, &mut text);
         } else {
-            format.integers(&mut text);
+            format.integers(&tables, &mut text);
         }
     }
-    text.push_str("attributes #0 = { alwaysinline nounwind willreturn memory(none) }\n");
-    text.push('\0');
+    text.push_str("attributes #0 = { alwaysinline nounwind willreturn memory(none) }\n\0");
     let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "floats");
     context
         .create_module_from_ir(buffer)
@@ -107,7 +122,7 @@ impl Format {
 
     // ---- on integers ----
 
-    fn integers(&self, out: &mut String) {
+    fn integers(&self, tables: &[&Table], out: &mut String) {
         let (t, s, i) = (self.name, self.suffix, format!("i{}", self.bits));
         let (fraction, bias) = (self.fraction, self.bias);
         let unit = (1u64 << fraction) as f64;
@@ -185,73 +200,48 @@ define internal {t} @fd.reciprocal.{s}({t} %x) #0 {{
             root = self.pattern(0.75),
             magic = literal(magic),
         );
+        for table in tables {
+            let (name, values) = (table.name, self.literals(table));
+            let _ = write!(
+                out,
+                "@fd.{name}.{s}.values = internal unnamed_addr constant [16 x {t}] [{values}]
+define internal {t} @fd.{name}.{s}({i} %x) #0 {{
+  %i = and {i} %x, 15
+  %at = getelementptr [16 x {t}], ptr @fd.{name}.{s}.values, {i} 0, {i} %i
+  %r = load {t}, ptr %at
+  ret {t} %r
+}}
+"
+            );
+        }
+    }
+
+    /// A table's numbers, with their type.
+    fn literals(&self, table: &Table) -> String {
+        let values = table.values(self.ty).iter();
+        let all: Vec<String> = values
+            .map(|&v| format!("{} {}", self.name, literal(v)))
+            .collect();
+        all.join(", ")
     }
 
     // ---- AVX-512 ----
 
     /// Each function for one number, and for vectors of all sizes that loops of this format may have: those
     /// of doubles are as long as those of singles where a loop has both.
-    fn instructions(&self, out: &mut String) {
-        let widest = if self.ty == Type::F64 { 1024 } else { 512 };
-        let sizes: Vec<u32> = [128, 256, 512, 1024]
-            .into_iter()
-            .filter(|&b| b <= widest)
-            .collect();
-        for name in ["exponent", "mantissa", "scale", "reciprocal"] {
-            let symbol = format!("@fd.{name}.{}", self.suffix);
-            let operands: &[&str] = if name == "scale" {
-                &["%x", "%k"]
-            } else {
-                &["%x"]
-            };
-            let of = |ty: &str, ops: &[&str]| {
-                let typed: Vec<String> = ops.iter().map(|op| format!("{ty} {op}")).collect();
-                typed.join(", ")
-            };
-            let mut variants = vec![];
-            for &size in &sizes {
-                let lanes = size / self.bits;
-                let ty = self.vector(size);
-                let params = of(&ty, operands);
-                let _ = writeln!(out, "define internal {ty} {symbol}.{size}({params}) #0 {{");
-                if size <= 512 {
-                    self.vector_body(out, name, size);
-                } else {
-                    self.halves(out, &symbol, operands);
-                }
-                let _ = writeln!(out, "  ret {ty} %r\n}}");
-                variants.push(format!(
-                    "_ZGV_LLVM_N{lanes}{}_{}({}.{size})",
-                    "v".repeat(operands.len()),
-                    &symbol[1..],
-                    &symbol[1..]
-                ));
-            }
-            // Of one number, in a vector of zeros.
-            let (t, v) = (self.name, self.vector(128));
-            let _ = writeln!(
-                out,
-                "define internal {t} {symbol}({}) #0 \"vector-function-abi-variant\"=\"{}\" {{",
-                of(t, operands),
-                variants.join(",")
-            );
-            let mut vectors = vec![];
-            for operand in operands {
-                let _ = writeln!(
-                    out,
-                    "  {operand}.v = insertelement {v} zeroinitializer, {t} {operand}, i32 0"
-                );
-                vectors.push(format!("{operand}.v"));
-            }
-            let vectors: Vec<&str> = vectors.iter().map(String::as_str).collect();
-            let _ = writeln!(
-                out,
-                "  %v = call {v} {symbol}.128({})
-  %r = extractelement {v} %v, i32 0
-  ret {t} %r
-}}",
-                of(&v, &vectors)
-            );
+    fn instructions(&self, tables: &[&Table], out: &mut String) {
+        for (name, count) in [
+            ("exponent", 1),
+            ("mantissa", 1),
+            ("scale", 2),
+            ("reciprocal", 1),
+        ] {
+            let body = |size| self.vector_body(name, size);
+            self.function(name, &vec![self.name; count], &body, out);
+        }
+        let int = format!("i{}", self.bits);
+        for table in tables {
+            self.function(table.name, &[&int], &|size| self.lookup(table, size), out);
         }
         for (name, count) in [
             ("mask.getexp", 1),
@@ -259,7 +249,7 @@ define internal {t} @fd.reciprocal.{s}({t} %x) #0 {{
             ("mask.scalef", 2),
             ("rcp14", 1),
         ] {
-            for &size in sizes.iter().filter(|&&size| size <= 512) {
+            for size in [128, 256, 512] {
                 let v = self.vector(size);
                 let mut params = vec![v.as_str(); count];
                 if name == "mask.getmant" {
@@ -270,17 +260,103 @@ define internal {t} @fd.reciprocal.{s}({t} %x) #0 {{
                 if size == 512 && name != "rcp14" {
                     params.push("i32 immarg");
                 }
-                let _ = writeln!(
-                    out,
-                    "declare {v} @{}({})",
-                    self.intrinsic(name, size),
-                    params.join(", ")
-                );
+                let (intrinsic, params) = (self.intrinsic(name, size), params.join(", "));
+                let _ = writeln!(out, "declare {v} @{intrinsic}({params})");
             }
         }
+        let (doubles, ints) = (self.vector(512), self.ints(512));
+        let _ = if self.bits == 64 {
+            writeln!(
+                out,
+                "declare {doubles} @llvm.x86.avx512.vpermi2var.pd.512({doubles}, {ints}, {doubles})"
+            )
+        } else {
+            writeln!(
+                out,
+                "declare {doubles} @llvm.x86.avx512.permvar.sf.512({doubles}, {ints})"
+            )
+        };
     }
 
-    fn vector_body(&self, out: &mut String, name: &str, size: u32) {
+    /// A function and its variants, of operands that are called `%x` and `%k`. A body ends with `%r`.
+    fn function(
+        &self,
+        name: &str,
+        operands: &[&str],
+        body: &dyn Fn(u32) -> String,
+        out: &mut String,
+    ) {
+        let symbol = format!("@fd.{name}.{}", self.suffix);
+        let names = ["%x", "%k"];
+        let list = |size: u32, suffix: &str| {
+            let typed = operands.iter().zip(names).map(|(ty, name)| match size {
+                0 => format!("{ty} {name}{suffix}"),
+                _ => format!("<{} x {ty}> {name}{suffix}", size / self.bits),
+            });
+            typed.collect::<Vec<String>>().join(", ")
+        };
+        let mut variants = vec![];
+        for size in [128, 256, 512, 1024] {
+            let ty = self.vector(size);
+            let params = list(size, "");
+            let _ = writeln!(out, "define internal {ty} {symbol}.{size}({params}) #0 {{");
+            if size <= 512 {
+                out.push_str(&body(size));
+            } else {
+                // Two registers.
+                let (whole, half) = (size / self.bits, 512 / self.bits);
+                let indices = |from: u32, count: u32| {
+                    let all: Vec<String> =
+                        (from..from + count).map(|i| format!("i32 {i}")).collect();
+                    format!("<{count} x i32> <{}>", all.join(", "))
+                };
+                for part in 0..2 {
+                    for (ty, name) in operands.iter().zip(names) {
+                        let lanes = indices(part * half, half);
+                        let _ = writeln!(
+                            out,
+                            "  {name}.{part} = shufflevector <{whole} x {ty}> {name}, <{whole} x {ty}> poison, {lanes}"
+                        );
+                    }
+                    let args = list(512, &format!(".{part}"));
+                    let ty = self.vector(512);
+                    let _ = writeln!(out, "  %r.{part} = call {ty} {symbol}.512({args})");
+                }
+                let (ty, lanes) = (self.vector(512), indices(0, whole));
+                let _ = writeln!(out, "  %r = shufflevector {ty} %r.0, {ty} %r.1, {lanes}");
+            }
+            let _ = writeln!(out, "  ret {ty} %r\n}}");
+            variants.push(format!(
+                "_ZGV_LLVM_N{}{}_{}({}.{size})",
+                size / self.bits,
+                "v".repeat(operands.len()),
+                &symbol[1..],
+                &symbol[1..]
+            ));
+        }
+        // Of one number, in a vector of zeros.
+        let (t, v, params) = (self.name, self.vector(128), list(0, ""));
+        let variants = variants.join(",");
+        let _ = writeln!(
+            out,
+            "define internal {t} {symbol}({params}) #0 \"vector-function-abi-variant\"=\"{variants}\" {{"
+        );
+        let lanes = 128 / self.bits;
+        for (ty, name) in operands.iter().zip(names) {
+            let _ = writeln!(
+                out,
+                "  {name}.v = insertelement <{lanes} x {ty}> zeroinitializer, {ty} {name}, i32 0"
+            );
+        }
+        let args = list(128, ".v");
+        let _ = writeln!(
+            out,
+            "  %v = call {v} {symbol}.128({args})\n  %r = extractelement {v} %v, i32 0\n  ret {t} %r\n}}"
+        );
+    }
+
+    fn vector_body(&self, name: &str, size: u32) -> String {
+        let mut out = String::new();
         let mut call = |result: &str, name: &str, operands: &[&str]| {
             let v = self.vector(size);
             let mut args: Vec<String> = operands.iter().map(|op| format!("{v} {op}")).collect();
@@ -292,12 +368,8 @@ define internal {t} @fd.reciprocal.{s}({t} %x) #0 {{
                 // As the processor is set.
                 args.push("i32 4".into());
             }
-            let intrinsic = self.intrinsic(name, size);
-            let _ = writeln!(
-                out,
-                "  {result} = call {v} @{intrinsic}({})",
-                args.join(", ")
-            );
+            let (intrinsic, args) = (self.intrinsic(name, size), args.join(", "));
+            let _ = writeln!(out, "  {result} = call {v} @{intrinsic}({args})");
         };
         match name {
             "exponent" => {
@@ -310,41 +382,52 @@ define internal {t} @fd.reciprocal.{s}({t} %x) #0 {{
             "scale" => call("%r", "mask.scalef", &["%x", "%k"]),
             _ => call("%r", "rcp14", &["%x"]),
         }
+        out
     }
 
-    /// Of the longest vectors, which have two registers.
-    fn halves(&self, out: &mut String, symbol: &str, operands: &[&str]) {
-        let (whole, half) = (self.vector(1024), self.vector(512));
-        let lanes = 512 / self.bits;
-        let indices = |from: u32, count: u32| {
-            let all: Vec<String> = (from..from + count).map(|i| format!("i32 {i}")).collect();
+    /// A permutation of full registers: two of doubles, one of singles.
+    fn lookup(&self, table: &Table, size: u32) -> String {
+        let mut out = String::new();
+        let (full, ints) = (self.vector(512), self.ints(512));
+        let (lanes, all) = (size / self.bits, 512 / self.bits);
+        let places = |count: u32, most: u32| {
+            let all: Vec<String> = (0..count).map(|i| format!("i32 {}", i.min(most))).collect();
             format!("<{count} x i32> <{}>", all.join(", "))
         };
-        for part in 0..2 {
-            let mut args = vec![];
-            for op in operands {
-                let _ = writeln!(
-                    out,
-                    "  {op}.{part} = shufflevector {whole} {op}, {whole} poison, {}",
-                    indices(part * lanes, lanes)
-                );
-                args.push(format!("{half} {op}.{part}"));
-            }
-            let _ = writeln!(
-                out,
-                "  %r.{part} = call {half} {symbol}.512({})",
-                args.join(", ")
-            );
-        }
         let _ = writeln!(
             out,
-            "  %r = shufflevector {half} %r.0, {half} %r.1, {}",
-            indices(0, 2 * lanes)
+            "  %i = shufflevector {from} %x, {from} zeroinitializer, {}",
+            places(all, lanes),
+            from = self.ints(size),
         );
+        let values = self.literals(table);
+        let _ = if self.bits == 64 {
+            let values: Vec<&str> = values.split(", ").collect();
+            let (low, high) = (values[..8].join(", "), values[8..].join(", "));
+            writeln!(
+                out,
+                "  %f = call {full} @llvm.x86.avx512.vpermi2var.pd.512({full} <{low}>, {ints} %i, {full} <{high}>)"
+            )
+        } else {
+            writeln!(
+                out,
+                "  %f = call {full} @llvm.x86.avx512.permvar.sf.512({full} <{values}>, {ints} %i)"
+            )
+        };
+        let _ = writeln!(
+            out,
+            "  %r = shufflevector {full} %f, {full} poison, {}",
+            places(lanes, all)
+        );
+        out
     }
 
     fn vector(&self, size: u32) -> String {
         format!("<{} x {}>", size / self.bits, self.name)
+    }
+
+    fn ints(&self, size: u32) -> String {
+        format!("<{} x i{}>", size / self.bits, self.bits)
     }
 
     fn mask_bits(&self, size: u32) -> u32 {

@@ -109,6 +109,10 @@ impl<'c> Emitter<'_, '_, 'c> {
                 let args = [a, b, c].map(|&v| self.get(v));
                 self.builder.call(fma_type, fma, &args)
             }
+            Op::Lookup { table, index } => {
+                let index = self.get(*index);
+                self.call_floats(table.name, llvm_type, &[index])
+            }
             Op::Offset { base, offset } => {
                 self.builder
                     .element(self.shared.types.i8, self.get(*base), self.get(*offset))

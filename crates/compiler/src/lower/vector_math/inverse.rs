@@ -38,7 +38,8 @@ impl Math<'_> {
         let twice = self.add(root, root);
         let null = self.cmp_c(Cmp::FEq, twice, 0.0);
         let twice = self.select_c(null, 1.0, twice);
-        let lost = self.div(rest, twice);
+        let inverse = self.reciprocal(twice);
+        let lost = self.mul(rest, inverse);
         let zero = self.c(0.0);
         let lost = self.select(small, zero, lost);
         let tail = self.poly(&ASIN, z);
@@ -113,10 +114,11 @@ impl Math<'_> {
         let size = self.at_most(size, self.pick((1i64 << 60) as f64, (1i64 << 30) as f64));
         let middle = self.cmp_c(Cmp::FGt, size, TAN_EIGHTH);
         let large = self.cmp_c(Cmp::FGt, size, 1.0 / TAN_EIGHTH);
-        let one = self.c(1.0);
+        let (one, minus) = (self.c(1.0), self.c(-1.0));
         let zero = self.c(0.0);
-        let below = self.fast_sum_small(size, -1.0);
-        let above = self.fast_sum_small(size, 1.0);
+        // Where they are used, between tan(pi/8) and its inverse, their errors are exact in this order, too.
+        let below = self.fast_sum(minus, size);
+        let above = self.fast_sum(one, size);
         let half_pi = self.half_pi();
         let quarter = Pair {
             hi: self.mul_c(half_pi.hi, 0.5),
@@ -126,7 +128,6 @@ impl Math<'_> {
             let v = m.select(middle, middle_value, small_value);
             m.select(large, large_value, v)
         };
-        let minus = self.neg(one);
         let n = Pair {
             hi: pick(self, minus, below.hi, size),
             lo: pick(self, zero, below.lo, zero),
@@ -145,12 +146,6 @@ impl Math<'_> {
         self.copysign(y, x)
     }
 
-    /// `x + c` and its error for x between tan(pi/8) and its inverse (others give anything).
-    fn fast_sum_small(&mut self, x: Value, c: f64) -> Pair {
-        let c = self.c(c);
-        self.sum(c, x)
-    }
-
     /// The arctangent of the smaller part over the larger, and the octant.
     pub(super) fn atan2(&mut self, y: Value, x: Value) -> Value {
         let (x_size, y_size) = (self.abs(x), self.abs(y));
@@ -162,7 +157,7 @@ impl Math<'_> {
         let middle = self.cmp(Cmp::FGt, a, limit);
         // (a - b) / (a + b)
         let minus = self.neg(b);
-        let below = self.sum(minus, a);
+        let below = self.fast_sum(minus, a);
         let above = self.fast_sum(b, a);
         let n = Pair {
             hi: self.select(middle, below.hi, a),
@@ -172,17 +167,12 @@ impl Math<'_> {
             hi: self.select(middle, above.hi, b),
             lo: self.select(middle, above.lo, zero),
         };
-        let null = self.cmp_c(Cmp::FEq, d.hi, 0.0);
-        let divisor = self.select_c(null, 1.0, d.hi);
-        // The first quotient is a division: where n is subnormal, there is no way to correct it.
-        let t = self.div(n.hi, divisor);
-        let rest = self.fnma(t, d.hi, n.hi);
-        let low = self.fnma(t, d.lo, n.lo);
-        let rest = self.add(rest, low);
-        let t = Pair {
-            hi: t,
-            lo: self.div(rest, divisor),
+        let tiny = self.cmp_c(Cmp::FLt, b, self.pick(1e-250, 1e-25));
+        let divisor = Pair {
+            hi: self.select_c(tiny, 1.0, d.hi),
+            lo: d.lo,
         };
+        let t = self.quotient(n, divisor);
         let half_pi = self.half_pi();
         let quarter = Pair {
             hi: self.mul_c(half_pi.hi, 0.5),
@@ -221,8 +211,11 @@ impl Math<'_> {
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
         let r = self.select(nan, both, r);
-        // Sums overflow, and infinities have no quotient.
-        let far = self.cmp_c(Cmp::FGt, b, self.pick(1e300, 1e38));
+        // Sums overflow, infinities have no quotient, and those of tiny numbers are not exact.
+        let far = self.cmp_c(Cmp::FGt, b, self.pick(1e250, 1e25));
+        let some = self.cmp_c(Cmp::FGt, b, 0.0);
+        let tiny = self.both(tiny, some);
+        let far = self.either(far, tiny);
         let func = self.pick(RtFn::atan2, RtFn::atan2f);
         self.b.rare(far, r, func, &[y, x])
     }

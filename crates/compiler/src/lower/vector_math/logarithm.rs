@@ -1,18 +1,59 @@
 //! `log`, `log2`, `log10`, `log1p`.
 
-use super::Math;
-use super::coefficients::LOG;
-use super::exponential::LN2;
-use crate::tir::{Cmp, Value};
+use super::coefficients::{
+    INVERSE, LN_HIGH, LN_LOW, LN_OF_2, LOG, LOG_NEAR, LOG2_HIGH, LOG2_LOW, LOG2_NEAR, LOG2_OF_2,
+    LOG10_HIGH, LOG10_LOW, LOG10_NEAR, LOG10_OF_2,
+};
+use super::{Math, Parts, Poly};
+use crate::tir::{Bin, Cmp, Table, Value};
 
 /// `1 / log(2)`, `1 / log(10)`.
 pub(super) const LOG2_E: [f64; 2] = [std::f64::consts::LOG2_E, 2.0355273740931033e-17];
 const LOG10_E: [f64; 2] = [std::f64::consts::LOG10_E, 1.098319650216765e-17];
-/// `log10(2)`, of which the first part times any exponent is exact, for doubles and for singles.
-const LOG10_2: [[f64; 2]; 2] = [
-    [0.30102999566395283, 2.8363394551044964e-14],
-    [0.301025390625, 4.605039066518657e-06],
-];
+
+/// What logarithms to a base are made of.
+struct Base {
+    /// The logarithm of 2.
+    two: &'static Parts,
+    /// The logarithm of e, if it is not 1.
+    e: Option<[f64; 2]>,
+    /// For [`Reduced`] numbers: the logarithm of `1 / c` in parts, and that of `1 + r` less the
+    /// first term, divided by the square of r.
+    high: &'static Table,
+    low: &'static Table,
+    near: &'static Poly,
+}
+
+const NATURAL: Base = Base {
+    two: &LN_OF_2,
+    e: None,
+    high: &LN_HIGH,
+    low: &LN_LOW,
+    near: &LOG_NEAR,
+};
+const BINARY: Base = Base {
+    two: &LOG2_OF_2,
+    e: Some(LOG2_E),
+    high: &LOG2_HIGH,
+    low: &LOG2_LOW,
+    near: &LOG2_NEAR,
+};
+const DECIMAL: Base = Base {
+    two: &LOG10_OF_2,
+    e: Some(LOG10_E),
+    high: &LOG10_HIGH,
+    low: &LOG10_LOW,
+    near: &LOG10_NEAR,
+};
+
+/// `2**exponent * (1 + r) / c`, where tables have what belongs to c. Numbers from 31/32 to 17/16 have a c of
+/// 1, and no exponent.
+pub(super) struct Reduced {
+    pub exponent: Value,
+    pub index: Value,
+    pub c: Value,
+    pub r: Value,
+}
 
 /// `log(1 + f) = f - half * f + correction`.
 struct Log1 {
@@ -22,6 +63,48 @@ struct Log1 {
 }
 
 impl Math<'_> {
+    /// The remainder is exact.
+    pub(super) fn reduce(&mut self, x: Value) -> Reduced {
+        let exponent = self.exponent(x);
+        let mantissa = self.mantissa(x);
+        let bits = self.bits(mantissa);
+        let index = self.int_op(Bin::LShr, bits, self.fraction() - 4);
+        let c = self.lookup(&INVERSE, index);
+        let minus = self.c(-1.0);
+        Reduced {
+            exponent,
+            index,
+            c,
+            r: self.fma(mantissa, c, minus),
+        }
+    }
+
+    /// Exponents of zeros and infinities are infinite, and so is their logarithm.
+    fn log_of_reduced(&mut self, x: &Reduced, base: &Base) -> Value {
+        let high = self.lookup(base.high, x.index);
+        let mut low = self.lookup(base.low, x.index);
+        let [two, two_low] = self.pick(base.two.double, base.two.single);
+        let (two, two_low) = (self.c(two), self.c(two_low));
+        let high = self.fma(x.exponent, two, high);
+        // Of 2 itself there is no second part, and infinity times 0 is a NaN.
+        if base.two.double[1] != 0.0 {
+            low = self.fma(x.exponent, two_low, low);
+        }
+        let mut first = x.r;
+        if let Some(e) = base.e {
+            let [e, e_low] = self.parts(e).map(|c| self.c(c));
+            let product = self.product(x.r, e);
+            first = product.hi;
+            low = self.add(low, product.lo);
+            low = self.fma(x.r, e_low, low);
+        }
+        let near = self.poly(base.near, x.r);
+        let square = self.mul(x.r, x.r);
+        let low = self.fma(square, near, low);
+        let y = self.add(first, low);
+        self.add(high, y)
+    }
+
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s + s**3 * LOG(s*s) = f - s * (f - s*s * LOG(s*s))`.
     fn log_reduced(&mut self, f: Value) -> Log1 {
         let double = self.add_c(f, 2.0);
@@ -38,8 +121,11 @@ impl Math<'_> {
         }
     }
 
-    /// Exponents of zeros and infinities are infinite, and so is the logarithm.
     pub(super) fn log(&mut self, x: Value) -> Value {
+        if self.target.tables {
+            let x = self.reduce(x);
+            return self.log_of_reduced(&x, &NATURAL);
+        }
         let exponent = self.exponent(x);
         let mantissa = self.mantissa(x);
         let f = self.add_c(mantissa, -1.0);
@@ -48,7 +134,8 @@ impl Math<'_> {
 
     /// `exponent * log(2) + log(1 + f) + small`.
     fn log_sum(&mut self, exponent: Value, f: Value, small: Option<Value>) -> Value {
-        let [high, low] = self.parts(LN2).map(|c| self.c(c));
+        let [high, low] = self.pick(LN_OF_2.double, LN_OF_2.single);
+        let (high, low) = (self.c(high), self.c(low));
         let Log1 {
             half_square,
             correction,
@@ -63,14 +150,12 @@ impl Math<'_> {
         self.fma(exponent, high, y)
     }
 
-    /// `base + low * exponent + factor * log(1 + f)`, where base is 0 or not smaller than the logarithm.
-    /// Where the exponent is infinite, it is the result.
-    fn log_times(
-        &mut self,
-        x: Value,
-        factor: [f64; 2],
-        base: impl FnOnce(&mut Self, Value) -> (Value, Option<Value>),
-    ) -> Value {
+    /// The logarithm to another base than e.
+    fn log_to(&mut self, x: Value, base: &Base) -> Value {
+        if self.target.tables {
+            let x = self.reduce(x);
+            return self.log_of_reduced(&x, base);
+        }
         let exponent = self.exponent(x);
         let mantissa = self.mantissa(x);
         let f = self.add_c(mantissa, -1.0);
@@ -78,47 +163,57 @@ impl Math<'_> {
             half, correction, ..
         } = self.log_reduced(f);
         let curve = self.fnma(half, f, correction);
-        let [high, low] = self.parts(factor).map(|c| self.c(c));
-        let line = self.product(f, high);
-        let rest = self.fma(f, low, line.lo);
-        let mut rest = self.fma(curve, high, rest);
-        let (base, small) = base(self, exponent);
-        if let Some(small) = small {
-            rest = self.fma(exponent, small, rest);
-        }
-        let sum = self.fast_sum(base, line.hi);
+        let [e, e_low] = self.parts(base.e.unwrap_or([1.0, 0.0])).map(|c| self.c(c));
+        let line = self.product(f, e);
+        let rest = self.fma(f, e_low, line.lo);
+        let rest = self.fma(curve, e, rest);
+        let [two, two_low] = self.pick(base.two.double, base.two.single);
+        let (two, two_low) = (self.c(two), self.c(two_low));
+        let high = self.mul(exponent, two);
+        let rest = self.fma(exponent, two_low, rest);
+        let sum = self.fast_sum(high, line.hi);
         let low = self.add(sum.lo, rest);
         let y = self.add(sum.hi, low);
+        self.or_infinite(y, exponent)
+    }
+
+    /// Where the exponent is infinite, it is the result.
+    pub(super) fn or_infinite(&mut self, y: Value, exponent: Value) -> Value {
         let number = self.cmp(Cmp::FEq, y, y);
         self.select(number, y, exponent)
     }
 
     pub(super) fn log2(&mut self, x: Value) -> Value {
-        self.log_times(x, LOG2_E, |_, exponent| (exponent, None))
+        self.log_to(x, &BINARY)
     }
 
     pub(super) fn log10(&mut self, x: Value) -> Value {
-        self.log_times(x, LOG10_E, |m, exponent| {
-            let [high, low] = m.pick(LOG10_2[0], LOG10_2[1]).map(|c| m.c(c));
-            (m.mul(exponent, high), Some(low))
-        })
+        self.log_to(x, &DECIMAL)
     }
 
-    /// The logarithm of `1 + x` as rounded, and what the rounding has taken away, divided by it.
+    /// The logarithm of `1 + x` as rounded, and what the rounding has taken away.
     pub(super) fn log1p(&mut self, x: Value) -> Value {
         let one = self.c(1.0);
         let u = self.sum(one, x);
-        let exponent = self.exponent(u.hi);
-        let mantissa = self.mantissa(u.hi);
-        let f = self.add_c(mantissa, -1.0);
-        let inverse = self.reciprocal(u.hi);
-        let lost = self.mul(u.lo, inverse);
-        let unscaled = self.cmp_c(Cmp::FEq, exponent, 0.0);
-        let f = self.select(unscaled, x, f);
-        let lost = self.select_c(unscaled, 0.0, lost);
-        let y = self.log_sum(exponent, f, Some(lost));
-        let number = self.cmp(Cmp::FEq, y, y);
-        let y = self.select(number, y, exponent);
+        let (y, exponent) = if self.target.tables {
+            let mut reduced = self.reduce(u.hi);
+            let down = self.neg(reduced.exponent);
+            let lost = self.scale(u.lo, down);
+            reduced.r = self.fma(lost, reduced.c, reduced.r);
+            let y = self.log_of_reduced(&reduced, &NATURAL);
+            (y, reduced.exponent)
+        } else {
+            let exponent = self.exponent(u.hi);
+            let mantissa = self.mantissa(u.hi);
+            let f = self.add_c(mantissa, -1.0);
+            let inverse = self.reciprocal(u.hi);
+            let lost = self.mul(u.lo, inverse);
+            let unscaled = self.cmp_c(Cmp::FEq, exponent, 0.0);
+            let f = self.select(unscaled, x, f);
+            let lost = self.select_c(unscaled, 0.0, lost);
+            (self.log_sum(exponent, f, Some(lost)), exponent)
+        };
+        let y = self.or_infinite(y, exponent);
         self.copysign(y, x)
     }
 }

@@ -1,6 +1,6 @@
 //! `x ** y`.
 
-use super::coefficients::{EXP2, LOG, LOG_TAIL};
+use super::coefficients::{EXP2, LOG, LOG_TAIL, LOG2_HIGH, LOG2_LOW, LOG2_SHORT, LOG2_TAIL};
 use super::logarithm::LOG2_E;
 use super::{Math, Pair};
 use crate::tir::{Cast, Cmp, Type, Un, Value};
@@ -10,7 +10,7 @@ impl Math<'_> {
         let size = self.abs(x);
         let power = if self.is_single() {
             let [x, y] = [size, y].map(|v| self.b.cast(Cast::FPExt, v, Type::F64));
-            let mut wide = Math::new(self.b, x);
+            let mut wide = Math::new(self.b, self.target, x);
             let power = wide.power_of_singles(x, y);
             self.b.cast(Cast::FPTrunc, power, Type::F32)
         } else {
@@ -44,10 +44,47 @@ impl Math<'_> {
         self.select_c(undefined, f64::NAN, r)
     }
 
-    /// The logarithm to base 2 of a positive number, with a relative error below 2**-63.
+    /// The logarithm to base 2 of a positive number, with a relative error below 2**-61.
+    fn log2_pair(&mut self, x: Value) -> Pair {
+        if self.target.tables {
+            self.log2_pair_by_table(x)
+        } else {
+            self.log2_pair_by_quotient(x)
+        }
+    }
+
+    /// With what tables say of c: `log(1 + r) = r - r**2/2 + r**3 * LOG2_TAIL(r)`, the first two terms in pairs.
+    fn log2_pair_by_table(&mut self, x: Value) -> Pair {
+        let x = self.reduce(x);
+        let [high, low] = [&LOG2_HIGH, &LOG2_LOW].map(|table| self.lookup(table, x.index));
+        let base = self.add(x.exponent, high);
+        let [e, e_low] = LOG2_E.map(|c| self.c(c));
+        let [half_e, half_e_low] = LOG2_E.map(|c| self.c(-0.5 * c));
+        let line = self.product(x.r, e);
+        let square = self.product(x.r, x.r);
+        let curve = self.product(square.hi, half_e);
+        let tail = self.poly(&LOG2_TAIL, x.r);
+        let cube = self.mul(square.hi, x.r);
+        let first = self.fast_sum(base, line.hi);
+        let second = self.fast_sum(first.hi, curve.hi);
+        let rest = self.fma(x.r, e_low, line.lo);
+        let rest = self.add(rest, low);
+        let more = self.fma(square.hi, half_e_low, curve.lo);
+        let more = self.fma(square.lo, half_e, more);
+        let rest = self.add(rest, more);
+        let rest = self.fma(cube, tail, rest);
+        let rest = self.add(rest, first.lo);
+        let rest = self.add(rest, second.lo);
+        let sum = self.fast_sum(second.hi, rest);
+        Pair {
+            hi: self.or_infinite(sum.hi, x.exponent),
+            lo: sum.lo,
+        }
+    }
+
     ///
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
-    fn log2_pair(&mut self, x: Value) -> Pair {
+    fn log2_pair_by_quotient(&mut self, x: Value) -> Pair {
         let exponent = self.exponent(x);
         let mantissa = self.mantissa(x);
         let f = self.add_c(mantissa, -1.0);
@@ -78,6 +115,7 @@ impl Math<'_> {
         let log_low = self.fma(low, factor, rest);
         let total = self.fast_sum(exponent, log.hi);
         Pair {
+            // Where the exponent is infinite, so is this.
             hi: total.hi,
             lo: self.add(total.lo, log_low),
         }
@@ -100,18 +138,26 @@ impl Math<'_> {
 
     /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
     fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
-        let exponent = self.exponent(x);
-        let mantissa = self.mantissa(x);
-        let f = self.add_c(mantissa, -1.0);
-        let double = self.add_c(f, 2.0);
-        let s = self.div(f, double);
-        let square = self.mul(s, s);
-        let tail = self.horner(LOG.single, square);
-        let two = self.c(2.0);
-        let log = self.fma(tail, square, two);
-        let log = self.mul(log, s);
-        let factor = self.c(std::f64::consts::LOG2_E);
-        let log = self.fma(log, factor, exponent);
+        let log = if self.target.tables {
+            let x = self.reduce(x);
+            let high = self.lookup(&LOG2_HIGH, x.index);
+            let base = self.add(x.exponent, high);
+            let near = self.poly(&LOG2_SHORT, x.r);
+            self.fma(near, x.r, base)
+        } else {
+            let exponent = self.exponent(x);
+            let mantissa = self.mantissa(x);
+            let f = self.add_c(mantissa, -1.0);
+            let double = self.add_c(f, 2.0);
+            let s = self.div(f, double);
+            let square = self.mul(s, s);
+            let tail = self.horner(LOG.single, square);
+            let two = self.c(2.0);
+            let log = self.fma(tail, square, two);
+            let log = self.mul(log, s);
+            let factor = self.c(std::f64::consts::LOG2_E);
+            self.fma(log, factor, exponent)
+        };
         let power = self.mul(log, y);
         let power = self.clamp(power, -200.0, 200.0);
         let k = self.nearest(power);

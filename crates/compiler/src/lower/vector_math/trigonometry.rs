@@ -102,19 +102,22 @@ impl Math<'_> {
 
     pub(super) fn tan(&mut self, x: Value) -> Value {
         let Quarter { sin, cos, turns } = self.quarter(x);
-        let s = self.fast_sum(sin.hi, sin.lo);
-        let c = self.fast_sum(cos.hi, cos.lo);
+        let (s, c) = (self.add(sin.hi, sin.lo), self.add(cos.hi, cos.lo));
         let odd = self.bit(turns, 0);
-        let n = Pair {
-            hi: self.select(odd, c.hi, s.hi),
-            lo: self.select(odd, c.lo, s.lo),
-        };
-        let d = Pair {
-            hi: self.select(odd, s.hi, c.hi),
-            lo: self.select(odd, s.lo, c.lo),
-        };
-        let q = self.quotient(n, d);
-        let y = self.add(q.hi, q.lo);
+        let mut pick = |when_odd: Value, other: Value| self.select(odd, when_odd, other);
+        let (n, d) = (
+            [pick(cos.hi, sin.hi), pick(cos.lo, sin.lo)],
+            [pick(sin.hi, cos.hi), pick(sin.lo, cos.lo)],
+        );
+        let divisor = pick(s, c);
+        let one = self.c(1.0);
+        let inverse = self.div(one, divisor);
+        // The first parts alone are off by a tenth.
+        let q = self.mul(n[0], inverse);
+        let rest = self.fnma(q, d[0], n[0]);
+        let low = self.fnma(q, d[1], n[1]);
+        let rest = self.add(rest, low);
+        let y = self.fma(rest, inverse, q);
         let y = self.copysign(y, sin.hi);
         let y = self.negate_if_bit(y, turns, 0);
         self.unless_turned(x, y, RtFn::tan, RtFn::tanf)
