@@ -160,16 +160,7 @@ TABLE = [
         *NEAR,
         lambda r: r**2,
         10,
-        1,
-    ),
-    (
-        "LOG2_SHORT",
-        "`log(1 + r) / r / log(2)`, as above, for powers of singles",
-        near_log(2, 0),
-        *NEAR,
-        lambda r: 1,
-        7,
-        1,
+        5,
     ),
     (
         "SIN",
@@ -190,6 +181,16 @@ TABLE = [
         lambda z: z**2,
         6,
         3,
+    ),
+    (
+        "TAN",
+        "`(tan(r) - r) / r**3` in `r*r`, for `|r| <= pi/4`",
+        even(lambda r: (mp.tan(r) - r) / r**3),
+        mpf(0),
+        quarter,
+        lambda z: z,
+        15,
+        7,
     ),
     (
         "SINH",
@@ -238,7 +239,7 @@ TABLE = [
         mpf("0.75"),
         mpf("1.5"),
         lambda m: m ** (mpf(1) / 3),
-        3,
+        4,
         5,
     ),
 ]

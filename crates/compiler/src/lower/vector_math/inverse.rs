@@ -151,7 +151,12 @@ impl Math<'_> {
         let (x_size, y_size) = (self.abs(x), self.abs(y));
         let steep = self.cmp(Cmp::FGt, y_size, x_size);
         let a = self.select(steep, x_size, y_size);
-        let b = self.select(steep, y_size, x_size);
+        let larger = self.select(steep, y_size, x_size);
+        // Remainders of small numbers would vanish.
+        let small = self.cmp_c(Cmp::FLt, larger, 1.0);
+        let one = self.c(1.0);
+        let scale = self.select_c(small, self.pick(2f64.powi(200), 2f64.powi(75)), one);
+        let (a, b) = (self.mul(a, scale), self.mul(larger, scale));
         let zero = self.c(0.0);
         let limit = self.mul_c(b, TAN_EIGHTH);
         let middle = self.cmp(Cmp::FGt, a, limit);
@@ -167,9 +172,9 @@ impl Math<'_> {
             hi: self.select(middle, above.hi, b),
             lo: self.select(middle, above.lo, zero),
         };
-        let tiny = self.cmp_c(Cmp::FLt, b, self.pick(1e-250, 1e-25));
+        let null = self.cmp_c(Cmp::FEq, d.hi, 0.0);
         let divisor = Pair {
-            hi: self.select_c(tiny, 1.0, d.hi),
+            hi: self.select_c(null, 1.0, d.hi),
             lo: d.lo,
         };
         let t = self.quotient(n, divisor);
@@ -211,11 +216,8 @@ impl Math<'_> {
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
         let r = self.select(nan, both, r);
-        // Sums overflow, infinities have no quotient, and those of tiny numbers are not exact.
-        let far = self.cmp_c(Cmp::FGt, b, self.pick(1e250, 1e25));
-        let some = self.cmp_c(Cmp::FGt, b, 0.0);
-        let tiny = self.both(tiny, some);
-        let far = self.either(far, tiny);
+        // Sums overflow, and infinities have no quotient.
+        let far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e38));
         let func = self.pick(RtFn::atan2, RtFn::atan2f);
         self.b.rare(far, r, func, &[y, x])
     }

@@ -1,6 +1,6 @@
 //! `x ** y`.
 
-use super::coefficients::{EXP2, LOG, LOG_TAIL, LOG2_HIGH, LOG2_LOW, LOG2_SHORT, LOG2_TAIL};
+use super::coefficients::{EXP2, LOG, LOG_TAIL, LOG2_HIGH, LOG2_LOW, LOG2_TAIL};
 use super::logarithm::LOG2_E;
 use super::{Math, Pair};
 use crate::tir::{Cast, Cmp, Type, Un, Value};
@@ -8,13 +8,13 @@ use crate::tir::{Cast, Cmp, Type, Un, Value};
 impl Math<'_> {
     pub(super) fn pow(&mut self, x: Value, y: Value) -> Value {
         let size = self.abs(x);
-        let power = if self.is_single() {
+        let power = if self.is_single() && !self.target.tables {
             let [x, y] = [size, y].map(|v| self.b.cast(Cast::FPExt, v, Type::F64));
             let mut wide = Math::new(self.b, self.target, x);
             let power = wide.power_of_singles(x, y);
             self.b.cast(Cast::FPTrunc, power, Type::F32)
         } else {
-            self.power_of_doubles(size, y)
+            self.power_in_pairs(size, y)
         };
         self.power_special(x, size, y, power)
     }
@@ -36,11 +36,11 @@ impl Math<'_> {
         let odd = self.both(integral, even);
         let signed = self.copysign(r, x);
         let r = self.select(odd, signed, r);
-        let negative = self.cmp_c(Cmp::FLt, x, 0.0);
+        // Negative and finite.
+        let twice = self.add(x, x);
+        let negative = self.cmp(Cmp::FLt, twice, x);
         let fraction = self.b.not(integral);
-        let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
         let undefined = self.both(negative, fraction);
-        let undefined = self.both(undefined, finite);
         self.select_c(undefined, f64::NAN, r)
     }
 
@@ -58,19 +58,18 @@ impl Math<'_> {
         let x = self.reduce(x);
         let [high, low] = [&LOG2_HIGH, &LOG2_LOW].map(|table| self.lookup(table, x.index));
         let base = self.add(x.exponent, high);
-        let [e, e_low] = LOG2_E.map(|c| self.c(c));
-        let [half_e, half_e_low] = LOG2_E.map(|c| self.c(-0.5 * c));
+        let [e, e_low] = self.parts(LOG2_E).map(|c| self.c(c));
         let line = self.product(x.r, e);
-        let square = self.product(x.r, x.r);
-        let curve = self.product(square.hi, half_e);
+        let line_low = self.fma(x.r, e_low, line.lo);
+        let half = self.mul_c(x.r, -0.5);
+        let curve = self.product(line.hi, half);
         let tail = self.poly(&LOG2_TAIL, x.r);
-        let cube = self.mul(square.hi, x.r);
+        let square = self.mul(x.r, x.r);
+        let cube = self.mul(square, x.r);
         let first = self.fast_sum(base, line.hi);
         let second = self.fast_sum(first.hi, curve.hi);
-        let rest = self.fma(x.r, e_low, line.lo);
-        let rest = self.add(rest, low);
-        let more = self.fma(square.hi, half_e_low, curve.lo);
-        let more = self.fma(square.lo, half_e, more);
+        let rest = self.add(line_low, low);
+        let more = self.fma(line_low, half, curve.lo);
         let rest = self.add(rest, more);
         let rest = self.fma(cube, tail, rest);
         let rest = self.add(rest, first.lo);
@@ -121,10 +120,11 @@ impl Math<'_> {
         }
     }
 
-    fn power_of_doubles(&mut self, x: Value, y: Value) -> Value {
+    fn power_in_pairs(&mut self, x: Value, y: Value) -> Value {
         let log = self.log2_pair(x);
         let exact = self.mul(log.hi, y);
-        let high = self.clamp(exact, -1080.0, 1030.0);
+        let (least, most) = self.pick((-1080.0, 1030.0), (-155.0, 130.0));
+        let high = self.clamp(exact, least, most);
         let inside = self.cmp(Cmp::FEq, exact, high);
         let low = self.fms(log.hi, y, exact);
         let low = self.fma(log.lo, y, low);
@@ -138,26 +138,18 @@ impl Math<'_> {
 
     /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
     fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
-        let log = if self.target.tables {
-            let x = self.reduce(x);
-            let high = self.lookup(&LOG2_HIGH, x.index);
-            let base = self.add(x.exponent, high);
-            let near = self.poly(&LOG2_SHORT, x.r);
-            self.fma(near, x.r, base)
-        } else {
-            let exponent = self.exponent(x);
-            let mantissa = self.mantissa(x);
-            let f = self.add_c(mantissa, -1.0);
-            let double = self.add_c(f, 2.0);
-            let s = self.div(f, double);
-            let square = self.mul(s, s);
-            let tail = self.horner(LOG.single, square);
-            let two = self.c(2.0);
-            let log = self.fma(tail, square, two);
-            let log = self.mul(log, s);
-            let factor = self.c(std::f64::consts::LOG2_E);
-            self.fma(log, factor, exponent)
-        };
+        let exponent = self.exponent(x);
+        let mantissa = self.mantissa(x);
+        let f = self.add_c(mantissa, -1.0);
+        let double = self.add_c(f, 2.0);
+        let s = self.div(f, double);
+        let square = self.mul(s, s);
+        let tail = self.horner(LOG.single, square);
+        let two = self.c(2.0);
+        let log = self.fma(tail, square, two);
+        let log = self.mul(log, s);
+        let factor = self.c(std::f64::consts::LOG2_E);
+        let log = self.fma(log, factor, exponent);
         let power = self.mul(log, y);
         let power = self.clamp(power, -200.0, 200.0);
         let k = self.nearest(power);
