@@ -233,6 +233,16 @@ TABLE = [
         5,
     ),
     (
+        "ATAN_NEAR",
+        "`(arctan(t) / t - 1) / t**2` in `t*t`, for `|t| <= 0.0387`",
+        even(lambda t: (mp.atan(t) / t - 1) / t**2),
+        mpf(0),
+        mpf("0.0387") ** 2,
+        lambda z: z,
+        5,
+        2,
+    ),
+    (
         "CBRT",
         "`m ** (-1/3)` for m from 3/4 to 3/2",
         lambda m: m ** (-mpf(1) / 3),
@@ -270,6 +280,16 @@ def tables():
             meaning = f"The {part.lower()} part of its logarithm, less the inverse's"
             values = [[pair[i] for pair in pairs] for pairs in parts]
             yield f"{name}_{part}", meaning, f"{name}_{part}".lower(), values
+    sixteenths = [mpf(i) / 16 for i in range(16)]
+    yield "SIXTEENTH", "The index divided by 16", "sixteenth", [sixteenths, sixteenths]
+    parts = [
+        [(high := rounded(mp.atan(c), single), rounded(mp.atan(c) - high, single)) for c in sixteenths]
+        for single in [False, True]
+    ]
+    for i, part in enumerate(["HIGH", "LOW"]):
+        meaning = f"The {part.lower()} part of its arc tangent"
+        values = [[pair[i] for pair in pairs] for pairs in parts]
+        yield f"ARCTAN_{part}", meaning, f"arctan_{part}".lower(), values
 
 
 def main():

@@ -35,15 +35,15 @@ impl Math<'_> {
         let x = self.clamp(x, low, high);
         let k = self.nearest(x);
         let r = self.sub(x, k.float);
-        self.exp2_reduced(r, k)
+        self.exp2_reduced(r, k.float)
     }
 
     /// `2**(r + k)` for `|r|` up to 1/2.
-    pub(super) fn exp2_reduced(&mut self, r: Value, k: Integral) -> Value {
+    pub(super) fn exp2_reduced(&mut self, r: Value, k: Value) -> Value {
         let q = self.poly(&EXP2, r);
         let one = self.c(1.0);
         let y = self.fma(r, q, one);
-        self.scale(y, k.float)
+        self.scale(y, k)
     }
 
     /// `2**k * ((exp(r) - 1) + (1 - 2**-k))`. The sums cancel, so they are kept with their errors.

@@ -2,10 +2,10 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::coefficients::{ASIN, ATAN};
+use super::coefficients::{ARCTAN_HIGH, ARCTAN_LOW, ASIN, ATAN, ATAN_NEAR, SIXTEENTH};
 use super::trigonometry::HALF_PI;
 use super::{Math, Pair};
-use crate::tir::{Cmp, Value};
+use crate::tir::{Bin, Cmp, Value};
 
 /// `arcsin(y) = y + tail` for y up to 1/2.
 struct Arcsine {
@@ -92,8 +92,36 @@ impl Math<'_> {
         self.select(negative, minus, x)
     }
 
-    /// `base + arctan(n / d)`, for a quotient of size up to tan(pi/8).
-    fn arctan(&mut self, base: Pair, t: Pair) -> Pair {
+    /// `arctan(a / b)` for `0 <= a <= b`, where b and its inverse are normal numbers.
+    fn arctan_of_quotient(&mut self, a: Value, b: Value) -> Pair {
+        if self.target.tables {
+            return self.arctan_by_table(a, b);
+        }
+        // pi/4 + arctan((a - b) / (a + b)) for large quotients
+        let zero = self.c(0.0);
+        let limit = self.mul_c(b, TAN_EIGHTH);
+        let large = self.cmp(Cmp::FGt, a, limit);
+        let minus = self.neg(b);
+        let below = self.fast_sum(minus, a);
+        let above = self.fast_sum(b, a);
+        let n = Pair {
+            hi: self.select(large, below.hi, a),
+            lo: self.select(large, below.lo, zero),
+        };
+        let d = Pair {
+            hi: self.select(large, above.hi, b),
+            lo: self.select(large, above.lo, zero),
+        };
+        let half_pi = self.half_pi();
+        let base = Pair {
+            hi: self.mul_c(half_pi.hi, 0.5),
+            lo: self.mul_c(half_pi.lo, 0.5),
+        };
+        let base = Pair {
+            hi: self.select(large, base.hi, zero),
+            lo: self.select(large, base.lo, zero),
+        };
+        let t = self.quotient(n, d);
         let z = self.mul(t.hi, t.hi);
         let tail = self.poly(&ATAN, z);
         let tail = self.mul(tail, z);
@@ -106,43 +134,59 @@ impl Math<'_> {
         }
     }
 
-    /// `arctan(|x|)` is `arctan((|x| - 1) / (|x| + 1)) + pi/4` in the middle and `pi/2 + arctan(-1 / |x|)`
-    /// for large x.
+    /// That of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`.
+    fn arctan_by_table(&mut self, a: Value, b: Value) -> Pair {
+        let about = self.reciprocal(b);
+        let about = self.mul(a, about);
+        // c is a sixteenth of the index, which is at most 15.
+        let index = self.nearest_multiple(about, 15.49).bits;
+        let c = self.lookup(&SIXTEENTH, index);
+        let n = self.fnma(c, b, a);
+        let d = self.fma(c, a, b);
+        let zero = self.c(0.0);
+        let t = self.quotient(Pair { hi: n, lo: zero }, Pair { hi: d, lo: zero });
+        let (high, low) = (
+            self.lookup(&ARCTAN_HIGH, index),
+            self.lookup(&ARCTAN_LOW, index),
+        );
+        let square = self.mul(t.hi, t.hi);
+        let tail = self.poly(&ATAN_NEAR, square);
+        let tail = self.mul(tail, square);
+        let tail = self.fma(tail, t.hi, t.lo);
+        let low = self.add(low, tail);
+        let sum = self.fast_sum(high, t.hi);
+        Pair {
+            hi: sum.hi,
+            lo: self.add(sum.lo, low),
+        }
+    }
+
+    /// An angle from a base, in the other direction if it is turned.
+    fn angle_from(&mut self, base: Pair, angle: Pair, turned: Value) -> Value {
+        let hi = self.signed(angle.hi, turned);
+        let lo = self.signed(angle.lo, turned);
+        let sum = self.fast_sum(base.hi, hi);
+        let low = self.add(base.lo, lo);
+        let low = self.add(sum.lo, low);
+        self.add(sum.hi, low)
+    }
+
+    /// `pi/2 - arctan(1 / |x|)` for large x.
     pub(super) fn atan(&mut self, x: Value) -> Value {
         let size = self.abs(x);
         // Arctangents of larger numbers are the same, and infinities would make NaNs.
         let size = self.at_most(size, self.pick((1i64 << 60) as f64, (1i64 << 30) as f64));
-        let middle = self.cmp_c(Cmp::FGt, size, TAN_EIGHTH);
-        let large = self.cmp_c(Cmp::FGt, size, 1.0 / TAN_EIGHTH);
-        let (one, minus) = (self.c(1.0), self.c(-1.0));
-        let zero = self.c(0.0);
-        // Where they are used, between tan(pi/8) and its inverse, their errors are exact in this order, too.
-        let below = self.fast_sum(minus, size);
-        let above = self.fast_sum(one, size);
+        let large = self.cmp_c(Cmp::FGt, size, 1.0);
+        let (zero, one) = (self.c(0.0), self.c(1.0));
+        let a = self.select(large, one, size);
+        let b = self.select(large, size, one);
+        let angle = self.arctan_of_quotient(a, b);
         let half_pi = self.half_pi();
-        let quarter = Pair {
-            hi: self.mul_c(half_pi.hi, 0.5),
-            lo: self.mul_c(half_pi.lo, 0.5),
-        };
-        let pick = |m: &mut Self, large_value: Value, middle_value: Value, small_value: Value| {
-            let v = m.select(middle, middle_value, small_value);
-            m.select(large, large_value, v)
-        };
-        let n = Pair {
-            hi: pick(self, minus, below.hi, size),
-            lo: pick(self, zero, below.lo, zero),
-        };
-        let d = Pair {
-            hi: pick(self, size, above.hi, one),
-            lo: pick(self, zero, above.lo, zero),
-        };
         let base = Pair {
-            hi: pick(self, half_pi.hi, quarter.hi, zero),
-            lo: pick(self, half_pi.lo, quarter.lo, zero),
+            hi: self.select(large, half_pi.hi, zero),
+            lo: self.select(large, half_pi.lo, zero),
         };
-        let t = self.quotient(n, d);
-        let y = self.arctan(base, t);
-        let y = self.add(y.hi, y.lo);
+        let y = self.angle_from(base, angle, large);
         self.copysign(y, x)
     }
 
@@ -154,48 +198,19 @@ impl Math<'_> {
         let larger = self.select(steep, y_size, x_size);
         // Remainders of small numbers would vanish.
         let small = self.cmp_c(Cmp::FLt, larger, 1.0);
-        let one = self.c(1.0);
+        let (zero, one) = (self.c(0.0), self.c(1.0));
         let scale = self.select_c(small, self.pick(2f64.powi(200), 2f64.powi(75)), one);
         let (a, b) = (self.mul(a, scale), self.mul(larger, scale));
-        let zero = self.c(0.0);
-        let limit = self.mul_c(b, TAN_EIGHTH);
-        let middle = self.cmp(Cmp::FGt, a, limit);
-        // (a - b) / (a + b)
-        let minus = self.neg(b);
-        let below = self.fast_sum(minus, a);
-        let above = self.fast_sum(b, a);
-        let n = Pair {
-            hi: self.select(middle, below.hi, a),
-            lo: self.select(middle, below.lo, zero),
-        };
-        let d = Pair {
-            hi: self.select(middle, above.hi, b),
-            lo: self.select(middle, above.lo, zero),
-        };
-        let null = self.cmp_c(Cmp::FEq, d.hi, 0.0);
-        let divisor = Pair {
-            hi: self.select_c(null, 1.0, d.hi),
-            lo: d.lo,
-        };
-        let t = self.quotient(n, divisor);
-        let half_pi = self.half_pi();
-        let quarter = Pair {
-            hi: self.mul_c(half_pi.hi, 0.5),
-            lo: self.mul_c(half_pi.lo, 0.5),
-        };
-        let base = Pair {
-            hi: self.select(middle, quarter.hi, zero),
-            lo: self.select(middle, quarter.lo, zero),
-        };
-        let angle = self.arctan(base, t);
+        let null = self.cmp(Cmp::FEq, b, zero);
+        let b = self.select(null, one, b);
+        let angle = self.arctan_of_quotient(a, b);
         // Above the diagonal: pi/2 less the angle; left: pi less that. That is, plus or minus the angle
         // and a number of quarter turns.
         let sign = self.bits(x);
-        let null = self.int(0);
-        let left = self.cmp(Cmp::SLt, sign, null);
-        let turned = self.b.binary(crate::tir::Bin::Xor, steep, left);
-        let hi = self.signed(angle.hi, turned);
-        let lo = self.signed(angle.lo, turned);
+        let positive = self.int(0);
+        let left = self.cmp(Cmp::SLt, sign, positive);
+        let turned = self.b.binary(Bin::Xor, steep, left);
+        let half_pi = self.half_pi();
         let pi = Pair {
             hi: self.add(half_pi.hi, half_pi.hi),
             lo: self.add(half_pi.lo, half_pi.lo),
@@ -208,16 +223,13 @@ impl Math<'_> {
             hi: self.select(steep, half_pi.hi, side.hi),
             lo: self.select(steep, half_pi.lo, side.lo),
         };
-        let sum = self.fast_sum(base.hi, hi);
-        let low = self.add(base.lo, lo);
-        let low = self.add(sum.lo, low);
-        let r = self.add(sum.hi, low);
+        let r = self.angle_from(base, angle, turned);
         let r = self.copysign(r, y);
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
         let r = self.select(nan, both, r);
         // Sums overflow, and infinities have no quotient.
-        let far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e38));
+        let far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e37));
         let func = self.pick(RtFn::atan2, RtFn::atan2f);
         self.b.rare(far, r, func, &[y, x])
     }

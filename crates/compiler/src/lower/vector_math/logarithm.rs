@@ -178,7 +178,7 @@ impl Math<'_> {
     }
 
     /// Where the exponent is infinite, it is the result.
-    pub(super) fn or_infinite(&mut self, y: Value, exponent: Value) -> Value {
+    fn or_infinite(&mut self, y: Value, exponent: Value) -> Value {
         let number = self.cmp(Cmp::FEq, y, y);
         self.select(number, y, exponent)
     }

@@ -44,15 +44,9 @@ impl Math<'_> {
         self.select_c(undefined, f64::NAN, r)
     }
 
-    /// The logarithm to base 2 of a positive number, with a relative error below 2**-61.
-    fn log2_pair(&mut self, x: Value) -> Pair {
-        if self.target.tables {
-            self.log2_pair_by_table(x)
-        } else {
-            self.log2_pair_by_quotient(x)
-        }
-    }
-
+    /// The logarithm to base 2 of a positive number, with a relative error below 2**-61; the second part may be
+    /// a thousandth of the first.
+    ///
     /// With what tables say of c: `log(1 + r) = r - r**2/2 + r**3 * LOG2_TAIL(r)`, the first two terms in pairs.
     fn log2_pair_by_table(&mut self, x: Value) -> Pair {
         let x = self.reduce(x);
@@ -74,13 +68,17 @@ impl Math<'_> {
         let rest = self.fma(cube, tail, rest);
         let rest = self.add(rest, first.lo);
         let rest = self.add(rest, second.lo);
-        let sum = self.fast_sum(second.hi, rest);
+        // Of an infinite exponent, the rest is a NaN.
+        let size = self.abs(x.exponent);
+        let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
+        let zero = self.c(0.0);
         Pair {
-            hi: self.or_infinite(sum.hi, x.exponent),
-            lo: sum.lo,
+            hi: second.hi,
+            lo: self.select(finite, rest, zero),
         }
     }
 
+    /// The same; the parts are a rounded sum and its error.
     ///
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
     fn log2_pair_by_quotient(&mut self, x: Value) -> Pair {
@@ -114,17 +112,19 @@ impl Math<'_> {
         let log_low = self.fma(low, factor, rest);
         let total = self.fast_sum(exponent, log.hi);
         Pair {
-            // Where the exponent is infinite, so is this.
             hi: total.hi,
             lo: self.add(total.lo, log_low),
         }
     }
 
     fn power_in_pairs(&mut self, x: Value, y: Value) -> Value {
-        let log = self.log2_pair(x);
+        if self.target.tables {
+            let log = self.log2_pair_by_table(x);
+            return self.exp2_of_product(log, y);
+        }
+        let log = self.log2_pair_by_quotient(x);
         let exact = self.mul(log.hi, y);
-        let (least, most) = self.pick((-1080.0, 1030.0), (-155.0, 130.0));
-        let high = self.clamp(exact, least, most);
+        let high = self.clamp(exact, -1080.0, 1030.0);
         let inside = self.cmp(Cmp::FEq, exact, high);
         let low = self.fms(log.hi, y, exact);
         let low = self.fma(log.lo, y, low);
@@ -133,6 +133,27 @@ impl Math<'_> {
         let k = self.nearest(high);
         let r = self.sub(high, k.float);
         let r = self.add(r, low);
+        self.exp2_reduced(r, k.float)
+    }
+
+    /// Where the product is no number that has a power, scaling by its integral part gives the result,
+    /// whatever the rest is.
+    fn exp2_of_product(&mut self, log: Pair, y: Value) -> Value {
+        // The largest number does as well as infinity, and times 0 is 0.
+        let most = self.pick(f64::MAX, f64::from(f32::MAX));
+        let y = self.clamp(y, -most, most);
+        let power = self.mul(log.hi, y);
+        let power = self.fma(log.lo, y, power);
+        let k = self.b.unary(Un::RoundEven, power);
+        let r = self.fms(log.hi, y, k);
+        let r = self.fma(log.lo, y, r);
+        // In this order a NaN becomes a number.
+        let one = self.c(1.0);
+        let less = self.cmp_c(Cmp::FLt, r, 1.0);
+        let r = self.select(less, r, one);
+        let minus = self.c(-1.0);
+        let more = self.cmp_c(Cmp::FGt, r, -1.0);
+        let r = self.select(more, r, minus);
         self.exp2_reduced(r, k)
     }
 
