@@ -4,7 +4,7 @@ use ferdelance_abi::rtfn::RtFn;
 
 use super::coefficients::{ARCTAN_HIGH, ARCTAN_LOW, ASIN, ATAN, ATAN_NEAR, SIXTEENTH};
 use super::trigonometry::HALF_PI;
-use super::{Math, Pair};
+use super::{Math, Pair, Poly};
 use crate::tir::{Bin, Cmp, Value};
 
 /// `arcsin(y) = y + tail` for y up to 1/2.
@@ -13,6 +13,14 @@ struct Arcsine {
     small: Value,
     y: Value,
     /// Holds y's rounding error, too.
+    tail: Value,
+}
+
+/// `base + t + tail`: an angle from 0 to pi/4.
+struct Arctangent {
+    base: Pair,
+    t: Value,
+    /// Of t, and what its rounding took.
     tail: Value,
 }
 
@@ -93,7 +101,7 @@ impl Math<'_> {
     }
 
     /// `arctan(a / b)` for `0 <= a <= b`, where b and its inverse are normal numbers.
-    fn arctan_of_quotient(&mut self, a: Value, b: Value) -> Pair {
+    fn arctan_of_quotient(&mut self, a: Value, b: Value) -> Arctangent {
         if self.target.tables {
             return self.arctan_by_table(a, b);
         }
@@ -122,51 +130,53 @@ impl Math<'_> {
             lo: self.select(large, base.lo, zero),
         };
         let t = self.quotient(n, d);
-        let z = self.mul(t.hi, t.hi);
-        let tail = self.poly(&ATAN, z);
-        let tail = self.mul(tail, z);
-        let tail = self.fma(tail, t.hi, t.lo);
-        let sum = self.fast_sum(base.hi, t.hi);
-        let low = self.add(base.lo, tail);
-        Pair {
-            hi: sum.hi,
-            lo: self.add(sum.lo, low),
-        }
+        self.arctan_series(base, t, &ATAN)
     }
 
-    /// That of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`.
-    fn arctan_by_table(&mut self, a: Value, b: Value) -> Pair {
+    /// That of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`, which loses nothing where it counts:
+    /// if c is 0.
+    fn arctan_by_table(&mut self, a: Value, b: Value) -> Arctangent {
         let about = self.reciprocal(b);
         let about = self.mul(a, about);
         // c is a sixteenth of the index, which is at most 15.
         let index = self.nearest_multiple(about, 15.49).bits;
         let c = self.lookup(&SIXTEENTH, index);
+        let base = Pair {
+            hi: self.lookup(&ARCTAN_HIGH, index),
+            lo: self.lookup(&ARCTAN_LOW, index),
+        };
         let n = self.fnma(c, b, a);
         let d = self.fma(c, a, b);
-        let zero = self.c(0.0);
-        let t = self.quotient(Pair { hi: n, lo: zero }, Pair { hi: d, lo: zero });
-        let (high, low) = (
-            self.lookup(&ARCTAN_HIGH, index),
-            self.lookup(&ARCTAN_LOW, index),
-        );
+        let t = self.div(n, d);
+        let rest = self.fnma(t, d, n);
+        let inverse = self.reciprocal(d);
+        let t = Pair {
+            hi: t,
+            lo: self.mul(rest, inverse),
+        };
+        self.arctan_series(base, t, &ATAN_NEAR)
+    }
+
+    fn arctan_series(&mut self, base: Pair, t: Pair, series: &Poly) -> Arctangent {
         let square = self.mul(t.hi, t.hi);
-        let tail = self.poly(&ATAN_NEAR, square);
-        let tail = self.mul(tail, square);
-        let tail = self.fma(tail, t.hi, t.lo);
-        let low = self.add(low, tail);
-        let sum = self.fast_sum(high, t.hi);
-        Pair {
-            hi: sum.hi,
-            lo: self.add(sum.lo, low),
+        let cube = self.mul(square, t.hi);
+        let tail = self.poly(series, square);
+        Arctangent {
+            base,
+            t: t.hi,
+            tail: self.fma(cube, tail, t.lo),
         }
     }
 
-    /// An angle from a base, in the other direction if it is turned.
-    fn angle_from(&mut self, base: Pair, angle: Pair, turned: Value) -> Value {
-        let hi = self.signed(angle.hi, turned);
-        let lo = self.signed(angle.lo, turned);
-        let sum = self.fast_sum(base.hi, hi);
-        let low = self.add(base.lo, lo);
+    /// An angle from a right one, in the other direction if it is turned.
+    fn angle_from(&mut self, right: Pair, angle: &Arctangent, turned: Value) -> Value {
+        let [hi, lo, t, tail] = [angle.base.hi, angle.base.lo, angle.t, angle.tail]
+            .map(|part| self.signed(part, turned));
+        let base = self.fast_sum(right.hi, hi);
+        let low = self.add(right.lo, lo);
+        let low = self.add(low, base.lo);
+        let low = self.add(low, tail);
+        let sum = self.fast_sum(base.hi, t);
         let low = self.add(sum.lo, low);
         self.add(sum.hi, low)
     }
@@ -186,7 +196,7 @@ impl Math<'_> {
             hi: self.select(large, half_pi.hi, zero),
             lo: self.select(large, half_pi.lo, zero),
         };
-        let y = self.angle_from(base, angle, large);
+        let y = self.angle_from(base, &angle, large);
         self.copysign(y, x)
     }
 
@@ -223,7 +233,7 @@ impl Math<'_> {
             hi: self.select(steep, half_pi.hi, side.hi),
             lo: self.select(steep, half_pi.lo, side.lo),
         };
-        let r = self.angle_from(base, angle, turned);
+        let r = self.angle_from(base, &angle, turned);
         let r = self.copysign(r, y);
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
