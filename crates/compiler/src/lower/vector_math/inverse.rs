@@ -100,15 +100,9 @@ impl Math<'_> {
         self.select(negative, minus, x)
     }
 
-    /// `arctan(a / b)` for `0 <= a <= b`, where b and its inverse are normal numbers.
-    fn arctan_of_quotient(&mut self, a: Value, b: Value) -> Arctangent {
-        if self.target.tables {
-            return self.arctan_by_table(a, b);
-        }
-        // pi/4 + arctan((a - b) / (a + b)) for large quotients
+    /// `arctan(a / b)` for `0 <= a <= b` as `pi/4 + arctan((a - b) / (a + b))` if the quotient is large.
+    fn arctan_of_quotient(&mut self, a: Value, b: Value, large: Value) -> Arctangent {
         let zero = self.c(0.0);
-        let limit = self.mul_c(b, TAN_EIGHTH);
-        let large = self.cmp(Cmp::FGt, a, limit);
         let minus = self.neg(b);
         let below = self.fast_sum(minus, a);
         let above = self.fast_sum(b, a);
@@ -129,12 +123,31 @@ impl Math<'_> {
             hi: self.select(large, base.hi, zero),
             lo: self.select(large, base.lo, zero),
         };
-        let t = self.quotient(n, d);
+        let t = self.corrected_quotient(n, d);
         self.arctan_series(base, t, &ATAN)
     }
 
-    /// That of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`, which loses nothing where it counts:
-    /// if c is 0.
+    /// The rounded quotient, and what rounding took. Where inverses are infinite, there is nothing to correct.
+    fn corrected_quotient(&mut self, n: Pair, d: Pair) -> Pair {
+        let hi = self.div(n.hi, d.hi);
+        let rest = self.fnma(hi, d.hi, n.hi);
+        let low = self.fnma(hi, d.lo, n.lo);
+        let rest = self.add(rest, low);
+        let inverse = self.reciprocal(d.hi);
+        let inverse = self.at_most(inverse, self.pick(1e300, 1e38));
+        Pair {
+            hi,
+            lo: self.mul(rest, inverse),
+        }
+    }
+
+    /// Whether arc tangents are by table: for singles the series is so short that looking up takes longer.
+    fn looks_up_arctan(&self) -> bool {
+        self.target.tables && !self.is_single()
+    }
+
+    /// The same by that of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`, which loses
+    /// nothing where it counts: if c is 0. The inverse of b must be a normal number.
     fn arctan_by_table(&mut self, a: Value, b: Value) -> Arctangent {
         let about = self.reciprocal(b);
         let about = self.mul(a, about);
@@ -190,7 +203,14 @@ impl Math<'_> {
         let (zero, one) = (self.c(0.0), self.c(1.0));
         let a = self.select(large, one, size);
         let b = self.select(large, size, one);
-        let angle = self.arctan_of_quotient(a, b);
+        let angle = if self.looks_up_arctan() {
+            self.arctan_by_table(a, b)
+        } else {
+            let above = self.cmp_c(Cmp::FGt, size, TAN_EIGHTH);
+            let below = self.cmp_c(Cmp::FLt, size, 1.0 / TAN_EIGHTH);
+            let middle = self.both(above, below);
+            self.arctan_of_quotient(a, b, middle)
+        };
         let half_pi = self.half_pi();
         let base = Pair {
             hi: self.select(large, half_pi.hi, zero),
@@ -206,14 +226,20 @@ impl Math<'_> {
         let steep = self.cmp(Cmp::FGt, y_size, x_size);
         let a = self.select(steep, x_size, y_size);
         let larger = self.select(steep, y_size, x_size);
-        // Remainders of small numbers would vanish.
-        let small = self.cmp_c(Cmp::FLt, larger, 1.0);
+        // Sums overflow, and infinities have no quotient.
+        let mut far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e37));
         let (zero, one) = (self.c(0.0), self.c(1.0));
-        let scale = self.select_c(small, self.pick(2f64.powi(200), 2f64.powi(75)), one);
-        let (a, b) = (self.mul(a, scale), self.mul(larger, scale));
-        let null = self.cmp(Cmp::FEq, b, zero);
-        let b = self.select(null, one, b);
-        let angle = self.arctan_of_quotient(a, b);
+        let null = self.cmp(Cmp::FEq, larger, zero);
+        let b = self.select(null, one, larger);
+        let angle = if self.looks_up_arctan() {
+            let tiny = self.cmp_c(Cmp::FLt, b, 1e-290);
+            far = self.either(far, tiny);
+            self.arctan_by_table(a, b)
+        } else {
+            let limit = self.mul_c(b, TAN_EIGHTH);
+            let large = self.cmp(Cmp::FGt, a, limit);
+            self.arctan_of_quotient(a, b, large)
+        };
         // Above the diagonal: pi/2 less the angle; left: pi less that. That is, plus or minus the angle
         // and a number of quarter turns.
         let sign = self.bits(x);
@@ -238,8 +264,6 @@ impl Math<'_> {
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
         let r = self.select(nan, both, r);
-        // Sums overflow, and infinities have no quotient.
-        let far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e37));
         let func = self.pick(RtFn::atan2, RtFn::atan2f);
         self.b.rare(far, r, func, &[y, x])
     }
