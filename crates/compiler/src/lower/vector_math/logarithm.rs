@@ -162,16 +162,19 @@ impl Math<'_> {
         let Log1 {
             half, correction, ..
         } = self.log_reduced(f);
-        let curve = self.fnma(half, f, correction);
+        let hi = self.fnma(half, f, f);
+        let rest = self.sub(f, hi);
+        let rest = self.fnma(half, f, rest);
+        let lo = self.add(rest, correction);
         let [e, e_low] = self.parts(base.e.unwrap_or([1.0, 0.0])).map(|c| self.c(c));
-        let line = self.product(f, e);
-        let rest = self.fma(f, e_low, line.lo);
-        let rest = self.fma(curve, e, rest);
+        let log = self.product(hi, e);
+        let rest = self.fma(hi, e_low, log.lo);
+        let rest = self.fma(lo, e, rest);
         let [two, two_low] = self.pick(base.two.double, base.two.single);
         let (two, two_low) = (self.c(two), self.c(two_low));
         let high = self.mul(exponent, two);
         let rest = self.fma(exponent, two_low, rest);
-        let sum = self.fast_sum(high, line.hi);
+        let sum = self.fast_sum(high, log.hi);
         let low = self.add(sum.lo, rest);
         let y = self.add(sum.hi, low);
         self.or_infinite(y, exponent)
