@@ -27,6 +27,7 @@ use ferdelance_compiler::tir::{FuncId, Function, Op, PoolEntry, Program, Type};
 use inkwell::context::Context;
 use inkwell::module::Module;
 
+use crate::error::Error;
 use crate::locations::LocationTable;
 use crate::session::Machine;
 use shared::Shared;
@@ -53,10 +54,10 @@ pub(crate) fn program<'c>(
     machine: &Machine,
     program: &Program,
     debug_info: bool,
-) -> Emitted<'c> {
+) -> Result<Emitted<'c>, Error> {
     let name = program.functions.first().map_or("empty", |f| &f.symbol);
     let module = if floats::used(program) {
-        let module = floats::module(context, program, machine.avx512);
+        let module = floats::module(context, program, machine.avx512)?;
         module.set_name(name);
         module
     } else {
@@ -88,12 +89,12 @@ pub(crate) fn program<'c>(
         entries.push(foreign::emit_c_entry(&mut shared, entry).into());
     }
     let locations = shared.finish_debug_info();
-    Emitted {
+    Ok(Emitted {
         module: shared.module,
         pool: shared.pool,
         entries,
         locations,
-    }
+    })
 }
 
 fn entry_symbol(function: &Function) -> Arc<str> {

@@ -5,8 +5,9 @@ use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::{Bin, Cast, Cmp, FuncId, Inst, Op, Part, Type, Un, Value};
 use smallvec::SmallVec;
 
+use super::floats::FloatOp;
 use super::function::{Emitter, split_result};
-use super::raw::{LLVMIntPredicate as I, LLVMOpcode as O, LLVMRealPredicate as F, Ty, Val};
+use super::raw::{self, LLVMIntPredicate as I, LLVMOpcode as O, LLVMRealPredicate as F, Ty, Val};
 use super::scalar_count;
 
 impl<'c> Emitter<'_, '_, 'c> {
@@ -111,7 +112,7 @@ impl<'c> Emitter<'_, '_, 'c> {
             }
             Op::Lookup { table, index } => {
                 let index = self.get(*index);
-                self.call_floats(table.name, llvm_type, &[index])
+                self.call_floats(FloatOp::Lookup(table), llvm_type, &[index])
             }
             Op::Offset { base, offset } => {
                 self.builder
@@ -273,7 +274,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                 return self.builder.select(stretches, b, a);
             }
             Bin::CopySign => return self.call_intrinsic("llvm.copysign", ty, &[a, b]),
-            Bin::Scale => return self.call_floats("scale", ty, &[a, b]),
+            Bin::Scale => return self.call_floats(FloatOp::Scale, ty, &[a, b]),
             Bin::FMinNum => return self.call_intrinsic("llvm.minnum", ty, &[a, b]),
             Bin::FMaxNum => return self.call_intrinsic("llvm.maxnum", ty, &[a, b]),
             Bin::FMinimum => return self.call_intrinsic("llvm.minimum", ty, &[a, b]),
@@ -316,9 +317,9 @@ impl<'c> Emitter<'_, '_, 'c> {
             Un::Ceil => "llvm.ceil",
             Un::Trunc => "llvm.trunc",
             Un::RoundEven => "llvm.roundeven",
-            Un::Exponent => return self.call_floats("exponent", ty, &[a]),
-            Un::Mantissa => return self.call_floats("mantissa", ty, &[a]),
-            Un::Reciprocal => return self.call_floats("reciprocal", ty, &[a]),
+            Un::Exponent => return self.call_floats(FloatOp::Exponent, ty, &[a]),
+            Un::Mantissa => return self.call_floats(FloatOp::Mantissa, ty, &[a]),
+            Un::Reciprocal => return self.call_floats(FloatOp::Reciprocal, ty, &[a]),
         };
         self.call_intrinsic(name, ty, &[a])
     }
@@ -332,9 +333,9 @@ impl<'c> Emitter<'_, '_, 'c> {
     }
 
     /// Calls one of the functions in [`super::floats`].
-    fn call_floats(&mut self, name: &'static str, ty: Ty<'c>, args: &[Val<'c>]) -> Val<'c> {
-        let double = ty == self.shared.types.f64;
-        let (function, function_type) = self.shared.float_function(name, double);
+    fn call_floats(&mut self, op: FloatOp, ty: Ty<'c>, args: &[Val<'c>]) -> Val<'c> {
+        let symbol = op.symbol(ty == self.shared.types.f64);
+        let (function, function_type) = raw::function(&self.shared.module, &symbol);
         self.builder.call(function_type, function, args)
     }
 

@@ -235,11 +235,6 @@ impl<'a, 'c> Shared<'a, 'c> {
             .or_insert_with(|| raw::intrinsic(module, name, types))
     }
 
-    /// A function of [`super::floats`].
-    pub fn float_function(&self, name: &str, double: bool) -> (Val<'c>, Ty<'c>) {
-        raw::function(&self.module, &super::floats::symbol(name, double))
-    }
-
     /// The constant pool's global.
     pub fn pool_global(&mut self) -> Val<'c> {
         let (module, types) = (&self.module, &self.types);
