@@ -134,6 +134,9 @@ const OPTIONS: &[&str] = &[
     // half the size, as fast, and pays off for shorter arrays.
     "-small-loop-cost=10",
     "-enable-loadstore-runtime-interleave=false",
+    // Where calls have variants on vectors, the vectoriser otherwise tries vectors of as many items as fit of
+    // the smallest type, which takes longer than all other passes.
+    "-vectorizer-maximize-bandwidth=false",
     // Unrolling pays for small loops only: up to a few array elements and what is done with them.
     "-unroll-max-count=4",
     "-unroll-partial-threshold=60",
