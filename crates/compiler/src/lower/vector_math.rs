@@ -1,6 +1,6 @@
 //! Elementary functions of the elements of arrays, as straight code that vectorises at any width.
 //!
-//! A call of libm in a loop keeps LLVM from vectorising it. What is written here has no branches, tables
+//! A call of libm in a loop keeps LLVM from vectorising it. What is written here has no branches
 //! or calls: arguments are reduced to a small interval, a polynomial is evaluated there, and special values
 //! are put in by selects. The same code serves doubles and singles ([`Math`] knows the format), with
 //! polynomials of their own ([`coefficients`]).
@@ -9,6 +9,11 @@
 //! (`tests/python/test_vector_math.py`). That rests on IEEE arithmetic, so operations are the exact ones
 //! (`Bin::FAddExact`), which fastmath leaves alone, and on fused multiplication and addition. Errors
 //! are given in units in the last place ("ulp") of the result in the comments.
+//!
+//! Loops wait for results more than they are short of units: what counts is the longest chain, then the number
+//! of operations. So a correction, which need not be exact, is multiplied by the estimate of a reciprocal.
+//! Where tables are cheap ([`Target`]), logarithms, powers and arc tangents are reduced by what they say of
+//! sixteen intervals, so that a short polynomial does the rest and nothing is divided.
 //!
 //! Where no such code is possible at a reasonable price (an angle of many turns), [`Op::Rare`] goes to libm.
 //!

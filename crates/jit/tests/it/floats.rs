@@ -60,11 +60,21 @@ fn both(ty: Type, x: f64, y: f64, index: u64) -> [Vec<f64>; 2] {
 #[test]
 fn positive_numbers_are_their_mantissa_and_exponent() {
     let edges = [0.75, 1.0, 1.5, 1.4999999, 3.0, 0.1, 7.25, 1e30, 1e-30];
-    let doubles = [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1e-310, 1.5f64.next_down()];
+    let doubles = [
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        1e-310,
+        1.5f64.next_down(),
+    ];
     let singles = [f32::MAX, f32::MIN_POSITIVE, 1e-45, 1e-40].map(f64::from);
     for (ty, own) in [(Type::F64, &doubles[..]), (Type::F32, &singles)] {
         for &x in edges.iter().chain(own) {
-            let x = if ty == Type::F32 { f64::from(x as f32) } else { x };
+            let x = if ty == Type::F32 {
+                f64::from(x as f32)
+            } else {
+                x
+            };
             for got in both(ty, x, 0.0, 0) {
                 let (exponent, mantissa) = (got[0], got[1]);
                 assert!((0.75..1.5).contains(&mantissa), "{ty} {x}: {mantissa}");

@@ -63,6 +63,13 @@ struct Log1 {
 }
 
 impl Math<'_> {
+    /// The exponent and f of `2**exponent * (1 + f)`, with f from -1/4 to 1/2.
+    pub(super) fn split(&mut self, x: Value) -> (Value, Value) {
+        let exponent = self.exponent(x);
+        let mantissa = self.mantissa(x);
+        (exponent, self.add_c(mantissa, -1.0))
+    }
+
     /// The remainder is exact.
     pub(super) fn reduce(&mut self, x: Value) -> Reduced {
         let exponent = self.exponent(x);
@@ -79,7 +86,7 @@ impl Math<'_> {
         }
     }
 
-    /// Exponents of zeros and infinities are infinite, and so is their logarithm.
+    /// The exponents of zeros and infinities are infinite, and so is their logarithm.
     fn log_of_reduced(&mut self, x: &Reduced, base: &Base) -> Value {
         let high = self.lookup(base.high, x.index);
         let mut low = self.lookup(base.low, x.index);
@@ -126,9 +133,7 @@ impl Math<'_> {
             let x = self.reduce(x);
             return self.log_of_reduced(&x, &NATURAL);
         }
-        let exponent = self.exponent(x);
-        let mantissa = self.mantissa(x);
-        let f = self.add_c(mantissa, -1.0);
+        let (exponent, f) = self.split(x);
         self.log_sum(exponent, f, None)
     }
 
@@ -156,9 +161,7 @@ impl Math<'_> {
             let x = self.reduce(x);
             return self.log_of_reduced(&x, base);
         }
-        let exponent = self.exponent(x);
-        let mantissa = self.mantissa(x);
-        let f = self.add_c(mantissa, -1.0);
+        let (exponent, f) = self.split(x);
         let Log1 {
             half, correction, ..
         } = self.log_reduced(f);
@@ -206,9 +209,7 @@ impl Math<'_> {
             let y = self.log_of_reduced(&reduced, &NATURAL);
             (y, reduced.exponent)
         } else {
-            let exponent = self.exponent(u.hi);
-            let mantissa = self.mantissa(u.hi);
-            let f = self.add_c(mantissa, -1.0);
+            let (exponent, f) = self.split(u.hi);
             let inverse = self.reciprocal(u.hi);
             let lost = self.mul(u.lo, inverse);
             let unscaled = self.cmp_c(Cmp::FEq, exponent, 0.0);

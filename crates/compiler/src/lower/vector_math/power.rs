@@ -82,9 +82,7 @@ impl Math<'_> {
     ///
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
     fn log2_pair_by_quotient(&mut self, x: Value) -> Pair {
-        let exponent = self.exponent(x);
-        let mantissa = self.mantissa(x);
-        let f = self.add_c(mantissa, -1.0);
+        let (exponent, f) = self.split(x);
         let two = self.c(2.0);
         let d = self.fast_sum(two, f);
         let zero = self.c(0.0);
@@ -159,9 +157,7 @@ impl Math<'_> {
 
     /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
     fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
-        let exponent = self.exponent(x);
-        let mantissa = self.mantissa(x);
-        let f = self.add_c(mantissa, -1.0);
+        let (exponent, f) = self.split(x);
         let double = self.add_c(f, 2.0);
         let s = self.div(f, double);
         let square = self.mul(s, s);
