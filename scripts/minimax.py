@@ -1,4 +1,4 @@
-"""Computes the polynomials of `crates/compiler/src/lower/vector_math/coefficients.rs`.
+"""Computes the polynomials and tables of `crates/compiler/src/lower/vector_math/coefficients.rs`.
 
     pip install mpmath
     cd crates/compiler/src/lower/vector_math
@@ -70,9 +70,25 @@ def even(function):
 
 half_ln2 = LN2 / 2 * mpf("1.0001")
 quarter = (mp.pi / 4 * mpf("1.0001")) ** 2
-# s = (m - 1) / (m + 1) for m from sqrt(1/2) to sqrt(2), squared.
-s2 = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.0001")
+# s = (m - 1) / (m + 1) for m from 3/4 to 3/2, squared.
+s2 = mpf("0.2") ** 2 * mpf("1.0001")
 eighth = mp.tan(mp.pi / 8) ** 2 * mpf("1.0001")
+# `(1 + r) / c` for a mantissa; c depends on its highest four bits, and has five itself.
+NEAR = [mpf("-0.03711"), mpf("0.0625")]
+
+
+def near_log(base, terms):
+    """The logarithm of `1 + r` less the first terms of its series, divided by the power of r."""
+
+    def function(r):
+        rest = mp.log1p(r)
+        for k in range(1, terms + 1):
+            rest -= (-1) ** (k + 1) * r**k / k
+        return rest / mp.log(base) / r ** (terms + 1)
+
+    return function
+
+
 TABLE = [
     # name, meaning, function, interval, weight, coefficients for doubles and singles
     (
@@ -107,23 +123,13 @@ TABLE = [
     ),
     (
         "LOG",
-        "`(2 * atanh(s) - 2*s) / s**3` in `s*s`, for logarithms of `sqrt(1/2)` to `sqrt(2)`",
+        "`(2 * atanh(s) - 2*s) / s**3` in `s*s`, for logarithms of 3/4 to 3/2",
         even(lambda s: (2 * mp.atanh(s) - 2 * s) / s**3),
         mpf(0),
         s2,
         lambda z: z,
-        7,
+        8,
         4,
-    ),
-    (
-        "LOG_DIRECT",
-        "`(log(1 + f) - f + f*f/2) / f**3`, as above",
-        lambda f: (mp.log(1 + f) - f + f * f / 2) / f**3,
-        mp.sqrt(mpf(1) / 2) - 1,
-        mp.sqrt(2) - 1,
-        lambda f: f**2,
-        1,
-        9,
     ),
     (
         "LOG_TAIL",
@@ -132,8 +138,29 @@ TABLE = [
         mpf(0),
         s2,
         lambda z: z**2,
-        7,
+        8,
         1,
+    ),
+    *(
+        (
+            name,
+            f"`(log(1 + r) - r) / r**2 / log({base})` for r near 0",
+            near_log(base if base != "e" else mp.e, 1),
+            *NEAR,
+            lambda r: r,
+            9,
+            4,
+        )
+        for name, base in [("LOG_NEAR", "e"), ("LOG2_NEAR", 2), ("LOG10_NEAR", 10)]
+    ),
+    (
+        "LOG2_TAIL",
+        "`(log(1 + r) - r + r**2/2) / r**3 / log(2)`, as above",
+        near_log(2, 2),
+        *NEAR,
+        lambda r: r**2,
+        10,
+        5,
     ),
     (
         "SIN",
@@ -154,6 +181,16 @@ TABLE = [
         lambda z: z**2,
         6,
         3,
+    ),
+    (
+        "TAN",
+        "`(tan(r) - r) / r**3` in `r*r`, for `|r| <= pi/4`",
+        even(lambda r: (mp.tan(r) - r) / r**3),
+        mpf(0),
+        quarter,
+        lambda z: z,
+        15,
+        7,
     ),
     (
         "SINH",
@@ -196,23 +233,74 @@ TABLE = [
         5,
     ),
     (
+        "ATAN_NEAR",
+        "`(arctan(t) / t - 1) / t**2` in `t*t`, for `|t| <= 0.0387`",
+        even(lambda t: (mp.atan(t) / t - 1) / t**2),
+        mpf(0),
+        mpf("0.0387") ** 2,
+        lambda z: z,
+        4,
+        2,
+    ),
+    (
         "CBRT",
-        "`m ** (-1/3)` for m from 1 to 2",
+        "`m ** (-1/3)` for m from 3/4 to 3/2",
         lambda m: m ** (-mpf(1) / 3),
-        mpf(1),
-        mpf(2),
+        mpf("0.75"),
+        mpf("1.5"),
         lambda m: m ** (mpf(1) / 3),
+        4,
         5,
-        3,
     ),
 ]
 
 
+# The inverses of mantissas from 3/4 to 3/2 in units of 1/32, by their highest four bits: those from 1
+# to 3/2, then the others.
+INVERSES = [32, 29, 28, 26, 25, 24, 23, 22, 42, 40, 39, 37, 36, 35, 34, 32]
+# Bits behind the point that leave room for sums with any exponent's product.
+LOGARITHMS = [("LN", mp.e, 42, 16), ("LOG2", mpf(2), 41, 15), ("LOG10", mpf(10), 43, 17)]
+
+
+def split(value, bits, single):
+    """A number of so many bits behind the point, not larger, and the rest."""
+    high = mp.floor(value * 2**bits) / 2**bits
+    return float(high), rounded(value - high, single)
+
+
+def tables():
+    inverses = [mpf(c) / 32 for c in INVERSES]
+    yield "INVERSE", "About the inverse of a mantissa", "inverse", [inverses, inverses]
+    for name, base, *bits in LOGARITHMS:
+        parts = [
+            [split(-mp.log(c) / mp.log(base), b, single) for c in inverses]
+            for b, single in zip(bits, [False, True], strict=True)
+        ]
+        for i, part in enumerate(["HIGH", "LOW"]):
+            meaning = f"The {part.lower()} part of its logarithm, less the inverse's"
+            values = [[pair[i] for pair in pairs] for pairs in parts]
+            yield f"{name}_{part}", meaning, f"{name}_{part}".lower(), values
+    sixteenths = [mpf(i) / 16 for i in range(16)]
+    yield "SIXTEENTH", "The index divided by 16", "sixteenth", [sixteenths, sixteenths]
+    parts = [
+        [
+            (high := rounded(mp.atan(c), single), rounded(mp.atan(c) - high, single))
+            for c in sixteenths
+        ]
+        for single in [False, True]
+    ]
+    for i, part in enumerate(["HIGH", "LOW"]):
+        meaning = f"The {part.lower()} part of its arc tangent"
+        values = [[pair[i] for pair in pairs] for pairs in parts]
+        yield f"ARCTAN_{part}", meaning, f"arctan_{part}".lower(), values
+
+
 def main():
-    print("//! Polynomials, lowest coefficient first, for doubles and for singles.")
+    print("//! Polynomials, lowest coefficient first, and tables, for doubles and for singles.")
     print("//! Made by `scripts/minimax.py`.")
     print()
-    print("use super::Poly;")
+    print("use super::{Parts, Poly};")
+    print("use crate::tir::Table;")
     for name, meaning, function, low, high, weight, *counts in TABLE:
         sets = []
         for count, single in zip(counts, [False, True], strict=True):
@@ -230,6 +318,29 @@ def main():
             print(f"    {field}: &[")
             for c in found:
                 print(f"        {c!r},")
+            print("    ],")
+        print("};")
+    for name, base, *bits in LOGARITHMS:
+        double, single = (
+            split(mp.log(2) / mp.log(base), b, single)
+            for b, single in zip(bits, [False, True], strict=True)
+        )
+        print()
+        print("/// The logarithm of 2 in parts; the first times an exponent is exact.")
+        print(f"pub(super) const {name}_OF_2: Parts = Parts {{")
+        print(f"    double: {list(double)},")
+        print(f"    single: {list(single)},")
+        print("};")
+    for name, meaning, symbol, values in tables():
+        print()
+        print(f"/// {meaning}.")
+        print("#[rustfmt::skip]")
+        print(f"pub(super) static {name}: Table = Table {{")
+        print(f'    name: "{symbol}",')
+        for field, found in zip(["double", "single"], values, strict=True):
+            print(f"    {field}: [")
+            for c in found:
+                print(f"        {float(c)!r},")
             print("    ],")
         print("};")
 

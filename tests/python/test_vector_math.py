@@ -4,6 +4,10 @@ The reference is NumPy's extended precision: 64 bits, computed by the C library 
 about a unit there, which is 2**-10 units in the last place of a double.
 """
 
+import os
+import subprocess
+import sys
+
 import ferdelance as fd
 import numpy as np
 import pytest
@@ -167,6 +171,19 @@ def test_fastmath_leaves_them_accurate(name):
     function(name, fastmath=True)(x, out)
     error, what = worst(out, getattr(np, name)(x.astype(np.longdouble)), x)
     assert error <= UNARY[name], what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v3"])
+def test_functions_are_accurate_on_other_machines(cpu):
+    # What code is made for is settled when a process begins.
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-k", "everywhere", __file__],
+        env={**os.environ, "FERDELANCE_CPU_NAME": cpu},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout
 
 
 def check_rare(x, got):

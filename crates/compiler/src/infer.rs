@@ -20,6 +20,7 @@ use rustc_hash::FxHashMap;
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir;
 use crate::host::{Callee, Const, Host};
+use crate::pipeline::Target;
 use crate::source::Span;
 use crate::types::{CellSite, PyRef, Ty};
 
@@ -186,6 +187,7 @@ pub struct ModuleInfo {
 /// One compilation: the modules and instances it meets.
 pub struct Session<'h> {
     pub host: &'h dyn Host,
+    pub target: Target,
     pub modules: Vec<ModuleInfo>,
     pub instances: Vec<Instance>,
     by_key: FxHashMap<Key, InstanceId>,
@@ -202,9 +204,10 @@ pub struct Session<'h> {
 
 impl<'h> Session<'h> {
     /// A session whose module 0 is `module`.
-    pub fn new(host: &'h dyn Host, info: ModuleInfo) -> Session<'h> {
+    pub fn new(host: &'h dyn Host, info: ModuleInfo, target: Target) -> Session<'h> {
         Session {
             host,
+            target,
             modules: vec![info],
             instances: vec![],
             by_key: FxHashMap::default(),

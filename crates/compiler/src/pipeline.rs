@@ -22,6 +22,13 @@ use crate::tir::pass::{
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
 
+/// What the machine is good at, where that decides how things are computed.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Target {
+    /// Looking up numbers in short tables ([`Op::Lookup`](crate::tir::Op::Lookup)).
+    pub tables: bool,
+}
+
 /// What to compile.
 #[derive(Debug)]
 pub struct Request {
@@ -31,6 +38,7 @@ pub struct Request {
     /// The return type that an explicit signature asks for.
     pub result: Option<Ty>,
     pub options: Options,
+    pub target: Target,
     /// Types of locals that the option `locals` fixes.
     pub locals: Vec<(Arc<str>, Ty)>,
     /// Prefix of linker symbols, unique in the process.
@@ -124,7 +132,7 @@ pub fn compile_watched(
         options: request.options,
         locals: request.locals.as_slice().into(),
     };
-    let mut session = Session::new(host, info);
+    let mut session = Session::new(host, info, request.target);
     let root = session.infer_root(&request.args)?;
     let result = result_type(&session, root, request)?;
     let mut program = lower(&session, root, result, &request.symbol)?;

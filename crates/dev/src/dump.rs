@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use ferdelance_compiler::diag::{Code, Diagnostic, Result};
-use ferdelance_compiler::pipeline::{self, Compiled, PASSES, Request};
+use ferdelance_compiler::pipeline::{self, Compiled, PASSES, Request, Target};
 use ferdelance_compiler::tir::Program;
 use ferdelance_compiler::types::Ty;
 
@@ -85,6 +85,7 @@ pub fn compile(
         args: args.to_vec(),
         result: None,
         options: def.options,
+        target: Target::default(),
         locals: vec![],
         symbol: def.name.as_str().into(),
         as_value: false,

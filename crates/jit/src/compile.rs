@@ -125,7 +125,7 @@ impl Stages {
 
     pub fn emit(&self, program: &Program, settings: &Settings) -> Result<Emitted<'_>, Error> {
         let context = &self.session.context;
-        let emitted = emit::program(context, &self.machine, program, settings.debug_info);
+        let emitted = emit::program(context, &self.machine, program, settings.debug_info)?;
         if cfg!(debug_assertions) {
             emitted
                 .module

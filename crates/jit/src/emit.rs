@@ -7,9 +7,11 @@
 //!
 //! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
 //!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
-//!   * [`foreign`]: calls by address, C functions. * [`debug`]: source locations.
+//!   * [`floats`]: operations on the parts of floats. * [`foreign`]: calls by address, C functions.
+//!   * [`debug`]: source locations.
 
 mod debug;
+pub(crate) mod floats;
 mod foreign;
 mod function;
 mod ops;
@@ -25,6 +27,7 @@ use ferdelance_compiler::tir::{FuncId, Function, Op, PoolEntry, Program, Type};
 use inkwell::context::Context;
 use inkwell::module::Module;
 
+use crate::error::Error;
 use crate::locations::LocationTable;
 use crate::session::Machine;
 use shared::Shared;
@@ -51,9 +54,15 @@ pub(crate) fn program<'c>(
     machine: &Machine,
     program: &Program,
     debug_info: bool,
-) -> Emitted<'c> {
+) -> Result<Emitted<'c>, Error> {
     let name = program.functions.first().map_or("empty", |f| &f.symbol);
-    let module = context.create_module(name);
+    let module = if floats::used(program) {
+        let module = floats::module(context, program, machine.avx512)?;
+        module.set_name(name);
+        module
+    } else {
+        context.create_module(name)
+    };
     module.set_triple(&machine.triple);
     module.set_data_layout(&machine.layout);
     let mut shared = Shared::new(context, module, program, debug_info);
@@ -80,12 +89,12 @@ pub(crate) fn program<'c>(
         entries.push(foreign::emit_c_entry(&mut shared, entry).into());
     }
     let locations = shared.finish_debug_info();
-    Emitted {
+    Ok(Emitted {
         module: shared.module,
         pool: shared.pool,
         entries,
         locations,
-    }
+    })
 }
 
 fn entry_symbol(function: &Function) -> Arc<str> {

@@ -16,6 +16,7 @@ use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 
+use crate::emit::floats;
 use crate::error::Error;
 use crate::session::{Effort, Machine};
 
@@ -106,6 +107,10 @@ const LOOPS: &[&str] = &[
     "loop(loop-idiom,indvars,loop-deletion,loop-unroll-full)",
     "gvn",
     "loop-vectorize",
+];
+
+/// After that, loops are cleaned up.
+const VECTORISED: &[&str] = &[
     "early-cse",
     "loop-mssa(licm)",
     "simplifycfg<switch-to-lookup;no-keep-loops>",
@@ -129,6 +134,9 @@ const OPTIONS: &[&str] = &[
     // half the size, as fast, and pays off for shorter arrays.
     "-small-loop-cost=10",
     "-enable-loadstore-runtime-interleave=false",
+    // Where calls have variants on vectors, the vectoriser otherwise tries vectors of as many items as fit of
+    // the smallest type, which takes longer than all other passes.
+    "-vectorizer-maximize-bandwidth=false",
     // Unrolling pays for small loops only: up to a few array elements and what is done with them.
     "-unroll-max-count=4",
     "-unroll-partial-threshold=60",
@@ -160,16 +168,19 @@ pub(crate) fn run(
     program: &Program,
     plan: Plan,
 ) -> Result<(), Error> {
-    let mut passes = match plan {
-        Plan::Debug => return Ok(()),
-        Plan::Small | Plan::Straight => STRAIGHT.to_owned(),
+    let mut stages: Vec<String> = match plan {
+        Plan::Debug => vec![],
+        Plan::Small | Plan::Straight => vec![STRAIGHT.to_owned()],
         Plan::Loops => {
             let count: usize = program.functions.iter().map(loops).sum();
             let unroll = if count <= UNROLLED_LOOPS { UNROLL } else { "" };
             let mut functions = program.functions.iter();
             let reorder = functions.any(|f| f.options.fastmath.0 & FastMath::REASSOC != 0);
             let reorder = if reorder { REORDER } else { "" };
-            format!("{reorder}{}{unroll}", LOOPS.join(","))
+            vec![
+                format!("{reorder}{}", LOOPS.join(",")),
+                format!("{}{unroll}", VECTORISED.join(",")),
+            ]
         }
     };
     let insts = program
@@ -177,13 +188,26 @@ pub(crate) fn run(
         .iter()
         .flat_map(|f| &f.blocks)
         .flat_map(|b| &b.insts);
-    if insts
+    let slots = insts
         .into_iter()
-        .any(|inst| matches!(inst.op, Op::StackSlot { .. }))
-    {
-        passes.insert_str(0, "sroa,");
+        .any(|inst| matches!(inst.op, Op::StackSlot { .. }));
+    if let Some(first) = stages.first_mut().filter(|_| slots) {
+        first.insert_str(0, "sroa,");
     }
-    let passes = format!("function({passes})");
+    let mut passes: Vec<String> = stages.iter().map(|s| format!("function({s})")).collect();
+    if floats::used(program) {
+        // Their variants are for the vectoriser, where there are any.
+        let at = if machine.avx512 {
+            passes.len().min(1)
+        } else {
+            0
+        };
+        passes.insert(at, "always-inline".to_owned());
+    }
+    if passes.is_empty() {
+        return Ok(());
+    }
+    let passes = passes.join(",");
     let options = PassBuilderOptions::create();
     module
         .run_passes(&passes, &machine.machine, options)

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use ferdelance_compiler::pipeline;
 use inkwell::OptimizationLevel;
 use inkwell::context::Context;
 use inkwell::data_layout::DataLayout;
@@ -37,6 +38,48 @@ impl Cpu {
                 .into_owned(),
         })
     }
+
+    /// What the compiler has to know of it.
+    pub fn target(&self) -> pipeline::Target {
+        pipeline::Target {
+            tables: self.has_avx512(),
+        }
+    }
+
+    /// Whether it has AVX-512 for vectors of all sizes, by its name if the features do not say.
+    fn has_avx512(&self) -> bool {
+        const NAMES: &[&str] = &[
+            "skylake-avx512",
+            "cascadelake",
+            "cooperlake",
+            "cannonlake",
+            "icelake-client",
+            "icelake-server",
+            "tigerlake",
+            "rocketlake",
+            "sapphirerapids",
+            "emeraldrapids",
+            "graniterapids",
+            "graniterapids-d",
+            "diamondrapids",
+            "znver4",
+            "znver5",
+            "x86-64-v4",
+        ];
+        ["avx512f", "avx512dq", "avx512vl"]
+            .into_iter()
+            .all(|feature| {
+                let mut said = self
+                    .features
+                    .split(',')
+                    .rev()
+                    .filter_map(|f| f.split_at_checked(1));
+                match said.find(|(_, name)| *name == feature) {
+                    Some((sign, _)) => sign == "+",
+                    None => NAMES.contains(&self.name.as_str()),
+                }
+            })
+    }
 }
 
 /// How much the code generator tries.
@@ -52,6 +95,7 @@ pub(crate) struct Machine {
     pub machine: TargetMachine,
     pub triple: TargetTriple,
     pub layout: DataLayout,
+    pub avx512: bool,
 }
 
 impl Machine {
@@ -81,6 +125,7 @@ impl Machine {
             machine,
             triple,
             layout,
+            avx512: cpu.has_avx512(),
         })
     }
 

@@ -148,11 +148,12 @@ pub fn compile(
         Some(symbol) => format!("{symbol:016x}"),
         None => SERIAL.fetch_add(1, Relaxed).to_string(),
     };
-    let (examined, result) = examine(host, module, args, asked, options, &symbol)?;
+    let settings = settings(py);
+    let target = settings.cpu.target();
+    let (examined, result) = examine(host, module, args, asked, options, target, &symbol)?;
     let program = &examined.program;
     check_slots(program, args, result).map_err(Failure::Internal)?;
     let front = start.elapsed();
-    let settings = settings(py);
     // LLVM needs nothing of Python, and takes the longest.
     let object = py.detach(|| lock::native(|| jit::compile(program, &settings)));
     let object = object.map_err(|error| Failure::Internal(error.to_string()))?;
@@ -182,6 +183,7 @@ fn examine(
     args: &[Ty],
     asked: Asked,
     options: &DispatcherOptions,
+    target: pipeline::Target,
     symbol: &str,
 ) -> Result<(Examined, Ty), Failure> {
     let name = module
@@ -194,6 +196,7 @@ fn examine(
         args: args.to_vec(),
         result: asked.result,
         options: options.compiler,
+        target,
         locals: options.locals.to_vec(),
         as_value: asked.as_value,
         for_c: asked.for_c,
@@ -511,7 +514,8 @@ impl Unit {
         args: &[Ty],
         options: &DispatcherOptions,
     ) -> Result<(), Failure> {
-        let (examined, _) = examine(host, module, args, self.asked, options, "cached")?;
+        let target = self.settings.cpu.target();
+        let (examined, _) = examine(host, module, args, self.asked, options, target, "cached")?;
         // If somebody was faster, it is the same.
         self.examined.get_or_init(|| examined);
         Ok(())

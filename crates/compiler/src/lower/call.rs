@@ -500,7 +500,7 @@ impl Body<'_, '_, '_> {
     /// by the runtime.
     pub(super) fn real_rt(&mut self, double: RtFn, single: RtFn, x: &[Value]) -> Value {
         let written = if self.in_nest {
-            vector_math::function(&mut self.b, double, x)
+            vector_math::function(&mut self.b, self.cx.session.target, double, x)
         } else {
             None
         };

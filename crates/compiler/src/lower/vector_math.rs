@@ -1,6 +1,6 @@
 //! Elementary functions of the elements of arrays, as straight code that vectorises at any width.
 //!
-//! A call of libm in a loop keeps LLVM from vectorising it. What is written here has no branches, tables
+//! A call of libm in a loop keeps LLVM from vectorising it. What is written here has no branches
 //! or calls: arguments are reduced to a small interval, a polynomial is evaluated there, and special values
 //! are put in by selects. The same code serves doubles and singles ([`Math`] knows the format), with
 //! polynomials of their own ([`coefficients`]).
@@ -9,6 +9,11 @@
 //! (`tests/python/test_vector_math.py`). That rests on IEEE arithmetic, so operations are the exact ones
 //! (`Bin::FAddExact`), which fastmath leaves alone, and on fused multiplication and addition. Errors
 //! are given in units in the last place ("ulp") of the result in the comments.
+//!
+//! Loops wait for results more than they are short of units: what counts is the longest chain, then the number
+//! of operations. So a correction, which need not be exact, is multiplied by the estimate of a reciprocal.
+//! Where tables are cheap ([`Target`]), logarithms, powers and arc tangents are reduced by what they say of
+//! sixteen intervals, so that a short polynomial does the rest and nothing is divided.
 //!
 //! Where no such code is possible at a reasonable price (an angle of many turns), [`Op::Rare`] goes to libm.
 //!
@@ -20,8 +25,9 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
+use crate::pipeline::Target;
 use crate::tir::build::Builder;
-use crate::tir::{Bin, Cast, Cmp, Type, Un, Value};
+use crate::tir::{Bin, Cast, Cmp, Table, Type, Un, Value};
 
 #[allow(clippy::approx_constant, reason = "coefficients are what they are")]
 mod coefficients;
@@ -42,9 +48,15 @@ struct Poly {
     single: &'static [f64],
 }
 
+/// A constant as a sum of two numbers, for each format.
+struct Parts {
+    double: [f64; 2],
+    single: [f64; 2],
+}
+
 /// A function of elements by its runtime function for doubles; `None` if there is only that.
-pub(super) fn function(b: &mut Builder, func: RtFn, x: &[Value]) -> Option<Value> {
-    let mut m = Math::new(b, x[0]);
+pub(super) fn function(b: &mut Builder, target: Target, func: RtFn, x: &[Value]) -> Option<Value> {
+    let mut m = Math::new(b, target, x[0]);
     let v = x[0];
     Some(match func {
         RtFn::exp => m.exp(v),
@@ -76,12 +88,13 @@ pub(super) fn function(b: &mut Builder, func: RtFn, x: &[Value]) -> Option<Value
 
 /// `x ** y` for a constant y that needs no logarithm; `None` for others.
 pub(super) fn constant_power(b: &mut Builder, x: Value, y: f64) -> Option<Value> {
-    Math::new(b, x).simple_power(x, y)
+    Math::new(b, Target::default(), x).simple_power(x, y)
 }
 
 /// Writes arithmetic in one format. Names of operations are short: formulas are made of them.
 struct Math<'b> {
     b: &'b mut Builder,
+    target: Target,
     ty: Type,
     floats: Vec<(u64, Value)>,
 }
@@ -101,10 +114,11 @@ struct Integral {
 }
 
 impl<'b> Math<'b> {
-    fn new(b: &'b mut Builder, like: Value) -> Math<'b> {
+    fn new(b: &'b mut Builder, target: Target, like: Value) -> Math<'b> {
         let ty = b.ty(like);
         Math {
             b,
+            target,
             ty,
             floats: vec![],
         }
@@ -223,6 +237,20 @@ impl<'b> Math<'b> {
     fn sqrt(&mut self, x: Value) -> Value {
         self.b.unary(Un::Sqrt, x)
     }
+    /// The parts of a number, as [`Un::Exponent`] has them.
+    fn exponent(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Exponent, x)
+    }
+    fn mantissa(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Mantissa, x)
+    }
+    /// About `1 / x`, for corrections.
+    fn reciprocal(&mut self, x: Value) -> Value {
+        self.b.unary(Un::Reciprocal, x)
+    }
+    fn lookup(&mut self, table: &'static Table, index: Value) -> Value {
+        self.b.lookup(self.ty, table, index)
+    }
     fn copysign(&mut self, x: Value, sign: Value) -> Value {
         self.b.binary(Bin::CopySign, x, sign)
     }
@@ -337,14 +365,9 @@ impl<'b> Math<'b> {
         self.of_bits(bits)
     }
 
-    /// `x * 2**k`, rounded once, for k within twice the range of exponents.
-    fn scale(&mut self, x: Value, k: Integral) -> Value {
-        let sum = self.integer(k, 2 * self.bias());
-        let first = self.int_op(Bin::LShr, sum, 1);
-        let second = self.b.binary(Bin::Sub, sum, first);
-        let (first, second) = (self.power_of_two(first), self.power_of_two(second));
-        let x = self.mul(x, first);
-        self.mul(x, second)
+    /// `x * 2**k`, rounded once, for an integral k within twice the range of exponents.
+    fn scale(&mut self, x: Value, k: Value) -> Value {
+        self.b.binary(Bin::Scale, x, k)
     }
 
     /// Changes the sign where a bit of an integer is set.

@@ -32,8 +32,10 @@ const MOST_BYTES: f64 = (1u64 << 60) as f64;
 const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
-/// Number of operations from which a body keeps a processor waiting for their results.
-const LONG: usize = 50;
+/// Number of operations from which a body keeps a processor waiting for their results; more where rare cases
+/// are looked for, because loops for those are code three times.
+const LONG: usize = 30;
+const LONG_WITH_RARE: usize = 50;
 
 type Vals = SmallVec<[Value; 4]>;
 

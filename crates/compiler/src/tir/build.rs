@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use super::nest::Subview;
 use super::{
     Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op,
-    Part, PoolId, Rounds, Target, Term, Type, Un, Value,
+    Part, PoolId, Rounds, Table, Target, Term, Type, Un, Value,
 };
 use crate::types::Layout;
 
@@ -403,6 +403,10 @@ impl Builder {
     pub fn fma(&mut self, a: Value, b: Value, c: Value) -> Value {
         let ty = self.ty(a);
         self.one(Op::Fma { a, b, c }, ty)
+    }
+
+    pub fn lookup(&mut self, ty: Type, table: &'static Table, index: Value) -> Value {
+        self.one(Op::Lookup { table, index }, ty)
     }
 
     /// `cond ? func(args) : fast`, rarely.

@@ -173,6 +173,8 @@ pub enum Bin {
     /// C's fmod.
     FRem,
     CopySign,
+    /// `a * 2**b`, rounded once, for an integral b within twice the range of exponents.
+    Scale,
     /// IEEE minNum/maxNum (a NaN loses), and the NaN-propagating minimum/maximum.
     FMinNum,
     FMaxNum,
@@ -221,6 +223,13 @@ pub enum Un {
     Trunc,
     /// Round half to even.
     RoundEven,
+    /// The integral e and the m from 3/4 to 3/2 with `x = m * 2**e`, for positive numbers. The exponent of
+    /// zero is negative infinity, of infinity and NaN themselves, of negative numbers a NaN; their mantissa
+    /// is finite where the exponent is no NaN.
+    Exponent,
+    Mantissa,
+    /// `1 / x`, or within 2**-14 of it; of a very large number it may be 0.
+    Reciprocal,
 }
 
 /// Conversions; the target type is the result's.
@@ -274,6 +283,25 @@ pub enum Mem {
     Any,
 }
 
+/// Sixteen numbers, for doubles and for singles.
+#[derive(PartialEq, Debug)]
+pub struct Table {
+    /// Like no other's.
+    pub name: &'static str,
+    pub double: [f64; 16],
+    pub single: [f64; 16],
+}
+
+impl Table {
+    pub fn values(&self, ty: Type) -> &[f64; 16] {
+        if ty == Type::F32 {
+            &self.single
+        } else {
+            &self.double
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub enum Op {
     /// An integer constant of the result's type (sign-extended to i64 here).
@@ -306,6 +334,11 @@ pub enum Op {
         a: Value,
         b: Value,
         c: Value,
+    },
+    /// The number at the place that the lowest four bits of an integer of the same size say.
+    Lookup {
+        table: &'static Table,
+        index: Value,
     },
     /// `cond ? func(args) : fast`, where the condition rarely holds and the function, which is pure and
     /// gives one value, takes long. Expansion keeps it out of the way of what vectorises; there is none
@@ -664,6 +697,7 @@ impl Op {
                 f(base);
                 f(offset);
             }
+            Op::Lookup { index, .. } => f(index),
             Op::Element { base, index, .. } => {
                 f(base);
                 f(index);

@@ -83,6 +83,7 @@ impl Display for Op {
             Op::Compare(op, a, b) => write!(f, "cmp.{op} {a}, {b}"),
             Op::Cast(op, a) => write!(f, "cast.{op} {a}"),
             Op::Select { cond, then, other } => write!(f, "select {cond}, {then}, {other}"),
+            Op::Lookup { table, index } => write!(f, "lookup {}, {index}", table.name),
             Op::Fma { a, b, c } => write!(f, "fma {a}, {b}, {c}"),
             Op::Rare {
                 cond,

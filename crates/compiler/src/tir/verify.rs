@@ -420,6 +420,10 @@ impl<'a> Check<'a> {
                 ensure!(ty.is_float(), "on {ty}");
                 [a, b, c].into_iter().try_for_each(|&v| self.is(v, ty))?;
             }
+            Op::Lookup { index, .. } => {
+                ensure!(matches!(ty, Type::F64 | Type::F32), "of {ty}");
+                self.is(*index, Type::int(ty.bits()))?;
+            }
             Op::Rare {
                 cond,
                 fast,

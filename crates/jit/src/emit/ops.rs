@@ -5,8 +5,9 @@ use ferdelance_abi::settings::FastMath;
 use ferdelance_compiler::tir::{Bin, Cast, Cmp, FuncId, Inst, Op, Part, Type, Un, Value};
 use smallvec::SmallVec;
 
+use super::floats::FloatOp;
 use super::function::{Emitter, split_result};
-use super::raw::{LLVMIntPredicate as I, LLVMOpcode as O, LLVMRealPredicate as F, Ty, Val};
+use super::raw::{self, LLVMIntPredicate as I, LLVMOpcode as O, LLVMRealPredicate as F, Ty, Val};
 use super::scalar_count;
 
 impl<'c> Emitter<'_, '_, 'c> {
@@ -108,6 +109,10 @@ impl<'c> Emitter<'_, '_, 'c> {
                 let (fma, fma_type) = self.shared.intrinsic("llvm.fma", &[llvm_type]);
                 let args = [a, b, c].map(|&v| self.get(v));
                 self.builder.call(fma_type, fma, &args)
+            }
+            Op::Lookup { table, index } => {
+                let index = self.get(*index);
+                self.call_floats(FloatOp::Lookup(table), llvm_type, &[index])
             }
             Op::Offset { base, offset } => {
                 self.builder
@@ -269,6 +274,7 @@ impl<'c> Emitter<'_, '_, 'c> {
                 return self.builder.select(stretches, b, a);
             }
             Bin::CopySign => return self.call_intrinsic("llvm.copysign", ty, &[a, b]),
+            Bin::Scale => return self.call_floats(FloatOp::Scale, ty, &[a, b]),
             Bin::FMinNum => return self.call_intrinsic("llvm.minnum", ty, &[a, b]),
             Bin::FMaxNum => return self.call_intrinsic("llvm.maxnum", ty, &[a, b]),
             Bin::FMinimum => return self.call_intrinsic("llvm.minimum", ty, &[a, b]),
@@ -311,6 +317,9 @@ impl<'c> Emitter<'_, '_, 'c> {
             Un::Ceil => "llvm.ceil",
             Un::Trunc => "llvm.trunc",
             Un::RoundEven => "llvm.roundeven",
+            Un::Exponent => return self.call_floats(FloatOp::Exponent, ty, &[a]),
+            Un::Mantissa => return self.call_floats(FloatOp::Mantissa, ty, &[a]),
+            Un::Reciprocal => return self.call_floats(FloatOp::Reciprocal, ty, &[a]),
         };
         self.call_intrinsic(name, ty, &[a])
     }
@@ -321,6 +330,13 @@ impl<'c> Emitter<'_, '_, 'c> {
         let value = self.builder.call(function_type, function, args);
         value.set_fast_math(self.function.options.fastmath);
         value
+    }
+
+    /// Calls one of the functions in [`super::floats`].
+    fn call_floats(&mut self, op: FloatOp, ty: Ty<'c>, args: &[Val<'c>]) -> Val<'c> {
+        let symbol = op.symbol(ty == self.shared.types.f64);
+        let (function, function_type) = raw::function(&self.shared.module, &symbol);
+        self.builder.call(function_type, function, args)
     }
 
     fn compare(&self, op: Cmp, a: Val<'c>, b: Val<'c>) -> Val<'c> {

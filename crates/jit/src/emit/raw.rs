@@ -348,6 +348,18 @@ impl<'c> Nodes<'c> {
     }
 }
 
+/// A function that the module has, and its type.
+pub(crate) fn function<'c>(module: &Module<'c>, name: &str) -> (Val<'c>, Ty<'c>) {
+    let name = c_string(name);
+    unsafe {
+        let function = LLVMGetNamedFunction(module.as_mut_ptr(), name.as_ptr().cast());
+        (
+            Val::wrap(function),
+            Ty::wrap(LLVMGlobalGetValueType(function)),
+        )
+    }
+}
+
 /// The declaration of an intrinsic, overloaded on `types`.
 pub(crate) fn intrinsic<'c>(
     module: &Module<'c>,

@@ -4,6 +4,7 @@ mod arithmetic;
 mod common;
 mod control;
 mod debug;
+mod floats;
 mod foreign;
 mod inspect;
 mod load;

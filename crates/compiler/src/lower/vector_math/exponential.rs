@@ -27,7 +27,7 @@ impl Math<'_> {
         let square = self.mul(r, r);
         let p = self.fma(square, q, r);
         let y = self.add_c(p, 1.0);
-        self.scale(y, k)
+        self.scale(y, k.float)
     }
 
     pub(super) fn exp2(&mut self, x: Value) -> Value {
@@ -35,11 +35,11 @@ impl Math<'_> {
         let x = self.clamp(x, low, high);
         let k = self.nearest(x);
         let r = self.sub(x, k.float);
-        self.exp2_reduced(r, k)
+        self.exp2_reduced(r, k.float)
     }
 
     /// `2**(r + k)` for `|r|` up to 1/2.
-    pub(super) fn exp2_reduced(&mut self, r: Value, k: Integral) -> Value {
+    pub(super) fn exp2_reduced(&mut self, r: Value, k: Value) -> Value {
         let q = self.poly(&EXP2, r);
         let one = self.c(1.0);
         let y = self.fma(r, q, one);

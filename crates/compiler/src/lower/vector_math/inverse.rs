@@ -2,10 +2,10 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::coefficients::{ASIN, ATAN};
+use super::coefficients::{ARCTAN_HIGH, ARCTAN_LOW, ASIN, ATAN, ATAN_NEAR, SIXTEENTH};
 use super::trigonometry::HALF_PI;
-use super::{Math, Pair};
-use crate::tir::{Cmp, Value};
+use super::{Math, Pair, Poly};
+use crate::tir::{Bin, Cmp, Value};
 
 /// `arcsin(y) = y + tail` for y up to 1/2.
 struct Arcsine {
@@ -13,6 +13,14 @@ struct Arcsine {
     small: Value,
     y: Value,
     /// Holds y's rounding error, too.
+    tail: Value,
+}
+
+/// `base + t + tail`: an angle from 0 to pi/4.
+struct Arctangent {
+    base: Pair,
+    t: Value,
+    /// Of t, and what its rounding took.
     tail: Value,
 }
 
@@ -38,7 +46,8 @@ impl Math<'_> {
         let twice = self.add(root, root);
         let null = self.cmp_c(Cmp::FEq, twice, 0.0);
         let twice = self.select_c(null, 1.0, twice);
-        let lost = self.div(rest, twice);
+        let inverse = self.reciprocal(twice);
+        let lost = self.mul(rest, inverse);
         let zero = self.c(0.0);
         let lost = self.select(small, zero, lost);
         let tail = self.poly(&ASIN, z);
@@ -91,64 +100,124 @@ impl Math<'_> {
         self.select(negative, minus, x)
     }
 
-    /// `base + arctan(n / d)`, for a quotient of size up to tan(pi/8).
-    fn arctan(&mut self, base: Pair, t: Pair) -> Pair {
-        let z = self.mul(t.hi, t.hi);
-        let tail = self.poly(&ATAN, z);
-        let tail = self.mul(tail, z);
-        let tail = self.fma(tail, t.hi, t.lo);
-        let sum = self.fast_sum(base.hi, t.hi);
-        let low = self.add(base.lo, tail);
+    /// `arctan(a / b)` for `0 <= a <= b` as `pi/4 + arctan((a - b) / (a + b))` if the quotient is large.
+    fn arctan_of_quotient(&mut self, a: Value, b: Value, large: Value) -> Arctangent {
+        let zero = self.c(0.0);
+        let minus = self.neg(b);
+        let below = self.fast_sum(minus, a);
+        let above = self.fast_sum(b, a);
+        let n = Pair {
+            hi: self.select(large, below.hi, a),
+            lo: self.select(large, below.lo, zero),
+        };
+        let d = Pair {
+            hi: self.select(large, above.hi, b),
+            lo: self.select(large, above.lo, zero),
+        };
+        let half_pi = self.half_pi();
+        let base = Pair {
+            hi: self.mul_c(half_pi.hi, 0.5),
+            lo: self.mul_c(half_pi.lo, 0.5),
+        };
+        let base = Pair {
+            hi: self.select(large, base.hi, zero),
+            lo: self.select(large, base.lo, zero),
+        };
+        let t = self.corrected_quotient(n, d);
+        self.arctan_series(base, t, &ATAN)
+    }
+
+    /// The rounded quotient, and what rounding took. Where inverses are infinite, there is nothing to correct.
+    fn corrected_quotient(&mut self, n: Pair, d: Pair) -> Pair {
+        let hi = self.div(n.hi, d.hi);
+        let rest = self.fnma(hi, d.hi, n.hi);
+        let low = self.fnma(hi, d.lo, n.lo);
+        let rest = self.add(rest, low);
+        let inverse = self.reciprocal(d.hi);
+        let inverse = self.at_most(inverse, self.pick(1e300, 1e38));
         Pair {
-            hi: sum.hi,
-            lo: self.add(sum.lo, low),
+            hi,
+            lo: self.mul(rest, inverse),
         }
     }
 
-    /// `arctan(|x|)` is `arctan((|x| - 1) / (|x| + 1)) + pi/4` in the middle and `pi/2 + arctan(-1 / |x|)`
-    /// for large x.
+    /// Whether arc tangents are by table: for singles the series is so short that looking up takes longer.
+    fn looks_up_arctan(&self) -> bool {
+        self.target.tables && !self.is_single()
+    }
+
+    /// The same by that of the nearest number c in a table, and of `(a - c*b) / (b + c*a)`, which loses
+    /// nothing where it counts: if c is 0. The inverse of b must be a normal number.
+    fn arctan_by_table(&mut self, a: Value, b: Value) -> Arctangent {
+        let about = self.reciprocal(b);
+        let about = self.mul(a, about);
+        // c is a sixteenth of the index, which is at most 15.
+        let index = self.nearest_multiple(about, 15.49).bits;
+        let c = self.lookup(&SIXTEENTH, index);
+        let base = Pair {
+            hi: self.lookup(&ARCTAN_HIGH, index),
+            lo: self.lookup(&ARCTAN_LOW, index),
+        };
+        let n = self.fnma(c, b, a);
+        let d = self.fma(c, a, b);
+        let t = self.div(n, d);
+        let rest = self.fnma(t, d, n);
+        let inverse = self.reciprocal(d);
+        let t = Pair {
+            hi: t,
+            lo: self.mul(rest, inverse),
+        };
+        self.arctan_series(base, t, &ATAN_NEAR)
+    }
+
+    fn arctan_series(&mut self, base: Pair, t: Pair, series: &Poly) -> Arctangent {
+        let square = self.mul(t.hi, t.hi);
+        let cube = self.mul(square, t.hi);
+        let tail = self.poly(series, square);
+        Arctangent {
+            base,
+            t: t.hi,
+            tail: self.fma(cube, tail, t.lo),
+        }
+    }
+
+    /// An angle from a right one, in the other direction if it is turned.
+    fn angle_from(&mut self, right: Pair, angle: &Arctangent, turned: Value) -> Value {
+        let [hi, lo, t, tail] = [angle.base.hi, angle.base.lo, angle.t, angle.tail]
+            .map(|part| self.signed(part, turned));
+        let base = self.fast_sum(right.hi, hi);
+        let low = self.add(right.lo, lo);
+        let low = self.add(low, base.lo);
+        let low = self.add(low, tail);
+        let sum = self.fast_sum(base.hi, t);
+        let low = self.add(sum.lo, low);
+        self.add(sum.hi, low)
+    }
+
+    /// `pi/2 - arctan(1 / |x|)` for large x.
     pub(super) fn atan(&mut self, x: Value) -> Value {
         let size = self.abs(x);
         // Arctangents of larger numbers are the same, and infinities would make NaNs.
         let size = self.at_most(size, self.pick((1i64 << 60) as f64, (1i64 << 30) as f64));
-        let middle = self.cmp_c(Cmp::FGt, size, TAN_EIGHTH);
-        let large = self.cmp_c(Cmp::FGt, size, 1.0 / TAN_EIGHTH);
-        let one = self.c(1.0);
-        let zero = self.c(0.0);
-        let below = self.fast_sum_small(size, -1.0);
-        let above = self.fast_sum_small(size, 1.0);
+        let large = self.cmp_c(Cmp::FGt, size, 1.0);
+        let (zero, one) = (self.c(0.0), self.c(1.0));
+        let a = self.select(large, one, size);
+        let b = self.select(large, size, one);
+        let angle = if self.looks_up_arctan() {
+            self.arctan_by_table(a, b)
+        } else {
+            let above = self.cmp_c(Cmp::FGt, size, TAN_EIGHTH);
+            let below = self.cmp_c(Cmp::FLt, size, 1.0 / TAN_EIGHTH);
+            let middle = self.both(above, below);
+            self.arctan_of_quotient(a, b, middle)
+        };
         let half_pi = self.half_pi();
-        let quarter = Pair {
-            hi: self.mul_c(half_pi.hi, 0.5),
-            lo: self.mul_c(half_pi.lo, 0.5),
-        };
-        let pick = |m: &mut Self, large_value: Value, middle_value: Value, small_value: Value| {
-            let v = m.select(middle, middle_value, small_value);
-            m.select(large, large_value, v)
-        };
-        let minus = self.neg(one);
-        let n = Pair {
-            hi: pick(self, minus, below.hi, size),
-            lo: pick(self, zero, below.lo, zero),
-        };
-        let d = Pair {
-            hi: pick(self, size, above.hi, one),
-            lo: pick(self, zero, above.lo, zero),
-        };
         let base = Pair {
-            hi: pick(self, half_pi.hi, quarter.hi, zero),
-            lo: pick(self, half_pi.lo, quarter.lo, zero),
+            hi: self.select(large, half_pi.hi, zero),
+            lo: self.select(large, half_pi.lo, zero),
         };
-        let t = self.quotient(n, d);
-        let y = self.arctan(base, t);
-        let y = self.add(y.hi, y.lo);
+        let y = self.angle_from(base, &angle, large);
         self.copysign(y, x)
-    }
-
-    /// `x + c` and its error for x between tan(pi/8) and its inverse (others give anything).
-    fn fast_sum_small(&mut self, x: Value, c: f64) -> Pair {
-        let c = self.c(c);
-        self.sum(c, x)
     }
 
     /// The arctangent of the smaller part over the larger, and the octant.
@@ -156,51 +225,28 @@ impl Math<'_> {
         let (x_size, y_size) = (self.abs(x), self.abs(y));
         let steep = self.cmp(Cmp::FGt, y_size, x_size);
         let a = self.select(steep, x_size, y_size);
-        let b = self.select(steep, y_size, x_size);
-        let zero = self.c(0.0);
-        let limit = self.mul_c(b, TAN_EIGHTH);
-        let middle = self.cmp(Cmp::FGt, a, limit);
-        // (a - b) / (a + b)
-        let minus = self.neg(b);
-        let below = self.sum(minus, a);
-        let above = self.fast_sum(b, a);
-        let n = Pair {
-            hi: self.select(middle, below.hi, a),
-            lo: self.select(middle, below.lo, zero),
+        let larger = self.select(steep, y_size, x_size);
+        // Sums overflow, and infinities have no quotient.
+        let mut far = self.cmp_c(Cmp::FGt, larger, self.pick(1e300, 1e37));
+        let (zero, one) = (self.c(0.0), self.c(1.0));
+        let null = self.cmp(Cmp::FEq, larger, zero);
+        let b = self.select(null, one, larger);
+        let angle = if self.looks_up_arctan() {
+            let tiny = self.cmp_c(Cmp::FLt, b, 1e-290);
+            far = self.either(far, tiny);
+            self.arctan_by_table(a, b)
+        } else {
+            let limit = self.mul_c(b, TAN_EIGHTH);
+            let large = self.cmp(Cmp::FGt, a, limit);
+            self.arctan_of_quotient(a, b, large)
         };
-        let d = Pair {
-            hi: self.select(middle, above.hi, b),
-            lo: self.select(middle, above.lo, zero),
-        };
-        let null = self.cmp_c(Cmp::FEq, d.hi, 0.0);
-        let divisor = self.select_c(null, 1.0, d.hi);
-        // The first quotient is a division: where n is subnormal, there is no way to correct it.
-        let t = self.div(n.hi, divisor);
-        let rest = self.fnma(t, d.hi, n.hi);
-        let low = self.fnma(t, d.lo, n.lo);
-        let rest = self.add(rest, low);
-        let t = Pair {
-            hi: t,
-            lo: self.div(rest, divisor),
-        };
-        let half_pi = self.half_pi();
-        let quarter = Pair {
-            hi: self.mul_c(half_pi.hi, 0.5),
-            lo: self.mul_c(half_pi.lo, 0.5),
-        };
-        let base = Pair {
-            hi: self.select(middle, quarter.hi, zero),
-            lo: self.select(middle, quarter.lo, zero),
-        };
-        let angle = self.arctan(base, t);
         // Above the diagonal: pi/2 less the angle; left: pi less that. That is, plus or minus the angle
         // and a number of quarter turns.
         let sign = self.bits(x);
-        let null = self.int(0);
-        let left = self.cmp(Cmp::SLt, sign, null);
-        let turned = self.b.binary(crate::tir::Bin::Xor, steep, left);
-        let hi = self.signed(angle.hi, turned);
-        let lo = self.signed(angle.lo, turned);
+        let positive = self.int(0);
+        let left = self.cmp(Cmp::SLt, sign, positive);
+        let turned = self.b.binary(Bin::Xor, steep, left);
+        let half_pi = self.half_pi();
         let pi = Pair {
             hi: self.add(half_pi.hi, half_pi.hi),
             lo: self.add(half_pi.lo, half_pi.lo),
@@ -213,16 +259,11 @@ impl Math<'_> {
             hi: self.select(steep, half_pi.hi, side.hi),
             lo: self.select(steep, half_pi.lo, side.lo),
         };
-        let sum = self.fast_sum(base.hi, hi);
-        let low = self.add(base.lo, lo);
-        let low = self.add(sum.lo, low);
-        let r = self.add(sum.hi, low);
+        let r = self.angle_from(base, &angle, turned);
         let r = self.copysign(r, y);
         let both = self.add(x, y);
         let nan = self.cmp(Cmp::FNe, both, both);
         let r = self.select(nan, both, r);
-        // Sums overflow, and infinities have no quotient.
-        let far = self.cmp_c(Cmp::FGt, b, self.pick(1e300, 1e38));
         let func = self.pick(RtFn::atan2, RtFn::atan2f);
         self.b.rare(far, r, func, &[y, x])
     }

@@ -1,39 +1,31 @@
 //! `x ** y`.
 
-use super::coefficients::{EXP2, LOG, LOG_TAIL};
-use super::logarithm::{LOG2_E, Split};
+use super::coefficients::{EXP2, LOG, LOG_TAIL, LOG2_HIGH, LOG2_LOW, LOG2_TAIL};
+use super::logarithm::LOG2_E;
 use super::{Math, Pair};
 use crate::tir::{Cast, Cmp, Type, Un, Value};
 
 impl Math<'_> {
     pub(super) fn pow(&mut self, x: Value, y: Value) -> Value {
         let size = self.abs(x);
-        let power = if self.is_single() {
+        let power = if self.is_single() && !self.target.tables {
             let [x, y] = [size, y].map(|v| self.b.cast(Cast::FPExt, v, Type::F64));
-            let mut wide = Math::new(self.b, x);
+            let mut wide = Math::new(self.b, self.target, x);
             let power = wide.power_of_singles(x, y);
             self.b.cast(Cast::FPTrunc, power, Type::F32)
         } else {
-            self.power_of_doubles(size, y)
+            self.power_in_pairs(size, y)
         };
         self.power_special(x, size, y, power)
     }
 
-    /// What logarithm and exponential do not give, in the order in which it takes precedence. Where y is a
-    /// constant most of it is, too.
+    /// What logarithm and exponential do not give.
     fn power_special(&mut self, x: Value, size: Value, y: Value, power: Value) -> Value {
-        let (zero, one) = (self.c(0.0), self.c(1.0));
-        let falls = self.cmp(Cmp::FLt, y, zero);
-        let y_number = self.cmp(Cmp::FEq, y, y);
-        let null = self.cmp(Cmp::FEq, size, zero);
-        let infinite = self.cmp_c(Cmp::FEq, size, f64::INFINITY);
+        let one = self.c(1.0);
         let unit = self.cmp(Cmp::FEq, size, one);
-        let unit = self.both(unit, y_number);
-        let r = self.select(unit, one, power);
-        let at_zero = self.select_c(falls, f64::INFINITY, zero);
-        let at_infinity = self.select_c(falls, 0.0, size);
-        let r = self.select(null, at_zero, r);
-        let r = self.select(infinite, at_infinity, r);
+        let flat = self.cmp_c(Cmp::FEq, y, 0.0);
+        let trivial = self.either(unit, flat);
+        let r = self.select(trivial, one, power);
         // Negative x: the sign of an odd power; none of one that is no integer.
         let whole = self.b.unary(Un::Trunc, y);
         let integral = self.cmp(Cmp::FEq, whole, y);
@@ -44,27 +36,53 @@ impl Math<'_> {
         let odd = self.both(integral, even);
         let signed = self.copysign(r, x);
         let r = self.select(odd, signed, r);
-        let negative = self.cmp(Cmp::FLt, x, zero);
+        // Negative and finite.
+        let twice = self.add(x, x);
+        let negative = self.cmp(Cmp::FLt, twice, x);
         let fraction = self.b.not(integral);
-        let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
         let undefined = self.both(negative, fraction);
-        let undefined = self.both(undefined, finite);
-        let r = self.select_c(undefined, f64::NAN, r);
-        // NaNs, but `x ** 0` and `1 ** y`.
-        let x_nan = self.cmp(Cmp::FNe, x, x);
-        let r = self.select(x_nan, x, r);
-        let r = self.select(y_number, r, y);
-        let flat = self.cmp(Cmp::FEq, y, zero);
-        let one_x = self.cmp(Cmp::FEq, x, one);
-        let trivial = self.either(flat, one_x);
-        self.select(trivial, one, r)
+        self.select_c(undefined, f64::NAN, r)
     }
 
-    /// The logarithm to base 2 of a positive number, with a relative error below 2**-63.
+    /// The logarithm to base 2 of a positive number, with a relative error below 2**-61; the second part may be
+    /// a thousandth of the first.
+    ///
+    /// With what tables say of c: `log(1 + r) = r - r**2/2 + r**3 * LOG2_TAIL(r)`, the first two terms in pairs.
+    fn log2_pair_by_table(&mut self, x: Value) -> Pair {
+        let x = self.reduce(x);
+        let [high, low] = [&LOG2_HIGH, &LOG2_LOW].map(|table| self.lookup(table, x.index));
+        let base = self.add(x.exponent, high);
+        let [e, e_low] = self.parts(LOG2_E).map(|c| self.c(c));
+        let line = self.product(x.r, e);
+        let line_low = self.fma(x.r, e_low, line.lo);
+        let half = self.mul_c(x.r, -0.5);
+        let curve = self.product(line.hi, half);
+        let tail = self.poly(&LOG2_TAIL, x.r);
+        let square = self.mul(x.r, x.r);
+        let cube = self.mul(square, x.r);
+        let first = self.fast_sum(base, line.hi);
+        let second = self.fast_sum(first.hi, curve.hi);
+        let rest = self.add(line_low, low);
+        let more = self.fma(line_low, half, curve.lo);
+        let rest = self.add(rest, more);
+        let rest = self.fma(cube, tail, rest);
+        let rest = self.add(rest, first.lo);
+        let rest = self.add(rest, second.lo);
+        // Of an infinite exponent, the rest is a NaN.
+        let size = self.abs(x.exponent);
+        let finite = self.cmp_c(Cmp::FLt, size, f64::INFINITY);
+        let zero = self.c(0.0);
+        Pair {
+            hi: second.hi,
+            lo: self.select(finite, rest, zero),
+        }
+    }
+
+    /// The same; the parts are a rounded sum and its error.
     ///
     /// With `s = f / (2 + f)`: `log(1 + f) = 2s * (1 + s**2/3 + s**4 * LOG_TAIL(s**2))`.
-    fn log2_pair(&mut self, x: Value) -> Pair {
-        let Split { exponent, f } = self.split(x);
+    fn log2_pair_by_quotient(&mut self, x: Value) -> Pair {
+        let (exponent, f) = self.split(x);
         let two = self.c(2.0);
         let d = self.fast_sum(two, f);
         let zero = self.c(0.0);
@@ -97,8 +115,12 @@ impl Math<'_> {
         }
     }
 
-    fn power_of_doubles(&mut self, x: Value, y: Value) -> Value {
-        let log = self.log2_pair(x);
+    fn power_in_pairs(&mut self, x: Value, y: Value) -> Value {
+        if self.target.tables {
+            let log = self.log2_pair_by_table(x);
+            return self.exp2_of_product(log, y);
+        }
+        let log = self.log2_pair_by_quotient(x);
         let exact = self.mul(log.hi, y);
         let high = self.clamp(exact, -1080.0, 1030.0);
         let inside = self.cmp(Cmp::FEq, exact, high);
@@ -109,12 +131,33 @@ impl Math<'_> {
         let k = self.nearest(high);
         let r = self.sub(high, k.float);
         let r = self.add(r, low);
+        self.exp2_reduced(r, k.float)
+    }
+
+    /// Where the product is no number that has a power, scaling by its integral part gives the result,
+    /// whatever the rest is.
+    fn exp2_of_product(&mut self, log: Pair, y: Value) -> Value {
+        // The largest number does as well as infinity, and times 0 is 0.
+        let most = self.pick(f64::MAX, f64::from(f32::MAX));
+        let y = self.clamp(y, -most, most);
+        let power = self.mul(log.hi, y);
+        let power = self.fma(log.lo, y, power);
+        let k = self.b.unary(Un::RoundEven, power);
+        let r = self.fms(log.hi, y, k);
+        let r = self.fma(log.lo, y, r);
+        // In this order a NaN becomes a number.
+        let one = self.c(1.0);
+        let less = self.cmp_c(Cmp::FLt, r, 1.0);
+        let r = self.select(less, r, one);
+        let minus = self.c(-1.0);
+        let more = self.cmp_c(Cmp::FGt, r, -1.0);
+        let r = self.select(more, r, minus);
         self.exp2_reduced(r, k)
     }
 
     /// Of singles as doubles: the polynomials for singles are good enough, and there is room to spare.
     fn power_of_singles(&mut self, x: Value, y: Value) -> Value {
-        let Split { exponent, f } = self.split_scaled(x, None);
+        let (exponent, f) = self.split(x);
         let double = self.add_c(f, 2.0);
         let s = self.div(f, double);
         let square = self.mul(s, s);
@@ -131,9 +174,7 @@ impl Math<'_> {
         let q = self.horner(EXP2.single, r);
         let one = self.c(1.0);
         let r = self.fma(r, q, one);
-        let biased = self.integer(k, self.bias());
-        let scale = self.power_of_two(biased);
-        self.mul(r, scale)
+        self.scale(r, k.float)
     }
 
     /// Halves by a square root, small negative integers by the reciprocal.

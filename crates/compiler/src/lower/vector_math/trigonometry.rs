@@ -2,7 +2,7 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::coefficients::{COS, SIN};
+use super::coefficients::{COS, SIN, TAN};
 use super::{Math, Pair};
 use crate::tir::{Bin, Cmp, Value};
 
@@ -12,6 +12,13 @@ pub(super) const HALF_PI: [f64; 3] = [
     6.123233995736766e-17,
     -1.4973849048591833e-33,
 ];
+
+/// An angle `r + low` up to pi/4, and a number of quarter turns, in the lowest bits.
+struct Turned {
+    r: Value,
+    low: Value,
+    turns: Value,
+}
 
 /// Sine and cosine of an angle less a number of quarter turns.
 struct Quarter {
@@ -24,7 +31,7 @@ struct Quarter {
 impl Math<'_> {
     /// `x - k * pi/2` is exact for the first part of pi/2: it is a multiple of that part's last place. The
     /// parts together are good for angles up to [`Math::most_turned`], also where the difference is small.
-    fn quarter(&mut self, x: Value) -> Quarter {
+    fn turned(&mut self, x: Value) -> Turned {
         let k = self.nearest_multiple(x, std::f64::consts::FRAC_2_PI);
         let [p1, p2, p3] = self.parts(HALF_PI).map(|c| self.c(c));
         let r1 = self.fnma(k.float, p1, x);
@@ -34,6 +41,15 @@ impl Math<'_> {
         let Pair { hi: r, lo: low } = self.fast_sum(r1, minus);
         let low = self.sub(low, second.lo);
         let low = self.fnma(k.float, p3, low);
+        Turned {
+            r,
+            low,
+            turns: k.bits,
+        }
+    }
+
+    fn quarter(&mut self, x: Value) -> Quarter {
+        let Turned { r, low, turns } = self.turned(x);
         let square = self.mul(r, r);
         // cos(r + low) = 1 - r**2 / 2 + r**4 * COS(r**2) - r * low
         let one = self.c(1.0);
@@ -56,11 +72,7 @@ impl Math<'_> {
             hi: r,
             lo: self.fma(cube, tail, small),
         };
-        Quarter {
-            sin,
-            cos,
-            turns: k.bits,
-        }
+        Quarter { sin, cos, turns }
     }
 
     /// The angle beyond which libm has to help.
@@ -100,22 +112,26 @@ impl Math<'_> {
         self.unless_turned(x, y, RtFn::cos, RtFn::cosf)
     }
 
+    /// With `tan(r + low) = r + r**3 * TAN(r**2) + low * (1 + tan(r)**2)`, after an odd number of quarter turns
+    /// minus the inverse of that.
     pub(super) fn tan(&mut self, x: Value) -> Value {
-        let Quarter { sin, cos, turns } = self.quarter(x);
-        let s = self.fast_sum(sin.hi, sin.lo);
-        let c = self.fast_sum(cos.hi, cos.lo);
+        let Turned { r, low, turns } = self.turned(x);
+        let square = self.product(r, r);
+        let cube = self.product(square.hi, r);
+        let cube_low = self.fma(square.lo, r, cube.lo);
+        let tail = self.poly(&TAN, square.hi);
+        let rest = self.fma(square.hi, low, low);
+        let rest = self.fma(cube_low, tail, rest);
+        let tail = self.fma(cube.hi, tail, rest);
+        let t = self.fast_sum(r, tail);
+        let one = self.c(1.0);
+        let inverse = self.div(one, t.hi);
+        let rest = self.fnma(inverse, t.hi, one);
+        let rest = self.fnma(inverse, t.lo, rest);
+        let inverse = self.fma(rest, inverse, inverse);
         let odd = self.bit(turns, 0);
-        let n = Pair {
-            hi: self.select(odd, c.hi, s.hi),
-            lo: self.select(odd, c.lo, s.lo),
-        };
-        let d = Pair {
-            hi: self.select(odd, s.hi, c.hi),
-            lo: self.select(odd, s.lo, c.lo),
-        };
-        let q = self.quotient(n, d);
-        let y = self.add(q.hi, q.lo);
-        let y = self.copysign(y, sin.hi);
+        let y = self.select(odd, inverse, t.hi);
+        let y = self.copysign(y, r);
         let y = self.negate_if_bit(y, turns, 0);
         self.unless_turned(x, y, RtFn::tan, RtFn::tanf)
     }

@@ -177,13 +177,14 @@ impl Expander {
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
         let nest = loops.nest;
-        let long = operations(nest) >= LONG;
+        let rare = nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. }));
+        let long = operations(nest) >= if rare { LONG_WITH_RARE } else { LONG };
         let rounds = if long && loops.rounds == Rounds::Independent {
             Rounds::Chained
         } else {
             loops.rounds
         };
-        if rounds == Rounds::Rare || !nest.insts.iter().any(|i| matches!(i.op, Op::Rare { .. })) {
+        if rounds == Rounds::Rare || !rare {
             return self.counted(from, to, 1, rounds, start, round);
         }
         self.counted(from, to, CHUNK, Rounds::Unknown, start, |e, i, before| {

@@ -243,6 +243,7 @@ impl Loop {
                 | Op::Cast(..)
                 | Op::Select { .. }
                 | Op::Fma { .. }
+                | Op::Lookup { .. }
                 | Op::Offset { .. }
                 | Op::Element { .. }
                 | Op::ArrayPart(..) => {}
