@@ -39,7 +39,7 @@ UNARY = {
     "arctanh": 4,
     "cbrt": 1,
 }
-BINARY = {"arctan2": 1, "hypot": 0.51, "power": 4}
+BINARY = {"arctan2": 1, "hypot": 1.25, "power": 4}
 FLOATS = [np.float64, np.float32]
 
 

@@ -390,21 +390,11 @@ impl Body<'_, '_, '_> {
 
     /// `abs` of a complex number.
     fn modulus(&mut self, z: &[Value]) -> Value {
-        let func = if self.b.ty(z[0]) == Type::F32 {
-            RtFn::hypotf
-        } else {
-            RtFn::hypot
-        };
-        self.b.rt1(func, &[z[0], z[1]])
+        self.real_rt(RtFn::hypot, RtFn::hypotf, z)
     }
 
     fn phase(&mut self, z: &[Value]) -> Value {
-        let func = if self.b.ty(z[0]) == Type::F32 {
-            RtFn::atan2f
-        } else {
-            RtFn::atan2
-        };
-        self.b.rt1(func, &[z[1], z[0]])
+        self.real_rt(RtFn::atan2, RtFn::atan2f, &[z[1], z[0]])
     }
 
     /// A number as a complex one whose parts have type `part`.
