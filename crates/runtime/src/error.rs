@@ -204,6 +204,19 @@ pub unsafe extern "C" fn recursion_error(location: *mut c_void) -> *mut Error {
     Box::into_raw(error)
 }
 
+/// The error of a generator that is run on by itself.
+///
+/// # Safety
+/// The location (or null) outlives the error.
+#[cold]
+pub unsafe extern "C" fn generator_running(location: *mut c_void) -> *mut Error {
+    let mut error = Error::with(Kind::ValueError, ptr::null_mut(), location.cast());
+    error
+        .args
+        .push(Arg::Str(StrRef::from("generator already executing")));
+    Box::into_raw(error)
+}
+
 /// # Safety
 /// `error` is null or a live error that nobody else uses.
 unsafe fn push(error: *mut Error, arg: Arg) {

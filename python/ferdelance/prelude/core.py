@@ -43,3 +43,27 @@ def builtins_round(number, ndigits):
     if rest > unit - rest or (rest == unit - rest and quotient % 2 == 1):
         quotient += 1
     return quotient * unit
+
+
+def iterator_iter(values):
+    """iter(values)"""
+    for value in values:
+        yield value
+
+
+def iterator_enumerate(values, start=0):
+    """enumerate(values, start), as an iterator that is used more than once"""
+    for item in enumerate(values, start):
+        yield item
+
+
+def iterator_reversed(values):
+    """reversed(values), likewise"""
+    for value in reversed(values):
+        yield value
+
+
+def iterator_zip(*values):
+    """zip(*values), likewise"""
+    for items in zip(*values):
+        yield items

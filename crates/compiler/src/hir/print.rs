@@ -208,6 +208,8 @@ impl Display for Op {
             Op::IterMore(a) => write!(f, "itermore {a}"),
             Op::IterItem(a) => write!(f, "iteritem {a}"),
             Op::IterNext(a) => write!(f, "iternext {a}"),
+            Op::IterResult(a) => write!(f, "iterresult {a}"),
+            Op::Yield(a) => write!(f, "yield {a}"),
             Op::WalkRange(a, dim) => write!(f, "walkrange {dim} of {a}"),
             Op::WalkItem(a, indices) => {
                 write!(f, "walkitem {a} (")?;

@@ -430,6 +430,7 @@ impl Session<'_> {
             }
             Kind::NdIter(items) => super::walk::visited(items),
             Kind::Iter(inner) => self.iter_element(frame, *inner)?,
+            Kind::Generator(generator) => generator.item,
             _ => return Err(not_iterable()),
         })
     }
