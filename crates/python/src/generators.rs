@@ -89,7 +89,7 @@ impl Plan {
 pub struct Origin {
     /// Those of the function, for traceback entries.
     pub globals: Rc<Py<PyAny>>,
-    pub kept: Rc<[Py<PyAny>]>,
+    pub _kept: Rc<[Py<PyAny>]>,
 }
 
 /// The Python objects of generators, by the addresses of the generators. Each removes itself when it dies.
@@ -218,7 +218,7 @@ impl Generator {
                 lent: &Lending::default(),
                 origin: &|_| Origin {
                     globals: inner.origin.globals.clone(),
-                    kept: [this.clone().into_any().unbind()].into(),
+                    _kept: [this.clone().into_any().unbind()].into(),
                 },
             };
             let results = results.as_ptr().cast::<u64>();

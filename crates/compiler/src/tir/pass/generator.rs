@@ -38,7 +38,6 @@ type Set = FxHashSet<Value>;
 struct Stop {
     /// Where it goes on.
     after: usize,
-    values: SmallVec<[Value; 4]>,
     /// What goes through the state, in the order of the parameters of `after`.
     saved: Vec<Value>,
     /// What is computed anew, each after what it needs.
@@ -84,7 +83,7 @@ pub(super) fn split(f: &mut Function) -> Result<()> {
     Ok(())
 }
 
-/// Ends blocks at their yields; gives for each such block where it stops.
+/// Ends blocks after their yields; gives for each such block where it stops.
 fn cut(f: &mut Function) -> Vec<(usize, Stop)> {
     let mut stops = vec![];
     let mut b = 0;
@@ -94,14 +93,7 @@ fn cut(f: &mut Function) -> Vec<(usize, Stop)> {
             let after = f.blocks.len();
             let block = &mut f.blocks[b];
             let rest = block.insts.split_off(at + 1);
-            let Some(Inst {
-                op: Op::Yield { values },
-                loc,
-                ..
-            }) = block.insts.pop()
-            else {
-                unreachable!("found above")
-            };
+            let loc = block.insts[at].loc;
             let next = Block {
                 insts: rest,
                 term: std::mem::take(&mut block.term),
@@ -113,7 +105,6 @@ fn cut(f: &mut Function) -> Vec<(usize, Stop)> {
             f.blocks.push(next);
             let stop = Stop {
                 after,
-                values,
                 saved: vec![],
                 again: vec![],
                 restored: FxHashMap::default(),
@@ -403,8 +394,10 @@ impl Machine {
             let mut known: Vec<(usize, Value)> = vec![];
             let (more, at) = match (number, &f.blocks[b].term) {
                 (Some(number), _) => {
-                    known.extend(parts[&b].iter().zip(&saved[&b].0).map(|(&p, &v)| (2 + p, v)));
-                    known.extend(saved[&b].1.iter().enumerate().map(|(i, &v)| (first_yield + i, v)));
+                    known.extend(parts[&b].iter().zip(&saved[&b]).map(|(&p, &v)| (2 + p, v)));
+                    if let Some(Op::Yield { values }) = f.blocks[b].insts.pop().map(|i| i.op) {
+                        known.extend(values.iter().enumerate().map(|(i, &v)| (first_yield + i, v)));
+                    }
                     (1, number as i64 + 1)
                 }
                 (None, Term::Return(values)) => {
@@ -434,8 +427,8 @@ impl Machine {
         debug_assert_eq!(arguments.len(), f.generator.as_ref().map_or(0, |g| g.arguments.len()));
     }
 
-    /// Values that are restored have several definitions. Gives for each stop what is saved and yielded.
-    fn make_ssa(&self, f: &mut Function, order: &[usize]) -> FxHashMap<usize, (Vec<Value>, Vec<Value>)> {
+    /// Values that are restored have several definitions. Gives for each stop what is saved.
+    fn make_ssa(&self, f: &mut Function, order: &[usize]) -> FxHashMap<usize, Vec<Value>> {
         let mut variable: FxHashMap<Value, usize> = FxHashMap::default();
         let mut defined: FxHashMap<Value, usize> = FxHashMap::default();
         for (b, block) in f.blocks.iter().enumerate() {
@@ -469,12 +462,9 @@ impl Machine {
         rewrite_uses(&mut variables, current);
         let mut out = FxHashMap::default();
         for &from in order {
-            let stop = &self.stops[&from];
-            let mut at = |values: &[Value]| -> Vec<Value> {
-                let find = |&v: &Value| current(&mut variables, from, v).unwrap_or(v);
-                values.iter().map(find).collect()
-            };
-            out.insert(from, (at(&stop.saved), at(&stop.values)));
+            let saved = self.stops[&from].saved.iter();
+            let find = |&v: &Value| current(&mut variables, from, v).unwrap_or(v);
+            out.insert(from, saved.map(find).collect());
         }
         variables.finish();
         out
