@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use ferdelance_abi::layout;
-use ferdelance_compiler::types::{self, Ty};
+use ferdelance_compiler::types::{self, Ty, promote};
 use ferdelance_runtime::object;
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::ffi::{self, PyObject};
@@ -272,6 +272,9 @@ unsafe fn send(
     };
     let mut pins = Pins::default();
     let actual = typeof_::type_of(value, &mut pins)?.ok_or_else(cannot)?;
+    if promote::fit(actual, ty).is_none() {
+        return Err(cannot());
+    }
     // SAFETY: the value is alive, and kept.
     unsafe {
         let nothing = ptr::null_mut();
