@@ -101,6 +101,8 @@ macro_rules! for_each_rtfn {
             fd recursion_error(Ptr) -> (Err) effect;
             /// ValueError("generator already executing") at a location.
             fd generator_running(Ptr) -> (Err) effect;
+            /// Makes a StopIteration (this class) that leaves a generator a RuntimeError.
+            fd error_in_generator(Err, Ptr) -> () effect;
             fd error_arg_none(Err) -> () effect;
             fd error_arg_bool(Err, I1) -> () effect;
             /// A signed integer.

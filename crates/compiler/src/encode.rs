@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::host::{Const, Described};
 use crate::types::{
-    Generator,    ArrayTy, Facet, Field, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+    ArrayTy, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
 };
 
 /// What has no meaning outside of the compilation it belongs to.

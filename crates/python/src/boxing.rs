@@ -15,8 +15,8 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use crate::dtypes::Item;
-use crate::handles::{self, Pins};
 use crate::generators::{self, Origin};
+use crate::handles::{self, Pins};
 use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};

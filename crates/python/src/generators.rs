@@ -38,7 +38,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(py: Python<'_>, ty: Ty, generator: types::Generator, pins: &mut Pins) -> PyResult<Plan> {
+    pub fn new(
+        py: Python<'_>,
+        ty: Ty,
+        generator: types::Generator,
+        pins: &mut Pins,
+    ) -> PyResult<Plan> {
         Ok(Plan {
             ty,
             generator,
@@ -51,7 +56,11 @@ impl Plan {
     ///
     /// # Safety
     /// `object` is a generator of the plan's type; the GIL is held.
-    pub unsafe fn make(self: &Rc<Plan>, object: *mut layout::Generator, cx: &Context<'_>) -> *mut PyObject {
+    pub unsafe fn make(
+        self: &Rc<Plan>,
+        object: *mut layout::Generator,
+        cx: &Context<'_>,
+    ) -> *mut PyObject {
         let known = with_living(|living| living.get(&object.addr()).copied());
         // SAFETY: as promised; what is registered is alive.
         unsafe {
@@ -62,13 +71,16 @@ impl Plan {
                 return known;
             }
             let py = Python::assume_attached();
-            let made = Py::new(py, Generator(Held(Inner {
-                object,
-                plan: self.clone(),
-                frozen: cx.frozen,
-                origin: (cx.origin)(py),
-                sent: RefCell::default(),
-            })));
+            let made = Py::new(
+                py,
+                Generator(Held(Inner {
+                    object,
+                    plan: self.clone(),
+                    frozen: cx.frozen,
+                    origin: (cx.origin)(py),
+                    sent: RefCell::default(),
+                })),
+            );
             match made {
                 Ok(made) => {
                     let made = made.into_ptr();
@@ -189,10 +201,17 @@ impl Generator {
     }
 
     /// Runs a generator on.
-    fn step(this: &Bound<'_, Self>, closing: bool, sent: Option<&Bound<'_, PyAny>>) -> PyResult<Step> {
+    fn step(
+        this: &Bound<'_, Self>,
+        closing: bool,
+        sent: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Step> {
         let (py, inner) = (this.py(), &this.get().0.0);
         let generator = inner.plan.generator;
-        let (given, got) = (2 + slots(generator.sent), 1 + slots(generator.item) + slots(generator.result));
+        let (given, got) = (
+            2 + slots(generator.sent),
+            1 + slots(generator.item) + slots(generator.result),
+        );
         let mut args: SmallVec<[u64; STACK_SLOTS]> = SmallVec::with_capacity(given);
         let mut results: SmallVec<[MaybeUninit<u64>; STACK_SLOTS]> = SmallVec::with_capacity(got);
         let mut made = Made::default();
@@ -211,7 +230,7 @@ impl Generator {
             if !error.is_null() {
                 let globals = inner.origin.globals.bind(py).cast::<PyDict>().ok();
                 errors::raise(py, error, globals);
-                return Err(raised(py));
+                return Err(PyErr::fetch(py));
             }
             let cx = Context {
                 frozen: &*inner.frozen,
@@ -227,22 +246,19 @@ impl Generator {
             if !yielded {
                 at = at.add(slots(generator.item));
             }
-            let plan = if yielded { &inner.plan.item } else { &inner.plan.result };
+            let plan = if yielded {
+                &inner.plan.item
+            } else {
+                &inner.plan.result
+            };
             let value = Bound::from_owned_ptr_or_err(py, plan.make(&mut at, &cx))?.unbind();
-            Ok(if yielded { Step::Yielded(value) } else { Step::Returned(value) })
+            Ok(if yielded {
+                Step::Yielded(value)
+            } else {
+                Step::Returned(value)
+            })
         }
     }
-}
-
-/// The exception that a generator has raised: a StopIteration would end the loop around it.
-fn raised(py: Python<'_>) -> PyErr {
-    let error = PyErr::fetch(py);
-    if !error.is_instance_of::<PyStopIteration>(py) {
-        return error;
-    }
-    let outer = PyRuntimeError::new_err("generator raised StopIteration");
-    outer.set_cause(py, Some(error));
-    outer
 }
 
 /// Writes the slots of what is sent.
@@ -264,11 +280,15 @@ unsafe fn send(
         return Ok(());
     };
     if !begun {
-        return Err(PyTypeError::new_err("can't send non-None value to a just-started generator"));
+        return Err(PyTypeError::new_err(
+            "can't send non-None value to a just-started generator",
+        ));
     }
     let cannot = || {
         let class = typeof_::class_name(value);
-        PyTypeError::new_err(format!("cannot send a value of class {class} to a generator that takes {ty}"))
+        PyTypeError::new_err(format!(
+            "cannot send a value of class {class} to a generator that takes {ty}"
+        ))
     };
     let mut pins = Pins::default();
     let actual = typeof_::type_of(value, &mut pins)?.ok_or_else(cannot)?;

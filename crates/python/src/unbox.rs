@@ -267,7 +267,9 @@ impl Plan {
                 Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
                     Box::new(ListPlan::new(py, object, *item, pins)?),
                 )),
-                Kind::Generator(_) => (actual.strong() == param.strong()).then_some(Plan::Generator(actual)),
+                Kind::Generator(_) => {
+                    (actual.strong() == param.strong()).then_some(Plan::Generator(actual))
+                }
                 Kind::Range(..) | Kind::Slice(_) if actual != param => None,
                 Kind::Range(..) => Some(Plan::Parts {
                     class,

@@ -356,6 +356,24 @@ pub unsafe extern "C" fn error_matches(error: *mut Error, class: *mut c_void) ->
     })
 }
 
+/// A StopIteration (the class `stop`) that leaves a generator is a RuntimeError: it would be taken for the
+/// generator's end.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+#[cold]
+pub unsafe extern "C" fn error_in_generator(error: *mut Error, stop: *mut c_void) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() }
+        && error.kind == Kind::Class
+        && error.class == stop
+    {
+        error.kind = Kind::RuntimeError;
+        error.class = ptr::null_mut();
+        error.args = vec![Arg::Str(StrRef::from("generator raised StopIteration"))];
+    }
+}
+
 /// Reports an error that nobody can catch; the object (a `PyObject*`) says where it came from.
 pub type ReportHook = fn(*mut Error, *mut c_void);
 

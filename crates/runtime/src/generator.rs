@@ -38,7 +38,8 @@ pub unsafe extern "C" fn generator_new(
         return Error::raised(Kind::MemoryError, "out of memory for a generator");
     };
     // SAFETY: a trampoline, as promised; null is none.
-    let enter = unsafe { core::mem::transmute::<*mut core::ffi::c_void, Option<Trampoline>>(enter) };
+    let enter =
+        unsafe { core::mem::transmute::<*mut core::ffi::c_void, Option<Trampoline>>(enter) };
     let header = Generator {
         count: AtomicUsize::new(1),
         len: slots,
@@ -69,12 +70,20 @@ pub(crate) unsafe fn free(generator: *mut Generator) {
         let slots = (&raw mut (*generator).slots).cast::<u64>();
         let mut rest = (*generator).objects;
         while rest != 0 {
-            obj_release(*slots.add(rest.trailing_zeros() as usize).cast::<*mut Object>());
+            obj_release(
+                *slots
+                    .add(rest.trailing_zeros() as usize)
+                    .cast::<*mut Object>(),
+            );
             rest &= rest - 1;
         }
         let mut rest = (*generator).owners;
         while rest != 0 {
-            owner_release(*slots.add(rest.trailing_zeros() as usize).cast::<*mut Buffer>());
+            owner_release(
+                *slots
+                    .add(rest.trailing_zeros() as usize)
+                    .cast::<*mut Buffer>(),
+            );
             rest &= rest - 1;
         }
         count(Event::ObjectFreed(bytes((*generator).len)));

@@ -400,8 +400,7 @@ impl Function {
         let mut receives = false;
         for block in &self.blocks {
             for inst in &block.insts {
-                inst.op
-                    .for_each_operand(|v| receives |= sent[v.index()]);
+                inst.op.for_each_operand(|v| receives |= sent[v.index()]);
             }
             let args = block.edges().flat_map(|t| &t.args);
             let all = block.term.operand().into_iter().chain(args.copied());

@@ -56,7 +56,11 @@ fn write_function(f: &mut Formatter<'_>, function: &Function) -> Result {
         };
         write!(f, "{kind}{}", capture.name)
     })?;
-    f.write_str(")\n")?;
+    f.write_char(')')?;
+    if function.is_generator {
+        f.write_str(" generator")?;
+    }
+    f.write_char('\n')?;
     for (i, block) in function.blocks.iter().enumerate() {
         write_block(f, function, BlockId(i as u32), block)?;
     }

@@ -137,7 +137,9 @@ impl Session<'_> {
             ("__next__", []) => Some((item(generator), Intrinsic::Next)),
             ("close", []) => Some((AbsVal::of(Ty::none()), Intrinsic::Close)),
             ("send", [value]) => {
-                if promote::fit(value.ty(), generator.sent).is_none() || value.ty() != Ty::none() && generator.sent.is_none() {
+                if promote::fit(value.ty(), generator.sent).is_none()
+                    || value.ty() != Ty::none() && generator.sent.is_none()
+                {
                     let takes = match *generator.sent.kind() {
                         Kind::Optional(ty) => format!("takes {ty}"),
                         _ => "takes nothing but None".to_owned(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{display, generator};
 use super::list::{self, Lists};
 use super::{AbsVal, Hir, InstanceId, Key, Session, State, Typing};
+use super::{display, generator};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
 use crate::source::Span;

@@ -30,7 +30,13 @@ impl Lowering<'_, '_> {
         let body = &self.program.functions[func.index()];
         let params: Vec<Type> = instance.key.args.iter().flat_map(|t| machine(*t)).collect();
         let symbol = format!("{}.generator", body.symbol).into();
-        let mut b = Builder::new(symbol, body.name.clone(), &params, &[Type::Obj], body.options);
+        let mut b = Builder::new(
+            symbol,
+            body.name.clone(),
+            &params,
+            &[Type::Obj],
+            body.options,
+        );
         if let Some(loc) = body.locs.first() {
             b.set_loc(loc.clone());
         }
@@ -93,7 +99,12 @@ impl Body<'_, '_, '_> {
             return Err(self.bug("yield outside of a generator"));
         };
         let values = self.cast(value, generator.item)?;
-        self.b.push(Op::Yield { values: values.as_slice().into() }, &[]);
+        self.b.push(
+            Op::Yield {
+                values: values.as_slice().into(),
+            },
+            &[],
+        );
         let (closing, sent) = self.received(generator);
         if let Some((cold, next)) = self.b.cold_if(closing) {
             self.b.switch_to(cold);
@@ -125,7 +136,9 @@ impl Body<'_, '_, '_> {
     ) -> (Resumed, Value) {
         let (item, result) = (machine(generator.item), machine(generator.result));
         let closing = self.b.bool(closing);
-        let results = self.b.resume_generator(object, closing, sent, &item, &result);
+        let results = self
+            .b
+            .resume_generator(object, closing, sent, &item, &result);
         let (values, err) = (&results[1..results.len() - 1], results[results.len() - 1]);
         let resumed = Resumed {
             more: results[0],
@@ -149,7 +162,12 @@ impl Body<'_, '_, '_> {
     }
 
     /// `next(iterator)` and `next(iterator, default)`
-    pub(super) fn next_item(&mut self, iterator: &Typed, default: Option<&Typed>, ty: Ty) -> Result<Vals> {
+    pub(super) fn next_item(
+        &mut self,
+        iterator: &Typed,
+        default: Option<&Typed>,
+        ty: Ty,
+    ) -> Result<Vals> {
         let generator = self.as_generator(iterator)?;
         let resumed = self.resume(generator, iterator.vals[0])?;
         let Some(default) = default else {
@@ -179,9 +197,9 @@ impl Body<'_, '_, '_> {
             self.b.switch_to(cold);
             let class = self.exception_class("StopIteration")?;
             let exception = match class.kind() {
-                Kind::ExcClass(class, name) if !generator.result.is_none() => {
-                    Ty::new(Kind::Exception(*class, name.clone(), [generator.result].into()))
-                }
+                Kind::ExcClass(class, name) if !generator.result.is_none() => Ty::new(
+                    Kind::Exception(*class, name.clone(), [generator.result].into()),
+                ),
                 _ => class,
             };
             self.raise_value(&Typed::new(exception, resumed.result.clone()))?;
@@ -224,7 +242,11 @@ impl Body<'_, '_, '_> {
         self.b.switch_to(other);
         self.throw(exception)?;
         self.b.switch_to(fine);
-        self.raise_if(resumed.more, "RuntimeError", "generator ignored GeneratorExit")?;
+        self.raise_if(
+            resumed.more,
+            "RuntimeError",
+            "generator ignored GeneratorExit",
+        )?;
         self.b.jump(next, &[]);
         self.b.switch_to(next);
         Ok(())

@@ -324,7 +324,9 @@ impl Body<'_, '_, '_> {
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
             // Their items differ in what is no part of the value.
-            (Kind::List(_), Kind::List(_)) | (Kind::Generator(_), Kind::Generator(_)) => Ok(value.vals.clone()),
+            (Kind::List(_), Kind::List(_)) | (Kind::Generator(_), Kind::Generator(_)) => {
+                Ok(value.vals.clone())
+            }
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),
             (Kind::Iter(from), Kind::Iter(inner)) => self.cast_state(*from, &value.vals, *inner),
             _ => Err(self.bug(format!("no conversion from {} to {to}", value.ty))),
@@ -335,9 +337,7 @@ impl Body<'_, '_, '_> {
     fn cast_state(&mut self, from: Ty, state: &[Value], to: Ty) -> Result<Vals> {
         let last = state.len().saturating_sub(1);
         Ok(match (from.kind(), to.kind()) {
-            (Kind::Range(..) | Kind::Generator(_), _) => {
-                self.cast(&Typed::new(from, state), to)?
-            }
+            (Kind::Range(..) | Kind::Generator(_), _) => self.cast(&Typed::new(from, state), to)?,
             (Kind::Enumerate(x), Kind::Enumerate(y)) => {
                 let mut vals = self.cast_state(*x, &state[..last], *y)?;
                 vals.push(state[last]);

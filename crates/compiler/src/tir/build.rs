@@ -614,7 +614,9 @@ impl Builder {
         let mut types: SmallVec<[Type; 4]> = smallvec![Type::I1];
         types.extend(item.iter().chain(result).copied());
         types.push(Type::Err);
-        let args = std::iter::once(closing).chain(sent.iter().copied()).collect();
+        let args = std::iter::once(closing)
+            .chain(sent.iter().copied())
+            .collect();
         self.push(Op::Resume { object, args }, &types)
     }
 

@@ -434,11 +434,16 @@ pub enum Op {
         args: SmallVec<[Value; 4]>,
     },
     /// In a generator function: where it stops and gives these values.
-    Yield { values: SmallVec<[Value; 4]> },
+    Yield {
+        values: SmallVec<[Value; 4]>,
+    },
     /// In a generator function: whether it is to be closed, and what was sent to it.
     Received,
     /// The address of a function that [`Program::generators`] lists, or of its trampoline.
-    FunctionAddress { func: FuncId, entry: bool },
+    FunctionAddress {
+        func: FuncId,
+        entry: bool,
+    },
     /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
     Rt {
         func: RtFn,
@@ -825,7 +830,11 @@ impl Op {
             | Op::NewGenerator { args, .. }
             | Op::Yield { values: args } => args.iter_mut().for_each(f),
             Op::CallIndirect { pointer, args }
-            | Op::Resume { object: pointer, args } | Op::CallC { pointer, args, .. } => {
+            | Op::Resume {
+                object: pointer,
+                args,
+            }
+            | Op::CallC { pointer, args, .. } => {
                 f(pointer);
                 args.iter_mut().for_each(f);
             }

@@ -1,8 +1,8 @@
 //! Inner functions, lambdas and comprehensions.
 
+use super::ssa::ENTRY;
 use super::{Builder, Definition, Made};
 use crate::diag::Result;
-use super::ssa::ENTRY;
 use crate::hir::{Arg, FuncId, Literal, Name, Op, Param, ParamKind, Terminator, Value};
 use crate::syntax::ast::{self, Expr};
 use crate::syntax::{Ranged, TextRange};

@@ -622,8 +622,23 @@ impl<'a> Visitor<'a> for Walk<'a> {
 
 /// Functions and methods that are through with an iterable when they return.
 const CONSUMERS: &[&str] = &[
-    "all", "any", "dict", "extend", "fromiter", "frozenset", "fsum", "join", "list", "max", "min",
-    "prod", "set", "sorted", "sum", "tuple", "update",
+    "all",
+    "any",
+    "dict",
+    "extend",
+    "fromiter",
+    "frozenset",
+    "fsum",
+    "join",
+    "list",
+    "max",
+    "min",
+    "prod",
+    "set",
+    "sorted",
+    "sum",
+    "tuple",
+    "update",
 ];
 
 /// Whether a called function is one of those, by its name.

@@ -9,9 +9,7 @@
 //! All is done while inlining, callees first: so a generator that is used up in another one is part of
 //! the state of that one.
 
-use ferdelance_abi::layout::{
-    GENERATOR_AT, GENERATOR_RESUME, GENERATOR_SLOTS, array_slots,
-};
+use ferdelance_abi::layout::{GENERATOR_AT, GENERATOR_RESUME, GENERATOR_SLOTS, array_slots};
 use ferdelance_abi::rtfn::RtFn;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
@@ -76,7 +74,10 @@ pub(super) fn split(f: &mut Function) -> Result<()> {
         return Err(refuse(
             f,
             LocId(0),
-            "it has too many variables that are arrays, lists or strings",
+            format!(
+                "the generator `{}` has too many variables that are arrays, lists or strings",
+                f.name
+            ),
             "split it into several generators",
         ));
     }
@@ -196,14 +197,17 @@ fn choose(f: &Function, insts: &FxHashMap<Value, Inst>, mut needed: Vec<Value>, 
             _ => stop.saved.push(v),
         }
     }
-    stop.saved.sort_unstable_by_key(|&v| (!f.ty(v).is_managed(), v));
+    stop.saved
+        .sort_unstable_by_key(|&v| (!f.ty(v).is_managed(), v));
     // Operands first: none is defined in terms of itself.
     let mut placed: Set = stop.saved.iter().copied().collect();
     again.sort_unstable();
     while !again.is_empty() {
         again.retain(|v| {
             let mut ready = true;
-            insts[v].op.for_each_operand(|o| ready &= placed.contains(&o));
+            insts[v]
+                .op
+                .for_each_operand(|o| ready &= placed.contains(&o));
             if ready {
                 placed.insert(*v);
                 stop.again.push(*v);
@@ -221,7 +225,8 @@ fn check(f: &Function, stop: &Stop, arguments: &[Value], loc: LocId) -> Result<(
                 return Err(refuse(
                     f,
                     loc,
-                    "it yields while it handles an exception that it raises again",
+                    "a generator cannot yield while an exception waits to be raised again"
+                        .to_owned(),
                     "yield after the `except` or `finally` block",
                 ));
             }
@@ -229,7 +234,10 @@ fn check(f: &Function, stop: &Stop, arguments: &[Value], loc: LocId) -> Result<(
                 return Err(refuse(
                     f,
                     loc,
-                    "a variable that it shares with an inner function is assigned after that was made",
+                    format!(
+                        "the generator `{}` cannot keep a variable that an inner function reads later over a `yield`",
+                        f.name
+                    ),
                     "give the inner function the value as an argument",
                 ));
             }
@@ -239,12 +247,16 @@ fn check(f: &Function, stop: &Stop, arguments: &[Value], loc: LocId) -> Result<(
     Ok(())
 }
 
-fn refuse(f: &Function, loc: LocId, why: &str, help: &str) -> Box<Diagnostic> {
-    let place = f.locs.get(loc.index()).map_or_else(String::new, |loc| {
-        format!("{}:{}: ", loc.source.file, loc.line)
-    });
-    let message = format!("{place}the generator `{}` cannot be compiled: {why}", f.name);
-    Diagnostic::new(Code::UnsupportedSyntax, message).help(help)
+fn refuse(f: &Function, loc: LocId, message: String, help: &str) -> Box<Diagnostic> {
+    let diagnostic = Diagnostic::new(Code::UnsupportedSyntax, message);
+    let diagnostic = match f.locs.get(loc.index()) {
+        Some(loc) => {
+            let span = loc.source.from_position(loc.line, loc.column);
+            diagnostic.label(&loc.source, span, "")
+        }
+        None => diagnostic,
+    };
+    diagnostic.help(help)
 }
 
 /// Moves the first block to another place, so that there is one before it.
@@ -387,8 +399,15 @@ impl Machine {
         let saved = self.make_ssa(f, &order);
 
         // Where it stops, and where it ends.
-        let kinds = [&[Type::I1, Type::I64][..], state, &generator.yields, &results].concat();
-        let (first_yield, first_result) = (2 + state.len(), 2 + state.len() + generator.yields.len());
+        let kinds = [
+            &[Type::I1, Type::I64][..],
+            state,
+            &generator.yields,
+            &results,
+        ]
+        .concat();
+        let (first_yield, first_result) =
+            (2 + state.len(), 2 + state.len() + generator.yields.len());
         for b in 0..f.blocks.len() {
             let number = order.iter().position(|from| *from == b);
             let mut known: Vec<(usize, Value)> = vec![];
@@ -396,12 +415,22 @@ impl Machine {
                 (Some(number), _) => {
                     known.extend(parts[&b].iter().zip(&saved[&b]).map(|(&p, &v)| (2 + p, v)));
                     if let Some(Op::Yield { values }) = f.blocks[b].insts.pop().map(|i| i.op) {
-                        known.extend(values.iter().enumerate().map(|(i, &v)| (first_yield + i, v)));
+                        known.extend(
+                            values
+                                .iter()
+                                .enumerate()
+                                .map(|(i, &v)| (first_yield + i, v)),
+                        );
                     }
                     (1, number as i64 + 1)
                 }
                 (None, Term::Return(values)) => {
-                    known.extend(values.iter().enumerate().map(|(i, &v)| (first_result + i, v)));
+                    known.extend(
+                        values
+                            .iter()
+                            .enumerate()
+                            .map(|(i, &v)| (first_result + i, v)),
+                    );
                     (0, Generator::FINISHED)
                 }
                 _ => continue,
@@ -424,7 +453,10 @@ impl Machine {
             arguments: own,
             ..generator.clone()
         });
-        debug_assert_eq!(arguments.len(), f.generator.as_ref().map_or(0, |g| g.arguments.len()));
+        debug_assert_eq!(
+            arguments.len(),
+            f.generator.as_ref().map_or(0, |g| g.arguments.len())
+        );
     }
 
     /// Values that are restored have several definitions. Gives for each stop what is saved.
@@ -484,7 +516,8 @@ impl Stop {
             let new = f.new_value(f.ty(v));
             let mut inst = insts[&v].clone();
             inst.results = smallvec![new];
-            inst.op.for_each_operand_mut(&mut |operand| *operand = self.restored[operand]);
+            inst.op
+                .for_each_operand_mut(&mut |operand| *operand = self.restored[operand]);
             written.push(inst);
             self.restored.insert(v, new);
         }
@@ -540,7 +573,9 @@ pub(super) fn keep_in_values(f: &mut Function, program: &Program, calls: &mut [u
             // When the place is reached again, nobody may use the object of the last time.
             let again = aliases.len() > 1 && {
                 let live = &liveness(f)[b];
-                live.iter().chain(&block.params).any(|v| aliases.contains(v))
+                live.iter()
+                    .chain(&block.params)
+                    .any(|v| aliases.contains(v))
             };
             (!again).then(|| (b, i, func, state.clone(), aliases))
         })
@@ -567,7 +602,10 @@ pub(super) fn check_lifetimes(f: &Function) -> Result<()> {
                 return Err(refuse(
                     f,
                     inst.loc,
-                    "a generator that is made in it and passed on shares a variable with it that is assigned later",
+                    format!(
+                        "a generator that leaves `{}` reads a variable of it that is assigned later",
+                        f.name
+                    ),
                     "give the generator the value as an argument",
                 ));
             }
@@ -603,7 +641,9 @@ fn aliases(f: &Function, object: Value) -> Option<Set> {
                 inst.op.for_each_operand(|v| only &= !aliases.contains(&v));
             }
         }
-        block.term.for_each_operand(|v| only &= !aliases.contains(&v));
+        block
+            .term
+            .for_each_operand(|v| only &= !aliases.contains(&v));
         for target in block.term.targets() {
             for (param, arg) in f.block(target.block).params.iter().zip(&target.args) {
                 only &= !aliases.contains(param) || aliases.contains(arg) || nothing(arg);
@@ -648,10 +688,13 @@ fn take_apart(
     }
 
     // After an error, a generator is finished.
-    let kinds: Vec<Type> = std::iter::once(Type::I64).chain(state.iter().copied()).collect();
+    let kinds: Vec<Type> = std::iter::once(Type::I64)
+        .chain(state.iter().copied())
+        .collect();
     let mut resumed = vec![];
     for at in 0..f.blocks.len() {
-        let is_resumption = |inst: &Inst| matches!(inst.op, Op::Resume { object, .. } if aliases.contains(&object));
+        let is_resumption =
+            |inst: &Inst| matches!(inst.op, Op::Resume { object, .. } if aliases.contains(&object));
         let Some(i) = f.blocks[at].insts.iter().position(is_resumption) else {
             continue;
         };
@@ -703,7 +746,10 @@ fn take_apart(
         after.push(new);
     }
     for ((at, _, ..), new) in resumed.iter().zip(after) {
-        let now: Vec<Value> = parts.iter().map(|&part| variables.at_start(*at, part)).collect();
+        let now: Vec<Value> = parts
+            .iter()
+            .map(|&part| variables.at_start(*at, part))
+            .collect();
         let block = &mut variables.f.blocks[*at];
         let resumption = |inst: &&mut Inst| matches!(inst.op, Op::Resume { object, .. } if aliases.contains(&object));
         let Some(inst) = block.insts.iter_mut().find(resumption) else {
@@ -780,9 +826,11 @@ fn align(ty: Type) -> u8 {
 /// The function that runs a generator object on: its state is taken out of the object while it runs.
 fn runner(program: &mut Program, func: FuncId) -> FuncId {
     let machine = &program.functions[func.index()];
-    let Some(generator @ Generator {
-        state: Some(state), ..
-    }) = &machine.generator
+    let Some(
+        generator @ Generator {
+            state: Some(state), ..
+        },
+    ) = &machine.generator
     else {
         unreachable!("generator functions are state machines by now")
     };
@@ -792,7 +840,13 @@ fn runner(program: &mut Program, func: FuncId) -> FuncId {
     let given: Vec<Type> = machine.results[2 + state.len()..].to_vec();
     let results: Vec<Type> = std::iter::once(Type::I1).chain(given).collect();
     let symbol = format!("{}.next", machine.symbol).into();
-    let mut b = Builder::new(symbol, machine.name.clone(), &params, &results, machine.options);
+    let mut b = Builder::new(
+        symbol,
+        machine.name.clone(),
+        &params,
+        &results,
+        machine.options,
+    );
     b.func.may_raise = true;
     let loc = machine.locs.first().cloned();
     let location = loc.as_ref().map(|loc| PoolEntry::Location {
@@ -849,7 +903,11 @@ fn runner(program: &mut Program, func: FuncId) -> FuncId {
     b.switch_to(fine);
     for ((n, ty), &value) in slots(&state).zip(&results[2..]) {
         let ptr = slot(&mut b, object, n);
-        let mem = if ty.is_managed() { Mem::Items } else { Mem::Any };
+        let mem = if ty.is_managed() {
+            Mem::Items
+        } else {
+            Mem::Any
+        };
         b.store(ptr, value, align(ty), mem);
     }
     b.store(place, results[1], 8, Mem::Any);
@@ -899,7 +957,11 @@ fn make_objects(
                 let state = generator.state.as_deref().unwrap_or_default();
                 let (mut objects, mut owners) = (0u64, 0u64);
                 for (n, ty) in slots(state).filter(|(_, ty)| ty.is_managed()) {
-                    *(if ty == Type::Obj { &mut objects } else { &mut owners }) |= 1 << n;
+                    *(if ty == Type::Obj {
+                        &mut objects
+                    } else {
+                        &mut owners
+                    }) |= 1 << n;
                 }
                 let size: usize = state.iter().map(|&ty| slot_count(ty)).sum();
                 let runner = runners[&func];
@@ -930,7 +992,11 @@ fn make_objects(
                         unreachable!("arguments are part of the state")
                     };
                     let ptr = slot(&mut b, inst.results[0], n);
-                    let mem = if ty.is_managed() { Mem::Items } else { Mem::Any };
+                    let mem = if ty.is_managed() {
+                        Mem::Items
+                    } else {
+                        Mem::Any
+                    };
                     b.store(ptr, value, align(ty), mem);
                 }
                 b.terminate(Term::Jump(goal));
