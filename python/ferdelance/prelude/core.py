@@ -47,23 +47,19 @@ def builtins_round(number, ndigits):
 
 def iterator_iter(values):
     """iter(values)"""
-    for value in values:
-        yield value
+    yield from values
 
 
 def iterator_enumerate(values, start=0):
     """enumerate(values, start), as an iterator that is used more than once"""
-    for item in enumerate(values, start):
-        yield item
+    yield from enumerate(values, start)
 
 
 def iterator_reversed(values):
     """reversed(values), likewise"""
-    for value in reversed(values):
-        yield value
+    yield from reversed(values)
 
 
 def iterator_zip(*values):
     """zip(*values), likewise"""
-    for items in zip(*values):
-        yield items
+    yield from zip(*values)  # noqa: B905

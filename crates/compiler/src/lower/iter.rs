@@ -47,7 +47,7 @@ pub(super) struct Fetched {
 fn generators(over: Ty, out: &mut Vec<Generator>) {
     match over.kind() {
         Kind::Generator(generator) => out.push(*generator),
-        Kind::Iter(inner) | Kind::Enumerate(inner) => generators(*inner, out),
+        Kind::Enumerate(inner) => generators(*inner, out),
         Kind::Zip(items) => items.iter().for_each(|t| generators(*t, out)),
         _ => {}
     }
@@ -57,7 +57,7 @@ impl Body<'_, '_, '_> {
     /// The first state over a value.
     pub(super) fn iter(&mut self, value: &Typed) -> Result<Vals> {
         Ok(match value.ty.kind() {
-            Kind::Iter(_) | Kind::Generator(_) => value.vals.clone(),
+            Kind::Generator(_) => value.vals.clone(),
             Kind::Range(_, step) => {
                 let mut state = value.vals.clone();
                 if is_counted(*step) {
@@ -111,7 +111,6 @@ impl Body<'_, '_, '_> {
 
     fn more(&mut self, over: Ty, state: &[Value], fetched: &mut Fetched) -> Result<Value> {
         Ok(match over.kind() {
-            Kind::Iter(inner) => self.more(*inner, state, fetched)?,
             Kind::Generator(generator) => {
                 let resumed = self.resume(*generator, state[0])?;
                 fetched.items.push(resumed.item);
@@ -224,7 +223,6 @@ impl Body<'_, '_, '_> {
         fetched: &mut std::slice::Iter<'_, Vals>,
     ) -> Result<Typed> {
         Ok(match over.kind() {
-            Kind::Iter(inner) => self.current(*inner, state, fetched)?,
             Kind::Generator(generator) => match fetched.next() {
                 Some(item) => Typed::new(generator.item, item.clone()),
                 None => return Err(self.bug("an item before the question whether there is one")),
@@ -277,7 +275,6 @@ impl Body<'_, '_, '_> {
     fn next(&mut self, over: Ty, state: &[Value]) -> Result<Vals> {
         let mut new: Vals = state.into();
         match over.kind() {
-            Kind::Iter(inner) => return self.next(*inner, state),
             Kind::Generator(_) => {}
             Kind::Range(t, step) => self.range_next(*t, *step, &mut new),
             Kind::Reversed(inner) => match *inner.kind() {

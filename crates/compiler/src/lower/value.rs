@@ -138,7 +138,6 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
             out.push(Type::I64);
         }
         Kind::Zip(items) => items.iter().for_each(|t| iterator(*t, out)),
-        Kind::Iter(inner) => iterator(*inner, out),
         Kind::Generator(_) => flatten(t, out),
         _ if let Some(ndim) = walked(t) => {
             flatten(t, out);

@@ -34,10 +34,12 @@ type Set = FxHashSet<Value>;
 
 /// A place where a generator function stops.
 struct Stop {
-    /// Where it goes on.
+    /// The block that ends with the yield, and the one where it goes on.
+    from: usize,
     after: usize,
-    /// What goes through the state, in the order of the parameters of `after`.
+    /// What goes through the state, in the order of the parameters of `after`, and its places there.
     saved: Vec<Value>,
+    places: Vec<usize>,
     /// What is computed anew, each after what it needs.
     again: Vec<Value>,
     /// What they are after the stop.
@@ -46,46 +48,57 @@ struct Stop {
 
 /// Makes a state machine of a generator function.
 pub(super) fn split(f: &mut Function) -> Result<()> {
-    let Some(generator) = f.generator.clone().filter(|g| g.state.is_none()) else {
+    let Some(mut generator) = f.generator.clone().filter(|g| g.state.is_none()) else {
         return Ok(());
     };
     let arguments: Vec<Value> = f.blocks[0].params.clone();
     let first = begin_elsewhere(f);
-    let stops = cut(f);
+    let mut stops = cut(f);
     let live = liveness(f);
     let insts = definitions(f);
-    let mut machine = Machine {
-        first,
-        stops: FxHashMap::default(),
-        layout: Layout::default(),
-    };
-    for (from, mut stop) in stops {
+    let mut layout = Layout::default();
+    for stop in &mut stops {
         let mut needed: Vec<Value> = live[stop.after].iter().copied().collect();
         needed.sort_unstable();
-        choose(f, &insts, needed, &mut stop);
-        check(f, &stop, &arguments, f.blocks[from].term_loc)?;
-        machine.layout.add(f, &stop.saved);
-        machine.stops.insert(from, stop);
+        choose(f, &insts, needed, stop);
+        check(f, stop, &arguments)?;
+        stop.places = layout.add(f, &stop.saved);
     }
-    machine.layout.add(f, &arguments);
-    let (state, order) = machine.layout.order();
-    machine.rewrite(f, &generator, &arguments, &state, &order);
+    generator.arguments = layout.add(f, &arguments);
+    let (state, order) = layout.order();
+    for place in stops
+        .iter_mut()
+        .flat_map(|stop| &mut stop.places)
+        .chain(&mut generator.arguments)
+    {
+        *place = order[*place];
+    }
     if slots(&state).any(|(slot, ty)| ty.is_managed() && slot >= 64) {
+        let message = format!(
+            "the generator `{}` has too many variables that are arrays, lists or strings",
+            f.name
+        );
         return Err(refuse(
             f,
             LocId(0),
-            format!(
-                "the generator `{}` has too many variables that are arrays, lists or strings",
-                f.name
-            ),
+            message,
             "split it into several generators",
         ));
     }
+    let (closing, sent) = enter(f, &generator, &state, first, &stops);
+    for stop in &mut stops {
+        stop.restore(f, &insts);
+    }
+    let saved = make_ssa(f, &stops);
+    leave(f, &generator, &state, &stops, &saved);
+    receive(f, closing, &sent);
+    generator.state = Some(state);
+    f.generator = Some(generator);
     Ok(())
 }
 
-/// Ends blocks after their yields; gives for each such block where it stops.
-fn cut(f: &mut Function) -> Vec<(usize, Stop)> {
+/// Ends blocks after their yields.
+fn cut(f: &mut Function) -> Vec<Stop> {
     let mut stops = vec![];
     let mut b = 0;
     while b < f.blocks.len() {
@@ -104,13 +117,14 @@ fn cut(f: &mut Function) -> Vec<(usize, Stop)> {
             };
             block.term = jump(after, SmallVec::new());
             f.blocks.push(next);
-            let stop = Stop {
+            stops.push(Stop {
+                from: b,
                 after,
                 saved: vec![],
+                places: vec![],
                 again: vec![],
                 restored: FxHashMap::default(),
-            };
-            stops.push((b, stop));
+            });
         }
         b += 1;
     }
@@ -218,7 +232,8 @@ fn choose(f: &Function, insts: &FxHashMap<Value, Inst>, mut needed: Vec<Value>, 
 }
 
 /// Whether what is to be saved can be.
-fn check(f: &Function, stop: &Stop, arguments: &[Value], loc: LocId) -> Result<()> {
+fn check(f: &Function, stop: &Stop, arguments: &[Value]) -> Result<()> {
+    let loc = f.blocks[stop.from].term_loc;
     for &v in &stop.saved {
         match f.ty(v) {
             Type::Err => {
@@ -277,12 +292,11 @@ fn begin_elsewhere(f: &mut Function) -> usize {
 struct Layout {
     types: Vec<Type>,
     preferred: FxHashMap<Value, usize>,
-    /// The parts of what was added, in turn.
-    parts: Vec<Vec<usize>>,
 }
 
 impl Layout {
-    fn add(&mut self, f: &Function, values: &[Value]) {
+    /// The parts for values that are there at once.
+    fn add(&mut self, f: &Function, values: &[Value]) -> Vec<usize> {
         let mut taken = vec![false; self.types.len()];
         let mut parts = vec![None; values.len()];
         for (part, v) in parts.iter_mut().zip(values) {
@@ -307,7 +321,7 @@ impl Layout {
             self.preferred.insert(v, found);
             *part = Some(found);
         }
-        self.parts.push(parts.into_iter().flatten().collect());
+        parts.into_iter().flatten().collect()
     }
 
     /// The types of the state, what is managed first, and the place of each part in it.
@@ -322,185 +336,136 @@ impl Layout {
     }
 }
 
-/// A state machine being made.
-struct Machine {
-    /// The block where the function began.
+/// Writes the entry, which goes on where the generator stopped: what says whether it is to be closed, and
+/// what was sent.
+fn enter(
+    f: &mut Function,
+    generator: &Generator,
+    state: &[Type],
     first: usize,
-    /// By the blocks that end in them.
-    stops: FxHashMap<usize, Stop>,
-    layout: Layout,
+    stops: &[Stop],
+) -> (Value, Vec<Value>) {
+    let at = f.new_value(Type::I64);
+    let given: Vec<Value> = state.iter().map(|&ty| f.new_value(ty)).collect();
+    let closing = f.new_value(Type::I1);
+    let sent: Vec<Value> = generator.sent.iter().map(|&ty| f.new_value(ty)).collect();
+    let target = |block: usize, places: &[usize]| Target {
+        block: BlockId(block as u32),
+        args: places.iter().map(|&place| given[place]).collect(),
+    };
+    let mut cases = vec![(Generator::STARTS, target(first, &generator.arguments))];
+    for (number, stop) in (1..).zip(stops) {
+        cases.push((number, target(stop.after, &stop.places)));
+        f.blocks[stop.from].term = Term::Unreachable;
+    }
+    let finished = f.blocks.len();
+    f.blocks.push(Block {
+        term: Term::Return(SmallVec::new()),
+        ..Block::default()
+    });
+    let params = [&[at][..], &given, &[closing], &sent].concat();
+    f.params = params.iter().map(|&v| f.ty(v)).collect();
+    f.blocks[0] = Block {
+        params,
+        term: Term::Switch {
+            value: at,
+            cases,
+            default: target(finished, &[]),
+        },
+        ..Block::default()
+    };
+    (closing, sent)
 }
 
-impl Machine {
-    fn rewrite(
-        mut self,
-        f: &mut Function,
-        generator: &Generator,
-        arguments: &[Value],
-        state: &[Type],
-        places: &[usize],
-    ) {
-        let mut order: Vec<usize> = self.stops.keys().copied().collect();
-        order.sort_unstable();
-        // In this order they were added to the layout.
-        let parts: FxHashMap<usize, Vec<usize>> = order
-            .iter()
-            .zip(&self.layout.parts)
-            .map(|(&from, parts)| (from, parts.iter().map(|&p| places[p]).collect()))
-            .collect();
-        let own = self.layout.parts.last().map_or(&[][..], |parts| parts);
-        let own: Vec<usize> = own.iter().map(|&p| places[p]).collect();
-        let results = std::mem::take(&mut f.results);
-        let insts = definitions(f);
-
-        // The entry: everything that is there when the generator is run on.
-        let at = f.new_value(Type::I64);
-        let given: Vec<Value> = state.iter().map(|&ty| f.new_value(ty)).collect();
-        let closing = f.new_value(Type::I1);
-        let sent: Vec<Value> = generator.sent.iter().map(|&ty| f.new_value(ty)).collect();
-        let target = |block: usize, parts: &[usize]| Target {
-            block: BlockId(block as u32),
-            args: parts.iter().map(|&p| given[p]).collect(),
-        };
-        let mut cases = vec![(Generator::STARTS, target(self.first, &own))];
-        for (number, from) in order.iter().enumerate() {
-            let stop = &self.stops[from];
-            cases.push((number as i64 + 1, target(stop.after, &parts[from])));
+/// Values that are restored have several definitions. Gives for each stop what is saved.
+fn make_ssa(f: &mut Function, stops: &[Stop]) -> Vec<Vec<Value>> {
+    let mut variable: FxHashMap<Value, usize> = FxHashMap::default();
+    let mut defined: FxHashMap<Value, usize> = FxHashMap::default();
+    for (b, block) in f.blocks.iter().enumerate() {
+        let results = block.insts.iter().flat_map(|inst| &inst.results);
+        for &v in block.params.iter().chain(results) {
+            defined.insert(v, b);
         }
-        let finished = f.blocks.len();
-        f.blocks.push(Block {
-            term: Term::Return(SmallVec::new()),
-            ..Block::default()
-        });
-        let params = [&[at][..], &given, &[closing], &sent].concat();
-        f.params = params.iter().map(|&v| f.ty(v)).collect();
-        f.blocks[0] = Block {
-            params,
-            term: Term::Switch {
-                value: at,
-                cases,
-                default: target(finished, &[]),
-            },
-            ..Block::default()
-        };
-
-        // What each stop brings back.
-        for stop in self.stops.values_mut() {
-            stop.restore(f, &insts);
+    }
+    let mut variables = Variables::new(f);
+    for stop in stops {
+        for &v in stop.saved.iter().chain(&stop.again) {
+            let ty = variables.f.ty(v);
+            let number = *variable.entry(v).or_insert_with(|| variables.add(ty));
+            variables.define(defined[&v], number, v);
+            variables.define(stop.after, number, stop.restored[&v]);
         }
-        for from in &order {
-            f.blocks[*from].term = Term::Unreachable;
+    }
+    let after: FxHashMap<usize, &Stop> = stops.iter().map(|stop| (stop.after, stop)).collect();
+    let current = |variables: &mut Variables<'_>, at: usize, v: Value| -> Option<Value> {
+        let number = *variable.get(&v)?;
+        if defined[&v] == at {
+            return None;
         }
-        let results_of = |f: &Function, given: &[Value]| -> Vec<Type> {
-            given.iter().map(|&v| f.ty(v)).collect()
-        };
-        debug_assert_eq!(results_of(f, &given), state);
+        match after.get(&at).and_then(|stop| stop.restored.get(&v)) {
+            Some(&restored) => Some(restored),
+            None => Some(variables.at_start(at, number)),
+        }
+    };
+    rewrite_uses(&mut variables, current);
+    let saved = stops
+        .iter()
+        .map(|stop| {
+            let find = |&v: &Value| current(&mut variables, stop.from, v).unwrap_or(v);
+            stop.saved.iter().map(find).collect()
+        })
+        .collect();
+    variables.finish();
+    saved
+}
 
-        let saved = self.make_ssa(f, &order);
-
-        // Where it stops, and where it ends.
-        let kinds = [
-            &[Type::I1, Type::I64][..],
-            state,
-            &generator.yields,
-            &results,
-        ]
-        .concat();
-        let (first_yield, first_result) =
-            (2 + state.len(), 2 + state.len() + generator.yields.len());
-        for b in 0..f.blocks.len() {
-            let number = order.iter().position(|from| *from == b);
-            let mut known: Vec<(usize, Value)> = vec![];
-            let (more, at) = match (number, &f.blocks[b].term) {
-                (Some(number), _) => {
-                    known.extend(parts[&b].iter().zip(&saved[&b]).map(|(&p, &v)| (2 + p, v)));
-                    if let Some(Op::Yield { values }) = f.blocks[b].insts.pop().map(|i| i.op) {
-                        known.extend(
-                            values
-                                .iter()
-                                .enumerate()
-                                .map(|(i, &v)| (first_yield + i, v)),
-                        );
+/// Makes returns of the yields, and has all returns say whether the generator is finished.
+fn leave(
+    f: &mut Function,
+    generator: &Generator,
+    state: &[Type],
+    stops: &[Stop],
+    saved: &[Vec<Value>],
+) {
+    const STATE: usize = 2;
+    let yields = STATE + state.len();
+    let results = yields + generator.yields.len();
+    let own = std::mem::take(&mut f.results);
+    let types = [&[Type::I1, Type::I64][..], state, &generator.yields, &own].concat();
+    for b in 0..f.blocks.len() {
+        let loc = f.blocks[b].term_loc;
+        let number = stops.iter().position(|stop| stop.from == b);
+        let mut given = vec![None; types.len()];
+        let (more, at) = match (number, &f.blocks[b].term) {
+            (Some(number), _) => {
+                for (&place, &v) in stops[number].places.iter().zip(&saved[number]) {
+                    given[STATE + place] = Some(v);
+                }
+                if let Some(Op::Yield { values }) = f.blocks[b].insts.pop().map(|inst| inst.op) {
+                    for (given, v) in given[yields..].iter_mut().zip(values) {
+                        *given = Some(v);
                     }
-                    (1, number as i64 + 1)
                 }
-                (None, Term::Return(values)) => {
-                    known.extend(
-                        values
-                            .iter()
-                            .enumerate()
-                            .map(|(i, &v)| (first_result + i, v)),
-                    );
-                    (0, Generator::FINISHED)
+                (1, number as i64 + 1)
+            }
+            (None, Term::Return(values)) => {
+                for (given, &v) in given[results..].iter_mut().zip(values) {
+                    *given = Some(v);
                 }
-                _ => continue,
-            };
-            let loc = f.blocks[b].term_loc;
-            let mut returned: SmallVec<[Value; 4]> = smallvec![
-                constant(f, b, Op::Int(more), Type::I1, loc),
-                constant(f, b, Op::Int(at), Type::I64, loc),
-            ];
-            for (i, &ty) in kinds.iter().enumerate().skip(2) {
-                let value = known.iter().find(|(k, _)| *k == i).map(|(_, v)| *v);
-                returned.push(value.unwrap_or_else(|| constant(f, b, Op::Undef, ty, loc)));
+                (0, Generator::FINISHED)
             }
-            f.blocks[b].term = Term::Return(returned);
-        }
-        f.results = kinds;
-        receive(f, closing, &sent);
-        f.generator = Some(Generator {
-            state: Some(state.to_vec()),
-            arguments: own,
-            ..generator.clone()
-        });
-        debug_assert_eq!(
-            arguments.len(),
-            f.generator.as_ref().map_or(0, |g| g.arguments.len())
-        );
-    }
-
-    /// Values that are restored have several definitions. Gives for each stop what is saved.
-    fn make_ssa(&self, f: &mut Function, order: &[usize]) -> FxHashMap<usize, Vec<Value>> {
-        let mut variable: FxHashMap<Value, usize> = FxHashMap::default();
-        let mut defined: FxHashMap<Value, usize> = FxHashMap::default();
-        for (b, block) in f.blocks.iter().enumerate() {
-            let results = block.insts.iter().flat_map(|inst| &inst.results);
-            for &v in block.params.iter().chain(results) {
-                defined.insert(v, b);
-            }
-        }
-        let after: FxHashMap<usize, &Stop> =
-            self.stops.values().map(|stop| (stop.after, stop)).collect();
-        let mut variables = Variables::new(f);
-        for from in order {
-            let stop = &self.stops[from];
-            for &v in stop.saved.iter().chain(&stop.again) {
-                let ty = variables.f.ty(v);
-                let number = *variable.entry(v).or_insert_with(|| variables.add(ty));
-                variables.define(defined[&v], number, v);
-                variables.define(stop.after, number, stop.restored[&v]);
-            }
-        }
-        let current = |variables: &mut Variables<'_>, at: usize, v: Value| -> Option<Value> {
-            let number = *variable.get(&v)?;
-            if defined[&v] == at {
-                return None;
-            }
-            match after.get(&at).and_then(|stop| stop.restored.get(&v)) {
-                Some(&restored) => Some(restored),
-                None => Some(variables.at_start(at, number)),
-            }
+            _ => continue,
         };
-        rewrite_uses(&mut variables, current);
-        let mut out = FxHashMap::default();
-        for &from in order {
-            let saved = self.stops[&from].saved.iter();
-            let find = |&v: &Value| current(&mut variables, from, v).unwrap_or(v);
-            out.insert(from, saved.map(find).collect());
-        }
-        variables.finish();
-        out
+        given[0] = Some(constant(f, b, Op::Int(more), Type::I1, loc));
+        given[1] = Some(constant(f, b, Op::Int(at), Type::I64, loc));
+        let returned = given
+            .into_iter()
+            .zip(&types)
+            .map(|(v, &ty)| v.unwrap_or_else(|| constant(f, b, Op::Undef, ty, loc)))
+            .collect();
+        f.blocks[b].term = Term::Return(returned);
     }
+    f.results = types;
 }
 
 impl Stop {
