@@ -65,7 +65,7 @@ impl Session<'_> {
                     .help("yield values of one type everywhere"));
             }
         }
-        let received = frame.receives.then(|| frame.typing.yields).flatten();
+        let received = frame.typing.yields.filter(|_| frame.receives);
         Ok(AbsVal::of(received.map_or_else(Ty::none, Ty::optional)))
     }
 

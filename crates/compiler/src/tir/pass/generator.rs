@@ -710,7 +710,7 @@ fn take_apart(
         }
         after.push(new);
     }
-    for ((at, _, ..), new) in resumed.iter().zip(after) {
+    for ((at, ..), new) in resumed.iter().zip(after) {
         let now: Vec<Value> = parts
             .iter()
             .map(|&part| variables.at_start(*at, part))
@@ -760,9 +760,7 @@ pub(super) fn keep_in_objects(program: &mut Program) {
         let insts = program.functions[f].blocks.iter().flat_map(|b| &b.insts);
         let made: Vec<FuncId> = insts.filter_map(made).collect();
         for func in made {
-            if !runners.contains_key(&func) {
-                runners.insert(func, runner(program, func));
-            }
+            runners.entry(func).or_insert_with(|| runner(program, func));
         }
     }
     let machines: FxHashMap<FuncId, Generator> = runners
@@ -856,7 +854,9 @@ fn runner(program: &mut Program, func: FuncId) -> FuncId {
     }
     args.extend(&received[1..]);
     let mut results = b.call(func, &args, &types);
-    let err = results.pop().unwrap_or(object);
+    let Some(err) = results.pop() else {
+        unreachable!("generators may raise")
+    };
     let null = b.null(Type::Err);
     let raised = b.cmp(Cmp::Ne, err, null);
     let (failed, fine) = (b.new_block(), b.new_block());
@@ -901,7 +901,7 @@ fn make_objects(
         let Some(inst) = f.blocks[at].insts.pop() else {
             unreachable!("found above")
         };
-        let term = std::mem::take(&mut f.blocks[at].term);
+        let mut term = std::mem::take(&mut f.blocks[at].term);
         let mut b = Builder::resume(std::mem::replace(f, Function::empty()));
         b.switch_to(BlockId(at as u32));
         b.set_loc_id(inst.loc);
@@ -946,12 +946,16 @@ fn make_objects(
                     loc: inst.loc,
                 });
                 // On the side without an error.
-                let Term::Branch { other, .. } = &term else {
+                let Term::Branch { other, .. } = &mut term else {
                     unreachable!("a generator without its error branch")
                 };
-                let start = b.new_block();
-                let goal = other.clone();
-                b.switch_to(start);
+                let block = b.new_block();
+                let start = Target {
+                    block,
+                    args: SmallVec::new(),
+                };
+                let goal = std::mem::replace(other, start);
+                b.switch_to(block);
                 for (&part, &value) in generator.arguments.iter().zip(&args) {
                     let Some((n, ty)) = slots(state).nth(part) else {
                         unreachable!("arguments are part of the state")
@@ -965,17 +969,6 @@ fn make_objects(
                     b.store(ptr, value, align(ty), mem);
                 }
                 b.terminate(Term::Jump(goal));
-                *f = b.func;
-                f.blocks[at].insts.extend(rest);
-                let mut term = term;
-                if let Term::Branch { other, .. } = &mut term {
-                    *other = Target {
-                        block: start,
-                        args: SmallVec::new(),
-                    };
-                }
-                f.blocks[at].term = term;
-                continue;
             }
             _ => unreachable!("found above"),
         }
