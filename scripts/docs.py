@@ -51,6 +51,7 @@ th, td {{ border: 1px solid #ccd; padding: .25rem .6rem; text-align: left; verti
 NAV = {
     "Start": "docs/index.md",
     "Getting started": "docs/user/getting-started.md",
+    "Generators": "docs/user/generators.md",
     "Options": "docs/user/options.md",
     "Errors": "docs/user/errors.md",
     "Benchmarks": "docs/benchmarks.md",

@@ -33,6 +33,10 @@ def typeof(value):
 def _typeof(value):
     if type(value).__module__.startswith("numpy.random"):
         return _of_random(value)
+    if type(value).__module__ == "ferdelance" and type(value).__name__ == "generator":
+        from . import _core
+
+        return types._decode(_core.typeof(value))
     raise _unsupported(value)
 
 

@@ -10,11 +10,6 @@ def asynchronous(n):
 
 
 # error: i8
-def generator(n):
-    yield n
-
-
-# error: i8
 def class_inside(n):
     class Inner:
         pass

@@ -8,7 +8,12 @@ import sys
 import pytest
 from conftest import ROOT
 
-PAGES = ["README.md", "docs/user/getting-started.md", "docs/user/caching.md"]
+PAGES = [
+    "README.md",
+    "docs/user/getting-started.md",
+    "docs/user/caching.md",
+    "docs/user/generators.md",
+]
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@
 //! | array, ndim = n   | 2 + 2n: owner, data, shape[0..n], strides[0..n] (in bytes)     |
 //! | str               | 1: pointer to [`Str`]                                          |
 //! | list              | 1: pointer to [`List`]                                         |
+//! | generator         | 1: pointer to [`Generator`]                                    |
 //!
 //! # Owners
 //!
@@ -72,7 +73,7 @@ pub struct Object {
     pub count: AtomicUsize,
     /// Length, in characters or items.
     pub len: usize,
-    /// [`TAG_LIST`] for a list; of a string, the bytes a character (1, 2 or 4).
+    /// [`TAG_LIST`], [`TAG_GENERATOR`]; of a string, the bytes a character (1, 2 or 4).
     pub tag: u32,
 }
 
@@ -108,6 +109,37 @@ pub const LIST_LEN: usize = core::mem::offset_of!(List, len);
 pub const LIST_DATA: usize = core::mem::offset_of!(List, data);
 pub const LIST_CAPACITY: usize = core::mem::offset_of!(List, capacity);
 
+/// The tag of generators.
+pub const TAG_GENERATOR: u32 = 17;
+
+/// A generator of the runtime: where it stopped, and what it keeps until it goes on.
+#[repr(C)]
+pub struct Generator {
+    pub count: AtomicUsize,
+    /// Number of slots.
+    pub len: usize,
+    /// [`TAG_GENERATOR`].
+    pub tag: u32,
+    /// Runs it on: for compiled code, with the convention of calls by address.
+    pub resume: *const core::ffi::c_void,
+    /// The same for everybody else: the generator, whether to close it, what is sent; whether it has
+    /// yielded, what, and what it returns.
+    pub enter: Option<Trampoline>,
+    /// Where it stopped.
+    pub at: i64,
+    /// Bit `i`: slot `i` is a runtime object.
+    pub objects: u64,
+    /// Bit `i`: slot `i` is an owner word.
+    pub owners: u64,
+    /// Its state, slot after slot.
+    pub slots: [u64; 0],
+}
+
+/// Where compiled code finds the parts of a [`Generator`].
+pub const GENERATOR_RESUME: usize = core::mem::offset_of!(Generator, resume);
+pub const GENERATOR_AT: usize = core::mem::offset_of!(Generator, at);
+pub const GENERATOR_SLOTS: usize = core::mem::offset_of!(Generator, slots);
+
 /// How items are compared: by `list_sort`, and by the functions that sort rows of arrays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i64)]
@@ -129,6 +161,7 @@ const _: () = {
     assert!(
         offset_of!(Object, count) == offset_of!(Str, count)
             && offset_of!(Object, count) == offset_of!(List, count)
+            && offset_of!(Object, count) == offset_of!(Generator, count)
     );
     assert!(
         offset_of!(Object, len) == offset_of!(Str, len)
@@ -137,6 +170,7 @@ const _: () = {
     assert!(
         offset_of!(Object, tag) == offset_of!(Str, kind)
             && offset_of!(Object, tag) == offset_of!(List, tag)
+            && offset_of!(Object, tag) == offset_of!(Generator, tag)
     );
 };
 

@@ -99,6 +99,10 @@ macro_rules! for_each_rtfn {
             /// RecursionError("maximum recursion depth exceeded") at a location: a recursive function
             /// found its stack below [`RtFn::stack_limit`].
             fd recursion_error(Ptr) -> (Err) effect;
+            /// ValueError("generator already executing") at a location.
+            fd generator_running(Ptr) -> (Err) effect;
+            /// Makes a StopIteration (this class) that leaves a generator a RuntimeError.
+            fd error_in_generator(Err, Ptr) -> () effect;
             fd error_arg_none(Err) -> () effect;
             fd error_arg_bool(Err, I1) -> () effect;
             /// A signed integer.
@@ -213,6 +217,9 @@ macro_rules! for_each_rtfn {
             // ---- lists --------------------------------------------------------------------------
             /// An empty list: bytes of an item, its slots that are objects and that are owner words (as
             /// sets of bits), and how many items to make room for.
+            /// A generator object: slots of its state, which of them are objects and owner words (sets of
+            /// bits), the function that runs it on, and that function's trampoline.
+            fd generator_new(I64, I64, I64, Ptr, Ptr) -> (Any) raises;
             fd list_new(I64, I64, I64, I64) -> (List) raises;
             /// Makes room for so many items more.
             fd list_reserve(List, I64) -> () raises;

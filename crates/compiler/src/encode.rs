@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::host::{Const, Described};
 use crate::types::{
-    ArrayTy, Facet, Field, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+    ArrayTy, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
 };
 
 /// What has no meaning outside of the compilation it belongs to.
@@ -112,6 +112,11 @@ impl Encoder {
             Kind::NdIter(items) => {
                 self.u8(37);
                 self.types(items)?;
+            }
+            Kind::Generator(generator) => {
+                self.around(43, generator.item)?;
+                self.ty(generator.sent)?;
+                self.ty(generator.result)?;
             }
             Kind::Facet(Facet::Flags, array) => self.around(33, *array)?,
             Kind::Facet(Facet::Ctypes, array) => self.around(34, *array)?,
@@ -411,6 +416,11 @@ impl<'a> Decoder<'a> {
                 count: self.u32()?,
             },
             41 => Kind::Record(Box::new(self.record()?)),
+            43 => Kind::Generator(Generator {
+                item: self.ty()?,
+                sent: self.ty()?,
+                result: self.ty()?,
+            }),
             _ => return None,
         }))
     }

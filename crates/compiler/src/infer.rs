@@ -10,7 +10,7 @@
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
 //!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
-//!   over tuples, item by item.
+//!   over tuples, item by item. * [`generator`]: generators, iterators.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub mod creation;
 mod display;
 mod dtypes;
 mod elementwise;
+mod generator;
 pub mod index;
 pub mod intrinsic;
 pub mod joining;
@@ -117,7 +118,9 @@ pub struct Typing {
     pub reachable: Vec<bool>,
     /// What each call (by its result value) and each operator that is a call resolves to.
     pub calls: FxHashMap<hir::Value, Resolution>,
-    /// The join of what is returned.
+    /// The join of what is yielded.
+    yields: Option<Ty>,
+    /// The join of what is returned. Of a generator function, in the end, the type of its objects.
     pub result: Option<Ty>,
     /// A list display whose items have no type.
     unknown_list: Option<Span>,
@@ -250,6 +253,12 @@ impl<'h> Session<'h> {
     }
 
     /// The HIR of an instance.
+    pub fn hir(&self, id: InstanceId) -> &hir::Function {
+        let instance = self.get(id);
+        instance.hir(&self.info(instance.key.module).module)
+    }
+
+    /// A handle on it.
     fn code(&self, id: InstanceId) -> Hir {
         let Instance { key, body, .. } = self.get(id);
         Hir {

@@ -8,7 +8,7 @@
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
 //! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
 //!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
-//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration. * [`call`]: calls and
+//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and
 //!   intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
@@ -23,12 +23,13 @@ use crate::host::Const;
 use crate::infer::record::named_field;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::tir::{self, FuncId, Hint, Loc, Program, Term, build::Builder};
-use crate::types::{Kind, Ty};
+use crate::types::{Generator, Kind, Ty};
 
 mod array;
 mod call;
 mod compare;
 mod elementwise;
+mod generator;
 mod index;
 mod iter;
 mod joining;
@@ -47,6 +48,7 @@ mod vector_math;
 mod views;
 mod walk;
 
+use iter::Fetched;
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};
 
@@ -90,7 +92,11 @@ pub fn lower(session: &Session<'_>, root: InstanceId, result: Ty, symbol: &str) 
         functions: FxHashMap::default(),
         symbol,
     };
-    let entry = cx.function(root, Some(result))?;
+    let entry = if session.hir(root).is_generator {
+        cx.generator_entry(root)?
+    } else {
+        cx.function(root, Some(result))?
+    };
     cx.program.entries.push(entry);
     Ok(cx.program)
 }
@@ -113,7 +119,15 @@ impl Lowering<'_, '_> {
         let instance = self.session.get(id);
         let info = self.session.info(instance.key.module);
         let f = instance.hir(&info.module);
-        let result = result.or(instance.typing.result).unwrap_or_else(Ty::none);
+        let generator = if f.is_generator {
+            instance.typing.result.and_then(Ty::as_generator)
+        } else {
+            None
+        };
+        let result = match generator {
+            Some(generator) => generator.result,
+            None => result.or(instance.typing.result).unwrap_or_else(Ty::none),
+        };
         let params: Vec<tir::Type> = instance.key.args.iter().flat_map(|t| machine(*t)).collect();
         let symbol: Arc<str> =
             format!("{}.{}.{}", self.symbol, self.functions.len(), f.name).into();
@@ -125,7 +139,12 @@ impl Lowering<'_, '_> {
             info.options,
         );
         builder.func.recursive = instance.recursive;
-        builder.func.may_raise = instance.recursive;
+        builder.func.may_raise = instance.recursive || generator.is_some();
+        builder.func.generator = generator.map(|generator| tir::Generator {
+            yields: machine(generator.item).to_vec(),
+            sent: machine(generator.sent).to_vec(),
+            ..tir::Generator::default()
+        });
         // Reserved first: a recursive call finds it.
         let func = FuncId(self.program.functions.len() as u32);
         self.functions.insert(id, func);
@@ -142,6 +161,8 @@ impl Lowering<'_, '_> {
             in_nest: false,
             halves: vec![],
             handler: None,
+            generator,
+            fetched: FxHashMap::default(),
             result,
             cx: self,
         };
@@ -170,6 +191,10 @@ struct Body<'c, 's, 'h> {
     halves: Vec<(tir::Value, tir::Value)>,
     /// Where exceptions of the current block go.
     handler: Option<hir::Target>,
+    /// What is being lowered is a generator function.
+    generator: Option<Generator>,
+    /// What iterators have given so far, by the iterator that was asked for more.
+    fetched: FxHashMap<hir::Value, Fetched>,
     /// The type that is returned.
     result: Ty,
 }
@@ -200,6 +225,9 @@ impl Body<'_, '_, '_> {
         for &block in &order {
             if let Some(target) = self.blocks[block.index()] {
                 self.b.switch_to(target);
+                if let (0, Some(generator)) = (block.0, self.generator) {
+                    self.begin_generator(generator)?;
+                }
                 self.block(block)?;
             }
         }
@@ -457,12 +485,20 @@ impl Body<'_, '_, '_> {
                 self.iter(&a)?
             }
             Op::IterMore(it) => {
-                let it = self.get(*it);
-                smallvec::smallvec![self.iter_more(&it)?]
+                let iterator = self.get(*it);
+                let (more, fetched) = self.iter_more(&iterator)?;
+                self.fetched.insert(*it, fetched);
+                smallvec::smallvec![more]
             }
             Op::IterItem(it) => {
-                let it = self.get(*it);
-                self.iter_item(&it)?.vals
+                let fetched = self.fetched.get(it).cloned().unwrap_or_default();
+                let iterator = self.get(*it);
+                self.iter_item(&iterator, &fetched)?.vals
+            }
+            Op::IterResult(it) => self.fetched.get(it).cloned().unwrap_or_default().result,
+            Op::Yield(value) => {
+                let value = self.get(*value);
+                self.yield_value(&value)?
             }
             Op::WalkRange(over, dim) => {
                 let over = self.get(*over);

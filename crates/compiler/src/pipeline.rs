@@ -74,7 +74,18 @@ pub struct Report {
 pub struct Pass {
     pub name: &'static str,
     pub doc: &'static str,
-    run: fn(&mut Program),
+    run: fn(&mut Program) -> Result<()>,
+}
+
+/// A pass that works on one function at a time.
+fn each(program: &mut Program, pass: fn(&mut crate::tir::Function)) -> Result<()> {
+    program.functions.iter_mut().for_each(pass);
+    Ok(())
+}
+
+fn whole(program: &mut Program, pass: fn(&mut Program)) -> Result<()> {
+    pass(program);
+    Ok(())
 }
 
 /// The passes between lowering and emission, in order.
@@ -82,37 +93,37 @@ pub const PASSES: &[Pass] = &[
     Pass {
         name: "simplify",
         doc: "removes what lowering left over",
-        run: |p| p.functions.iter_mut().for_each(simplify),
+        run: |p| each(p, simplify),
     },
     Pass {
         name: "inline",
-        doc: "puts small callees in place of their calls",
+        doc: "puts small callees in place of their calls, makes state machines of generators",
         run: inline,
     },
     Pass {
         name: "number",
         doc: "computes each thing once",
-        run: |p| p.functions.iter_mut().for_each(number),
+        run: |p| each(p, number),
     },
     Pass {
         name: "fuse",
         doc: "merges operations on whole arrays",
-        run: fuse,
+        run: |p| whole(p, fuse),
     },
     Pass {
         name: "expand",
         doc: "makes loops of operations on whole arrays",
-        run: expand,
+        run: |p| whole(p, expand),
     },
     Pass {
         name: "speculate",
         doc: "runs loops ahead of their checks",
-        run: speculate,
+        run: |p| whole(p, speculate),
     },
     Pass {
         name: "count",
         doc: "places retains and releases",
-        run: |p| p.functions.iter_mut().for_each(count),
+        run: |p| each(p, count),
     },
 ];
 
@@ -150,7 +161,7 @@ pub fn compile_watched(
         if fuses {
             arrays = explain::Stages::before(&program);
         }
-        (pass.run)(&mut program);
+        (pass.run)(&mut program)?;
         if fuses {
             arrays.after(&program);
         }

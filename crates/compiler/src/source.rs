@@ -48,6 +48,19 @@ impl Source {
         )
     }
 
+    /// From a position, as [`Source::position`] gives it, to the end of its line.
+    pub fn from_position(&self, line: u32, column: u32) -> Span {
+        let text = self.line(line).unwrap_or_default();
+        let before = column.saturating_sub(1 + self.indent) as usize;
+        let skipped: usize = text.chars().take(before).map(char::len_utf8).sum();
+        let index = line.saturating_sub(self.first_line) as usize;
+        let start = self.line_starts.get(index).copied().unwrap_or(0);
+        Span {
+            start: start + skipped as u32,
+            end: start + text.trim_end().len().max(skipped) as u32,
+        }
+    }
+
     /// The text of a line of the file, without its end.
     pub fn line(&self, line: u32) -> Option<&str> {
         let i = line.checked_sub(self.first_line)? as usize;

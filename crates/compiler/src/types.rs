@@ -117,6 +117,8 @@ pub enum Kind {
     NdIndex(u8),
     /// `np.nditer(...)` over arrays that have been brought to one shape, in the order they are visited.
     NdIter(Box<[Ty]>),
+    /// A generator object. Which function it runs is known at run time only.
+    Generator(Generator),
     /// A slice of integers; each part may be absent (None) by type.
     Slice([bool; 3]),
     Ellipsis,
@@ -168,6 +170,17 @@ pub struct Closure {
     pub captures: Box<[Ty]>,
     /// Types of the default values, which follow the captures in the value.
     pub defaults: Box<[Ty]>,
+}
+
+/// What goes into a generator and comes out of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Generator {
+    /// What it yields.
+    pub item: Ty,
+    /// What `yield` gives inside: None, if nothing can be sent.
+    pub sent: Ty,
+    /// What it returns when it is finished.
+    pub result: Ty,
 }
 
 /// What a function takes and gives.
@@ -284,6 +297,14 @@ impl Ty {
     pub fn list(item: Ty) -> Ty {
         Ty::new(Kind::List(item))
     }
+    /// A generator that nothing is sent to and that returns nothing.
+    pub fn generator(item: Ty) -> Ty {
+        Ty::new(Kind::Generator(Generator {
+            item,
+            sent: Ty::none(),
+            result: Ty::none(),
+        }))
+    }
     pub fn builtin(name: &str) -> Ty {
         Ty::new(Kind::Builtin(name.into()))
     }
@@ -308,6 +329,11 @@ impl Ty {
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
+            Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
+                item: g.item.with_origin(weak),
+                sent: g.sent.with_origin(weak),
+                result: g.result.with_origin(weak),
+            })),
             Kind::Tuple(ref items) => Ty::tuple(
                 &items
                     .iter()
@@ -449,6 +475,12 @@ impl Ty {
             _ => None,
         }
     }
+    pub fn as_generator(self) -> Option<Generator> {
+        match *self.kind() {
+            Kind::Generator(generator) => Some(generator),
+            _ => None,
+        }
+    }
     /// Whether no part of it is [`Kind::Unknown`].
     pub fn is_known(self) -> bool {
         match self.kind() {
@@ -465,6 +497,7 @@ impl Ty {
             | Kind::NdIter(items)
             | Kind::Exception(_, _, items) => items.iter().all(|t| t.is_known()),
             Kind::Closure(c) => c.captures.iter().chain(&c.defaults).all(|t| t.is_known()),
+            Kind::Generator(g) => [g.item, g.sent, g.result].iter().all(|t| t.is_known()),
             _ => true,
         }
     }
@@ -602,6 +635,16 @@ impl fmt::Display for Ty {
                 f.write_str(")")
             }
             Kind::Reversed(t) => write!(f, "reversed({t})"),
+            Kind::Generator(g) => {
+                write!(f, "generator({}", g.item)?;
+                if !g.sent.is_none() {
+                    write!(f, ", sent {}", g.sent)?;
+                }
+                if !g.result.is_none() {
+                    write!(f, ", returns {}", g.result)?;
+                }
+                f.write_str(")")
+            }
             Kind::NdIndex(ndim) => write!(f, "ndindex({ndim}d)"),
             Kind::NdIter(items) => {
                 f.write_str("nditer(")?;

@@ -72,6 +72,11 @@ pub(crate) fn program<'c>(
     for (id, called) in called.into_iter().enumerate() {
         shared.declare(FuncId(id as u32), entered(id) && !called);
     }
+    for &id in &program.generators {
+        let trampoline = function::emit_trampoline(&mut shared, id);
+        let (pointer, _) = foreign::emit_pointer(&mut shared, id);
+        shared.addresses.push((id, pointer, trampoline));
+    }
     for id in 0..program.functions.len() {
         function::emit(&mut shared, FuncId(id as u32));
     }
@@ -83,7 +88,7 @@ pub(crate) fn program<'c>(
         entries.push(entry_symbol(&program.functions[entry.index()]));
     }
     for &id in &program.pointers {
-        entries.push(foreign::emit_pointer(&mut shared, id).into());
+        entries.push(foreign::emit_pointer(&mut shared, id).1.into());
     }
     for entry in &program.c_entries {
         entries.push(foreign::emit_c_entry(&mut shared, entry).into());
@@ -108,7 +113,8 @@ fn entry_symbol(function: &Function) -> Arc<str> {
 fn called_functions(program: &Program) -> Vec<bool> {
     let mut called = vec![false; program.functions.len()];
     let c_functions = program.c_entries.iter().map(|entry| entry.func);
-    for id in program.pointers.iter().copied().chain(c_functions) {
+    let by_address = program.pointers.iter().chain(&program.generators).copied();
+    for id in by_address.chain(c_functions) {
         called[id.index()] = true;
     }
     let insts = program

@@ -247,6 +247,7 @@ mod tests {
             results: vec![],
             may_raise: false,
             recursive: false,
+            generator: None,
             options: Default::default(),
             blocks: edges.iter().map(block).collect(),
             values: vec![Type::I64],

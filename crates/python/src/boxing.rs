@@ -4,6 +4,7 @@
 //! boxed yet is released.
 
 use core::ffi::{CStr, c_void};
+use std::rc::Rc;
 
 use ferdelance_abi::layout::{Buffer, OWNER_BORROWED, OWNER_STATIC, Str};
 use ferdelance_compiler::diag::{Code, Diagnostic};
@@ -14,6 +15,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use crate::dtypes::Item;
+use crate::generators::{self, Origin};
 use crate::handles::{self, Pins};
 use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
@@ -39,6 +41,7 @@ pub enum Plan {
     Optional(Box<Plan>, usize),
     Array(ArrayPlan),
     List(Box<ListPlan>),
+    Generator(Rc<generators::Plan>),
     /// A date or duration, with its dtype.
     Time(*mut PyObject),
     /// A record or a text of this dtype, a copy.
@@ -114,6 +117,8 @@ pub struct Context<'a> {
     pub frozen: &'a Frozen,
     /// Lists that came from Python and go back as what they were.
     pub lent: &'a Lending,
+    /// What generators among the results came from.
+    pub origin: &'a dyn Fn(Python<'_>) -> Origin,
 }
 
 impl Plan {
@@ -174,6 +179,9 @@ impl Plan {
                 Some(plan) => Plan::List(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
             },
+            Kind::Generator(generator) => {
+                Plan::Generator(Rc::new(generators::Plan::new(py, ty, *generator, pins)?))
+            }
             Kind::Function(_) => Plan::Function,
             Kind::Dispatcher(object, _)
             | Kind::Foreign(object, _)
@@ -318,6 +326,10 @@ impl Plan {
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
                 ),
+                Plan::Generator(plan) => plan.make(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    cx,
+                ),
                 Plan::Parts { class, parts } => make_parts(*class, *parts, slots),
                 Plan::Function => make_function(take(slots) as usize),
                 Plan::Object(object) => new_ref(*object),
@@ -357,10 +369,9 @@ impl Plan {
                 Plan::Str => {
                     string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
                 }
-                Plan::List(_) => object::obj_release(core::ptr::with_exposed_provenance_mut(take(
-                    slots,
-                )
-                    as usize)),
+                Plan::List(_) | Plan::Generator(_) => object::obj_release(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                ),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
                     items.iter().for_each(|item| item.release(slots))
                 }

@@ -16,6 +16,7 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ferdelance_compiler::diag::{Code, Diagnostic};
@@ -34,6 +35,7 @@ use crate::boxing::{self, Context, Frozen};
 use crate::cache::Cache;
 use crate::engine::{self, Unit};
 use crate::functions::Published;
+use crate::generators::Origin;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
@@ -86,6 +88,8 @@ pub struct State {
     simple_arity: Cell<usize>,
     /// Most recently used routes first, null behind the last.
     front: [Cell<*const Route>; FRONT],
+    /// The dispatcher itself.
+    this: *mut PyObject,
     pub(crate) function: Pin,
     /// `function`'s globals, for traceback entries.
     globals: Py<PyAny>,
@@ -121,6 +125,7 @@ impl State {
         Ok(State {
             simple_arity: Cell::new(usize::MAX),
             front: [const { Cell::new(ptr::null()) }; FRONT],
+            this,
             function: Pin::new(function),
             globals: globals.unbind(),
             cache: Cache::new(options.cache),
@@ -172,6 +177,25 @@ impl State {
         retired.routes.extend(routes);
         retired.overloads.extend(overloads);
         retired.overloads.extend(values);
+    }
+
+    /// What generators that a call gives come from: the dispatcher, and the arguments.
+    fn origin(
+        &self,
+        py: Python<'_>,
+        argument: &dyn Fn(usize) -> *mut PyObject,
+        count: usize,
+    ) -> Origin {
+        let objects = std::iter::once(self.this).chain((0..count).map(argument));
+        // SAFETY: the caller holds references to them; what was not passed is null.
+        let kept = objects
+            .filter_map(|object| unsafe { Bound::from_borrowed_ptr_or_opt(py, object) })
+            .map(Bound::unbind)
+            .collect();
+        Origin {
+            globals: Rc::new(self.globals.clone_ref(py)),
+            _kept: kept,
+        }
     }
 
     /// The parameters, read at the first request: a function may be filled after it was decorated.
@@ -478,9 +502,7 @@ impl Route {
             }
             let overload = &*self.overload;
             let error = (overload.unit.trampoline)(slots.as_ptr().cast(), &mut result);
-            if memory::owners_pending() {
-                drain();
-            }
+            drain_pending();
             if !error.is_null() {
                 raise(state, error);
                 return Some(ptr::null_mut());
@@ -520,14 +542,21 @@ impl Route {
             }
         }
         // SAFETY: the slots hold the arguments; the overload lives as long as the route.
-        Some(unsafe { (*self.overload).run(state, slots, &made) })
+        Some(unsafe { (*self.overload).run(state, slots, &made, &argument, self.plans.len()) })
     }
 }
 
 impl Overload {
     /// Runs the code on unboxed arguments.
     #[inline(always)]
-    unsafe fn run(&self, state: &State, args: *const u64, made: &Made) -> *mut PyObject {
+    unsafe fn run(
+        &self,
+        state: &State,
+        args: *const u64,
+        made: &Made,
+        argument: &dyn Fn(usize) -> *mut PyObject,
+        count: usize,
+    ) -> *mut PyObject {
         let mut stack = [const { MaybeUninit::<u64>::uninit() }; STACK_SLOTS];
         let mut heap: Vec<u64> = Vec::new();
         let results: *mut u64 = if self.result_slots <= STACK_SLOTS {
@@ -548,12 +577,11 @@ impl Overload {
             } else {
                 trampoline(args, results)
             };
-            if memory::owners_pending() {
-                drain();
-            }
+            drain_pending();
             let cx = Context {
                 frozen: &self.frozen,
                 lent: &made.lists,
+                origin: &|py| state.origin(py, argument, count),
             };
             // Also when an exception was raised: what happened before it has happened.
             let reflected = made.lists.is_empty() || lists::give_back(&cx);
@@ -585,6 +613,14 @@ unsafe fn raise(state: &State, error: *mut c_void) {
     }));
     if raised.is_err() {
         errors::panicked(py).restore(py);
+    }
+}
+
+/// [`drain`], if there is something to do.
+#[inline(always)]
+pub fn drain_pending() {
+    if memory::owners_pending() {
+        drain();
     }
 }
 

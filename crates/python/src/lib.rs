@@ -5,13 +5,13 @@
 //! * dispatchers: [`dispatcher`] (the class), [`dispatch`] (calls), [`overloads`] (which code),
 //!   [`binding`] (arguments to parameters), [`num`] (conversions), [`options`], [`lock`];
 //! * what the compiler asks: [`host`], [`handles`] (objects by number), [`types`], [`typeof_`],
-//!   [`known`] (functions and classes by name), [`functions`] (as values), [`capture`] and [`audit`]
+//!   [`known`] (functions and classes by name), [`functions`] (as values), [`generators`], [`capture`] and [`audit`]
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python.
 //!
 //! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
-//! code is entered only in [`dispatch`]. What else is `unsafe` are calls of the C API with objects that
+//! code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
 //! are known to be alive, and of functions of the first group.
 
 mod audit;
@@ -25,6 +25,7 @@ mod dtypes;
 mod engine;
 mod errors;
 mod functions;
+mod generators;
 mod handles;
 mod hooks;
 mod host;
@@ -101,6 +102,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let rewrites = Rewrites::NAMES.iter().map(|(name, _)| *name);
     module.add("REWRITES", rewrites.collect::<Vec<_>>())?;
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
+    module.add_class::<generators::Generator>()?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;

@@ -10,7 +10,7 @@ use pyo3::types::{
 
 use crate::handles::Pins;
 use crate::numpy::{self, numpy};
-use crate::{dtypes, functions, known, layouts, types};
+use crate::{dtypes, functions, generators, known, layouts, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -65,6 +65,9 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
         // SAFETY: an array.
         let array = unsafe { numpy().array_type(object.py(), object.as_ptr()) }?;
         return Ok(array.map(|array| array.ty()));
+    }
+    if let Some(generator) = generators::of(object) {
+        return Ok(Some(generator.get().ty()));
     }
     if object.is_instance_of::<PyEllipsis>() {
         return Ok(Some(Ty::new(Kind::Ellipsis)));

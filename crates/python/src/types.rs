@@ -1,7 +1,7 @@
 //! Types as nested tuples: how they cross between Python and the compiler.
 //! `python/ferdelance/types/_encoding.py` is the other side and lists the forms.
 
-use ferdelance_compiler::types::{ArrayTy, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
+use ferdelance_compiler::types::{ArrayTy, Generator, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -57,6 +57,13 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         }
         // Which lists are reflected is not a matter of types here.
         Kind::List(item) => ("list", encode(py, *item)?, true).into_pyobject(py)?,
+        Kind::Generator(generator) => (
+            "generator",
+            encode(py, generator.item)?,
+            encode(py, generator.sent)?,
+            encode(py, generator.result)?,
+        )
+            .into_pyobject(py)?,
         Kind::Optional(inner) => ("optional", encode(py, *inner)?).into_pyobject(py)?,
         Kind::Omitted(default) => ("omitted", object(py, *default)?).into_pyobject(py)?,
         Kind::Range(item, _) => ("range", item.bits()).into_pyobject(py)?,
@@ -196,6 +203,11 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             .ty()
         }
         "list" => Ty::list(decode(&part(1)?, pins)?),
+        "generator" => Ty::new(Kind::Generator(Generator {
+            item: decode(&part(1)?, pins)?,
+            sent: decode(&part(2)?, pins)?,
+            result: decode(&part(3)?, pins)?,
+        })),
         "optional" => Ty::optional(decode(&part(1)?, pins)?),
         "omitted" => Ty::new(Kind::Omitted(pins.add(&part(1)?))),
         "dispatcher" => dispatcher::type_of(&part(1)?, pins)?,

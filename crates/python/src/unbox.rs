@@ -19,7 +19,7 @@ use crate::layouts::{self, class};
 use crate::lists::{Lending, unboxing::ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{dispatcher, functions};
+use crate::{dispatcher, functions, generators};
 
 /// What became of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +83,8 @@ pub enum Plan {
         class: *mut PyTypeObject,
     },
     List(Box<ListPlan>),
+    /// A generator of this type.
+    Generator(Ty),
     /// A date or duration of this class and unit.
     Time {
         class: *mut PyTypeObject,
@@ -265,6 +267,9 @@ impl Plan {
                 Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
                     Box::new(ListPlan::new(py, object, *item, pins)?),
                 )),
+                Kind::Generator(_) => {
+                    (actual.strong() == param.strong()).then_some(Plan::Generator(actual))
+                }
                 Kind::Range(..) | Kind::Slice(_) if actual != param => None,
                 Kind::Range(..) => Some(Plan::Parts {
                     class,
@@ -419,6 +424,10 @@ impl Plan {
                     Outcome::Done
                 }
                 Plan::List(plan) => plan.unbox(object, out, made),
+                Plan::Generator(ty) => match generators::slot(object, *ty) {
+                    Some(slot) => put(out, slot),
+                    None => Outcome::Miss,
+                },
                 Plan::Time {
                     class: expected,
                     unit,

@@ -204,6 +204,19 @@ pub unsafe extern "C" fn recursion_error(location: *mut c_void) -> *mut Error {
     Box::into_raw(error)
 }
 
+/// The error of a generator that is run on by itself.
+///
+/// # Safety
+/// The location (or null) outlives the error.
+#[cold]
+pub unsafe extern "C" fn generator_running(location: *mut c_void) -> *mut Error {
+    let mut error = Error::with(Kind::ValueError, ptr::null_mut(), location.cast());
+    error
+        .args
+        .push(Arg::Str(StrRef::from("generator already executing")));
+    Box::into_raw(error)
+}
+
 /// # Safety
 /// `error` is null or a live error that nobody else uses.
 unsafe fn push(error: *mut Error, arg: Arg) {
@@ -341,6 +354,24 @@ pub unsafe extern "C" fn error_matches(error: *mut Error, class: *mut c_void) ->
         Some(hook) => hook(error, class),
         None => error.class == class,
     })
+}
+
+/// A StopIteration (the class `stop`) that leaves a generator is a RuntimeError: it would be taken for the
+/// generator's end.
+///
+/// # Safety
+/// `error` is null or a live error that nobody else uses.
+#[cold]
+pub unsafe extern "C" fn error_in_generator(error: *mut Error, stop: *mut c_void) {
+    // SAFETY: as promised.
+    if let Some(error) = unsafe { error.as_mut() }
+        && error.kind == Kind::Class
+        && error.class == stop
+    {
+        error.kind = Kind::RuntimeError;
+        error.class = ptr::null_mut();
+        error.args = vec![Arg::Str(StrRef::from("generator raised StopIteration"))];
+    }
 }
 
 /// Reports an error that nobody can catch; the object (a `PyObject*`) says where it came from.

@@ -1,4 +1,4 @@
-//! What compiled code calls: memory, errors, numbers, strings, lists.
+//! What compiled code calls: memory, errors, numbers, strings, lists, generators.
 //!
 //! Each function of the table [`ferdelance_abi::rtfn`] is an `extern "C"` function in one of the
 //! modules here, under the name of its row; [`address`] gives its address. The table is the only
@@ -17,6 +17,7 @@
 pub mod complex;
 pub mod error;
 pub mod format;
+pub mod generator;
 pub mod hash;
 mod libm;
 pub mod linalg;

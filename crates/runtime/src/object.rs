@@ -2,10 +2,10 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use ferdelance_abi::layout::{IMMORTAL, Object, TAG_LIST};
+use ferdelance_abi::layout::{IMMORTAL, Object, TAG_GENERATOR, TAG_LIST};
 
 use crate::memory::last_reference;
-use crate::{list, string};
+use crate::{generator, list, string};
 
 /// Whether an object is never freed. Counts of such objects are not touched.
 ///
@@ -40,10 +40,10 @@ pub unsafe extern "C" fn obj_release(object: *mut Object) {
         if object.is_null() || is_immortal(object) || !last_reference(&(*object).count) {
             return;
         }
-        if (*object).tag == TAG_LIST {
-            list::free(object.cast());
-        } else {
-            string::free(object.cast());
+        match (*object).tag {
+            TAG_LIST => list::free(object.cast()),
+            TAG_GENERATOR => generator::free(object.cast()),
+            _ => string::free(object.cast()),
         }
     }
 }

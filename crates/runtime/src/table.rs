@@ -13,6 +13,7 @@ mod fd {
     pub(super) use crate::complex::*;
     pub(super) use crate::error::*;
     pub(super) use crate::format::*;
+    pub(super) use crate::generator::*;
     pub(super) use crate::hash::*;
     pub(super) use crate::linalg::*;
     pub(super) use crate::list::*;

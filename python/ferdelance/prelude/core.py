@@ -43,3 +43,23 @@ def builtins_round(number, ndigits):
     if rest > unit - rest or (rest == unit - rest and quotient % 2 == 1):
         quotient += 1
     return quotient * unit
+
+
+def iterator_iter(values):
+    """iter(values)"""
+    yield from values
+
+
+def iterator_enumerate(values, start=0):
+    """enumerate(values, start), as an iterator that is used more than once"""
+    yield from enumerate(values, start)
+
+
+def iterator_reversed(values):
+    """reversed(values), likewise"""
+    yield from reversed(values)
+
+
+def iterator_zip(*values):
+    """zip(*values), likewise"""
+    yield from zip(*values)  # noqa: B905

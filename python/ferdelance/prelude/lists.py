@@ -29,6 +29,98 @@ def _extreme(values, largest):
     return best
 
 
+def min_of_items(values):
+    """min(iterable), of an iterable that is no sequence"""
+    return _extreme_item(values, False)
+
+
+def max_of_items(values):
+    """max(iterable), likewise"""
+    return _extreme_item(values, True)
+
+
+def _extreme_item(values, largest):
+    items = iter(values)
+    for best in items:
+        for value in items:
+            if largest:
+                if value > best:
+                    best = value
+            elif value < best:
+                best = value
+        return best
+    raise ValueError("the argument of min() or max() is an empty sequence")
+
+
+def min_or_default(values, default):
+    """min(iterable, default=...)"""
+    return _extreme_or_default(values, default, False)
+
+
+def max_or_default(values, default):
+    """max(iterable, default=...)"""
+    return _extreme_or_default(values, default, True)
+
+
+def _extreme_or_default(values, default, largest):
+    items = iter(values)
+    for best in items:
+        for value in items:
+            if largest:
+                if value > best:
+                    best = value
+            elif value < best:
+                best = value
+        return best
+    return default
+
+
+def min_by_key(values, key):
+    """min(iterable, key=...)"""
+    return _extreme_by_key(values, key, False)
+
+
+def max_by_key(values, key):
+    """max(iterable, key=...)"""
+    return _extreme_by_key(values, key, True)
+
+
+def _extreme_by_key(values, key, largest):
+    items = iter(values)
+    for best in items:
+        lead = key(best)
+        for value in items:
+            other = key(value)
+            if (other > lead) if largest else (other < lead):
+                best = value
+                lead = other
+        return best
+    raise ValueError("the argument of min() or max() is an empty sequence")
+
+
+def min_by_key_or_default(values, key, default):
+    """min(iterable, key=..., default=...)"""
+    return _extreme_by_key_or_default(values, key, default, False)
+
+
+def max_by_key_or_default(values, key, default):
+    """max(iterable, key=..., default=...)"""
+    return _extreme_by_key_or_default(values, key, default, True)
+
+
+def _extreme_by_key_or_default(values, key, default, largest):
+    items = iter(values)
+    for best in items:
+        lead = key(best)
+        for value in items:
+            other = key(value)
+            if (other > lead) if largest else (other < lead):
+                best = value
+                lead = other
+        return best
+    return default
+
+
 def builtins_list(values):
     """list(iterable)"""
     items = []

@@ -8,6 +8,7 @@ The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is
     ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy dtype) ("dtype", T)
     ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
     ("omitted", default) ("literal", value) ("dispatcher", object)
+    ("generator", yielded, sent, returned)
     ("functiontype", return type, arguments) ("module", object) ("class", object)
     ("py", type object)
 
@@ -86,6 +87,12 @@ _ENCODERS = {
     _buffers.NestedArray: _encode_opaque,
     _buffers.Array: _encode_array,
     _containers.List: lambda ty: ("list", encode(ty.dtype), ty.reflected),
+    _containers.Generator: lambda ty: (
+        "generator",
+        encode(ty.yield_type),
+        ("none",),
+        ("none",),
+    ),
     _misc.Optional: lambda ty: ("optional", encode(ty.type)),
     _misc.Omitted: lambda ty: ("omitted", ty.value),
     _functions.Dispatcher: lambda ty: ("dispatcher", ty.dispatcher),
@@ -168,6 +175,9 @@ _DECODERS = {
         decode(dtype), ndim, layout, readonly, aligned=aligned
     ),
     "list": lambda item, reflected: _containers.List(decode(item), reflected),
+    "generator": lambda item, sent, result: _containers.Generator(
+        None, decode(item), (), (), False
+    ),
     "optional": lambda item: _misc.Optional(decode(item)),
     "omitted": _misc.Omitted,
     "dispatcher": _decode_dispatcher,

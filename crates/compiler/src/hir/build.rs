@@ -44,6 +44,8 @@ use crate::syntax::{Ranged, TextRange};
 pub(crate) enum Definition<'a> {
     Def(&'a ast::StmtFunctionDef),
     Lambda(&'a ast::ExprLambda),
+    /// A generator expression: a function of its first iterable.
+    Generator(&'a ast::ExprGenerator),
 }
 
 impl<'a> Definition<'a> {
@@ -51,6 +53,7 @@ impl<'a> Definition<'a> {
         match self {
             Definition::Def(def) => def.range(),
             Definition::Lambda(lambda) => lambda.range(),
+            Definition::Generator(node) => node.range(),
         }
     }
 
@@ -58,6 +61,7 @@ impl<'a> Definition<'a> {
         match self {
             Definition::Def(def) => Some(&def.parameters),
             Definition::Lambda(lambda) => lambda.parameters.as_deref(),
+            Definition::Generator(_) => None,
         }
     }
 
@@ -65,6 +69,7 @@ impl<'a> Definition<'a> {
         match self {
             Definition::Def(def) => def.name.as_str(),
             Definition::Lambda(_) => "<lambda>",
+            Definition::Generator(_) => "<genexpr>",
         }
     }
 
@@ -179,6 +184,7 @@ struct Builder<'s, 'a> {
     handled: Vec<Value>,
     /// The cells of shared variables, own and captured.
     cells: FxHashMap<Var, Value>,
+    in_generator_expression: bool,
 }
 
 /// Nested expressions and statements beyond this are refused: recursion must not exhaust the stack.
@@ -197,9 +203,10 @@ impl<'s, 'a> Builder<'s, 'a> {
         let span = span_in(base, definition.range_without_decorators(text, base));
         let head = match definition {
             Definition::Def(def) => span_in(base, def.name.range()),
-            Definition::Lambda(_) => span,
+            Definition::Lambda(_) | Definition::Generator(_) => span,
         };
         let names = shared.scopes.var_names();
+        let is_generator = shared.scopes.yields(scope);
         let mut builder = Builder {
             graph: Graph::new(names, head),
             shared,
@@ -211,8 +218,8 @@ impl<'s, 'a> Builder<'s, 'a> {
             frames: Vec::new(),
             handled: Vec::new(),
             cells: FxHashMap::default(),
+            in_generator_expression: matches!(definition, Definition::Generator(_)),
         };
-        builder.refuse_generators()?;
         let params = builder.parameters(definition)?;
         let captures = builder.captures(unsure);
         builder.enter_scope(scope, head);
@@ -230,6 +237,7 @@ impl<'s, 'a> Builder<'s, 'a> {
                 let value = builder.expr(&lambda.body)?;
                 builder.end(Terminator::Return(value), lambda.body.range());
             }
+            Definition::Generator(node) => builder.generator_body(node, params[0].1)?,
         }
         let Builder {
             graph,
@@ -246,7 +254,7 @@ impl<'s, 'a> Builder<'s, 'a> {
             captures,
             blocks,
             values,
-            is_generator: false,
+            is_generator,
         };
         #[cfg(debug_assertions)]
         if let Err(problem) = super::verify::verify(&function) {
@@ -261,17 +269,11 @@ impl<'s, 'a> Builder<'s, 'a> {
         Ok(function)
     }
 
-    fn refuse_generators(&self) -> Result<()> {
-        match self.shared.scopes.yields(self.function) {
-            None => Ok(()),
-            Some(range) => Err(self
-                .not_supported(range, "generators (`yield`) are")
-                .help("collect the values in a list or an array and return that")),
-        }
-    }
-
     /// Makes the entry block's parameters for the arguments.
     fn parameters(&mut self, definition: Definition<'a>) -> Result<Vec<(Param, Value)>> {
+        if let Definition::Generator(_) = definition {
+            return Ok(vec![self.first_iterable(definition.range())]);
+        }
         let Some(parameters) = definition.parameters() else {
             return Ok(Vec::new());
         };

@@ -114,6 +114,7 @@ pub struct Function {
     pub captures: Vec<Capture>,
     pub blocks: Vec<Block>,
     pub values: Vec<ValueData>,
+    /// A call makes a generator object, which runs the body up to the next [`Op::Yield`] when asked.
     pub is_generator: bool,
 }
 
@@ -309,6 +310,10 @@ pub enum Op {
     IterMore(Value),
     IterItem(Value),
     IterNext(Value),
+    /// What an iterator without items left has returned: what a generator returns, else None.
+    IterResult(Value),
+    /// Hands an item to whoever drives the generator; gives what was sent.
+    Yield(Value),
     /// The indices along a dimension of what has several (`np.ndindex`), and the item at an index for each:
     /// see `unroll::nest`.
     WalkRange(Value, u32),
@@ -386,6 +391,23 @@ impl Function {
         order.reverse();
         order
     }
+    /// Whether a generator looks at what is sent to it.
+    pub fn receives(&self) -> bool {
+        let mut sent = vec![false; self.values.len()];
+        for inst in self.blocks.iter().flat_map(|b| &b.insts) {
+            sent[inst.result.index()] = matches!(inst.op, Op::Yield(_));
+        }
+        let mut receives = false;
+        for block in &self.blocks {
+            for inst in &block.insts {
+                inst.op.for_each_operand(|v| receives |= sent[v.index()]);
+            }
+            let args = block.edges().flat_map(|t| &t.args);
+            let all = block.term.operand().into_iter().chain(args.copied());
+            receives |= all.into_iter().any(|v| sent[v.index()]);
+        }
+        receives
+    }
     /// Position of a parameter that takes `*args`.
     pub fn star_param(&self) -> Option<usize> {
         self.params.iter().position(|p| p.kind == ParamKind::Star)
@@ -462,6 +484,7 @@ impl Op {
                 | Op::Free(_)
                 | Op::Truth(_)
                 | Op::Slice(_)
+                | Op::IterResult(_)
                 | Op::WalkRange(..)
                 | Op::WalkItem(..)
                 | Op::Closure { .. }
@@ -490,6 +513,8 @@ impl Op {
             | Op::IterMore(a)
             | Op::IterItem(a)
             | Op::IterNext(a)
+            | Op::IterResult(a)
+            | Op::Yield(a)
             | Op::WalkRange(a, _)
             | Op::UnpackItem(a, _)
             | Op::CellGet(a, _)
@@ -563,6 +588,8 @@ impl Op {
             | Op::IterMore(a)
             | Op::IterItem(a)
             | Op::IterNext(a)
+            | Op::IterResult(a)
+            | Op::Yield(a)
             | Op::WalkRange(a, _)
             | Op::UnpackItem(a, _)
             | Op::CellGet(a, _)

@@ -56,7 +56,11 @@ fn write_function(f: &mut Formatter<'_>, function: &Function) -> Result {
         };
         write!(f, "{kind}{}", capture.name)
     })?;
-    f.write_str(")\n")?;
+    f.write_char(')')?;
+    if function.is_generator {
+        f.write_str(" generator")?;
+    }
+    f.write_char('\n')?;
     for (i, block) in function.blocks.iter().enumerate() {
         write_block(f, function, BlockId(i as u32), block)?;
     }
@@ -208,6 +212,8 @@ impl Display for Op {
             Op::IterMore(a) => write!(f, "itermore {a}"),
             Op::IterItem(a) => write!(f, "iteritem {a}"),
             Op::IterNext(a) => write!(f, "iternext {a}"),
+            Op::IterResult(a) => write!(f, "iterresult {a}"),
+            Op::Yield(a) => write!(f, "yield {a}"),
             Op::WalkRange(a, dim) => write!(f, "walkrange {dim} of {a}"),
             Op::WalkItem(a, indices) => {
                 write!(f, "walkitem {a} (")?;

@@ -69,7 +69,8 @@ impl Session<'_> {
         }
         let types = signature(&args.iter().map(ArgRef::ty).collect::<Vec<_>>());
         let known = is_known(name);
-        if let Some(found) = self.call_prelude(frame, &name.replace('.', "_"), args, keywords)? {
+        let function = extreme(name, &args, &keywords).unwrap_or_else(|| name.replace('.', "_"));
+        if let Some(found) = self.call_prelude(frame, &function, args, keywords)? {
             return Ok(found);
         }
         let shown = name.strip_prefix("builtins.").unwrap_or(name);
@@ -272,7 +273,6 @@ impl Session<'_> {
                 }
                 _ => return Ok(None),
             },
-            ("builtins.iter", [_]) => (self.iter(frame, &args[0].abs)?, Intrinsic::Iter),
             ("builtins.tuple", [t]) if t.tuple_items().is_some() => (
                 AbsVal::of(Ty::tuple(t.tuple_items().unwrap_or_default())),
                 Intrinsic::Identity,
@@ -469,6 +469,9 @@ impl Session<'_> {
                 };
                 Some((AbsVal::of(Ty::py_int()), what))
             }
+            (Kind::Generator(generator), ..) => {
+                self.generator_method(frame, *generator, name, &args)?
+            }
             _ => None,
         };
         if let (Some((value, what)), true) = (found, keywords.is_empty()) {
@@ -517,6 +520,26 @@ impl Session<'_> {
         }
         Err(bad_method(frame, receiver, name, &types))
     }
+}
+
+/// The function of the prelude for `min` and `max` of an iterable that is no sequence, or with keywords.
+fn extreme(name: &str, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Option<String> {
+    let which = name.strip_prefix("builtins.")?;
+    let ([values], "min" | "max") = (args, which) else {
+        return None;
+    };
+    let has = |keyword: &str| keywords.iter().any(|(name, _)| &**name == keyword);
+    let is_sequence = matches!(
+        values.ty().kind(),
+        Kind::Array(_) | Kind::List(_) | Kind::Range(..) | Kind::Str | Kind::Facet(..)
+    );
+    Some(match (has("key"), has("default")) {
+        (false, false) if is_sequence => return None,
+        (false, false) => format!("{which}_of_items"),
+        (false, true) => format!("{which}_or_default"),
+        (true, false) => format!("{which}_by_key"),
+        (true, true) => format!("{which}_by_key_or_default"),
+    })
 }
 
 fn bad_method(frame: &Frame, receiver: Ty, name: &str, types: &[Ty]) -> Box<Diagnostic> {

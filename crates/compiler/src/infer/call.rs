@@ -79,6 +79,17 @@ impl Session<'_> {
             frame.typing.calls.insert(result, resolution);
             return Ok(value);
         }
+        let known = args
+            .iter()
+            .chain(keywords.iter().map(|(_, a)| a))
+            .all(|a| a.ty().is_known());
+        if let (true, Some(callee)) = (known, function.ty)
+            && let Some((value, resolution)) =
+                self.iterator_call(frame, result, callee, &args, &keywords)?
+        {
+            frame.typing.calls.insert(result, resolution);
+            return Ok(value);
+        }
         let (value, resolution) = self.resolve(frame, &function, args, keywords)?;
         frame.typing.calls.insert(result, resolution);
         Ok(value)

@@ -349,9 +349,6 @@ impl Session<'_> {
 
     pub(super) fn iter(&mut self, frame: &Frame, value: &AbsVal) -> Result<AbsVal> {
         let ty = ty_of(value);
-        if let Kind::Iter(_) = ty.kind() {
-            return Ok(AbsVal::of(ty));
-        }
         self.iter_element(frame, ty)?;
         Ok(AbsVal::of(Ty::new(Kind::Iter(ty))))
     }
@@ -429,7 +426,7 @@ impl Session<'_> {
                 Ty::tuple(&[int_tuple(a.ndim), record::item(a.dtype, a.readonly)])
             }
             Kind::NdIter(items) => super::walk::visited(items),
-            Kind::Iter(inner) => self.iter_element(frame, *inner)?,
+            Kind::Generator(generator) => generator.item,
             _ => return Err(not_iterable()),
         })
     }

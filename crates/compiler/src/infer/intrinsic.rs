@@ -58,8 +58,12 @@ pub enum Intrinsic {
     },
     /// `slice(...)`
     Slice,
-    /// `iter(x)`.
-    Iter,
+    /// `next(generator)`, `next(generator, default)`.
+    Next,
+    /// `generator.send(value)`.
+    Send,
+    /// `generator.close()`.
+    Close,
     Unary(UnaryOp),
     Binary(BinaryOp),
     Compare(CompareOp),

@@ -75,6 +75,8 @@ impl Session<'_> {
             Op::Iter(a) => self.iter(frame, &frame.val(*a).clone()),
             Op::IterMore(it) => Ok(iter_more(frame.val(*it))),
             Op::IterItem(it) => self.iter_item(frame, &frame.val(*it).clone()),
+            Op::IterResult(it) => self.iter_result(frame, frame.val(*it)),
+            Op::Yield(value) => self.yielded(frame, *value),
             Op::WalkRange(..) => Ok(AbsVal::of(Ty::new(Kind::Range(Ty::py_int(), Some(1))))),
             Op::WalkItem(over, _) => {
                 let over = ty_of(frame.val(*over));

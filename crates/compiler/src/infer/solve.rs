@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::display;
 use super::list::{self, Lists};
 use super::{AbsVal, Hir, InstanceId, Key, Session, State, Typing};
+use super::{display, generator};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, BlockId, Function, Op, Terminator, Value};
 use crate::source::Span;
@@ -32,6 +32,10 @@ pub(super) struct Frame {
     pub lists: Lists,
     /// List displays that only one call sees, and what is called.
     pub displays: FxHashMap<Value, Value>,
+    /// A generator that looks at what is sent to it.
+    pub receives: bool,
+    /// Whether what it yields has risen since this was asked for.
+    pub more_yielded: bool,
     /// The instruction being typed.
     pub span: Span,
 }
@@ -54,6 +58,7 @@ impl Frame {
 impl Session<'_> {
     /// Types an instance; its result (bottom while a recursion through it has not returned yet).
     pub(super) fn solve(&mut self, id: InstanceId) -> Result<AbsVal> {
+        let f = self.code(id);
         let instance = &mut self.instances[id.0 as usize];
         let result = instance.typing.result;
         match instance.state {
@@ -67,8 +72,10 @@ impl Session<'_> {
                 instance.assumed = true;
                 instance.recursive = true;
                 self.low = self.low.min(depth);
+                // The call of a generator function returns in any case.
+                let nothing_yet = || generator::object(&f, None, Some(Ty::new(Kind::Unknown)));
                 return Ok(AbsVal {
-                    ty: result,
+                    ty: result.or_else(|| f.is_generator.then(nothing_yet)),
                     constant: None,
                 });
             }
@@ -164,6 +171,8 @@ impl Session<'_> {
             errors: vec![],
             lists: Lists::default(),
             displays: display::arguments(f),
+            receives: f.is_generator && f.receives(),
+            more_yielded: false,
             span: f.span,
         };
         debug_assert_eq!(
@@ -193,6 +202,7 @@ impl Session<'_> {
                 }
             }
             changed |= frame.lists.take_moved();
+            changed |= std::mem::take(&mut frame.more_yielded);
             if changed {
                 continue;
             }
@@ -211,6 +221,11 @@ impl Session<'_> {
         }
         if let Some(error) = first_error(frame.errors) {
             return Err(error);
+        }
+        if f.is_generator {
+            let Typing { yields, result, .. } = frame.typing;
+            let yields = yields.or_else(|| Some(Ty::none()));
+            frame.typing.result = Some(generator::object(f, yields, result));
         }
         Ok(Some(frame.typing))
     }

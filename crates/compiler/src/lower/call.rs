@@ -97,6 +97,9 @@ impl Body<'_, '_, '_> {
         let loc = self.b.loc().clone();
         let func = self.cx.function(instance, None)?;
         self.b.set_loc(loc);
+        if session.hir(instance).is_generator {
+            return self.new_generator(func, &args);
+        }
         let signature = &self.cx.program.functions[func.index()];
         let mut types: SmallVec<[Type; 4]> = signature.results.as_slice().into();
         let may_raise = signature.may_raise;
@@ -216,7 +219,17 @@ impl Body<'_, '_, '_> {
                 }
                 vals
             }
-            Intrinsic::Iter => self.iter(&args[0])?,
+            Intrinsic::Next | Intrinsic::Send | Intrinsic::Close => {
+                let args = with_receiver(callee, args);
+                match what {
+                    Intrinsic::Next => self.next_item(&args[0], args.get(1), ty)?,
+                    Intrinsic::Send => self.send_value(&args[0], &args[1])?,
+                    _ => {
+                        self.close_generator(&args[0])?;
+                        Vals::new()
+                    }
+                }
+            }
             Intrinsic::Unary(op) => self.unary(*op, &args[0], ty)?,
             Intrinsic::Binary(op) => self.binary(*op, &args[0], &args[1], ty)?,
             Intrinsic::Compare(op) => self.comparison(*op, &args[0], &args[1], ty)?,

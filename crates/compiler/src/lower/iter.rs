@@ -5,19 +5,20 @@
 //!   type). What follows the last item may lie beyond the end of the type, on the wrong side of the stop;
 //! * a sequence (array, tuple, string): the sequence and an index;
 //! * what has several dimensions (`np.ndindex`): see `lower::walk`;
+//! * a generator: the object, which is run on when it is asked whether there is more;
 //! * `enumerate(x)`: the state over x, and the count; `zip`: the states one after the other;
 //! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
 
 use ferdelance_abi::rtfn::RtFn;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::infer::Intrinsic;
 use crate::infer::walk::walked;
-use crate::tir::{Bin, Cmp, Part, Value};
-use crate::types::{Kind, Ty};
+use crate::tir::{Bin, Cmp, Hint, Part, Type, Value};
+use crate::types::{Generator, Kind, Ty};
 
 /// Whether an iterator over a range with this step (`None`: known at run time only) counts its items.
 fn is_counted(step: Option<i64>) -> bool {
@@ -33,11 +34,30 @@ fn order(item: Ty) -> (Cmp, Cmp) {
     }
 }
 
+/// What asking an iterator whether there is more has given already.
+#[derive(Clone, Default)]
+pub(super) struct Fetched {
+    /// The items of the generators among what is iterated over, in order.
+    items: SmallVec<[Vals; 1]>,
+    /// What the generator has returned.
+    pub result: Vals,
+}
+
+/// The generators among what is iterated over, in order.
+fn generators(over: Ty, out: &mut Vec<Generator>) {
+    match over.kind() {
+        Kind::Generator(generator) => out.push(*generator),
+        Kind::Enumerate(inner) => generators(*inner, out),
+        Kind::Zip(items) => items.iter().for_each(|t| generators(*t, out)),
+        _ => {}
+    }
+}
+
 impl Body<'_, '_, '_> {
     /// The first state over a value.
     pub(super) fn iter(&mut self, value: &Typed) -> Result<Vals> {
         Ok(match value.ty.kind() {
-            Kind::Iter(_) => value.vals.clone(),
+            Kind::Generator(_) => value.vals.clone(),
             Kind::Range(_, step) => {
                 let mut state = value.vals.clone();
                 if is_counted(*step) {
@@ -80,16 +100,23 @@ impl Body<'_, '_, '_> {
         })
     }
 
-    pub(super) fn iter_more(&mut self, it: &Typed) -> Result<Value> {
+    pub(super) fn iter_more(&mut self, it: &Typed) -> Result<(Value, Fetched)> {
         let Kind::Iter(inner) = *it.ty.kind() else {
             return Err(self.bug("not an iterator"));
         };
-        self.more(inner, &it.vals)
+        let mut fetched = Fetched::default();
+        let more = self.more(inner, &it.vals, &mut fetched)?;
+        Ok((more, fetched))
     }
 
-    fn more(&mut self, over: Ty, state: &[Value]) -> Result<Value> {
+    fn more(&mut self, over: Ty, state: &[Value], fetched: &mut Fetched) -> Result<Value> {
         Ok(match over.kind() {
-            Kind::Iter(inner) => self.more(*inner, state)?,
+            Kind::Generator(generator) => {
+                let resumed = self.resume(*generator, state[0])?;
+                fetched.items.push(resumed.item);
+                fetched.result = resumed.result;
+                resumed.more
+            }
             Kind::Range(t, step) => self.range_more(*t, *step, state),
             Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => {
                 let Kind::Range(t, step) = *inner.kind() else {
@@ -106,13 +133,18 @@ impl Body<'_, '_, '_> {
                 let zero = self.b.i64(0);
                 self.b.cmp(Cmp::SGe, state[state.len() - 1], zero)
             }
-            Kind::Enumerate(inner) => self.more(*inner, &state[..state.len() - 1])?,
+            Kind::Enumerate(inner) => self.more(*inner, &state[..state.len() - 1], fetched)?,
             Kind::Zip(items) => {
+                let mut inside = vec![];
+                generators(over, &mut inside);
+                if !inside.is_empty() {
+                    return self.more_of_all(items, &inside, state, fetched);
+                }
                 let mut all = self.b.bool(!items.is_empty());
                 let mut at = 0;
                 for &t in items {
                     let len = machine(Ty::new(Kind::Iter(t))).len();
-                    let one = self.more(t, &state[at..at + len])?;
+                    let one = self.more(t, &state[at..at + len], fetched)?;
                     all = self.b.binary(Bin::And, all, one);
                     at += len;
                 }
@@ -130,6 +162,43 @@ impl Body<'_, '_, '_> {
         })
     }
 
+    /// Of what `zip` gets, generators among it: none is asked after one that has no more.
+    fn more_of_all(
+        &mut self,
+        items: &[Ty],
+        inside: &[Generator],
+        state: &[Value],
+        fetched: &mut Fetched,
+    ) -> Result<Value> {
+        let (done, stop) = (self.b.new_block(), self.b.new_block());
+        let more = self.b.add_param(done, Type::I1);
+        let mut own = Fetched::default();
+        let mut at = 0;
+        for &t in items {
+            let len = machine(Ty::new(Kind::Iter(t))).len();
+            let one = self.more(t, &state[at..at + len], &mut own)?;
+            let next = self.b.new_block();
+            self.b.branch(one, next, stop, Hint::None);
+            self.b.switch_to(next);
+            at += len;
+        }
+        let mut all: Vals = smallvec![self.b.bool(true)];
+        all.extend(own.items.iter().flatten().copied());
+        self.b.jump(done, &all);
+        self.b.switch_to(stop);
+        let mut nothing: Vals = smallvec![self.b.bool(false)];
+        let types = inside.iter().flat_map(|g| machine(g.item));
+        nothing.extend(types.map(|t| self.b.undef(t)));
+        self.b.jump(done, &nothing);
+        self.b.switch_to(done);
+        for generator in inside {
+            let parts = machine(generator.item).into_iter();
+            let item = parts.map(|t| self.b.add_param(done, t)).collect();
+            fetched.items.push(item);
+        }
+        Ok(more)
+    }
+
     fn range_more(&mut self, item: Ty, step: Option<i64>, state: &[Value]) -> Value {
         if is_counted(step) {
             let zero = self.b.i64(0);
@@ -140,16 +209,24 @@ impl Body<'_, '_, '_> {
             .cmp(if step == Some(1) { lt } else { gt }, state[0], state[1])
     }
 
-    pub(super) fn iter_item(&mut self, it: &Typed) -> Result<Typed> {
+    pub(super) fn iter_item(&mut self, it: &Typed, fetched: &Fetched) -> Result<Typed> {
         let Kind::Iter(inner) = *it.ty.kind() else {
             return Err(self.bug("not an iterator"));
         };
-        self.current(inner, &it.vals)
+        self.current(inner, &it.vals, &mut fetched.items.iter())
     }
 
-    fn current(&mut self, over: Ty, state: &[Value]) -> Result<Typed> {
+    fn current(
+        &mut self,
+        over: Ty,
+        state: &[Value],
+        fetched: &mut std::slice::Iter<'_, Vals>,
+    ) -> Result<Typed> {
         Ok(match over.kind() {
-            Kind::Iter(inner) => self.current(*inner, state)?,
+            Kind::Generator(generator) => match fetched.next() {
+                Some(item) => Typed::new(generator.item, item.clone()),
+                None => return Err(self.bug("an item before the question whether there is one")),
+            },
             Kind::Range(t, _) => Typed::one(*t, state[0]),
             Kind::Reversed(inner) => match *inner.kind() {
                 Kind::Range(t, _) => Typed::one(t, state[0]),
@@ -157,7 +234,7 @@ impl Body<'_, '_, '_> {
             },
             Kind::Enumerate(inner) => {
                 let n = state.len() - 1;
-                let item = self.current(*inner, &state[..n])?;
+                let item = self.current(*inner, &state[..n], fetched)?;
                 let mut vals: Vals = smallvec![state[n]];
                 vals.extend(item.vals);
                 Typed::new(Ty::tuple(&[Ty::py_int(), item.ty]), vals)
@@ -166,7 +243,7 @@ impl Body<'_, '_, '_> {
                 let (mut vals, mut types, mut at) = (Vals::new(), vec![], 0);
                 for &t in items {
                     let len = machine(Ty::new(Kind::Iter(t))).len();
-                    let item = self.current(t, &state[at..at + len])?;
+                    let item = self.current(t, &state[at..at + len], fetched)?;
                     vals.extend(item.vals);
                     types.push(item.ty);
                     at += len;
@@ -198,7 +275,7 @@ impl Body<'_, '_, '_> {
     fn next(&mut self, over: Ty, state: &[Value]) -> Result<Vals> {
         let mut new: Vals = state.into();
         match over.kind() {
-            Kind::Iter(inner) => return self.next(*inner, state),
+            Kind::Generator(_) => {}
             Kind::Range(t, step) => self.range_next(*t, *step, &mut new),
             Kind::Reversed(inner) => match *inner.kind() {
                 Kind::Range(t, step) => self.range_next(t, step.map(i64::wrapping_neg), &mut new),

@@ -396,10 +396,10 @@ impl Body<'_, '_, '_> {
         let state = Typed::new(over, state);
         self.b.jump(header, &first);
         self.b.switch_to(header);
-        let more = self.iter_more(&state)?;
+        let (more, fetched) = self.iter_more(&state)?;
         self.b.branch(more, inside, after, Hint::None);
         self.b.switch_to(inside);
-        let value = self.iter_item(&state)?;
+        let value = self.iter_item(&state, &fetched)?;
         self.append(list, &value)?;
         let next = self.iter_next(&state)?;
         self.b.jump(header, &next);

@@ -27,6 +27,13 @@ impl Body<'_, '_, '_> {
         self.b.pool(id, Type::Ptr)
     }
 
+    fn stop_iteration(&mut self) -> Result<Value> {
+        match self.cx.session.host.exception("StopIteration") {
+            Some(class) => Ok(self.class(class)),
+            None => Err(self.bug("no exception class StopIteration")),
+        }
+    }
+
     /// Raises a builtin exception with a message if `cond` holds; goes on if not.
     pub(super) fn raise_if(&mut self, cond: Value, class: &str, message: &str) -> Result<()> {
         let Some((cold, next)) = self.b.cold_if(cond) else {
@@ -171,6 +178,11 @@ impl Body<'_, '_, '_> {
     pub(super) fn throw(&mut self, err: Value) -> Result<()> {
         let Some(handler) = self.handler.clone() else {
             self.b.func.may_raise = true;
+            if self.generator.is_some() {
+                // It would end the loop over the generator.
+                let class = self.stop_iteration()?;
+                self.b.rt(RtFn::error_in_generator, &[err, class]);
+            }
             self.b.terminate(Term::Throw(err));
             return Ok(());
         };

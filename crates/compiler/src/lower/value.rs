@@ -47,7 +47,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Time { .. } => out.push(Type::I64),
         // An array without dimensions: an address, and what keeps the memory.
         Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
-        Kind::Str | Kind::List(_) => out.push(Type::Obj),
+        Kind::Str | Kind::List(_) | Kind::Generator(_) => out.push(Type::Obj),
         Kind::Tuple(items)
         | Kind::NamedTuple(_, items)
         | Kind::Zip(items)
@@ -138,7 +138,7 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
             out.push(Type::I64);
         }
         Kind::Zip(items) => items.iter().for_each(|t| iterator(*t, out)),
-        Kind::Iter(inner) => iterator(*inner, out),
+        Kind::Generator(_) => flatten(t, out),
         _ if let Some(ndim) = walked(t) => {
             flatten(t, out);
             out.extend(std::iter::repeat_n(Type::I64, usize::from(ndim)));
@@ -323,7 +323,9 @@ impl Body<'_, '_, '_> {
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
             // Their items differ in what is no part of the value.
-            (Kind::List(_), Kind::List(_)) => Ok(value.vals.clone()),
+            (Kind::List(_), Kind::List(_)) | (Kind::Generator(_), Kind::Generator(_)) => {
+                Ok(value.vals.clone())
+            }
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),
             (Kind::Iter(from), Kind::Iter(inner)) => self.cast_state(*from, &value.vals, *inner),
             _ => Err(self.bug(format!("no conversion from {} to {to}", value.ty))),
@@ -334,7 +336,7 @@ impl Body<'_, '_, '_> {
     fn cast_state(&mut self, from: Ty, state: &[Value], to: Ty) -> Result<Vals> {
         let last = state.len().saturating_sub(1);
         Ok(match (from.kind(), to.kind()) {
-            (Kind::Range(..), _) => self.cast(&Typed::new(from, state), to)?,
+            (Kind::Range(..) | Kind::Generator(_), _) => self.cast(&Typed::new(from, state), to)?,
             (Kind::Enumerate(x), Kind::Enumerate(y)) => {
                 let mut vals = self.cast_state(*x, &state[..last], *y)?;
                 vals.push(state[last]);

@@ -59,6 +59,7 @@ impl Builder {
             may_raise: false,
             recursive: false,
             options,
+            generator: None,
             blocks: vec![],
             values: vec![],
             locs: vec![],
@@ -588,6 +589,35 @@ impl Builder {
             },
             &types,
         )
+    }
+
+    /// The address of a function of `Program::generators`, or of its trampoline.
+    pub fn function_address(&mut self, func: FuncId, entry: bool) -> Value {
+        self.one(Op::FunctionAddress { func, entry }, Type::Ptr)
+    }
+
+    /// A generator, and the error.
+    pub fn new_generator(&mut self, func: FuncId, args: &[Value]) -> SmallVec<[Value; 2]> {
+        let args = args.into();
+        self.push(Op::NewGenerator { func, args }, &[Type::Obj, Type::Err])
+    }
+
+    /// Runs a generator on: whether it has yielded, the item, the result, and the error.
+    pub fn resume_generator(
+        &mut self,
+        object: Value,
+        closing: Value,
+        sent: &[Value],
+        item: &[Type],
+        result: &[Type],
+    ) -> SmallVec<[Value; 2]> {
+        let mut types: SmallVec<[Type; 4]> = smallvec![Type::I1];
+        types.extend(item.iter().chain(result).copied());
+        types.push(Type::Err);
+        let args = std::iter::once(closing)
+            .chain(sent.iter().copied())
+            .collect();
+        self.push(Op::Resume { object, args }, &types)
     }
 
     /// A call of a C function by its address.

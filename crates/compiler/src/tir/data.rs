@@ -421,6 +421,29 @@ pub enum Op {
         args: SmallVec<[Value; 4]>,
         signature: Box<CSignature>,
     },
+    /// Makes a generator of a generator function and its arguments: an owned object, and an error. The
+    /// operations on generators are gone after inlining.
+    NewGenerator {
+        func: FuncId,
+        args: SmallVec<[Value; 4]>,
+    },
+    /// Runs a generator to its next yield: whether there was one, what it yields, what it returns, and an
+    /// error. The arguments are what [`Op::Received`] gives.
+    Resume {
+        object: Value,
+        args: SmallVec<[Value; 4]>,
+    },
+    /// In a generator function: where it stops and gives these values.
+    Yield {
+        values: SmallVec<[Value; 4]>,
+    },
+    /// In a generator function: whether it is to be closed, and what was sent to it.
+    Received,
+    /// The address of a function that [`Program::generators`] lists, or of its trampoline.
+    FunctionAddress {
+        func: FuncId,
+        entry: bool,
+    },
     /// Calls a runtime function. Results as in its row; an `Err` last if it `raises`.
     Rt {
         func: RtFn,
@@ -552,11 +575,36 @@ pub struct Function {
     /// Calls itself, directly or not: takes part in the stack check, is not inlined.
     pub recursive: bool,
     pub options: Options,
+    /// It is the body of a generator; `params` and `results` are as written until [`Generator::state`] is
+    /// there.
+    pub generator: Option<Generator>,
     /// Entry: block 0, its parameters are the function's.
     pub blocks: Vec<Block>,
     /// The type of each value.
     pub values: Vec<Type>,
     pub locs: Vec<Loc>,
+}
+
+/// A generator function.
+///
+/// As it is written, it takes its arguments, yields, and returns a result. As a state machine, it takes
+/// where it stopped (an I64, [`Generator::STARTS`] at first, [`Generator::FINISHED`] in the end), its state,
+/// and what it is resumed with (see [`Op::Received`]); it gives whether it has yielded, where it stopped,
+/// its state, what it yields, and what it returns.
+#[derive(Clone, Debug, Default)]
+pub struct Generator {
+    pub yields: Vec<Type>,
+    pub sent: Vec<Type>,
+    /// What it keeps from one yield to the next; none while it is not a state machine. What is managed
+    /// comes first.
+    pub state: Option<Vec<Type>>,
+    /// Where the arguments are in the state of a generator that has not begun.
+    pub arguments: Vec<usize>,
+}
+
+impl Generator {
+    pub const STARTS: i64 = 0;
+    pub const FINISHED: i64 = -1;
 }
 
 /// What is emitted together: functions that call each other, and their constant pool.
@@ -568,6 +616,8 @@ pub struct Program {
     pub entries: Vec<FuncId>,
     /// The functions whose address can be a value: they may raise, so that all are called in one way.
     pub pointers: Vec<FuncId>,
+    /// The functions that run generator objects on: code finds them by the object.
+    pub generators: Vec<FuncId>,
     /// The functions that C code can call: each gets a wrapper with C's convention.
     pub c_entries: Vec<CEntry>,
 }
@@ -583,6 +633,7 @@ impl Function {
             may_raise: false,
             recursive: true,
             options: Options::default(),
+            generator: None,
             blocks: vec![],
             values: vec![],
             locs: vec![],
@@ -662,6 +713,24 @@ impl Term {
             _ => SmallVec::new(),
         }
     }
+    /// The value that says which of several targets is taken.
+    pub fn decided_by(&self) -> Option<Value> {
+        match *self {
+            Term::Branch { cond: v, .. } | Term::Switch { value: v, .. } => Some(v),
+            _ => None,
+        }
+    }
+    /// The target that is taken if that value is a constant.
+    pub fn decide(self, constant: i64) -> Option<Target> {
+        match self {
+            Term::Branch { then, other, .. } => Some(if constant & 1 == 1 { then } else { other }),
+            Term::Switch { cases, default, .. } => {
+                let case = cases.into_iter().find(|(case, _)| *case == constant);
+                Some(case.map_or(default, |(_, target)| target))
+            }
+            _ => None,
+        }
+    }
     /// Calls `f` with each operand that is not a target's argument.
     pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
         match self {
@@ -681,6 +750,8 @@ impl Op {
             | Op::Null
             | Op::Undef
             | Op::Pool(_)
+            | Op::Received
+            | Op::FunctionAddress { .. }
             | Op::StackSlot { .. } => {}
             Op::Unary(_, a)
             | Op::Cast(_, a)
@@ -754,8 +825,16 @@ impl Op {
                 }
             }
             Op::Nest(nest) => nest.for_each_use_mut(f),
-            Op::Call { args, .. } | Op::Rt { args, .. } => args.iter_mut().for_each(f),
-            Op::CallIndirect { pointer, args } | Op::CallC { pointer, args, .. } => {
+            Op::Call { args, .. }
+            | Op::Rt { args, .. }
+            | Op::NewGenerator { args, .. }
+            | Op::Yield { values: args } => args.iter_mut().for_each(f),
+            Op::CallIndirect { pointer, args }
+            | Op::Resume {
+                object: pointer,
+                args,
+            }
+            | Op::CallC { pointer, args, .. } => {
                 f(pointer);
                 args.iter_mut().for_each(f);
             }
@@ -781,6 +860,10 @@ impl Op {
             | Op::Call { .. }
             | Op::CallIndirect { .. }
             | Op::CallC { .. }
+            | Op::NewGenerator { .. }
+            | Op::Resume { .. }
+            | Op::Yield { .. }
+            | Op::Received
             | Op::Retain(_)
             | Op::Release(_)
             | Op::Assume(_)

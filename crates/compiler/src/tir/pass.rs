@@ -2,8 +2,11 @@
 //! function that verifies.
 
 pub mod count;
+mod generator;
 pub mod inline;
 pub mod number;
 mod peek;
 pub mod simplify;
 pub mod speculate;
+mod thread;
+mod variables;

@@ -139,6 +139,24 @@ impl Display for Op {
                 list(f, args)?;
                 f.write_char(')')
             }
+            Op::NewGenerator { func, args } => {
+                write!(f, "generator {func}(")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
+            Op::Resume { object, args } => {
+                write!(f, "resume {object}(")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
+            Op::Yield { values } => {
+                f.write_str("yield ")?;
+                list(f, values)
+            }
+            Op::Received => f.write_str("received"),
+            Op::FunctionAddress { func, entry } => {
+                write!(f, "address {func}{}", if *entry { ".entry" } else { "" })
+            }
             Op::CallC { pointer, args, .. } => {
                 write!(f, "call.c {pointer}(")?;
                 list(f, args)?;

@@ -68,6 +68,15 @@ impl Program {
                 "`{}` was not expanded",
                 inst.op
             );
+            let of_generators = matches!(
+                inst.op,
+                Op::NewGenerator { .. } | Op::Resume { .. } | Op::Yield { .. } | Op::Received
+            );
+            ensure!(!of_generators, "`{}` was left", inst.op);
+            if let Op::FunctionAddress { func, .. } = inst.op {
+                let known = self.generators.contains(&func);
+                ensure!(known, "{func} is not called by address");
+            }
         }
         self.functions.iter().try_for_each(|f| f.verify(self))
     }
@@ -334,6 +343,31 @@ impl<'a> Check<'a> {
                 );
                 self.is(last, Type::Err)
             }
+            Op::NewGenerator { func, .. } => {
+                let callee = self.program.functions.get(func.index());
+                ensure!(
+                    callee.is_some_and(|f| f.generator.is_some()),
+                    "{func} is no generator function"
+                );
+                self.are(results, &[Type::Obj, Type::Err], "results")
+            }
+            Op::Resume { object, .. } => {
+                self.is(*object, Type::Obj)?;
+                ensure!(
+                    results.last().is_some_and(|&v| self.ty(v) == Type::Err),
+                    "no result for the error"
+                );
+                Ok(())
+            }
+            Op::Yield { values } => {
+                let generator = self.generator()?;
+                no_result(self.are(values, &generator.yields, "values"))
+            }
+            Op::Received => {
+                let mut types = vec![Type::I1];
+                types.extend(&self.generator()?.sent);
+                self.are(results, &types, "results")
+            }
             Op::CallC {
                 pointer,
                 args,
@@ -360,6 +394,14 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// That of the function, which has not been made a state machine.
+    fn generator(&self) -> Result<&Generator, String> {
+        let generator = self.function.generator.as_ref();
+        generator
+            .filter(|generator| generator.state.is_none())
+            .ok_or_else(|| "not in a generator function".to_owned())
+    }
+
     /// Instructions with one result, of type `ty`.
     fn value(&self, op: &Op, ty: Type) -> Checked {
         match op {
@@ -382,6 +424,11 @@ impl<'a> Check<'a> {
                 let entry = entry.ok_or_else(|| format!("{id} does not exist"))?;
                 let object = matches!(entry, PoolEntry::Str(_)) && ty == Type::Obj;
                 ensure!(ty == Type::Ptr || object, "result is {ty}");
+            }
+            Op::FunctionAddress { func, .. } => {
+                ensure!(ty == Type::Ptr, "result is {ty}");
+                let exists = func.index() < self.program.functions.len();
+                ensure!(exists, "{func} does not exist");
             }
             Op::Binary { op, a, b, nsw } => {
                 self.is(*a, ty)?;

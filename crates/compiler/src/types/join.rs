@@ -3,7 +3,7 @@
 //! The join is commutative and idempotent. Numbers join to the smallest type that NumPy promotes both
 //! to; None joins with T to Optional(T); tuples, and what one inner function captured, join item by item.
 
-use super::{ArrayTy, Closure, Kind, Layout, Record, Ty, time};
+use super::{ArrayTy, Closure, Generator, Kind, Layout, Record, Ty, time};
 
 /// The join, or `None` when the types have nothing in common.
 pub fn join(a: Ty, b: Ty) -> Option<Ty> {
@@ -63,6 +63,7 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
                 ..x.clone()
             })))
         }
+        (Kind::Generator(x), Kind::Generator(y)) => join_generators(*x, *y),
         (Kind::Iter(x), Kind::Iter(y)) => join_iterables(*x, *y).map(|t| Ty::new(Kind::Iter(t))),
         (Kind::Facet(f, x), Kind::Facet(g, y)) if f == g => {
             join(*x, *y).map(|t| Ty::new(Kind::Facet(*f, t)))
@@ -73,6 +74,19 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Dispatcher(..) | Kind::Foreign(..), _) => common_function_type(a, b),
         _ => None,
     }
+}
+
+/// Generators are objects: they join if they differ in nothing that their code knows.
+fn join_generators(a: Generator, b: Generator) -> Option<Ty> {
+    let part = |x: Ty, y: Ty| {
+        let same = x.strong() == y.strong() || !x.is_known() || !y.is_known();
+        same.then(|| join(x, y)).flatten()
+    };
+    Some(Ty::new(Kind::Generator(Generator {
+        item: part(a.item, b.item)?,
+        sent: part(a.sent, b.sent)?,
+        result: part(a.result, b.result)?,
+    })))
 }
 
 /// What is iterated over: states of iterators over both must have one form.

@@ -136,7 +136,7 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
             (signatures.is_empty() || signatures.contains(&to)).then_some(Fit::Promote)
         }
         (Kind::Foreign(_, ty), Kind::Function(_)) => (*ty == to).then_some(Fit::Promote),
-        (Kind::Range(..) | Kind::Iter(_), _) => {
+        (Kind::Range(..) | Kind::Iter(_) | Kind::Generator(_), _) => {
             (join(from, to) == Some(to)).then_some(Fit::Promote)
         }
         _ => None,

@@ -72,12 +72,12 @@ impl<'c> Emitter<'_, '_, 'c> {
     }
 }
 
-/// The symbol by which a function of the program is called by address: its own, unless it is recursive;
-/// then it has a parameter more, the lowest stack address, which a wrapper supplies.
-pub(super) fn emit_pointer<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> String {
+/// The function that is called by address for a function of the program, and its symbol: itself, unless
+/// it is recursive; then it has a parameter more, the lowest stack address, which a wrapper supplies.
+pub(super) fn emit_pointer<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> (Val<'c>, String) {
     let function = &shared.program.functions[id.index()];
     if !function.recursive {
-        return function.symbol.to_string();
+        return (shared.function(id).value, function.symbol.to_string());
     }
     let callee = shared.function(id);
     let symbol = format!("{}{POINTER_SUFFIX}", function.symbol);
@@ -94,7 +94,7 @@ pub(super) fn emit_pointer<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> Strin
     args.extend((0..params.len()).map(|i| wrapper.param(i)));
     let returned = builder.call(callee.ty, callee.value, &args);
     builder.ret(Some(returned));
-    symbol
+    (wrapper, symbol)
 }
 
 /// Emits the C function of a function of the program.

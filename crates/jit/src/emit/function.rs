@@ -538,7 +538,7 @@ fn store_results<'c>(
 }
 
 /// Emits the trampoline of a function that compiled code calls as well: slots in, slots out.
-pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
+pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> Val<'c> {
     let function = &shared.program.functions[id.index()];
     let callee = shared.function(id);
     let trampoline = shared.declare_entry(&super::entry_symbol(function)).value;
@@ -568,7 +568,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
     if !function.may_raise {
         store_results(shared, &builder, function, slots, &all);
         builder.ret(Some(shared.types.ptr.zero()));
-        return;
+        return trampoline;
     }
     let error = all[count];
     let raised = builder.int_compare(LLVMIntNE, error, shared.types.ptr.zero());
@@ -581,6 +581,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) {
     builder.position(fine);
     store_results(shared, &builder, function, slots, &all[..count]);
     builder.ret(Some(shared.types.ptr.zero()));
+    trampoline
 }
 
 /// The scalars of what a call returned.

@@ -86,6 +86,14 @@ impl<'c> Emitter<'_, '_, 'c> {
             Op::Null => llvm_type.zero(),
             Op::Undef => return self.shared.scalars(ty).iter().map(|ty| ty.zero()).collect(),
             Op::Pool(id) => self.load_pool(id.index()),
+            Op::FunctionAddress { func, entry } => {
+                let mut known = self.shared.addresses.iter();
+                // Verified programs have those that they refer to.
+                match known.find(|(id, ..)| id == func) {
+                    Some((_, pointer, trampoline)) => *if *entry { trampoline } else { pointer },
+                    None => llvm_type.zero(),
+                }
+            }
             Op::Binary { op, a, b, nsw } => {
                 self.binary(*op, self.get(*a), self.get(*b), *nsw, llvm_type)
             }
@@ -204,6 +212,10 @@ impl<'c> Emitter<'_, '_, 'c> {
             }
             // Expanded before emission: `Program::verify` accepts none.
             Op::Subview(_) | Op::Nest(_) | Op::Rare { .. } => return SmallVec::new(),
+            // Likewise.
+            Op::NewGenerator { .. } | Op::Resume { .. } | Op::Yield { .. } | Op::Received => {
+                return SmallVec::new();
+            }
             // Without a result: see `inst`.
             Op::Store { .. }
             | Op::Call { .. }

@@ -34,7 +34,7 @@ mod memory {
 
 /// Functions on the way to an exception: what leads to them is laid out out of line.
 fn is_cold(name: &str) -> bool {
-    name.starts_with("error_") || name == "recursion_error"
+    name.starts_with("error_") || matches!(name, "recursion_error" | "generator_running")
 }
 
 impl<'c> Declared<'c> {

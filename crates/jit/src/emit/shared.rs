@@ -64,6 +64,8 @@ pub(super) struct Shared<'a, 'c> {
     pub debug: Option<DebugInfo<'c>>,
     pub pool: Vec<PoolEntry>,
     functions: Vec<Callable<'c>>,
+    /// Of functions that run generators on: what is called by address, and trampolines.
+    pub addresses: Vec<(FuncId, Val<'c>, Val<'c>)>,
     runtime: Vec<Option<Declared<'c>>>,
     pub allocators: Vec<(Allocator, Val<'c>, Ty<'c>)>,
     intrinsics: FxHashMap<Overload, (Val<'c>, Ty<'c>)>,
@@ -104,6 +106,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             debug,
             pool: program.pool.clone(),
             functions: Vec::with_capacity(program.functions.len()),
+            addresses: Vec::new(),
             runtime: TABLE.iter().map(|_| None).collect(),
             allocators: Vec::new(),
             intrinsics: FxHashMap::default(),

@@ -27,6 +27,7 @@ impl Build {
             results: results.to_vec(),
             may_raise: false,
             recursive: false,
+            generator: None,
             options: Default::default(),
             blocks: vec![Block::default()],
             values: vec![],

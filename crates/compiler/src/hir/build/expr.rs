@@ -70,6 +70,9 @@ impl<'a> Builder<'_, 'a> {
                 }
                 Ok(self.emit(Op::Dict(items), range))
             }
+            Expr::Named(node) if self.in_generator_expression => Err(self
+                .not_supported(node.range(), "`:=` in a generator expression is")
+                .help("use a list comprehension: `[... for ...]`")),
             Expr::Named(node) => {
                 let value = self.expr(&node.value)?;
                 self.assign(&node.target, value)?;
@@ -80,12 +83,15 @@ impl<'a> Builder<'_, 'a> {
             Expr::ListComp(node) => self.list_comprehension(node),
             Expr::SetComp(node) => self.set_comprehension(node),
             Expr::DictComp(node) => self.dict_comprehension(node),
-            Expr::Generator(_) => Err(self
-                .not_supported(range, "generator expressions are")
-                .help("use a list comprehension: `[... for ...]`")),
-            Expr::Yield(_) | Expr::YieldFrom(_) => {
-                Err(self.not_supported(range, "generators (`yield`) are"))
+            Expr::Generator(node) => self.generator_expression(node),
+            Expr::Yield(node) => {
+                let value = match &node.value {
+                    Some(value) => self.expr(value)?,
+                    None => self.literal(Literal::None, range),
+                };
+                Ok(self.emit(Op::Yield(value), range))
             }
+            Expr::YieldFrom(node) => self.yield_from(node),
             Expr::Await(_) => Err(self.not_supported(range, "`await` is")),
             Expr::TString(_) => Err(self.not_supported(range, "template strings are")),
             Expr::Starred(_) => {

@@ -1,8 +1,9 @@
 //! Inner functions, lambdas and comprehensions.
 
+use super::ssa::ENTRY;
 use super::{Builder, Definition, Made};
 use crate::diag::Result;
-use crate::hir::{Arg, FuncId, Op, Value};
+use crate::hir::{Arg, FuncId, Literal, Name, Op, Param, ParamKind, Terminator, Value};
 use crate::syntax::ast::{self, Expr};
 use crate::syntax::{Ranged, TextRange};
 
@@ -12,6 +13,8 @@ enum Collect<'a> {
     List(&'a Expr),
     Set(&'a Expr),
     Dict(&'a Expr, &'a Expr),
+    /// Yields it.
+    Yield(&'a Expr),
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -127,6 +130,55 @@ impl<'a> Builder<'_, 'a> {
         )
     }
 
+    /// A generator expression is a call of a function, which gets the first iterable.
+    pub(super) fn generator_expression(&mut self, node: &'a ast::ExprGenerator) -> Result<Value> {
+        if let Some(generator) = node.generators.iter().find(|g| g.is_async) {
+            return Err(self.not_supported(generator.range(), "asynchronous comprehensions are"));
+        }
+        let Some(first) = node.generators.first() else {
+            return Err(self.unsupported(node.range(), "a generator expression without `for`"));
+        };
+        let over = self.expr(&first.iter)?;
+        let callee = self.closure(Definition::Generator(node), None, node.range())?;
+        let call = Op::Call {
+            callee,
+            args: vec![Arg::Plain(over)],
+            keywords: Vec::new(),
+        };
+        Ok(self.emit(call, node.range()))
+    }
+
+    /// The parameter of a generator expression's function.
+    pub(super) fn first_iterable(&mut self, range: TextRange) -> (Param, Value) {
+        let name = Name::from(".0");
+        let value = self.graph.param(ENTRY, Some(name.clone()));
+        let param = Param {
+            name,
+            kind: ParamKind::PositionalOnly,
+            has_default: false,
+            literal: None,
+            fixed: false,
+            span: self.span(range),
+        };
+        (param, value)
+    }
+
+    /// What a generator expression's function does with it.
+    pub(super) fn generator_body(
+        &mut self,
+        node: &'a ast::ExprGenerator,
+        over: Value,
+    ) -> Result<()> {
+        let Some((first, rest)) = node.generators.split_first() else {
+            return Ok(());
+        };
+        let iterator = self.emit(Op::Iter(over), first.iter.range());
+        self.comprehension_loop(first, iterator, rest, Collect::Yield(&node.elt), over)?;
+        let none = self.literal(Literal::None, node.range());
+        self.end(Terminator::Return(none), node.range());
+        Ok(())
+    }
+
     /// A comprehension is a loop in the function around it; its targets have a scope of their own.
     fn comprehension(
         &mut self,
@@ -146,6 +198,7 @@ impl<'a> Builder<'_, 'a> {
             Collect::List(_) => Op::List(Vec::new()),
             Collect::Set(_) => Op::Set(Vec::new()),
             Collect::Dict(..) => Op::Dict(Vec::new()),
+            Collect::Yield(_) => return Err(self.unsupported(range, "a comprehension that yields")),
         };
         let made = self.emit(made, range);
         let outer = self.scope;
@@ -196,6 +249,10 @@ impl<'a> Builder<'_, 'a> {
             Collect::List(item) => {
                 let value = self.expr(item)?;
                 self.emit(Op::Append(made, value), item.range());
+            }
+            Collect::Yield(item) => {
+                let value = self.expr(item)?;
+                self.emit(Op::Yield(value), item.range());
             }
             Collect::Set(item) => {
                 let value = self.expr(item)?;

@@ -72,8 +72,8 @@ struct Scope {
     created: Moment,
     /// Variables of enclosing functions, in the order of their first use.
     captures: Vec<Var>,
-    /// The first `yield`.
-    yields: Option<TextRange>,
+    /// There is a `yield` in it.
+    yields: bool,
     /// Variables of this very scope that inner functions share.
     cells: Vec<Var>,
 }
@@ -172,7 +172,8 @@ impl<'a> Scopes<'a> {
         &self.scopes[scope.0 as usize].cells
     }
 
-    pub(super) fn yields(&self, function: ScopeId) -> Option<TextRange> {
+    /// Whether a function is a generator.
+    pub(super) fn yields(&self, function: ScopeId) -> bool {
         self.scopes[function.0 as usize].yields
     }
 
@@ -292,7 +293,7 @@ impl<'a> Walk<'a> {
             order: Vec::new(),
             created,
             captures: Vec::new(),
-            yields: None,
+            yields: false,
             cells: Vec::new(),
         });
         self.scopes.by_range.insert(range, id);
@@ -398,6 +399,8 @@ impl<'a> Walk<'a> {
         match definition {
             Definition::Def(def) => self.visit_body(&def.body),
             Definition::Lambda(lambda) => self.visit_expr(&lambda.body),
+            // Never the outermost, nor walked by this function: see `generator`.
+            Definition::Generator(_) => {}
         }
         (self.scope, self.outer_loop) = saved;
     }
@@ -409,12 +412,21 @@ impl<'a> Walk<'a> {
         generators: &'a [ast::Comprehension],
         items: [Option<&'a Expr>; 2],
     ) {
-        let Some((first, rest)) = generators.split_first() else {
+        let Some(first) = generators.first() else {
             return;
         };
         self.visit_expr(&first.iter);
         let outer = self.scope;
         self.scope = self.open(range, Some(outer), false);
+        self.loop_of(generators, items);
+        self.scope = outer;
+    }
+
+    /// The loop of a comprehension, without its first iterable.
+    fn loop_of(&mut self, generators: &'a [ast::Comprehension], items: [Option<&'a Expr>; 2]) {
+        let Some((first, rest)) = generators.split_first() else {
+            return;
+        };
         self.in_loop(|walk| {
             walk.visit_expr(&first.target);
             first.ifs.iter().for_each(|e| walk.visit_expr(e));
@@ -425,14 +437,32 @@ impl<'a> Walk<'a> {
             }
             items.into_iter().flatten().for_each(|e| walk.visit_expr(e));
         });
-        self.scope = outer;
     }
 
-    fn yields(&mut self, range: TextRange) {
+    fn yields(&mut self) {
         let function = self.scopes.function_of(self.scope);
-        self.scopes.scopes[function.0 as usize]
-            .yields
-            .get_or_insert(range);
+        self.scopes.scopes[function.0 as usize].yields = true;
+    }
+
+    /// A generator expression is a function that gets the first iterable as its argument. One that is
+    /// consumed `at_once` sees the variables around it as they are where it is made.
+    fn generator(&mut self, node: &'a ast::ExprGenerator, at_once: bool) {
+        let Some(first) = node.generators.first() else {
+            return;
+        };
+        self.visit_expr(&first.iter);
+        let id = self.open(node.range(), Some(self.scope), true);
+        if at_once {
+            self.scopes.scopes[id.0 as usize].created = Moment {
+                position: u32::MAX,
+                outer_loop: 0,
+            };
+        }
+        let saved = (self.scope, self.outer_loop);
+        (self.scope, self.outer_loop) = (id, 0);
+        self.yields();
+        self.loop_of(&node.generators, [Some(&*node.elt), None]);
+        (self.scope, self.outer_loop) = saved;
     }
 }
 
@@ -550,19 +580,25 @@ impl<'a> Visitor<'a> for Walk<'a> {
             Expr::SetComp(node) => {
                 self.comprehension(node.range(), &node.generators, [Some(&*node.elt), None]);
             }
-            Expr::Generator(node) => {
-                self.comprehension(node.range(), &node.generators, [Some(&*node.elt), None]);
+            Expr::Generator(node) => self.generator(node, false),
+            Expr::Call(call) if consumes(&call.func) => {
+                self.visit_expr(&call.func);
+                for arg in &call.arguments.args {
+                    match arg {
+                        Expr::Generator(node) => self.generator(node, true),
+                        _ => self.visit_expr(arg),
+                    }
+                }
+                for keyword in &call.arguments.keywords {
+                    self.visit_expr(&keyword.value);
+                }
             }
             Expr::DictComp(node) => {
                 let items = [node.key.as_deref(), Some(&*node.value)];
                 self.comprehension(node.range(), &node.generators, items);
             }
-            Expr::Yield(node) => {
-                self.yields(node.range());
-                visitor::walk_expr(self, expr);
-            }
-            Expr::YieldFrom(node) => {
-                self.yields(node.range());
+            Expr::Yield(_) | Expr::YieldFrom(_) => {
+                self.yields();
                 visitor::walk_expr(self, expr);
             }
             Expr::BinOp(_) => {
@@ -582,4 +618,35 @@ impl<'a> Visitor<'a> for Walk<'a> {
             _ => visitor::walk_expr(self, expr),
         }
     }
+}
+
+/// Functions and methods that are through with an iterable when they return.
+const CONSUMERS: &[&str] = &[
+    "all",
+    "any",
+    "dict",
+    "extend",
+    "fromiter",
+    "frozenset",
+    "fsum",
+    "join",
+    "list",
+    "max",
+    "min",
+    "prod",
+    "set",
+    "sorted",
+    "sum",
+    "tuple",
+    "update",
+];
+
+/// Whether a called function is one of those, by its name.
+fn consumes(callee: &Expr) -> bool {
+    let name = match callee {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    CONSUMERS.contains(&name)
 }

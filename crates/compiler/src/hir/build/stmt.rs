@@ -140,7 +140,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// A loop over the items of an iterator: goes to `done` when there are no more. The state of
-    /// the iterator is a variable without a name.
+    /// the iterator is a variable without a name; the result is what it is at the loop's head.
     pub(super) fn iterate(
         &mut self,
         first: Value,
@@ -148,7 +148,7 @@ impl<'a> Builder<'_, 'a> {
         done: BlockId,
         end: BlockId,
         body: impl FnOnce(&mut Self, Value) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Value> {
         let state = self.graph.temp();
         self.graph.write(self.current, state, first);
         let header = self.graph.block();
@@ -165,7 +165,21 @@ impl<'a> Builder<'_, 'a> {
             b.graph.write(b.current, state, next);
             body(b, item)
         };
-        self.loop_body(header, inside, end, step, range)
+        self.loop_body(header, inside, end, step, range)?;
+        Ok(iterator)
+    }
+
+    /// `yield from`: a loop that yields each item, and what the iterable returns.
+    pub(super) fn yield_from(&mut self, node: &'a ast::ExprYieldFrom) -> Result<Value> {
+        let (done, end) = (self.graph.block(), self.graph.block());
+        let over = self.expr(&node.value)?;
+        let first = self.emit(Op::Iter(over), node.value.range());
+        let iterator = self.iterate(first, node.value.range(), done, end, |b, item| {
+            b.emit(Op::Yield(item), node.range());
+            Ok(())
+        })?;
+        self.continue_in(done);
+        Ok(self.emit(Op::IterResult(iterator), node.range()))
     }
 
     fn loop_body(

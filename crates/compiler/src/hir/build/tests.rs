@@ -3,6 +3,7 @@
 mod closures;
 mod exceptions;
 mod expressions;
+mod generators;
 mod patterns;
 mod refusals;
 mod statements;

@@ -1,11 +1,16 @@
 //! Inlining: the blocks of a small callee take the place of its call.
 //!
+//! Generators become state machines on the way: see [`generator`](super::generator).
+//!
 //! `Return` becomes a jump to the continuation of the call, with the results; `Throw` a jump to the
 //! cold block that the caller branches to when the call gave an error.
 
 use smallvec::SmallVec;
 
+use super::generator;
 use super::simplify::{for_each_term_operand, simplify};
+use super::thread::thread;
+use crate::diag::Result;
 use crate::tir::{
     Block, BlockId, FuncId, Function, Inst, Loc, LocId, Op, Program, Target, Term, Value,
 };
@@ -16,42 +21,66 @@ const SMALL: usize = 40;
 const SINGLE_USE: usize = 400;
 /// A caller does not grow past this by inlining (forced inlining excepted).
 const LARGEST: usize = 4000;
+/// Blocks of a function that are looked at to thread the edges to them, for each generator.
+const MOST_THREADED: usize = 64;
 
 /// Inlines in all functions of a program and drops those that are not called any more.
-pub fn inline(program: &mut Program) {
-    let calls = call_counts(program);
+pub fn inline(program: &mut Program) -> Result<()> {
+    let mut calls = call_counts(program);
     // Callees come after their callers in the list (they are reserved when first called, but lowered
     // completely before the caller goes on), except in recursions, which are not inlined.
     for caller in (0..program.functions.len()).rev() {
         let mut f = std::mem::replace(&mut program.functions[caller], Function::empty());
-        let mut changed = false;
-        let mut at = 0;
-        while at < f.blocks.len() {
-            let found = f.blocks[at].insts.iter().position(|i| match i.op {
-                Op::Call { func, .. } => {
-                    func.index() != caller
-                        && wants_inlining(
-                            &program.functions[func.index()],
-                            calls[func.index()],
-                            f.size(),
-                        )
+        if inline_calls(&mut f, caller, program, &calls) {
+            simplify(&mut f);
+        }
+        while generator::keep_in_values(&mut f, program, &mut calls) {
+            inline_calls(&mut f, caller, program, &calls);
+            simplify(&mut f);
+            for _ in 0..MOST_THREADED {
+                if !thread(&mut f) {
+                    break;
                 }
-                _ => false,
-            });
-            match found {
-                Some(index) => {
-                    splice(&mut f, BlockId(at as u32), index, program);
-                    changed = true;
-                }
-                None => at += 1,
+                simplify(&mut f);
             }
         }
-        if changed {
+        generator::check_lifetimes(&f)?;
+        generator::split(&mut f)?;
+        if f.generator.is_some() {
             simplify(&mut f);
         }
         program.functions[caller] = f;
     }
+    generator::keep_in_objects(program);
     drop_uncalled(program);
+    Ok(())
+}
+
+/// Inlines the calls in a function; false if there are none to inline.
+fn inline_calls(f: &mut Function, caller: usize, program: &Program, calls: &[u32]) -> bool {
+    let mut changed = false;
+    let mut at = 0;
+    while at < f.blocks.len() {
+        let found = f.blocks[at].insts.iter().position(|i| match i.op {
+            Op::Call { func, .. } => {
+                func.index() != caller
+                    && wants_inlining(
+                        &program.functions[func.index()],
+                        calls[func.index()],
+                        f.size(),
+                    )
+            }
+            _ => false,
+        });
+        match found {
+            Some(index) => {
+                splice(f, BlockId(at as u32), index, program);
+                changed = true;
+            }
+            None => at += 1,
+        }
+    }
+    changed
 }
 
 fn wants_inlining(callee: &Function, calls: u32, caller_size: usize) -> bool {
@@ -59,6 +88,10 @@ fn wants_inlining(callee: &Function, calls: u32, caller_size: usize) -> bool {
         return false;
     }
     let size = callee.size();
+    // Of a state machine, what a place needs is a part.
+    if callee.generator.is_some() && caller_size < LARGEST {
+        return size * calls as usize <= SINGLE_USE;
+    }
     callee.options.always_inline
         || caller_size < LARGEST && (size <= SMALL || calls == 1 && size <= SINGLE_USE)
 }
@@ -71,7 +104,7 @@ fn call_counts(program: &Program) -> Vec<u32> {
     counts
 }
 
-/// Calls `visit` with each function that `f` calls, in the bodies of nests, too.
+/// Calls `visit` with each function that `f` calls or makes generators of, in the bodies of nests, too.
 fn for_each_call(f: &Function, mut visit: impl FnMut(FuncId)) {
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         let insts = match &inst.op {
@@ -79,7 +112,10 @@ fn for_each_call(f: &Function, mut visit: impl FnMut(FuncId)) {
             _ => std::slice::from_ref(inst),
         };
         for inst in insts {
-            if let Op::Call { func, .. } = inst.op {
+            if let Op::Call { func, .. }
+            | Op::NewGenerator { func, .. }
+            | Op::FunctionAddress { func, .. } = inst.op
+            {
                 visit(func);
             }
         }
@@ -238,6 +274,7 @@ fn drop_uncalled(program: &mut Program) {
             next += 1;
         }
     }
+    program.generators.retain(|id| keep[id.index()]);
     let mut flags = keep.iter();
     program.functions.retain(|_| *flags.next().unwrap_or(&true));
     for inst in program
@@ -247,7 +284,7 @@ fn drop_uncalled(program: &mut Program) {
         .flat_map(|b| &mut b.insts)
     {
         let nested = match &mut inst.op {
-            Op::Call { func, .. } => {
+            Op::Call { func, .. } | Op::FunctionAddress { func, .. } => {
                 *func = new_ids[func.index()];
                 continue;
             }
@@ -264,6 +301,7 @@ fn drop_uncalled(program: &mut Program) {
         .entries
         .iter_mut()
         .chain(&mut program.pointers)
+        .chain(&mut program.generators)
         .chain(program.c_entries.iter_mut().map(|entry| &mut entry.func))
     {
         *entry = new_ids[entry.index()];

@@ -75,7 +75,7 @@ fn bases(f: &Function) -> Vec<Option<Value>> {
 /// Whether an instruction may end the life of an item of some list.
 fn takes_items(op: &Op) -> bool {
     match op {
-        Op::Call { .. } | Op::Exchange { .. } => true,
+        Op::Call { .. } | Op::CallIndirect { .. } | Op::Exchange { .. } => true,
         Op::Rt { func, .. } => {
             matches!(
                 func,
@@ -124,7 +124,11 @@ impl Walk<'_> {
                 let mut used = false;
                 inst.op.for_each_operand(|v| used |= self.uses(v));
                 // A function that is given the item could take it from its list while using it.
-                if used && (taken || matches!(inst.op, Op::Call { .. } | Op::MakeArray { .. })) {
+                let keeps = matches!(
+                    inst.op,
+                    Op::Call { .. } | Op::CallIndirect { .. } | Op::MakeArray { .. }
+                );
+                if used && (taken || keeps) {
                     return false;
                 }
                 taken |= takes_items(&inst.op);

@@ -11,7 +11,7 @@
 
 use smallvec::SmallVec;
 
-use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Target, Term, Type, Value};
+use crate::tir::{Bin, Block, BlockId, Cast, Cmp, Function, Op, Part, Term, Type, Value};
 
 /// Runs all of it to a fixpoint (in practice, two rounds).
 pub fn simplify(f: &mut Function) {
@@ -73,33 +73,30 @@ pub(crate) fn for_each_term_operand(term: &mut Term, mut f: impl FnMut(&mut Valu
 
 /// Jumps where a branch always goes.
 fn decide_branches(f: &mut Function) -> bool {
-    let mut known: Vec<Option<bool>> = vec![None; f.values.len()];
-    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
-        if let (Op::Int(value), [v]) = (&inst.op, &inst.results[..]) {
-            known[v.index()] = Some(value & 1 == 1);
-        }
-    }
+    let known = constants(f);
     let mut changed = false;
     for block in &mut f.blocks {
-        let Term::Branch {
-            cond, then, other, ..
-        } = &mut block.term
-        else {
+        let Some(constant) = block.term.decided_by().and_then(|v| known[v.index()]) else {
             continue;
         };
-        if let Some(taken) = known[cond.index()] {
-            let target = std::mem::replace(
-                if taken { then } else { other },
-                Target {
-                    block: BlockId(0),
-                    args: SmallVec::new(),
-                },
-            );
-            block.term = Term::Jump(target);
-            changed = true;
-        }
+        block.term = match std::mem::take(&mut block.term).decide(constant) {
+            Some(target) => Term::Jump(target),
+            None => Term::Unreachable,
+        };
+        changed = true;
     }
     changed
+}
+
+/// The values that are integer constants.
+pub(crate) fn constants(f: &Function) -> Vec<Option<i64>> {
+    let mut constants = vec![None; f.values.len()];
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let (Op::Int(value), [v]) = (&inst.op, &inst.results[..]) {
+            constants[v.index()] = Some(*value);
+        }
+    }
+    constants
 }
 
 /// Empties the blocks that the entry does not reach, and closes the gaps.

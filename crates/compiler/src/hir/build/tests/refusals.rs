@@ -5,39 +5,6 @@ use insta::assert_snapshot;
 use super::refusal;
 
 #[test]
-fn generators() {
-    assert_snapshot!(refusal("
-        def f(n):
-            for i in range(n):
-                yield i
-    "), @"
-    generators (`yield`) are not supported in compiled functions [unsupported-syntax]
-     --> demo.py:3:9
-      |
-    3 |         yield i
-      |         ^^^^^^^
-      |
-      = help: collect the values in a list or an array and return that
-    ");
-}
-
-#[test]
-fn generator_expressions() {
-    assert_snapshot!(refusal("
-        def f(x):
-            return sum(i * i for i in x)
-    "), @"
-    generator expressions are not supported in compiled functions [unsupported-syntax]
-     --> demo.py:2:16
-      |
-    2 |     return sum(i * i for i in x)
-      |                ^^^^^^^^^^^^^^^^
-      |
-      = help: use a list comprehension: `[... for ...]`
-    ");
-}
-
-#[test]
 fn keyword_dictionaries_as_parameters() {
     assert_snapshot!(refusal("
         def f(x, **options):
