@@ -1,9 +1,8 @@
 """What `explain` says, and that it is so."""
 
+import ferdelance as fd
 import numpy as np
 import pytest
-
-import ferdelance as fd
 
 
 def remarks(function, *args, **options):

@@ -1,9 +1,8 @@
 """Reductions against NumPy: ties, NaN, and the order of memory."""
 
+import ferdelance as fd
 import numpy as np
 import pytest
-
-import ferdelance as fd
 
 
 def layouts(a):

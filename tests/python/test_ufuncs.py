@@ -636,6 +636,7 @@ def test_relations_of_types():
 
 def test_integers_out_of_bounds_are_not_stored_in_whole_arrays():
     a = np.zeros(3, np.uint8)
+
     @njit
     def constant(a):
         a[1:] = -1
