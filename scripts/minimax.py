@@ -255,8 +255,8 @@ TABLE = [
 ]
 
 
-# The inverses of mantissas from 3/4 to 3/2 in units of 1/32, by their highest four bits: those from 1
-# to 3/2, then the others.
+# The inverses of mantissas from 3/4 to 3/2 in units of 1/32, by their highest four bits: those from
+# 1 to 3/2, then the others.
 INVERSES = [32, 29, 28, 26, 25, 24, 23, 22, 42, 40, 39, 37, 36, 35, 34, 32]
 # Bits behind the point that leave room for sums with any exponent's product.
 LOGARITHMS = [("LN", mp.e, 42, 16), ("LOG2", mpf(2), 41, 15), ("LOG10", mpf(10), 43, 17)]
