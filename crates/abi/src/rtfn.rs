@@ -203,7 +203,10 @@ macro_rules! for_each_rtfn {
             fd str_from_chars(Ptr, I64, I64) -> (Obj) effect;
             /// Writes a string into such an item, cut or filled up with NUL.
             fd chars_from_str(Ptr, I64, I64, Obj) -> () effect;
+            /// The same of bytes: their address and their number.
+            fd chars_from_bytes(Ptr, I64, Ptr, I64) -> () effect;
             fd str_hash(Obj) -> (I64) effect;
+            fd bytes_hash(Ptr, I64) -> (I64) read;
             /// `str(x)` as CPython prints it.
             fd str_from_i64(I64) -> (Obj) effect;
             fd str_from_u64(I64) -> (Obj) effect;

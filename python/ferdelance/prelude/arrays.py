@@ -53,6 +53,11 @@ def array_tolist(array):
     return [array_tolist(row) for row in array]
 
 
+def array_tobytes(array, order: "literal" = "C"):
+    """array.tobytes(order="C")"""
+    return np._buffer(array.flatten(order).view(np.uint8), "bytes")
+
+
 def array_byteswap(array):
     """array.byteswap()"""
     width = array.itemsize
@@ -73,21 +78,6 @@ def numpy_asarray_chkfinite(a, dtype: "literal" = None, order: "literal" = None)
     if not np.all(np.isfinite(result)):
         raise ValueError("array must not contain infs or NaNs")
     return result
-
-
-def numpy_frombuffer(buffer, dtype: "literal" = "f8", count=-1, offset=0):
-    """np.frombuffer(buffer, dtype=float, count=-1, offset=0)"""
-    size = np.dtype(dtype).itemsize
-    content = buffer.reshape(-1).view(np.uint8)
-    if offset < 0 or offset > content.size:
-        raise ValueError("offset must be non-negative and no greater than buffer length")
-    if count < 0:
-        if (content.size - offset) % size != 0:
-            raise ValueError("buffer size must be a multiple of element size")
-        return content[offset:].view(dtype)
-    if count * size > content.size - offset:
-        raise ValueError("buffer is smaller than requested size")
-    return content[offset : offset + count * size].view(dtype)
 
 
 def numpy_fromiter(iter, dtype: "literal", count=-1):

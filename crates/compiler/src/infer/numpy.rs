@@ -127,6 +127,7 @@ impl Session<'_> {
             "ndindex" | "ndenumerate" | "nditer" => {
                 super::walk::construct(frame, name, args, keywords).map(Some)
             }
+            "_memory" | "_buffer" => Ok(super::buffer::retyped(name, args)),
             // What a function of the prelude does not take.
             "_refuse" => {
                 let reason = match args.first().map(|a| &a.abs.constant) {

@@ -76,8 +76,8 @@ pub fn item(dtype: Ty, readonly: bool) -> Ty {
 /// Whether a value that is no array may be written into items of this type. A record takes the same record, a
 /// tuple of as many values as it has fields, and a number for all fields; a text takes a string.
 pub(super) fn fits_item(from: Ty, dtype: Ty) -> bool {
-    if let (Kind::Str, Kind::Chars { unicode: true, .. }) = (from.kind(), dtype.kind()) {
-        return true;
+    if let Kind::Chars { .. } = dtype.kind() {
+        return super::buffer::text(from) == super::buffer::text(dtype);
     }
     let Some(record) = dtype.as_record() else {
         return promote::fit(from, dtype).is_some();

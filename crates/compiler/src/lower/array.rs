@@ -74,6 +74,15 @@ impl Body<'_, '_, '_> {
                 Ok(self.item_at(array, address, a))
             }
             Kind::Str => self.str_item(value, index),
+            Kind::Buffer(..) => self.buffer_item(value, index, false),
+            Kind::Chars { .. } => {
+                let text = self.text(value)?;
+                if text.ty.is_str() {
+                    self.str_item(&text, index)
+                } else {
+                    self.buffer_item(&text, index, true)
+                }
+            }
             Kind::List(item) => self.list_get(value.vals[0], *item, index),
             _ => Err(self.bug(format!("items of {}", value.ty))),
         }
@@ -95,7 +104,7 @@ impl Body<'_, '_, '_> {
             self.store(address, a, &vals);
             return Ok(());
         }
-        let Kind::Array(array) = *value.ty.kind() else {
+        let Some(array) = value.ty.memory() else {
             return Err(self.bug(format!("items of {}", value.ty)));
         };
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
@@ -108,7 +117,8 @@ impl Body<'_, '_, '_> {
         let new = &if sequence {
             self.converted(new)?
         } else {
-            self.unwrap(new)?
+            let new = self.unwrap(new)?;
+            self.memory(&new)
         };
         if indexing.picked.is_some() {
             let parts = self.index_parts(index);
@@ -129,7 +139,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn item_in_bounds(&mut self, sequence: &Typed, index: Value) -> Result<Typed> {
         let at = Typed::one(Ty::py_int(), index);
         match sequence.ty.kind() {
-            Kind::Array(array) => {
+            Kind::Array(array) | Kind::Buffer(_, array) => {
                 let indexing = indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
                 let vals = if indexing.result.as_array().is_some() {
                     smallvec![self.subview(sequence.vals[0], *array, &at, false)?]
@@ -580,6 +590,10 @@ impl Body<'_, '_, '_> {
                 _ => Ok(smallvec![self.range_step(value)?]),
             },
             Kind::Array(a) => self.array_attribute(value.vals[0], *a, name),
+            Kind::Buffer(_, a) if name.ends_with("contiguous") => {
+                Ok(smallvec![self.flag(value.vals[0], *a, name)])
+            }
+            Kind::Buffer(_, a) => self.array_attribute(value.vals[0], *a, name),
             Kind::Slice(parts) => {
                 let index = ["start", "stop", "step"]
                     .iter()
