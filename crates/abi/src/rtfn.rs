@@ -184,6 +184,10 @@ macro_rules! for_each_rtfn {
             /// `cmath.rect(r, phi)`.
             fd crect(F64, F64) -> (F64, F64) pure;
 
+            /// `np.nextafter(x, y)` and `np.spacing(x)` of numbers of half the size of a single.
+            fd half_nextafter(F32, F32) -> (F32) pure;
+            fd half_spacing(F32) -> (F32) pure;
+
             // ---- strings ------------------------------------------------------------------------
             fd str_concat(Obj, Obj) -> (Obj) raises;
             /// `s * n`; a negative n gives "".

@@ -49,6 +49,8 @@ def array_tolist(array):
     if array.ndim == 0:
         return array.flat[0]
     if array.ndim == 1:
+        if np.dtype(array.dtype).kind == "V":
+            return [x.item() for x in array]
         return [x for x in array]
     return [array_tolist(row) for row in array]
 
@@ -336,9 +338,23 @@ def numpy_array(
     subok=False,
     ndmin: "literal" = 0,
 ):
-    """np.array(object, ndmin=n) with more dimensions than the object has"""
-    a = np.array(object, dtype, copy=copy, order=order)
+    """np.array(object) of tuples as records, or with more dimensions than the object has"""
+    if dtype is not None and np.dtype(dtype).kind == "V" and not isinstance(object, np.ndarray):
+        a = _records(object, dtype)
+    else:
+        a = np.array(object, dtype, copy=copy, order=order)
     return a[(None,) * (ndmin - a.ndim) + (...,)]
+
+
+def _records(object, dtype: "literal"):
+    if np.ndim(object) == 1:
+        result = np.empty((), dtype)
+        result[()] = object
+    else:
+        result = np.empty(len(object), dtype)
+        for i in range(len(object)):
+            result[i] = object[i]
+    return result
 
 
 def numpy_full(shape, fill_value, dtype: "literal" = None, order: "literal" = "C"):

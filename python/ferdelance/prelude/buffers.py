@@ -157,3 +157,28 @@ def _holds(x, y, op: "literal"):
     if op == "lt":
         return x < y
     return x <= y
+
+
+def numpy_equal(x1, x2):
+    """np.equal(x1, x2) of arrays of texts or records"""
+    return x1 == x2
+
+
+def numpy_not_equal(x1, x2):
+    """np.not_equal(x1, x2)"""
+    return x1 != x2
+
+
+def numpy_where(condition, x, y):
+    """np.where(condition, x, y) of arrays of texts or records"""
+    c, a, b = np.broadcast_arrays(condition, x, y)
+    if a.itemsize < b.itemsize:
+        result = np.empty(c.shape, b.dtype)
+    else:
+        result = np.empty(c.shape, a.dtype)
+    for i in range(result.size):
+        if c.flat[i]:
+            result.flat[i] = a.flat[i]
+        else:
+            result.flat[i] = b.flat[i]
+    return result

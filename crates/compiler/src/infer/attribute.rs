@@ -61,6 +61,7 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "compress",
     "choose",
 ];
+const SLICE_METHODS: &[&str] = &["indices"];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
@@ -305,6 +306,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } => NUMBER_METHODS,
         Kind::Time { .. } => TIME_METHODS,
         Kind::Record(_) => RECORD_METHODS,
+        Kind::Slice(_) => SLICE_METHODS,
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,

@@ -511,6 +511,7 @@ impl Session<'_> {
         let prefix = match receiver.kind() {
             Kind::Array(_) => Some("array"),
             Kind::Buffer(..) => Some("buffer"),
+            Kind::Slice(_) => Some("slice"),
             Kind::Builtin(_) => Some("ufunc"),
             _ if receiver.is_scalar() => Some("scalar"),
             _ => None,

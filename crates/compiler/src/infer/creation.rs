@@ -55,6 +55,11 @@ pub fn of_sequence(ty: Ty) -> Option<ArrayTy> {
     sequence.then(|| as_array(ty)).flatten()
 }
 
+/// The type that a value has as such an operand.
+pub fn of_operand(ty: Ty) -> Ty {
+    of_sequence(ty).map_or(ty, ArrayTy::ty)
+}
+
 /// The memory order of a copy that keeps it.
 pub fn kept_layout(a: ArrayTy) -> Layout {
     if a.layout == Layout::F {
@@ -118,6 +123,11 @@ impl Session<'_> {
             return Ok(None);
         }
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
+        let is_array = plain(object.ty()).memory().is_some();
+        if name == "array" && !is_array && dtype.as_record().is_some() {
+            // Tuples as records are the prelude's, too.
+            return Ok(None);
+        }
         if dtype != array.dtype
             && (dtype.as_record().is_some() || array.dtype.as_record().is_some())
         {
@@ -131,7 +141,6 @@ impl Session<'_> {
                 )
                 .help("make the array with np.zeros() and assign to its items"));
         }
-        let is_array = plain(object.ty()).memory().is_some();
         let exact = array.dtype == dtype && is_array;
         let wanted = match name {
             "ascontiguousarray" => Some(Layout::C),

@@ -249,7 +249,16 @@ impl Session<'_> {
                     args.to_vec(),
                 )
             }
-            "where" if args.len() + keywords.len() != 3 => Ok(None),
+            // The prelude's: choices that there is no loop for.
+            "where"
+                if args.len() + keywords.len() != 3
+                    || args.iter().any(|a| is_array_of_references(a.ty())) =>
+            {
+                Ok(None)
+            }
+            "equal" | "not_equal" if args.iter().any(|a| is_array_of_references(a.ty())) => {
+                Ok(None)
+            }
             _ => {
                 if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
                     && let Some(found) =
@@ -407,11 +416,16 @@ pub(super) fn order(frame: &Frame, name: &str, arg: Option<&ArgRef>) -> Result<O
 
 /// The element type that a `dtype` argument names.
 pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
-    let Some(arg) = arg else {
-        return Ok(default.strong());
-    };
-    let ty = ty_of(&arg.abs);
-    match (ty.kind(), &arg.abs.constant) {
+    match arg {
+        Some(arg) => dtype_of(frame, &arg.abs, default),
+        None => Ok(default.strong()),
+    }
+}
+
+/// The element type that a value names; the default for None.
+pub(super) fn dtype_of(frame: &Frame, value: &AbsVal, default: Ty) -> Result<Ty> {
+    let ty = ty_of(value);
+    match (ty.kind(), &value.constant) {
         (Kind::Class(t) | Kind::Dtype(t), _) if t.is_item() => Ok(t.strong()),
         (Kind::Builtin(name), _)
             if super::time::by_name(name.trim_start_matches("numpy.")).is_some() =>
@@ -425,6 +439,9 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
                 format!("`{name}` is no supported dtype"),
             )
         }),
+        (Kind::Tuple(items), Some(Const::Tuple(constants))) => {
+            super::record::of_fields(frame, items, constants)
+        }
         _ => Err(frame.error(
             Code::NotConstant,
             format!("a dtype must be a constant type, not a value of type {ty}"),
@@ -443,6 +460,9 @@ pub(super) fn typestr(ty: Ty) -> String {
         Kind::Time { delta: false, .. } => 'M',
         Kind::Time { .. } => 'm',
         Kind::Record(_) => 'V',
+        Kind::Chars { unicode, count } => {
+            return format!("{}{count}", if *unicode { 'U' } else { 'S' });
+        }
         _ => 'O',
     };
     if let Some((_, unit)) = ty.as_time().filter(|(_, unit)| *unit != Unit::Generic) {
@@ -468,8 +488,24 @@ pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
         "float64" | "f8" | "d" | "double" | "float" => Ty::float(64),
         "complex64" | "c8" | "F" | "csingle" => Ty::complex(64),
         "complex128" | "c16" | "D" | "complex" | "cdouble" => Ty::complex(128),
-        name => return super::time::by_name(name),
+        name => return text_by_name(name).or_else(|| super::time::by_name(name)),
     })
+}
+
+/// Whether it is an array of records or texts.
+fn is_array_of_references(ty: Ty) -> bool {
+    plain(ty).as_array().is_some_and(|a| a.dtype.is_reference())
+}
+
+/// `U3`, `S8`
+fn text_by_name(name: &str) -> Option<Ty> {
+    let count = name.strip_prefix(['U', 'S'])?.parse().ok()?;
+    // An array of no characters takes as many as it is given in NumPy.
+    if count == 0 {
+        return None;
+    }
+    let unicode = name.starts_with('U');
+    Some(Ty::new(Kind::Chars { unicode, count }))
 }
 
 /// `np.arange([start,] stop[, step], dtype)`.

@@ -1,5 +1,6 @@
 //! Typing rules of HIR instructions, and folding of constants.
 
+use super::buffer::text;
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
 use super::{AbsVal, Session, elementwise};
@@ -257,6 +258,7 @@ impl Session<'_> {
                 constant: fold_binary(op, a, b),
             });
         }
+        let (x, y) = (text(x), text(y));
         match (op, x.kind(), y.kind()) {
             (BinaryOp::Add, Kind::Str, Kind::Str) => return Ok(AbsVal::of(Ty::str())),
             (BinaryOp::Mul, Kind::Str, _) if y.is_integral() => return Ok(AbsVal::of(Ty::str())),

@@ -104,6 +104,63 @@ pub(super) fn has_equality(ty: Ty) -> bool {
     ty.as_record().is_some_and(|r| r.fields.iter().all(field))
 }
 
+/// The packed record that a list of fields describes: `[("x", np.int8), ("y", "f8", (2,))]`.
+pub(super) fn of_fields(frame: &Frame, items: &[Ty], constants: &[Const]) -> Result<Ty> {
+    let refused = || {
+        frame
+            .error(
+                Code::BadArguments,
+                "a dtype is a list of fields only if each is a name, a type, and for arrays a shape",
+            )
+            .help("make the dtype outside of the function, as a global variable")
+    };
+    let (mut fields, mut size) = (vec![], 0);
+    for (item, constant) in items.iter().zip(constants) {
+        let (Some([_, ty, ..]), Const::Tuple(parts)) = (item.tuple_items(), constant) else {
+            return Err(refused());
+        };
+        let (Const::Str(name), shape) = (&parts[0], parts.get(2)) else {
+            return Err(refused());
+        };
+        let lengths = match shape {
+            None => &[][..],
+            Some(Const::Tuple(lengths)) => lengths,
+            Some(length) => std::slice::from_ref(length),
+        };
+        let length = |c: &Const| match c {
+            Const::Int(n) => u32::try_from(*n).ok(),
+            _ => None,
+        };
+        let shape: Option<Box<[u32]>> = lengths.iter().map(length).collect();
+        let shape = shape.ok_or_else(refused)?;
+        let dtype = AbsVal {
+            ty: Some(*ty),
+            constant: Some(parts[1].clone()),
+        };
+        let ty = super::numpy::dtype_of(frame, &dtype, Ty::float(64))?;
+        let bytes = shape
+            .iter()
+            .try_fold(ty.itemsize(), |bytes, n| bytes.checked_mul(*n));
+        let offset = size;
+        size = bytes
+            .and_then(|bytes| bytes.checked_add(size))
+            .ok_or_else(refused)?;
+        fields.push(Field {
+            name: (&**name).into(),
+            title: None,
+            ty,
+            shape,
+            offset,
+        });
+    }
+    Ok(Ty::new(Kind::Record(Box::new(Record {
+        fields: fields.into(),
+        size,
+        aligned: false,
+        readonly: false,
+    }))))
+}
+
 /// The fields of a record as a tuple.
 pub(super) fn as_tuple(ty: Ty) -> Option<Ty> {
     let record = ty.as_record()?;

@@ -22,6 +22,9 @@ impl Body<'_, '_, '_> {
     /// A text of a fixed size as a value of its own; other values as they are.
     pub(super) fn text(&mut self, value: &Typed) -> Result<Typed> {
         let ty = text(value.ty);
+        if ty == value.ty {
+            return Ok(value.clone());
+        }
         Ok(Typed::new(ty, self.cast(value, ty)?))
     }
 

@@ -107,6 +107,7 @@ impl Body<'_, '_, '_> {
         {
             return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }
+        let (a, b) = (self.text(&a)?, self.text(&b)?);
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Str, Kind::Str) => {
                 return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into());

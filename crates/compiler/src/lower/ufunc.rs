@@ -13,7 +13,7 @@ use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
-use crate::infer::creation::of_sequence;
+use crate::infer::creation::{of_operand, of_sequence};
 use crate::infer::intrinsic::{Class, UfuncCall};
 use crate::infer::linalg::product;
 use crate::tir::nest::{Output, OutputKind};
@@ -167,7 +167,7 @@ impl Body<'_, '_, '_> {
     ) -> Result<(&'static Row, Loop)> {
         let types: Option<Vec<Operand>> = operands
             .iter()
-            .map(|o| Operand::of(o.ty, o.constant.as_ref()))
+            .map(|o| Operand::of(of_operand(o.ty), o.constant.as_ref()))
             .collect();
         let (Some(row), Some(types)) = (row, types) else {
             return Err(self.bug("an operator that is no ufunc"));
@@ -428,7 +428,15 @@ impl Body<'_, '_, '_> {
             Scalar::Classify(class) => one(self.classify(class, &x[0])?),
             Scalar::IsNat => one(self.is_nat(v)),
             Scalar::SignBit => one(self.sign_bit(v)),
+            Scalar::Spacing if x[0].ty.is_half() => one(self.b.rt1(RtFn::half_spacing, &[v])),
             Scalar::Spacing => one(self.spacing(v)),
+            Scalar::NextAfter if x[0].ty.is_half() => {
+                one(self.b.rt1(RtFn::half_nextafter, &[v, x[1].vals[0]]))
+            }
+            Scalar::NextAfter => {
+                let towards = [v, x[1].vals[0]];
+                one(self.real_rt(RtFn::nextafter, RtFn::nextafterf, &towards))
+            }
             Scalar::Modf => self.modf(v),
             Scalar::Frexp => {
                 let wide = self.cast(&x[0], Ty::float(64))?;
