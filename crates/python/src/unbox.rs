@@ -37,7 +37,7 @@ pub enum Outcome {
 pub struct Made {
     strings: SmallVec<[*mut Str; 4]>,
     /// Arrays over the memory of other objects.
-    arrays: Vec<Py<PyAny>>,
+    arrays: Vec<*mut PyObject>,
     /// Lists, each with the Python list that it is a copy of.
     pub lists: Lending,
 }
@@ -48,6 +48,10 @@ impl Drop for Made {
         for &text in &self.strings {
             // SAFETY: made by `unbox`, with one reference that is ours.
             unsafe { ferdelance_runtime::string::release(text) };
+        }
+        for &array in &self.arrays {
+            // SAFETY: the same; the caller of `unbox` holds the GIL until the call is over.
+            unsafe { ffi::Py_DecRef(array) };
         }
     }
 }
@@ -446,7 +450,7 @@ impl Plan {
                     match buffers::array_of(&Bound::from_borrowed_ptr(py, object)) {
                         Ok(memory) => {
                             let outcome = array.unbox(memory.as_ptr(), out);
-                            made.arrays.push(memory.unbind());
+                            made.arrays.push(memory.into_ptr());
                             outcome
                         }
                         Err(_) => Outcome::Miss,

@@ -49,7 +49,7 @@ def array_tolist(array):
     if array.ndim == 0:
         return array.flat[0]
     if array.ndim == 1:
-        if np.dtype(array.dtype).kind == "V":
+        if array.dtype.kind == "V":
             return [x.item() for x in array]
         return [x for x in array]
     return [array_tolist(row) for row in array]

@@ -161,6 +161,30 @@ def array_ptp(array, axis: "literal" = None, out=None, keepdims: "literal" = Fal
     return numpy_ptp(array, axis, out, keepdims)
 
 
+def numpy_trace(
+    a,
+    offset=0,
+    axis1: "literal" = 0,
+    axis2: "literal" = 1,
+    dtype: "literal" = None,
+    out=None,
+):
+    """np.trace: the sum along diagonals."""
+    return np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype, out)
+
+
+def array_trace(
+    array,
+    offset=0,
+    axis1: "literal" = 0,
+    axis2: "literal" = 1,
+    dtype: "literal" = None,
+    out=None,
+):
+    """array.trace()"""
+    return numpy_trace(array, offset, axis1, axis2, dtype, out)
+
+
 def numpy_average(
     a,
     axis: "literal" = None,

@@ -30,6 +30,7 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "item",
     "tolist",
     "tobytes",
+    "trace",
     "byteswap",
     "sum",
     "prod",

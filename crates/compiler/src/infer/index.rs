@@ -241,6 +241,12 @@ impl Session<'_> {
         if let Some(field) = record::get_field(frame, value, index) {
             return field;
         }
+        if let Some(a) = ty.as_array()
+            && let Some(found) = record::several_fields(a, &index.constant)
+        {
+            let found = found.map(|a| AbsVal::of(a.ty()));
+            return found.map_err(|m| frame.error(Code::BadIndex, m));
+        }
         match ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 tuple_get(frame, value, ty, items, index)

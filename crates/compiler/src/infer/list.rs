@@ -203,7 +203,7 @@ impl Session<'_> {
     pub(super) fn list_inst(&mut self, frame: &mut Frame, inst: &Inst) -> Result<Option<AbsVal>> {
         let item = |frame: &Frame, v: Value| ty_of(frame.val(v)).list_item();
         let result = match &inst.op {
-            Op::List(args) if display::is_tuple(frame, inst.result) => {
+            Op::List(args) if display::is_tuple(frame, inst.result, args) => {
                 super::op::display(frame, args)?
             }
             Op::List(args) => self.list_display(frame, inst.result, args)?,

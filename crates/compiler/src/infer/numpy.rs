@@ -188,6 +188,18 @@ impl Session<'_> {
             {
                 resolved(Ty::tuple(&[]), Intrinsic::Known, vec![])
             }
+            "isscalar" if args.len() == 1 && keywords.is_empty() => {
+                let ty = args[0].ty();
+                let is = ty.is_scalar() || ty.is_time() || ty.is_str() || ty.is_bytes();
+                Ok(Some((
+                    AbsVal::bool(is || matches!(ty.kind(), Kind::Chars { .. })),
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Known,
+                        args: vec![],
+                        keywords: vec![],
+                    },
+                )))
+            }
             "iscomplexobj" | "isrealobj" | "_typestr" | "_is_weak" | "_is_constant" => {
                 let ([arg], []) = (args, keywords) else {
                     return Ok(None);

@@ -191,6 +191,33 @@ pub(super) fn get_field(frame: &Frame, value: &AbsVal, index: &AbsVal) -> Option
     })
 }
 
+/// `array[["x", "y"]]`: a view that knows these fields only; `None` if it is no such index.
+pub fn several_fields(
+    array: ArrayTy,
+    index: &Option<Const>,
+) -> Option<std::result::Result<ArrayTy, String>> {
+    let (Some(record), Some(Const::Tuple(names))) = (array.dtype.as_record(), index) else {
+        return None;
+    };
+    if names.is_empty() {
+        return None;
+    }
+    let mut fields = vec![];
+    for name in names.iter() {
+        let Const::Str(name) = name else { return None };
+        match record.field(name) {
+            Some(field) => fields.push(field.clone()),
+            None => return Some(Err(format!("no field `{name}` in {}", array.dtype))),
+        }
+    }
+    let record = Record {
+        fields: fields.into(),
+        ..record.clone()
+    };
+    let dtype = Ty::new(Kind::Record(Box::new(record)));
+    Some(Ok(ArrayTy { dtype, ..array }))
+}
+
 fn no_field(frame: &Frame, record: &Record, ty: Ty, index: &AbsVal) -> Box<Diagnostic> {
     let names: Vec<String> = record.fields.iter().map(|f| f.name.to_string()).collect();
     let error = match &index.constant {

@@ -12,6 +12,7 @@ use crate::host::Const;
 use crate::infer::attribute::field_attribute;
 use crate::infer::index::{IndexItem, flattened, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
+use crate::infer::record::several_fields;
 use crate::tir::nest::{Axis, Subview, unit_dim};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
@@ -35,6 +36,11 @@ impl Body<'_, '_, '_> {
     pub(super) fn get_item(&mut self, value: &Typed, index: &Typed, ty: Ty) -> Result<Vals> {
         if let Some(field) = self.field_by(value, index) {
             return self.field(value, field);
+        }
+        if let Some(a) = value.ty.as_array()
+            && several_fields(a, &index.constant).is_some()
+        {
+            return Ok(value.vals.clone());
         }
         match value.ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
@@ -107,6 +113,9 @@ impl Body<'_, '_, '_> {
         let Some(array) = value.ty.memory() else {
             return Err(self.bug(format!("items of {}", value.ty)));
         };
+        if value.ty.as_buffer().is_some() && array.ndim == 1 && index.ty.is_integral() {
+            self.buffer_index(value, index)?;
+        }
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
         let sequence = matches!(
             new.ty.kind(),

@@ -7,8 +7,8 @@ use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::buffer::{slices_are_copies, text};
 use crate::infer::index::indexing;
-use crate::tir::{Part, Type, Value};
-use crate::types::{Layout, Ty};
+use crate::tir::{Cmp, Part, Type, Value};
+use crate::types::{Kind, Layout, Ty};
 
 impl Body<'_, '_, '_> {
     /// A buffer as the array that it is; other values as they are.
@@ -38,6 +38,10 @@ impl Body<'_, '_, '_> {
         let Some((exporter, a)) = buffer.ty.as_buffer() else {
             return Err(self.bug("items of no buffer"));
         };
+        if a.ndim == 1 && !matches!(index.ty.kind(), Kind::Slice(_)) {
+            let at = self.buffer_index(buffer, index)?;
+            return Ok(self.item_in_bounds(buffer, at)?.vals);
+        }
         let part = indexing(a, index.ty).map_err(|m| self.bug(m))?.result;
         let vals = self.get_item(&self.memory(buffer), index, part)?;
         match part.as_array() {
@@ -47,6 +51,18 @@ impl Body<'_, '_, '_> {
             }
             _ => Ok(vals),
         }
+    }
+
+    /// An index into a buffer of one dimension, counted from the start; unlike those of arrays it is always
+    /// checked, as Python's sequences do.
+    pub(super) fn buffer_index(&mut self, buffer: &Typed, index: &Typed) -> Result<Value> {
+        let len = self.sequence_len(buffer)?;
+        let index = self.unwrap(index)?;
+        let index = self.index_value(&index)?;
+        let at = self.wrap_index(index, len);
+        let outside = self.b.cmp(Cmp::UGe, at, len);
+        self.raise_if(outside, "IndexError", "index out of range")?;
+        Ok(at)
     }
 
     /// The bytes of a text of a fixed size, where they are.

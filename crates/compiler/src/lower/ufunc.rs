@@ -428,11 +428,7 @@ impl Body<'_, '_, '_> {
             Scalar::Classify(class) => one(self.classify(class, &x[0])?),
             Scalar::IsNat => one(self.is_nat(v)),
             Scalar::SignBit => one(self.sign_bit(v)),
-            Scalar::Spacing if x[0].ty.is_half() => one(self.b.rt1(RtFn::half_spacing, &[v])),
             Scalar::Spacing => one(self.spacing(v)),
-            Scalar::NextAfter if x[0].ty.is_half() => {
-                one(self.b.rt1(RtFn::half_nextafter, &[v, x[1].vals[0]]))
-            }
             Scalar::NextAfter => {
                 let towards = [v, x[1].vals[0]];
                 one(self.real_rt(RtFn::nextafter, RtFn::nextafterf, &towards))
@@ -492,6 +488,16 @@ impl Body<'_, '_, '_> {
                 vals: self.cast_element(value, to)?,
                 constant: value.constant.clone(),
             });
+        }
+        // Neighbours of a float16 are others than those of the float32 that is computed in.
+        let neighbour = match row.scalar {
+            Scalar::NextAfter => Some(RtFn::half_nextafter),
+            Scalar::Spacing => Some(RtFn::half_spacing),
+            _ => None,
+        };
+        if let Some(neighbour) = neighbour {
+            let vals: Vals = operands.iter().map(|x| x.vals[0]).collect();
+            return Ok(smallvec![smallvec![self.b.rt1(neighbour, &vals)]]);
         }
         let mut results = self.element(row, &wide, &operands)?;
         for (result, &ty) in results.iter_mut().zip(&types.outputs) {
