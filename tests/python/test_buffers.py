@@ -1,13 +1,17 @@
-"""Bytes and the other objects that show memory, and texts of a fixed size: CPython and NumPy are the
-reference."""
+"""Bytes and the other objects that show memory, and texts of a fixed size.
+
+CPython and NumPy are the reference.
+"""
 
 import array
 import mmap
+import os
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from ferdelance import njit, typeof, types
+from ferdelance import njit, runtime, typeof, types
 from ferdelance.errors import TypingError
 from ferdelance.types import float64
 
@@ -342,3 +346,47 @@ def test_texts_are_cut_to_size():
     for ours, theirs in zip(njit(f)(3), f(3), strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
+
+
+# ---- memory and cache ---------------------------------------------------------------------------
+
+
+def test_nothing_is_left_of_bytes():
+    @njit
+    def f(b, n):
+        part = b[::2] + b"literal" * n
+        if len(part) > 20:
+            raise ValueError("long")
+        return part, bytes(part[1:]), np.frombuffer(part, np.uint8)
+
+    f(b"abc", 1)
+    before = runtime.stats()
+    for _ in range(500):
+        f(b"abc", 1)
+        with pytest.raises(ValueError, match="long"):
+            f(b"abc", 9)
+    after = runtime.stats()
+    for name in ("live_buffers", "live_objects", "live_errors", "live_bytes"):
+        assert after[name] == before[name]
+
+
+def test_bytes_in_cached_code(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import ferdelance\n"
+        "G = b'global\\x00'\n"
+        "@ferdelance.njit(cache=True)\n"
+        "def f(b):\n"
+        "    return b + b'literal\\xff' + G\n"
+        "print(f(b'x'), sum(f.stats.cache_hits.values()))\n"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    for hits in (0, 1):
+        out = subprocess.run(
+            [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+        )
+        assert (
+            out.stdout.strip()
+            == f"{b'x' + b'literal' + bytes([255]) + b'global' + bytes(1)} {hits}"
+        )

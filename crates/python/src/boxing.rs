@@ -27,6 +27,8 @@ pub enum Plan {
     None,
     Bool,
     Int,
+    /// A signed integer of so many bits: in an item of a list, the rest of its slot says nothing.
+    Narrow(u32),
     /// The bits of a slot that count: emission does not know signs, and extends as it likes.
     Uint(u64),
     F32,
@@ -137,7 +139,14 @@ impl Plan {
         Ok(match ty.kind() {
             Kind::None => Plan::None,
             Kind::Bool => Plan::Bool,
-            Kind::Int { signed: true, .. } => Plan::Int,
+            Kind::Int {
+                signed: true,
+                bits: 64,
+                ..
+            } => Plan::Int,
+            Kind::Int {
+                signed: true, bits, ..
+            } => Plan::Narrow(u32::from(*bits)),
             Kind::Int { bits, .. } => Plan::Uint(u64::MAX >> (64 - u32::from(*bits))),
             Kind::Float { bits: 16 | 32, .. } => Plan::F32,
             Kind::Float { .. } => Plan::F64,
@@ -287,6 +296,10 @@ impl Plan {
             let f32 = |slots: &mut *const u64| f64::from(f32::from_bits(take(slots) as u32));
             let f64 = |slots: &mut *const u64| f64::from_bits(take(slots));
             match self {
+                Plan::Narrow(bits) => {
+                    let unused = 64 - bits;
+                    layouts::int((take(slots) << unused).cast_signed() >> unused)
+                }
                 Plan::Uint(mask) => ffi::PyLong_FromUnsignedLongLong(take(slots) & mask),
                 Plan::F32 => ffi::PyFloat_FromDouble(f32(slots)),
                 Plan::C64 => {
@@ -370,6 +383,7 @@ impl Plan {
                 Plan::None | Plan::Object(_) => {}
                 Plan::Bool
                 | Plan::Int
+                | Plan::Narrow(_)
                 | Plan::Uint(_)
                 | Plan::F32
                 | Plan::F64
