@@ -1,7 +1,7 @@
 """Bytes and other objects that show memory, and texts of a fixed size.
 
-`np._memory(b)` is the array that a buffer is, `np._buffer(a, like)` an array as a buffer of the class
-of another, or of the class of that name.
+`np._memory(b)` is the array that a buffer is, `np._buffer(a, like)` an array as a buffer of the
+class of another, or of the class of that name.
 Comparisons of buffers are those of lists (`lists.py`).
 """
 
