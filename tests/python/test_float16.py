@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from ferdelance import njit
-from ferdelance.errors import TypingError
 
 rng = np.random.default_rng(1)
 A = rng.normal(size=64).astype("f2")
@@ -112,6 +111,8 @@ def test_reductions():
     check(lambda a: (a.var(), a.std(axis=1), a.var(axis=0, ddof=1)), small)
 
 
-def test_what_is_not_there_is_refused():
-    with pytest.raises(TypingError, match="nextafter"):
-        njit(lambda a: np.nextafter(a, a))(A)
+def test_neighbours():
+    special = np.array([0, -0.0, np.inf, -np.inf, np.nan, 65504, -65504, 6e-8, -2, 2, -1.5], "f2")
+    with np.errstate(all="ignore"):
+        check(lambda a: np.spacing(a), special)
+        check(lambda a, b: np.nextafter(a[:, None], b), special, special)

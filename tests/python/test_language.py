@@ -1081,3 +1081,19 @@ def test_nothing_is_computed_of_what_has_no_value_on_any_path():
 
     with pytest.raises((UnboundLocalError, NameError)):
         f()
+
+
+@pytest.mark.parametrize("step", [1, 3, -1, -4])
+def test_indices_of_slices(step):
+    def f(lo, hi, step, n):
+        return slice(lo, hi, step).indices(n), slice(lo, hi).indices(n), slice(hi).indices(n)
+
+    compiled = njit(f)
+    for lo in (-20, -3, 0, 2, 30):
+        for hi in (-20, -1, 5, 30):
+            for n in (0, 1, 10):
+                assert compiled(lo, hi, step, n) == f(lo, hi, step, n)
+    with pytest.raises(ValueError, match="negative"):
+        compiled(0, 1, step, -1)
+    with pytest.raises(ValueError, match="zero"):
+        compiled(0, 1, 0, 3)

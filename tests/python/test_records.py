@@ -191,3 +191,44 @@ def test_texts_in_arrays():
     same, text, length, less, item = g(a)
     assert (same, text, length, less, item) == (True, "h\u00e9llo", 2, True, "h\u00e9llo")
     assert type(item) is np.str_
+
+
+def test_records_of_tuples():
+    def f(rows):
+        one = np.array((9.0, 8, True), dtype=POINT)
+        return np.array([(1.0, 2, False), (3.5, 4, True)], dtype=POINT), one, np.array(rows, POINT)
+
+    rows = [(0.5, 1, True)] * 3
+    same(njit(f)(rows), f(rows))
+
+
+def test_a_list_of_fields_is_a_dtype():
+    def f(n):
+        a = np.zeros(n, dtype=[("k", np.int8), ("v", "f4", (2, 3)), ("s", "U3"), ("m", "i8", 2)])
+        a["v"][1] = 2
+        a["s"][0] = "abcd"
+        return a, a.itemsize, np.dtype([("x", np.float64)]).itemsize
+
+    ours, theirs = njit(f)(2), f(2)
+    assert ours[0].dtype == theirs[0].dtype
+    same(ours, theirs)
+    with pytest.raises(TypingError, match="list of fields"):
+        njit(lambda n: np.zeros(n, dtype=[("x", "f8", 1.5)]))(1)
+
+
+def test_several_fields_are_a_view():
+    def f(a):
+        part = a[["n", "x"]]
+        part["n"][0] = 77
+        return part["x"], part[1]["n"], len(part.dtype.names), a[["ok"]][0]["ok"]
+
+    check(f, A)
+    ours, theirs = njit(lambda a: a[["n", "x"]])(A), A[["n", "x"]]
+    assert ours.dtype == theirs.dtype
+    with pytest.raises(TypingError, match="no field `zzz`"):
+        njit(lambda a: a[["x", "zzz"]])(A)
+
+
+def test_records_as_lists_of_tuples():
+    assert njit(lambda a: a.tolist())(A) == A.tolist()
+    assert njit(lambda a: a.tolist())(A.reshape(3, 1)) == A.reshape(3, 1).tolist()

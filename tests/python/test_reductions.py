@@ -32,3 +32,32 @@ def test_of_equal_extremes_the_first_counts(name, dtype):
             np.testing.assert_array_equal(whole(view), reduce(view), err_msg=layout)
             for got, axis in zip(along(view), (0, 1), strict=True):
                 np.testing.assert_array_equal(got, reduce(view, axis=axis), err_msg=layout)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int16, np.complex128, np.float16])
+def test_means_and_variances_over_an_axis_known_at_run_time(dtype):
+    def f(a, axis):
+        return np.mean(a, axis=axis), a.std(axis=axis), np.var(a, axis=axis, ddof=1)
+
+    a = (np.arange(24).reshape(2, 3, 4) % 7).astype(dtype)
+    compiled = fd.njit(f)
+    for axis in (0, 1, 2, -1, -3):
+        for ours, theirs in zip(compiled(a, axis), f(a, axis), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3 if dtype == np.float16 else 1e-12)
+            assert ours.dtype == theirs.dtype
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_means_of_nothing_are_nan():
+    f = fd.njit(lambda a: (a.mean(), a.var(), np.std(a)))
+    assert all(np.isnan(x) for x in f(np.zeros(0)))
+    assert all(np.isnan(x) for x in f(np.zeros((0, 3), np.int32)))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.bool_, np.float32, np.complex128])
+def test_traces(dtype):
+    def f(a):
+        return np.trace(a), a.trace(1), np.trace(a, -1, 1, 0), a.trace(dtype=np.complex128)
+
+    a = (np.arange(12).reshape(3, 4) % 5).astype(dtype)
+    assert fd.njit(f)(a) == f(a)

@@ -224,3 +224,32 @@ def test_what_cannot_be_sorted_is_refused():
         njit(lambda a: np.partition(a, 3))(a)
     with pytest.raises(ValueError, match="range"):
         njit(lambda a, q: np.percentile(a, q))(a, 101)
+
+
+def test_records_are_sorted_by_fields():
+    def f(a):
+        b = a.copy()
+        b.sort(order=["y", "x"])
+        return (
+            b,
+            np.sort(a, order="y"),
+            np.argsort(a, order=("t", "y"), kind="stable"),
+            np.sort(a, axis=0),
+            np.sort(a),
+        )
+
+    dtype = [("x", "f8"), ("y", "i4"), ("t", "U2")]
+    rows = [
+        (1.5, 3, "b"),
+        (-2.0, 1, "a"),
+        (1.5, 1, "ab"),
+        (np.nan, 1, "a"),
+        (1.5, 1, ""),
+        (0, 3, "b"),
+    ]
+    a = np.array(rows, dtype).reshape(2, 3)
+    for ours, theirs in zip(njit(f)(a), f(a), strict=True):
+        # By their bytes: NaN equals itself.
+        assert ours.tobytes() == theirs.tobytes()
+    with pytest.raises(TypingError, match="no fields"):
+        njit(lambda a: np.sort(a, order="x"))(np.arange(3))

@@ -56,6 +56,9 @@ EXAMPLES = [
     types.NPDatetime("D"),
     types.NPTimedelta(""),
     types.CharSeq(3),
+    types.bytes_type,
+    types.MemoryView(types.float64, 2, "F", readonly=True),
+    types.PyArray(types.int32, 1, "C"),
     types.UnicodeCharSeq(4),
     fd.from_dtype(RECORD),
     types.range_state64_type,
@@ -82,9 +85,10 @@ def test_types_pickle_to_the_same_object(ty):
 
 def test_encodings():
     assert types._encode(types.uint8) == ("int", 8, False, False)
-    assert types._encode(types.float64[:, ::1]) == (
-        ("array", ("float", 64, False), 2, "C", False, True)
-    )
+    parts = (("float", 64, False), 2, "C", False, True)
+    assert types._encode(types.float64[:, ::1]) == ("array", parts)
+    parts = (("int", 8, False, False), 1, "C", True, True)
+    assert types._encode(types.bytes_type) == ("buffer", "bytes", parts)
     assert types._decode(("int", 64, True, True)) is types.int64  # weak or strong: one object
     assert types._decode(("complex", 64, True)) is types.complex64
     assert types._decode(("class", np.float32)) == types.NumberClass(types.float32)

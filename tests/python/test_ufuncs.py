@@ -666,3 +666,16 @@ def test_matrix_product_in_place():
     np.testing.assert_array_equal(a, expected)
     with pytest.raises(ferdelance.errors.TypingError, match="fewer dimensions"):
         f(a, np.ones(3))
+
+
+@pytest.mark.parametrize("x", [[1, 2], (10, 20), [1.5, 2], ([1, 2], [3, 4])])
+def test_operators_take_sequences_beside_arrays(x):
+    def f(a, x):
+        b = a * 1.0
+        b += x
+        return a + x, x * a, a > x, x == a, -a // x, b
+
+    a = np.array([[1, 2], [3, 4]])
+    for ours, theirs in zip(njit(f)(a, x), f(a, x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype

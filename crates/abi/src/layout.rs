@@ -17,6 +17,7 @@
 //! | optional(T)       | 1 (0: None, 1: present) followed by T's slots (zero when None) |
 //! | tuple             | the items' slots, one after the other                          |
 //! | array, ndim = n   | 2 + 2n: owner, data, shape[0..n], strides[0..n] (in bytes)     |
+//! | bytes and the like | as the array of their memory                                  |
 //! | str               | 1: pointer to [`Str`]                                          |
 //! | list              | 1: pointer to [`List`]                                         |
 //! | generator         | 1: pointer to [`Generator`]                                    |

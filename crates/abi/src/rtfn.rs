@@ -184,6 +184,10 @@ macro_rules! for_each_rtfn {
             /// `cmath.rect(r, phi)`.
             fd crect(F64, F64) -> (F64, F64) pure;
 
+            /// `np.nextafter(x, y)` and `np.spacing(x)` of numbers of half the size of a single.
+            fd half_nextafter(F32, F32) -> (F32) pure;
+            fd half_spacing(F32) -> (F32) pure;
+
             // ---- strings ------------------------------------------------------------------------
             fd str_concat(Obj, Obj) -> (Obj) raises;
             /// `s * n`; a negative n gives "".
@@ -203,7 +207,10 @@ macro_rules! for_each_rtfn {
             fd str_from_chars(Ptr, I64, I64) -> (Obj) effect;
             /// Writes a string into such an item, cut or filled up with NUL.
             fd chars_from_str(Ptr, I64, I64, Obj) -> () effect;
+            /// The same of bytes: their address and their number.
+            fd chars_from_bytes(Ptr, I64, Ptr, I64) -> () effect;
             fd str_hash(Obj) -> (I64) effect;
+            fd bytes_hash(Ptr, I64) -> (I64) read;
             /// `str(x)` as CPython prints it.
             fd str_from_i64(I64) -> (Obj) effect;
             fd str_from_u64(I64) -> (Obj) effect;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::host::{Const, Described};
 use crate::types::{
-    ArrayTy, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+    ArrayTy, Exporter, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
 };
 
 /// What has no meaning outside of the compilation it belongs to.
@@ -175,6 +175,10 @@ impl Encoder {
                 self.bool(*unicode);
                 self.u32(*count);
             }
+            Kind::Buffer(exporter, array) => {
+                self.named(44, exporter.name());
+                self.array(*array)?;
+            }
             Kind::Unknown => return Err(Local("the type of what is in an empty list")),
             Kind::Closure(_) => return Err(Local("the type of an inner function")),
             Kind::Cell(_) => return Err(Local("the type of a variable of inner functions")),
@@ -252,6 +256,10 @@ impl Encoder {
                 self.u64(imag.to_bits());
             }
             Const::Str(text) => self.named(5, text),
+            Const::Bytes(content) => {
+                self.u8(9);
+                self.raw(content);
+            }
             Const::Tuple(items) => {
                 self.u8(6);
                 self.length(items.len());
@@ -421,6 +429,7 @@ impl<'a> Decoder<'a> {
                 sent: self.ty()?,
                 result: self.ty()?,
             }),
+            44 => Kind::Buffer(Exporter::by_name(self.str()?)?, self.array_type()?),
             _ => return None,
         }))
     }

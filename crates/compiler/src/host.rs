@@ -21,6 +21,7 @@ pub enum Const {
     Float(f64),
     Complex(f64, f64),
     Str(Arc<str>),
+    Bytes(Arc<[u8]>),
     Tuple(Arc<[Const]>),
     /// An array that is frozen into the code (read-only).
     Array(PyRef),

@@ -26,6 +26,7 @@ use crate::types::{CellSite, PyRef, Ty};
 
 pub mod absval;
 pub mod attribute;
+pub mod buffer;
 mod builtins;
 mod call;
 pub mod creation;

@@ -26,6 +26,7 @@ use crate::tir::{self, FuncId, Hint, Loc, Program, Term, build::Builder};
 use crate::types::{Generator, Kind, Ty};
 
 mod array;
+mod buffer;
 mod call;
 mod compare;
 mod elementwise;

@@ -46,6 +46,40 @@ pub struct ArrayTy {
     pub aligned: bool,
 }
 
+/// Which class of Python shows memory. Values of all of them are the arrays that NumPy would make of
+/// them; they differ in what their operators mean and in what Python gets back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Exporter {
+    Bytes,
+    ByteArray,
+    MemoryView,
+    /// `array.array`
+    PyArray,
+    MemoryMap,
+}
+
+impl Exporter {
+    /// All of them, by the names that their types are printed with.
+    pub const NAMES: [(Exporter, &str); 5] = [
+        (Exporter::Bytes, "bytes"),
+        (Exporter::ByteArray, "bytearray"),
+        (Exporter::MemoryView, "memoryview"),
+        (Exporter::PyArray, "array.array"),
+        (Exporter::MemoryMap, "mmap"),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Exporter::NAMES[self as usize].1
+    }
+
+    pub fn by_name(name: &str) -> Option<Exporter> {
+        Exporter::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(exporter, _)| *exporter)
+    }
+}
+
 /// A named tuple's class.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct NamedTuple {
@@ -99,6 +133,8 @@ pub enum Kind {
     Tuple(Box<[Ty]>),
     NamedTuple(NamedTuple, Box<[Ty]>),
     Array(ArrayTy),
+    /// `bytes` and the other classes that show memory.
+    Buffer(Exporter, ArrayTy),
     /// A list of items of this type.
     List(Ty),
     /// The type of the items of a list that nothing was put into yet; in the end there is none.
@@ -266,6 +302,18 @@ impl Ty {
     }
     pub fn str() -> Ty {
         Ty::new(Kind::Str)
+    }
+    pub fn bytes() -> Ty {
+        Ty::new(Kind::Buffer(
+            Exporter::Bytes,
+            ArrayTy {
+                dtype: Ty::int(8, false),
+                ndim: 1,
+                layout: Layout::C,
+                readonly: true,
+                aligned: true,
+            },
+        ))
     }
     pub fn tuple(items: &[Ty]) -> Ty {
         Ty::new(Kind::Tuple(items.into()))
@@ -451,6 +499,20 @@ impl Ty {
             _ => None,
         }
     }
+    /// The class and the memory of an object that shows memory.
+    pub fn as_buffer(self) -> Option<(Exporter, ArrayTy)> {
+        match *self.kind() {
+            Kind::Buffer(exporter, a) => Some((exporter, a)),
+            _ => None,
+        }
+    }
+    pub fn is_bytes(self) -> bool {
+        matches!(self.kind(), Kind::Buffer(Exporter::Bytes, _))
+    }
+    /// The array whose values the values of this type are: of an array, or of an object that shows memory.
+    pub fn memory(self) -> Option<ArrayTy> {
+        self.as_array().or_else(|| self.as_buffer().map(|(_, a)| a))
+    }
     /// The function types that a function can be used as without being compiled for them: its explicit
     /// signatures.
     pub fn function_types(self) -> &'static [Ty] {
@@ -565,6 +627,17 @@ fn list(f: &mut fmt::Formatter<'_>, items: &[Ty]) -> fmt::Result {
     Ok(())
 }
 
+fn array(f: &mut fmt::Formatter<'_>, name: &str, a: ArrayTy) -> fmt::Result {
+    let layout = match a.layout {
+        Layout::C => "C",
+        Layout::F => "F",
+        Layout::A => "A",
+    };
+    f.write_str(if a.readonly { "readonly " } else { "" })?;
+    f.write_str(if a.aligned { "" } else { "unaligned " })?;
+    write!(f, "{name}({}, {}d, {layout})", a.dtype, a.ndim)
+}
+
 impl fmt::Display for Ty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
@@ -613,16 +686,8 @@ impl fmt::Display for Ty {
                 list(f, items)?;
                 f.write_str(")")
             }
-            Kind::Array(a) => {
-                let layout = match a.layout {
-                    Layout::C => "C",
-                    Layout::F => "F",
-                    Layout::A => "A",
-                };
-                f.write_str(if a.readonly { "readonly " } else { "" })?;
-                f.write_str(if a.aligned { "" } else { "unaligned " })?;
-                write!(f, "array({}, {}d, {layout})", a.dtype, a.ndim)
-            }
+            Kind::Array(a) => array(f, "array", *a),
+            Kind::Buffer(exporter, a) => array(f, exporter.name(), *a),
             Kind::List(t) => write!(f, "list({t})"),
             Kind::Unknown => f.write_str("undefined"),
             Kind::Optional(t) => write!(f, "OptionalType({t})"),

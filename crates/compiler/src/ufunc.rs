@@ -69,6 +69,7 @@ pub enum Scalar {
     /// Of dates and durations.
     IsNat,
     SignBit,
+    NextAfter,
     Spacing,
     Modf,
     Frexp,

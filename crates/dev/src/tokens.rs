@@ -200,6 +200,7 @@ pub fn literal_type(value: &Const) -> Ty {
         Const::Float(_) => Ty::py_float(),
         Const::Complex(..) => Ty::py_complex(),
         Const::Str(_) => Ty::str(),
+        Const::Bytes(_) => Ty::bytes(),
         Const::Tuple(items) => Ty::tuple(&items.iter().map(literal_type).collect::<Vec<_>>()),
         Const::None | Const::Array(_) | Const::Object(_) => Ty::none(),
     }

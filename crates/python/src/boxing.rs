@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use ferdelance_abi::layout::{Buffer, OWNER_BORROWED, OWNER_STATIC, Str};
 use ferdelance_compiler::diag::{Code, Diagnostic};
-use ferdelance_compiler::types::{Kind, PyRef, Ty};
+use ferdelance_compiler::types::{Exporter, Kind, PyRef, Ty};
 use ferdelance_runtime::{memory, object, string};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, PyObject};
@@ -20,13 +20,15 @@ use crate::handles::{self, Pins};
 use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{dtypes, errors, functions, known, layouts, types};
+use crate::{buffers, dtypes, errors, functions, known, layouts, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
     None,
     Bool,
     Int,
+    /// A signed integer of so many bits: in an item of a list, the rest of its slot says nothing.
+    Narrow(u32),
     /// The bits of a slot that count: emission does not know signs, and extends as it likes.
     Uint(u64),
     F32,
@@ -40,6 +42,9 @@ pub enum Plan {
     /// A value with so many slots, behind a flag.
     Optional(Box<Plan>, usize),
     Array(ArrayPlan),
+    /// `bytes`, or another object that shows the memory of an array.
+    Bytes,
+    Buffer(Exporter, ArrayPlan),
     List(Box<ListPlan>),
     Generator(Rc<generators::Plan>),
     /// A date or duration, with its dtype.
@@ -134,7 +139,14 @@ impl Plan {
         Ok(match ty.kind() {
             Kind::None => Plan::None,
             Kind::Bool => Plan::Bool,
-            Kind::Int { signed: true, .. } => Plan::Int,
+            Kind::Int {
+                signed: true,
+                bits: 64,
+                ..
+            } => Plan::Int,
+            Kind::Int {
+                signed: true, bits, ..
+            } => Plan::Narrow(u32::from(*bits)),
             Kind::Int { bits, .. } => Plan::Uint(u64::MAX >> (64 - u32::from(*bits))),
             Kind::Float { bits: 16 | 32, .. } => Plan::F32,
             Kind::Float { .. } => Plan::F64,
@@ -167,14 +179,21 @@ impl Plan {
                 pins.add(&dtype);
                 Plan::Record(dtype.as_ptr())
             }
-            Kind::Array(array) => match Item::of(py, array.dtype, pins) {
-                Some(item) => Plan::Array(ArrayPlan {
+            Kind::Buffer(Exporter::Bytes, _) => Plan::Bytes,
+            Kind::Array(array) | Kind::Buffer(_, array) => {
+                let Some(item) = Item::of(py, array.dtype, pins) else {
+                    return Err(cannot_return(ty));
+                };
+                let plan = ArrayPlan {
                     item,
                     ndim: usize::from(array.ndim),
                     readonly: array.readonly,
-                }),
-                None => return Err(cannot_return(ty)),
-            },
+                };
+                match ty.as_buffer() {
+                    Some((exporter, _)) => Plan::Buffer(exporter, plan),
+                    None => Plan::Array(plan),
+                }
+            }
             Kind::List(item) => match ListPlan::new(py, *item, pins)? {
                 Some(plan) => Plan::List(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
@@ -277,6 +296,10 @@ impl Plan {
             let f32 = |slots: &mut *const u64| f64::from(f32::from_bits(take(slots) as u32));
             let f64 = |slots: &mut *const u64| f64::from_bits(take(slots));
             match self {
+                Plan::Narrow(bits) => {
+                    let unused = 64 - bits;
+                    layouts::int((take(slots) << unused).cast_signed() >> unused)
+                }
                 Plan::Uint(mask) => ffi::PyLong_FromUnsignedLongLong(take(slots) & mask),
                 Plan::F32 => ffi::PyFloat_FromDouble(f32(slots)),
                 Plan::C64 => {
@@ -322,6 +345,17 @@ impl Plan {
                     memory::owner_release(core::ptr::with_exposed_provenance_mut(owner));
                     object
                 }
+                Plan::Bytes => {
+                    let owner = take(slots) as usize;
+                    let data = core::ptr::with_exposed_provenance_mut::<u8>(take(slots) as usize);
+                    let len = take(slots) as usize;
+                    // A distance of 1.
+                    take(slots);
+                    let object = buffers::make_bytes(owner, data, len);
+                    memory::owner_release(core::ptr::with_exposed_provenance_mut(owner));
+                    object
+                }
+                Plan::Buffer(exporter, plan) => make_buffer(plan.make(slots, cx), *exporter),
                 Plan::List(plan) => plan.make(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
@@ -349,6 +383,7 @@ impl Plan {
                 Plan::None | Plan::Object(_) => {}
                 Plan::Bool
                 | Plan::Int
+                | Plan::Narrow(_)
                 | Plan::Uint(_)
                 | Plan::F32
                 | Plan::F64
@@ -390,11 +425,17 @@ impl Plan {
                             .count(),
                     );
                 }
-                Plan::Array(plan) => {
+                Plan::Array(ArrayPlan { ndim, .. }) | Plan::Buffer(_, ArrayPlan { ndim, .. }) => {
                     memory::owner_release(core::ptr::with_exposed_provenance_mut(
                         take(slots) as usize
                     ));
-                    *slots = slots.add(1 + 2 * plan.ndim);
+                    *slots = slots.add(1 + 2 * ndim);
+                }
+                Plan::Bytes => {
+                    memory::owner_release(core::ptr::with_exposed_provenance_mut(
+                        take(slots) as usize
+                    ));
+                    *slots = slots.add(3);
                 }
             }
         }
@@ -487,6 +528,27 @@ fn make_function(address: usize) -> *mut PyObject {
         Err(error) => {
             error.restore(py);
             core::ptr::null_mut()
+        }
+    }
+}
+
+/// An array as another object that shows its memory; takes over the reference.
+///
+/// # Safety
+/// `array` is an array, or null with an exception; the GIL is held.
+unsafe fn make_buffer(array: *mut PyObject, exporter: Exporter) -> *mut PyObject {
+    // SAFETY: as promised.
+    unsafe {
+        let py = Python::assume_attached();
+        let Some(array) = Bound::from_owned_ptr_or_opt(py, array) else {
+            return array;
+        };
+        match buffers::object_of(&array, exporter) {
+            Ok(object) => object.into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                core::ptr::null_mut()
+            }
         }
     }
 }

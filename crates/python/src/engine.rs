@@ -400,7 +400,17 @@ struct Pool {
     )]
     locations: Vec<Box<Location>>,
     texts: Vec<Arc<str>>,
+    contents: Vec<Arc<[u8]>>,
     slots: Vec<Box<[u64]>>,
+}
+
+impl Pool {
+    /// Keeps the slots of an array; their address.
+    fn keep(&mut self, slots: Box<[u64]>) -> u64 {
+        let address = slots.as_ptr().expose_provenance() as u64;
+        self.slots.push(slots);
+        address
+    }
 }
 
 struct Resolver<'a, 'py> {
@@ -449,6 +459,12 @@ impl jit::PoolResolver for Resolver<'_, '_> {
             PoolEntry::Str(text) => {
                 ferdelance_runtime::string::str_immortal(text).expose_provenance() as u64
             }
+            PoolEntry::Bytes(content) => {
+                let (data, len) = (content.as_ptr().expose_provenance(), content.len());
+                self.pool.contents.push(content.clone());
+                self.pool
+                    .keep(Box::new([OWNER_STATIC as u64, data as u64, len as u64, 1]))
+            }
             PoolEntry::Object(handle) => object(*handle)?.as_ptr().expose_provenance() as u64,
             PoolEntry::Function { function, ty } => {
                 let found = functions::constant_address(&object(*function)?, *ty);
@@ -465,10 +481,8 @@ impl jit::PoolResolver for Resolver<'_, '_> {
                     if !numpy().is_array(array.as_ptr()) {
                         return Err("a frozen array is none".to_owned());
                     }
-                    let slots = frozen_slots(&*array.as_ptr().cast::<numpy::Array>());
-                    let address = slots.as_ptr().expose_provenance() as u64;
-                    self.pool.slots.push(slots);
-                    address
+                    let array = &*array.as_ptr().cast::<numpy::Array>();
+                    self.pool.keep(frozen_slots(array))
                 }
             }
         })

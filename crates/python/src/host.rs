@@ -179,6 +179,7 @@ impl<'py> PyHost<'py> {
                 // Lone surrogates: no constant.
                 Err(_) => return Ok(None),
             },
+            Kind::Buffer(..) => Const::Bytes(plain.extract::<&[u8]>()?.into()),
             Kind::Tuple(types) | Kind::NamedTuple(_, types) => {
                 let mut items = Vec::with_capacity(types.len());
                 for (item, &ty) in object.cast::<PyTuple>()?.iter().zip(types.iter()) {
@@ -227,10 +228,11 @@ impl<'py> PyHost<'py> {
     }
 }
 
-/// Whether a value of the type has parts that may change: lists and records.
+/// Whether a value of the type has parts that may change: lists, records, memory that is not frozen.
 fn is_changeable(ty: Ty) -> bool {
     match ty.kind() {
         Kind::List(_) | Kind::Record(_) | Kind::Chars { .. } => true,
+        Kind::Buffer(..) => !ty.is_bytes(),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().any(|&item| is_changeable(item))
         }

@@ -17,6 +17,7 @@
 mod audit;
 mod binding;
 mod boxing;
+mod buffers;
 mod cache;
 mod capture;
 mod dispatch;

@@ -239,7 +239,9 @@ pub fn slots(ty: Ty) -> usize {
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().map(|&item| slots(item)).sum()
         }
-        Kind::Array(array) => ferdelance_abi::layout::array_slots(usize::from(array.ndim)),
+        Kind::Array(array) | Kind::Buffer(_, array) => {
+            ferdelance_abi::layout::array_slots(usize::from(array.ndim))
+        }
         // Start and stop, and the step where the type does not say it; the parts that are there.
         Kind::Range(_, step) => 2 + usize::from(step.is_none()),
         Kind::Slice(parts) => parts.iter().filter(|&&part| part).count(),

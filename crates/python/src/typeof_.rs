@@ -5,12 +5,13 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySlice, PyString, PyTuple,
+    PyBool, PyBytes, PyComplex, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySlice, PyString,
+    PyTuple,
 };
 
 use crate::handles::Pins;
 use crate::numpy::{self, numpy};
-use crate::{dtypes, functions, generators, known, layouts, types};
+use crate::{buffers, dtypes, functions, generators, known, layouts, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -51,6 +52,9 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     if object.is_exact_instance_of::<PyString>() || is_plain_subclass::<PyString>(object) {
         return Ok(Some(Ty::str()));
     }
+    if object.is_exact_instance_of::<PyBytes>() {
+        return Ok(Some(Ty::bytes()));
+    }
     if let Ok(tuple) = object.cast::<PyTuple>() {
         return tuple_type(tuple, pins);
     }
@@ -68,6 +72,9 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     }
     if let Some(generator) = generators::of(object) {
         return Ok(Some(generator.get().ty()));
+    }
+    if let Some(exporter) = buffers::exporter(object)? {
+        return buffers::type_of(object, exporter);
     }
     if object.is_instance_of::<PyEllipsis>() {
         return Ok(Some(Ty::new(Kind::Ellipsis)));
@@ -90,9 +97,9 @@ fn scalar_type(object: &Bound<'_, PyAny>) -> PyResult<Option<Ty>> {
     let Some(ty) = dtypes::type_of(&dtype)? else {
         return Ok(None);
     };
-    // Texts are strings here, bytes only items of arrays.
+    // Texts on their own are not of a fixed size.
     if let Kind::Chars { unicode, .. } = ty.kind() {
-        return Ok(unicode.then(Ty::str));
+        return Ok(Some(if *unicode { Ty::str() } else { Ty::bytes() }));
     }
     let Some(record) = ty.as_record() else {
         return Ok(Some(ty));

@@ -1,7 +1,7 @@
 //! Types as nested tuples: how they cross between Python and the compiler.
 //! `python/ferdelance/types/_encoding.py` is the other side and lists the forms.
 
-use ferdelance_compiler::types::{ArrayTy, Generator, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
+use ferdelance_compiler::types::{ArrayTy, Exporter, Generator, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -39,21 +39,10 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
             encode_all(py, items)?,
         )
             .into_pyobject(py)?,
-        Kind::Array(array) => {
-            let layout = match array.layout {
-                Layout::C => "C",
-                Layout::F => "F",
-                Layout::A => "A",
-            };
-            (
-                "array",
-                encode(py, array.dtype)?,
-                array.ndim,
-                layout,
-                array.readonly,
-                array.aligned,
-            )
-                .into_pyobject(py)?
+        Kind::Array(array) => ("array", array_parts(py, *array)?).into_pyobject(py)?,
+        Kind::Buffer(exporter, array) => {
+            let parts = array_parts(py, *array)?;
+            ("buffer", exporter.name(), parts).into_pyobject(py)?
         }
         // Which lists are reflected is not a matter of types here.
         Kind::List(item) => ("list", encode(py, *item)?, true).into_pyobject(py)?,
@@ -96,6 +85,40 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         }
     };
     Ok(tuple.into_any())
+}
+
+/// What the encoding of an array says after its tag: dtype, ndim, layout, readonly, aligned.
+fn array_parts<'py>(py: Python<'py>, array: ArrayTy) -> PyResult<Bound<'py, PyTuple>> {
+    let layout = match array.layout {
+        Layout::C => "C",
+        Layout::F => "F",
+        Layout::A => "A",
+    };
+    let dtype = encode(py, array.dtype)?;
+    (dtype, array.ndim, layout, array.readonly, array.aligned).into_pyobject(py)
+}
+
+/// The array that such parts stand for; `None` if arrays cannot have such items.
+fn array_type(parts: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<ArrayTy>> {
+    let (dtype, ndim, layout, readonly, aligned): (Bound<'_, PyAny>, u8, char, bool, bool) =
+        parts.extract()?;
+    let layout = match layout {
+        'C' => Layout::C,
+        'F' => Layout::F,
+        'A' => Layout::A,
+        _ => {
+            let message = format!("`{layout}` is no memory layout");
+            return Err(PyValueError::new_err(message));
+        }
+    };
+    let dtype = decode(&dtype, pins)?.strong();
+    Ok(dtype.is_item().then_some(ArrayTy {
+        dtype,
+        ndim,
+        layout,
+        readonly,
+        aligned,
+    }))
 }
 
 /// The encodings of several types, as a tuple.
@@ -182,25 +205,16 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
             let class = named_tuple_class(&part(1)?, pins).ok_or_else(malformed)?;
             Ty::new(Kind::NamedTuple(class, decode_all(&part(2)?, pins)?.into()))
         }
-        "array" => {
-            let layout = match part(3)?.extract::<char>()? {
-                'C' => Layout::C,
-                'F' => Layout::F,
-                'A' => Layout::A,
-                _ => return Err(malformed()),
-            };
-            let dtype = decode(&part(1)?, pins)?.strong();
-            if !dtype.is_item() {
-                return unsupported(encoding);
+        "array" => match array_type(&part(1)?, pins)? {
+            Some(array) => array.ty(),
+            None => return unsupported(encoding),
+        },
+        "buffer" => {
+            let exporter = Exporter::by_name(&part(1)?.extract::<String>()?);
+            match (exporter, array_type(&part(2)?, pins)?) {
+                (Some(exporter), Some(array)) => Ty::new(Kind::Buffer(exporter, array)),
+                _ => return unsupported(encoding),
             }
-            ArrayTy {
-                dtype,
-                ndim: part(2)?.extract()?,
-                layout,
-                readonly: part(4)?.extract()?,
-                aligned: part(5)?.extract()?,
-            }
-            .ty()
         }
         "list" => Ty::list(decode(&part(1)?, pins)?),
         "generator" => Ty::new(Kind::Generator(Generator {

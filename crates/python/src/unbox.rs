@@ -6,7 +6,7 @@
 //! and unboxing in one, and a warm call looks at each argument once.
 
 use ferdelance_abi::layout::{OWNER_BORROWED, Str};
-use ferdelance_compiler::types::{Kind, Layout, Ty};
+use ferdelance_compiler::types::{ArrayTy, Exporter, Kind, Layout, Ty};
 use ferdelance_runtime::number;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyTypeObject};
@@ -19,7 +19,7 @@ use crate::layouts::{self, class};
 use crate::lists::{Lending, unboxing::ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{dispatcher, functions, generators};
+use crate::{buffers, dispatcher, functions, generators};
 
 /// What became of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,8 @@ pub enum Outcome {
 #[derive(Default)]
 pub struct Made {
     strings: SmallVec<[*mut Str; 4]>,
+    /// Arrays over the memory of other objects.
+    arrays: Vec<*mut PyObject>,
     /// Lists, each with the Python list that it is a copy of.
     pub lists: Lending,
 }
@@ -46,6 +48,10 @@ impl Drop for Made {
         for &text in &self.strings {
             // SAFETY: made by `unbox`, with one reference that is ours.
             unsafe { ferdelance_runtime::string::release(text) };
+        }
+        for &array in &self.arrays {
+            // SAFETY: the same; the caller of `unbox` holds the GIL until the call is over.
+            unsafe { ffi::Py_DecRef(array) };
         }
     }
 }
@@ -81,6 +87,14 @@ pub enum Plan {
     },
     Str {
         class: *mut PyTypeObject,
+    },
+    Bytes {
+        class: *mut PyTypeObject,
+    },
+    /// Any other object that shows memory, by the array that NumPy makes of it.
+    Buffer {
+        class: *mut PyTypeObject,
+        array: ArrayPlan,
     },
     List(Box<ListPlan>),
     /// A generator of this type.
@@ -244,25 +258,17 @@ impl Plan {
                 }
                 Kind::Time { .. } | Kind::Record(_) => None,
                 Kind::Array(array) => {
-                    let item = Item::of(py, array.dtype, pins)?;
-                    let contiguous = match array.layout {
-                        Layout::C => (numpy::C_CONTIGUOUS, numpy::C_CONTIGUOUS),
-                        Layout::F => (
-                            numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS,
-                            numpy::F_CONTIGUOUS,
-                        ),
-                        Layout::A => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, 0),
-                    };
-                    let writeable = if array.readonly { 0 } else { numpy::WRITEABLE };
-                    let aligned = if array.aligned { numpy::ALIGNED } else { 0 };
                     keep_class(pins);
-                    Some(Plan::Array(ArrayPlan {
-                        class,
-                        item,
-                        nd: i32::from(array.ndim),
-                        mask: contiguous.0 | numpy::WRITEABLE | numpy::ALIGNED,
-                        flags: contiguous.1 | writeable | aligned,
-                    }))
+                    ArrayPlan::new(py, class, *array, pins).map(Plan::Array)
+                }
+                Kind::Buffer(Exporter::Bytes, _) => {
+                    keep_class(pins);
+                    Some(Plan::Bytes { class })
+                }
+                Kind::Buffer(_, array) => {
+                    keep_class(pins);
+                    let array = ArrayPlan::new(py, numpy().ndarray, *array, pins)?;
+                    Some(Plan::Buffer { class, array })
                 }
                 Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
                     Box::new(ListPlan::new(py, object, *item, pins)?),
@@ -423,6 +429,33 @@ impl Plan {
                     }
                     Outcome::Done
                 }
+                Plan::Bytes { class: expected } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    let (data, len) = buffers::content(object);
+                    put(out, (object.addr() | OWNER_BORROWED) as u64);
+                    put(out, data.addr() as u64);
+                    put(out, len as u64);
+                    put(out, 1)
+                }
+                Plan::Buffer {
+                    class: expected,
+                    array,
+                } => {
+                    if class(object) != *expected {
+                        return Outcome::Miss;
+                    }
+                    let py = Python::assume_attached();
+                    match buffers::array_of(&Bound::from_borrowed_ptr(py, object)) {
+                        Ok(memory) => {
+                            let outcome = array.unbox(memory.as_ptr(), out);
+                            made.arrays.push(memory.into_ptr());
+                            outcome
+                        }
+                        Err(_) => Outcome::Miss,
+                    }
+                }
                 Plan::List(plan) => plan.unbox(object, out, made),
                 Plan::Generator(ty) => match generators::slot(object, *ty) {
                     Some(slot) => put(out, slot),
@@ -492,6 +525,32 @@ impl Plan {
 }
 
 impl ArrayPlan {
+    /// For arrays of an exact class and this type; `None` if there are none.
+    fn new(
+        py: Python<'_>,
+        class: *mut PyTypeObject,
+        array: ArrayTy,
+        pins: &mut Pins,
+    ) -> Option<ArrayPlan> {
+        let contiguous = match array.layout {
+            Layout::C => (numpy::C_CONTIGUOUS, numpy::C_CONTIGUOUS),
+            Layout::F => (
+                numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS,
+                numpy::F_CONTIGUOUS,
+            ),
+            Layout::A => (numpy::C_CONTIGUOUS | numpy::F_CONTIGUOUS, 0),
+        };
+        let writeable = if array.readonly { 0 } else { numpy::WRITEABLE };
+        let aligned = if array.aligned { numpy::ALIGNED } else { 0 };
+        Some(ArrayPlan {
+            class,
+            item: Item::of(py, array.dtype, pins)?,
+            nd: i32::from(array.ndim),
+            mask: contiguous.0 | numpy::WRITEABLE | numpy::ALIGNED,
+            flags: contiguous.1 | writeable | aligned,
+        })
+    }
+
     #[inline(always)]
     unsafe fn unbox(&self, object: *mut PyObject, out: &mut *mut u64) -> Outcome {
         // SAFETY: as for `Plan::unbox`; shape and strides have `nd` items.

@@ -38,6 +38,34 @@ pub fn single_to_half(value: f32) -> u16 {
     sign | half
 }
 
+/// `np.nextafter(x, towards)` of two float16.
+pub extern "C" fn half_nextafter(x: f32, towards: f32) -> f32 {
+    if x.is_nan() || towards.is_nan() {
+        return f32::NAN;
+    }
+    if x == towards {
+        return x;
+    }
+    let bits = single_to_half(x);
+    half_to_single(if x == 0.0 {
+        single_to_half(0f32.copysign(towards)) | 1
+    } else if (towards > x) == (x > 0.0) {
+        bits + 1
+    } else {
+        bits - 1
+    })
+}
+
+/// `np.spacing(x)` of a float16: unlike that of others the distance to the next greater number, also below
+/// zero.
+pub extern "C" fn half_spacing(x: f32) -> f32 {
+    if x.is_finite() {
+        half_nextafter(x, f32::INFINITY) - x
+    } else {
+        f32::NAN
+    }
+}
+
 // ---- integers ------------------------------------------------------------------------------------
 
 /// `a ** b` modulo 2**64. For a negative exponent 1 / a**-b truncated: 1 for a = 1, ±1 for a = -1, 0
@@ -364,6 +392,11 @@ mod tests {
                 assert_eq!(back, bits);
             }
         }
+        assert_eq!(half_nextafter(0.0, -1.0), -2f32.powi(-24));
+        assert_eq!(half_nextafter(65504.0, f32::INFINITY), f32::INFINITY);
+        assert_eq!(half_nextafter(-1.0, 1.0), -0.999_511_7);
+        assert_eq!(half_spacing(-2.0), half_spacing(1.0));
+        assert!(half_spacing(f32::NEG_INFINITY).is_nan());
         assert_eq!(half_to_single(0x3c01), 1.000_976_6);
         assert_eq!(single_to_half(65519.0), 0x7bff);
         assert_eq!(single_to_half(65520.0), 0x7c00);

@@ -740,6 +740,26 @@ pub unsafe extern "C" fn chars_from_str(data: *mut c_void, count: i64, width: i6
     }
 }
 
+/// Writes bytes into an item of an array of bytes, cut or filled up with NUL.
+///
+/// # Safety
+/// `data` points to room for `count` bytes, `bytes` to `len` bytes.
+pub unsafe extern "C" fn chars_from_bytes(
+    data: *mut c_void,
+    count: i64,
+    bytes: *mut c_void,
+    len: i64,
+) {
+    let size = |n: i64| usize::try_from(n).unwrap_or(0);
+    let taken = size(count).min(size(len));
+    // SAFETY: as promised; an item may be written to itself.
+    unsafe {
+        let data = data.cast::<u8>();
+        ptr::copy(bytes.cast::<u8>(), data, taken);
+        ptr::write_bytes(data.add(taken), 0, size(count) - taken);
+    }
+}
+
 /// The character at `i` as a string; "" if there is none.
 ///
 /// # Safety
@@ -833,6 +853,21 @@ pub unsafe extern "C" fn str_hash(s: *mut Str) -> i64 {
         kept.store(hash, Relaxed);
         hash
     }
+}
+
+/// `hash(b)` of bytes.
+///
+/// # Safety
+/// `data` points to `len` bytes.
+pub unsafe extern "C" fn bytes_hash(data: *mut c_void, len: i64) -> i64 {
+    // SAFETY: as promised. Empty slices have an address of their own.
+    let bytes = unsafe {
+        match usize::try_from(len) {
+            Ok(len) if len > 0 => slice::from_raw_parts(data.cast::<u8>(), len),
+            _ => &[],
+        }
+    };
+    hash_bytes(bytes)
 }
 
 // ---- repr ----------------------------------------------------------------------------------------

@@ -49,8 +49,15 @@ def array_tolist(array):
     if array.ndim == 0:
         return array.flat[0]
     if array.ndim == 1:
+        if array.dtype.kind == "V":
+            return [x.item() for x in array]
         return [x for x in array]
     return [array_tolist(row) for row in array]
+
+
+def array_tobytes(array, order: "literal" = "C"):
+    """array.tobytes(order="C")"""
+    return np._buffer(array.flatten(order).view(np.uint8), "bytes")
 
 
 def array_byteswap(array):
@@ -73,21 +80,6 @@ def numpy_asarray_chkfinite(a, dtype: "literal" = None, order: "literal" = None)
     if not np.all(np.isfinite(result)):
         raise ValueError("array must not contain infs or NaNs")
     return result
-
-
-def numpy_frombuffer(buffer, dtype: "literal" = "f8", count=-1, offset=0):
-    """np.frombuffer(buffer, dtype=float, count=-1, offset=0)"""
-    size = np.dtype(dtype).itemsize
-    content = buffer.reshape(-1).view(np.uint8)
-    if offset < 0 or offset > content.size:
-        raise ValueError("offset must be non-negative and no greater than buffer length")
-    if count < 0:
-        if (content.size - offset) % size != 0:
-            raise ValueError("buffer size must be a multiple of element size")
-        return content[offset:].view(dtype)
-    if count * size > content.size - offset:
-        raise ValueError("buffer is smaller than requested size")
-    return content[offset : offset + count * size].view(dtype)
 
 
 def numpy_fromiter(iter, dtype: "literal", count=-1):
@@ -346,9 +338,23 @@ def numpy_array(
     subok=False,
     ndmin: "literal" = 0,
 ):
-    """np.array(object, ndmin=n) with more dimensions than the object has"""
-    a = np.array(object, dtype, copy=copy, order=order)
+    """np.array(object) of tuples as records, or with more dimensions than the object has"""
+    if dtype is not None and np.dtype(dtype).kind == "V" and not isinstance(object, np.ndarray):
+        a = _records(object, dtype)
+    else:
+        a = np.array(object, dtype, copy=copy, order=order)
     return a[(None,) * (ndmin - a.ndim) + (...,)]
+
+
+def _records(object, dtype: "literal"):
+    if np.ndim(object) == 1:
+        result = np.empty((), dtype)
+        result[()] = object
+    else:
+        result = np.empty(len(object), dtype)
+        for i in range(len(object)):
+            result[i] = object[i]
+    return result
 
 
 def numpy_full(shape, fill_value, dtype: "literal" = None, order: "literal" = "C"):

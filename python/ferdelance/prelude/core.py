@@ -63,3 +63,25 @@ def iterator_reversed(values):
 def iterator_zip(*values):
     """zip(*values), likewise"""
     yield from zip(*values)  # noqa: B905
+
+
+def slice_indices(part, length):
+    """slice.indices(length)"""
+    if length < 0:
+        raise ValueError("length should not be negative")
+    step = 1 if part.step is None else part.step
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    low = 0 if step > 0 else -1
+    high = length if step > 0 else length - 1
+    if part.start is None:
+        start = low if step > 0 else high
+    else:
+        start = part.start + length if part.start < 0 else part.start
+        start = min(max(start, low), high)
+    if part.stop is None:
+        stop = high if step > 0 else low
+    else:
+        stop = part.stop + length if part.stop < 0 else part.stop
+        stop = min(max(stop, low), high)
+    return start, stop, step

@@ -170,7 +170,7 @@ def _every(mask):
     return mask
 
 
-def numpy_array_equal(a1, a2, equal_nan=False):
+def numpy_array_equal(a1, a2, equal_nan: "literal" = False):
     """np.array_equal(a1, a2, equal_nan=False)"""
     if np.ndim(a1) != np.ndim(a2):
         return False

@@ -50,7 +50,8 @@ def numpy_mean(
     else:
         total = np.sum(a, axis, dtype, None, keepdims, where=where)
     if where is None:
-        mean = total / _count(a, axis, None)
+        # Of no elements it is NaN, as a division of arrays gives it.
+        mean = np.true_divide(total, _count(a, axis, None))
     else:
         full = np.zeros(a.shape, np.bool_) | where
         mean = total / np.sum(full, axis=axis, keepdims=keepdims)
@@ -74,6 +75,10 @@ def numpy_var(
         wide = a.astype(np.float32)
         var = numpy_var(wide, axis, None, None, ddof, keepdims, where, mean, correction)
         return _into(out, var.astype(np.float16))
+    if not np._is_constant(axis):
+        if where is not None or mean is not None or keepdims:
+            np._refuse("the axis of np.var() and np.std() must be a constant here")
+        return numpy_var(np.moveaxis(a, axis, -1), -1, dtype, out, ddof, correction=correction)
     if mean is None:
         distance = a - numpy_mean(a, axis, dtype, None, True, where)
     else:
@@ -88,7 +93,7 @@ def numpy_var(
     total = np.sum(square, axis, None, None, keepdims, where=where)
     if where is None:
         # A degree of freedom less than none gives NaN or infinity, as NumPy's division does.
-        var = total / max(count, 0)
+        var = np.true_divide(total, max(count, 0))
     else:
         var = total / np.maximum(count, 0)
     return _into(out, var)
@@ -154,6 +159,30 @@ def array_std(
 def array_ptp(array, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """array.ptp()"""
     return numpy_ptp(array, axis, out, keepdims)
+
+
+def numpy_trace(
+    a,
+    offset=0,
+    axis1: "literal" = 0,
+    axis2: "literal" = 1,
+    dtype: "literal" = None,
+    out=None,
+):
+    """np.trace: the sum along diagonals."""
+    return np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype, out)
+
+
+def array_trace(
+    array,
+    offset=0,
+    axis1: "literal" = 0,
+    axis2: "literal" = 1,
+    dtype: "literal" = None,
+    out=None,
+):
+    """array.trace()"""
+    return numpy_trace(array, offset, axis1, axis2, dtype, out)
 
 
 def numpy_average(

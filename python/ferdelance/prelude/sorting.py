@@ -7,12 +7,30 @@ and what is made of sorted arrays.
 import numpy as np
 
 
-def _check_kind(kind: "literal", order: "literal"):
+def _check_kind(kind: "literal"):
     """Any sort is stable here, so there is nothing to choose; the name has to be one of NumPy's."""
     if kind is not None and kind not in ("quicksort", "heapsort", "mergesort", "stable"):
         np._refuse("sort kind must be one of 'quicksort', 'heapsort', 'mergesort', or 'stable'")
-    if order is not None:
-        np._refuse("sorting by fields (`order`) cannot be compiled")
+
+
+def _positions_by_fields(row, order: "literal"):
+    """The positions that sort a row of records by these fields, then by all in their order."""
+    if row.dtype.kind != "V":
+        np._refuse("Cannot specify order when the array has no fields.")
+    positions = _sorted_by(row, row.dtype.names, np.arange(row.size))
+    if order is None:
+        return positions
+    if isinstance(order, str):
+        return _sorted_by(row, (order,), positions)
+    return _sorted_by(row, order, positions)
+
+
+def _sorted_by(row, names: "literal", positions):
+    """Positions sorted by fields of a row, the first of which counts most; stable."""
+    if len(names) == 0:
+        return positions
+    later = _sorted_by(row, names[1:], positions)
+    return later[np.argsort(row[names[0]][later])]
 
 
 def array_sort(
@@ -22,11 +40,15 @@ def array_sort(
     order: "literal" = None,
     stable: "literal" = None,
 ):
-    """array.sort(axis=-1, kind=None)"""
-    _check_kind(kind, order)
+    """array.sort(axis=-1, kind=None, order=None)"""
+    _check_kind(kind)
     rows = np.swapaxes(array, axis, -1)
-    for index in np.ndindex(rows.shape[:-1]):
-        np._row_sort(rows[index])
+    if array.dtype.kind == "V" or order is not None:
+        for index in np.ndindex(rows.shape[:-1]):
+            rows[index] = rows[index][_positions_by_fields(rows[index], order)]
+    else:
+        for index in np.ndindex(rows.shape[:-1]):
+            np._row_sort(rows[index])
 
 
 def numpy_sort(
@@ -36,7 +58,7 @@ def numpy_sort(
     order: "literal" = None,
     stable: "literal" = None,
 ):
-    """np.sort(a, axis=-1, kind=None)"""
+    """np.sort(a, axis=-1, kind=None, order=None)"""
     if axis is None:
         result = np.asarray(a).flatten()
         array_sort(result, -1, kind, order)
@@ -53,12 +75,16 @@ def numpy_sort_complex(a):
     return result
 
 
-def _positions(a, axis: "literal"):
+def _positions(a, axis: "literal", order: "literal"):
     result = np.empty(a.shape, np.int64)
     rows = np.swapaxes(a, axis, -1)
     out = np.swapaxes(result, axis, -1)
-    for index in np.ndindex(rows.shape[:-1]):
-        np._row_sort_positions(rows[index], out[index])
+    if a.dtype.kind == "V" or order is not None:
+        for index in np.ndindex(rows.shape[:-1]):
+            out[index] = _positions_by_fields(rows[index], order)
+    else:
+        for index in np.ndindex(rows.shape[:-1]):
+            np._row_sort_positions(rows[index], out[index])
     return result
 
 
@@ -69,11 +95,11 @@ def numpy_argsort(
     order: "literal" = None,
     stable: "literal" = None,
 ):
-    """np.argsort(a, axis=-1, kind=None)"""
-    _check_kind(kind, order)
+    """np.argsort(a, axis=-1, kind=None, order=None)"""
+    _check_kind(kind)
     if axis is None:
-        return _positions(np.ravel(np.asarray(a)), -1)
-    return _positions(np.asarray(a), axis)
+        return _positions(np.ravel(np.asarray(a)), -1, order)
+    return _positions(np.asarray(a), axis, order)
 
 
 def array_argsort(
@@ -83,7 +109,7 @@ def array_argsort(
     order: "literal" = None,
     stable: "literal" = None,
 ):
-    """array.argsort(axis=-1, kind=None)"""
+    """array.argsort(axis=-1, kind=None, order=None)"""
     return numpy_argsort(array, axis, kind, order)
 
 

@@ -2,10 +2,11 @@
 
 The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is the other side.
 
-    ("none",) ("bool",) ("str",) ("bytes",) ("int", bits, signed, weak) ("float", bits, weak)
+    ("none",) ("bool",) ("str",) ("int", bits, signed, weak) ("float", bits, weak)
     ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T)
     ("list", T, reflected) ("range", bits) ("slice", members)
-    ("array", dtype, ndim, layout, readonly, aligned) ("record", numpy dtype) ("dtype", T)
+    ("array", (dtype, ndim, layout, readonly, aligned)) ("buffer", class name, the same tuple)
+    ("record", numpy dtype) ("dtype", T)
     ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
     ("omitted", default) ("literal", value) ("dispatcher", object)
     ("generator", yielded, sent, returned)
@@ -63,7 +64,15 @@ def decode_all(encodings):
 
 
 def _encode_array(ty):
-    return "array", encode(ty.dtype), ty.ndim, ty.layout, not ty.mutable, ty.aligned
+    return "array", _array_parts(ty)
+
+
+def _encode_buffer(ty):
+    return "buffer", ty._display, _array_parts(ty)
+
+
+def _array_parts(ty):
+    return encode(ty.dtype), ty.ndim, ty.layout, not ty.mutable, ty.aligned
 
 
 def _encode_record(ty):
@@ -81,11 +90,11 @@ _ENCODERS = {
     _scalars.Float: lambda ty: ("float", ty.bitwidth, False),
     _scalars.Complex: lambda ty: ("complex", ty.bitwidth, False),
     _misc.UnicodeType: lambda ty: ("str",),
-    _buffers.Bytes: lambda ty: ("bytes",),
     _tuples.BaseAnonymousTuple: lambda ty: ("tuple", encode_all(ty.types)),
     _tuples.BaseNamedTuple: lambda ty: ("namedtuple", ty.instance_class, encode_all(ty.types)),
     _buffers.NestedArray: _encode_opaque,
     _buffers.Array: _encode_array,
+    _buffers.Buffer: _encode_buffer,
     _containers.List: lambda ty: ("list", encode(ty.dtype), ty.reflected),
     _containers.Generator: lambda ty: (
         "generator",
@@ -149,6 +158,28 @@ def _decode_complex(bits, weak):
     return _scalars.Complex(f"complex{bits}", _scalars.Float(f"float{bits // 2}"))
 
 
+def _decode_array(parts):
+    dtype, ndim, layout, readonly, aligned = parts
+    return _buffers.Array(decode(dtype), ndim, layout, readonly, aligned=aligned)
+
+
+def _decode_buffer(name, parts):
+    dtype, ndim, layout, readonly, _ = parts
+    return _BUFFERS[name](decode(dtype), ndim, layout, readonly)
+
+
+_BUFFERS = {
+    cls._display: cls
+    for cls in (
+        _buffers.Bytes,
+        _buffers.ByteArray,
+        _buffers.MemoryView,
+        _buffers.PyArray,
+        _buffers.MemoryMap,
+    )
+}
+
+
 def _decode_record(dtype):
     from ..np.numpy_support import from_dtype
 
@@ -168,12 +199,10 @@ _DECODERS = {
     "float": lambda bits, weak: _scalars.Float(f"float{bits}"),
     "complex": _decode_complex,
     "str": lambda: _str,
-    "bytes": lambda: _buffers.Bytes(_scalars.Integer("uint8"), 1, "C"),
     "tuple": lambda items: _tuples.BaseTuple.from_types(decode_all(items)),
     "namedtuple": lambda cls, items: _tuples.BaseTuple.from_types(decode_all(items), cls),
-    "array": lambda dtype, ndim, layout, readonly, aligned: _buffers.Array(
-        decode(dtype), ndim, layout, readonly, aligned=aligned
-    ),
+    "array": _decode_array,
+    "buffer": _decode_buffer,
     "list": lambda item, reflected: _containers.List(decode(item), reflected),
     "generator": lambda item, sent, result: _containers.Generator(
         None, decode(item), (), (), False

@@ -40,6 +40,7 @@ impl AbsVal {
             Const::Float(_) => Ty::py_float(),
             Const::Complex(..) => Ty::py_complex(),
             Const::Str(_) => Ty::str(),
+            Const::Bytes(_) => Ty::bytes(),
             Const::Tuple(items) => {
                 let types: Option<Vec<Ty>> = items
                     .iter()
@@ -89,6 +90,7 @@ impl AbsVal {
             Const::Float(x) => *x != 0.0,
             Const::Complex(a, b) => *a != 0.0 || *b != 0.0,
             Const::Str(s) => !s.is_empty(),
+            Const::Bytes(b) => !b.is_empty(),
             Const::Tuple(items) => !items.is_empty(),
             Const::Array(_) | Const::Object(_) => return None,
         })

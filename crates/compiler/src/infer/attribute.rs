@@ -29,6 +29,8 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "nonzero",
     "item",
     "tolist",
+    "tobytes",
+    "trace",
     "byteswap",
     "sum",
     "prod",
@@ -60,6 +62,7 @@ pub(super) const ARRAY_METHODS: &[&str] = &[
     "compress",
     "choose",
 ];
+const SLICE_METHODS: &[&str] = &["indices"];
 const RECORD_METHODS: &[&str] = &["copy", "item"];
 const TIME_METHODS: &[&str] = &["astype", "view"];
 pub(super) const TUPLE_METHODS: &[&str] = &["index", "count"];
@@ -137,6 +140,7 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
             Some(field) => Some(AbsVal::of(super::record::field_type(ty, field))),
             None => array_attribute(*a, name),
         },
+        Kind::Buffer(_, a) => super::buffer::plain_attribute(*a, name),
         Kind::Builtin(object) => super::limits::attribute(object, name),
         Kind::NamedTuple(class, items) => {
             let i = class.fields.iter().position(|f| **f == *name)?;
@@ -204,7 +208,7 @@ pub fn field_attribute(a: ArrayTy, name: &str) -> Option<&'static Field> {
     (array_attribute(a, name).is_none() && !ARRAY_METHODS.contains(&name)).then_some(field)
 }
 
-fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
+pub(super) fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
     Some(match name {
         "shape" | "strides" => AbsVal::of(int_tuple(a.ndim)),
         "size" | "nbytes" => AbsVal::of(Ty::py_int()),
@@ -237,9 +241,9 @@ fn array_attribute(a: ArrayTy, name: &str) -> Option<AbsVal> {
         "flat" => AbsVal::of(Ty::new(Kind::Facet(Facet::Flat, a.ty()))),
         "flags" => AbsVal::of(Ty::new(Kind::Facet(Facet::Flags, a.ty()))),
         "ctypes" => AbsVal::of(Ty::new(Kind::Facet(Facet::Ctypes, a.ty()))),
-        "real" => AbsVal::of(a.ty()),
+        "real" if a.dtype.is_scalar() => AbsVal::of(a.ty()),
         // Nothing but zeros.
-        "imag" => AbsVal::of(
+        "imag" if a.dtype.is_scalar() => AbsVal::of(
             ArrayTy {
                 layout: Layout::C,
                 readonly: true,
@@ -285,7 +289,7 @@ fn dtype_attribute(t: Ty, name: &str) -> Option<Const> {
 }
 
 /// What is known of a flag by the array's type.
-fn flag(a: ArrayTy, name: &str) -> Option<AbsVal> {
+pub(super) fn flag(a: ArrayTy, name: &str) -> Option<AbsVal> {
     Some(match name {
         "contiguous" | "c_contiguous" if a.layout == Layout::C => AbsVal::bool(true),
         "f_contiguous" if a.layout == Layout::F || a.layout == Layout::C && a.ndim <= 1 => {
@@ -303,10 +307,12 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Bool | Kind::Int { .. } | Kind::Float { .. } | Kind::Complex { .. } => NUMBER_METHODS,
         Kind::Time { .. } => TIME_METHODS,
         Kind::Record(_) => RECORD_METHODS,
+        Kind::Slice(_) => SLICE_METHODS,
         Kind::Array(_) => ARRAY_METHODS,
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,
         Kind::Generator(_) => super::generator::METHODS,
+        Kind::Buffer(..) => super::buffer::METHODS,
         Kind::Builtin(name) if super::ufunc::with_outer(name).is_some() => UFUNC_METHODS,
         _ => &[],
     }

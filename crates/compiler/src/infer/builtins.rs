@@ -124,6 +124,7 @@ impl Session<'_> {
                     (AbsVal::literal(Const::Int(count as i128)), Intrinsic::Known)
                 }
                 Kind::Array(a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
+                Kind::Buffer(_, a) if a.ndim > 0 => (AbsVal::of(weak_int), Intrinsic::Len),
                 Kind::Chars { .. }
                 | Kind::Str
                 | Kind::List(_)
@@ -264,6 +265,7 @@ impl Session<'_> {
             ("builtins.reversed", [t]) => match t.kind() {
                 Kind::Range(..)
                 | Kind::Array(_)
+                | Kind::Buffer(..)
                 | Kind::Tuple(_)
                 | Kind::NamedTuple(..)
                 | Kind::Str
@@ -508,6 +510,8 @@ impl Session<'_> {
         }
         let prefix = match receiver.kind() {
             Kind::Array(_) => Some("array"),
+            Kind::Buffer(..) => Some("buffer"),
+            Kind::Slice(_) => Some("slice"),
             Kind::Builtin(_) => Some("ufunc"),
             _ if receiver.is_scalar() => Some("scalar"),
             _ => None,
@@ -656,8 +660,8 @@ fn rounding(name: &str) -> Un {
 fn hashable(t: Ty) -> bool {
     match t.kind() {
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|t| hashable(*t)),
-        Kind::Str | Kind::None => true,
-        _ => t.is_scalar(),
+        Kind::Str | Kind::Chars { .. } | Kind::None => true,
+        _ => t.is_scalar() || t.is_bytes(),
     }
 }
 
@@ -703,7 +707,10 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.complexfloating" => x.is_complex(),
             "numpy.number" => x.is_number(),
             "builtins.list" => x.list_item().is_some(),
-            "builtins.dict" | "builtins.set" | "builtins.bytes" => false,
+            "builtins.dict" | "builtins.set" => false,
+            "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" | "array.array" => x
+                .as_buffer()
+                .is_some_and(|(exporter, _)| name.ends_with(exporter.name())),
             _ => {
                 return Err(frame.error(
                     Code::BadArguments,

@@ -313,9 +313,7 @@ impl Session<'_> {
                 Slot::Default if fixed => f.params[i]
                     .literal
                     .as_ref()
-                    .map(|l| super::op::literal_value(frame, l))
-                    .transpose()?
-                    .and_then(|v| v.constant),
+                    .and_then(|l| super::op::literal_value(l).constant),
                 Slot::Arg(a) if fixed => a.abs.constant.clone(),
                 _ => None,
             });
@@ -636,7 +634,7 @@ fn call_pointer(
 /// The default of a parameter of the prelude.
 fn literal_default(frame: &Frame, param: &hir::Param) -> Result<AbsVal> {
     match &param.literal {
-        Some(literal) => super::op::literal_value(frame, literal),
+        Some(literal) => Ok(super::op::literal_value(literal)),
         None => Err(frame.error(
             Code::Internal,
             format!(

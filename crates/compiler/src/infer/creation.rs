@@ -8,12 +8,14 @@ use super::solve::Frame;
 use super::{AbsVal, Session};
 use crate::diag::{Code, Result};
 use crate::hir::Name;
-use crate::types::{ArrayTy, Kind, Layout, Ty, promote};
+use crate::types::{ArrayTy, Exporter, Kind, Layout, Ty, promote};
 
 /// The element type and the number of dimensions of the array that a value is made into.
 pub fn nested(ty: Ty) -> Option<(Ty, u8)> {
     match ty.kind() {
         Kind::Array(a) => Some((a.dtype, a.ndim)),
+        // To NumPy, bytes are a text.
+        Kind::Buffer(exporter, a) if *exporter != Exporter::Bytes => Some((a.dtype, a.ndim)),
         Kind::List(item) => nested(*item).map(|(dtype, ndim)| (dtype, ndim + 1)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             let Some((first, rest)) = items.split_first() else {
@@ -34,10 +36,10 @@ pub fn nested(ty: Ty) -> Option<(Ty, u8)> {
 
 /// The array that functions of arrays take a value as: itself, or a new one.
 pub fn as_array(ty: Ty) -> Option<ArrayTy> {
-    if let Kind::Array(a) = *plain(ty).kind() {
+    let (dtype, ndim) = nested(ty)?;
+    if let Some(a) = plain(ty).memory() {
         return Some(a);
     }
-    let (dtype, ndim) = nested(ty)?;
     Some(ArrayTy {
         dtype,
         ndim,
@@ -51,6 +53,11 @@ pub fn as_array(ty: Ty) -> Option<ArrayTy> {
 pub fn of_sequence(ty: Ty) -> Option<ArrayTy> {
     let sequence = ty.list_item().is_some() || ty.tuple_items().is_some();
     sequence.then(|| as_array(ty)).flatten()
+}
+
+/// The type that a value has as such an operand.
+pub fn of_operand(ty: Ty) -> Ty {
+    of_sequence(ty).map_or(ty, ArrayTy::ty)
 }
 
 /// The memory order of a copy that keeps it.
@@ -116,6 +123,11 @@ impl Session<'_> {
             return Ok(None);
         }
         let dtype = dtype(frame, a.get("dtype"), array.dtype)?;
+        let is_array = plain(object.ty()).memory().is_some();
+        if name == "array" && !is_array && dtype.as_record().is_some() {
+            // Tuples as records are the prelude's, too.
+            return Ok(None);
+        }
         if dtype != array.dtype
             && (dtype.as_record().is_some() || array.dtype.as_record().is_some())
         {
@@ -129,7 +141,6 @@ impl Session<'_> {
                 )
                 .help("make the array with np.zeros() and assign to its items"));
         }
-        let is_array = plain(object.ty()).as_array().is_some();
         let exact = array.dtype == dtype && is_array;
         let wanted = match name {
             "ascontiguousarray" => Some(Layout::C),

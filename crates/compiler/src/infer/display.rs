@@ -2,7 +2,7 @@
 //!
 //! In `np.stack([a, b])` nobody sees the list but NumPy's function, and that takes a tuple as well: so
 //! it is one. Its items may have different types, and are known one by one where the function is
-//! compiled, which lets arrays among them be fused into it.
+//! compiled, which lets arrays among them be fused into it. So is `["x", "y"]` as an index into records.
 
 use rustc_hash::FxHashMap;
 
@@ -17,7 +17,7 @@ const MOST_ITEMS: usize = 64;
 /// Where a display goes.
 #[derive(Clone, Copy)]
 enum Use {
-    /// It is an argument of a call of this value.
+    /// It is an argument of a call of this value, or an index into it.
     Argument(Value),
     /// It is an item of this display.
     Item(Value),
@@ -71,6 +71,10 @@ pub(super) fn arguments(f: &Function) -> FxHashMap<Value, Value> {
                         }
                     }
                 }
+                Op::GetItem(value, index) => {
+                    used(*value, Use::Other);
+                    used(*index, Use::Argument(*value));
+                }
                 op => op.for_each_operand(|v| used(v, Use::Other)),
             }
         }
@@ -97,14 +101,23 @@ pub(super) fn arguments(f: &Function) -> FxHashMap<Value, Value> {
         .collect()
 }
 
-/// Whether a display is a tuple.
-pub(super) fn is_tuple(frame: &Frame, display: Value) -> bool {
+fn all_are_texts(frame: &Frame, args: &[Arg]) -> bool {
+    args.iter().all(|a| match *a {
+        Arg::Plain(v) => ty_of(frame.val(v)).is_str(),
+        Arg::Star(_) => false,
+    })
+}
+
+/// Whether a display of these items is a tuple.
+pub(super) fn is_tuple(frame: &Frame, display: Value, args: &[Arg]) -> bool {
     let Some(&callee) = frame.displays.get(&display) else {
         return false;
     };
     match ty_of(frame.val(callee)).kind() {
         Kind::Builtin(name) => name.starts_with("numpy."),
         Kind::Method(receiver, _) => receiver.as_array().is_some(),
+        // Names of fields.
+        Kind::Array(a) => a.dtype.as_record().is_some() && all_are_texts(frame, args),
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::creation::of_operand;
 use super::op::{plain, ty_of};
 use super::{AbsVal, record};
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
@@ -48,8 +49,12 @@ fn has_array(types: &[Ty]) -> bool {
 
 /// The result of a row for these values if one of them is an array, a date or a duration and there is a loop.
 fn apply(row: Option<&'static Row>, values: &[&AbsVal]) -> Option<AbsVal> {
-    let types: SmallVec<[Ty; 2]> = values.iter().map(|v| plain(ty_of(v))).collect();
-    if !has_array(&types) && !types.iter().any(|t| t.is_time()) {
+    let mut types: SmallVec<[Ty; 2]> = values.iter().map(|v| plain(ty_of(v))).collect();
+    if has_array(&types) {
+        for ty in &mut types {
+            *ty = of_operand(*ty);
+        }
+    } else if !types.iter().any(|t| t.is_time()) {
         return None;
     }
     let operands: Option<SmallVec<[Operand; 2]>> = types

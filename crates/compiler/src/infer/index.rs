@@ -241,6 +241,12 @@ impl Session<'_> {
         if let Some(field) = record::get_field(frame, value, index) {
             return field;
         }
+        if let Some(a) = ty.as_array()
+            && let Some(found) = record::several_fields(a, &index.constant)
+        {
+            let found = found.map(|a| AbsVal::of(a.ty()));
+            return found.map_err(|m| frame.error(Code::BadIndex, m));
+        }
         match ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 tuple_get(frame, value, ty, items, index)
@@ -263,6 +269,16 @@ impl Session<'_> {
             Kind::List(_) => self.list_get(frame, ty, index_ty),
             Kind::Str if index_ty.is_int() || matches!(index_ty.kind(), Kind::Slice(_)) => {
                 Ok(AbsVal::of(Ty::str()))
+            }
+            Kind::Chars { .. } => {
+                let value = AbsVal::of(super::buffer::text(ty));
+                self.get_item(frame, &value, index)
+            }
+            Kind::Buffer(exporter, a) => {
+                let found = super::buffer::item(*exporter, *a, index_ty);
+                found
+                    .map(AbsVal::of)
+                    .map_err(|m| frame.error(Code::BadIndex, m))
             }
             Kind::Str => Err(frame.error(
                 Code::BadIndex,
@@ -298,7 +314,7 @@ impl Session<'_> {
         if let Some(done) = record::set_field(frame, value, index, new) {
             return done;
         }
-        let Kind::Array(array) = *ty.kind() else {
+        let Some(array) = ty.memory().filter(|_| !ty.is_bytes()) else {
             return Err(frame.error(
                 Code::ReadOnly,
                 format!("cannot assign to an item of {ty} (setitem)"),
@@ -319,6 +335,10 @@ impl Session<'_> {
         let new = match new_ty.kind() {
             Kind::Tuple(_) | Kind::NamedTuple(..) if array.dtype.as_record().is_some() => None,
             Kind::Array(new) => Some((new.dtype, new.ndim)),
+            // To NumPy, bytes are a text.
+            Kind::Buffer(_, new) if ty.as_buffer().is_some() || !new_ty.is_bytes() => {
+                Some((new.dtype, new.ndim))
+            }
             Kind::List(_) | Kind::Tuple(_) | Kind::NamedTuple(..) => {
                 super::creation::nested(new_ty)
             }
@@ -390,7 +410,7 @@ impl Session<'_> {
         };
         Ok(match ty.kind() {
             Kind::Range(t, _) => *t,
-            Kind::Array(array) if array.ndim > 0 => {
+            Kind::Array(array) | Kind::Buffer(_, array) if array.ndim > 0 => {
                 let index = AbsVal::of(Ty::py_int());
                 ty_of(&self.get_item(frame, &AbsVal::of(array.ty()), &index)?)
             }

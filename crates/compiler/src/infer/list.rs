@@ -185,12 +185,25 @@ pub(super) fn no_items(module: &Module, span: Span) -> Box<Diagnostic> {
         .help("append to it in the same function, or begin with an item, as in `[0]`, and clear it")
 }
 
+/// The prelude's function that compares two sequences item by item.
+pub(super) fn comparison(op: CompareOp) -> Option<&'static str> {
+    Some(match op {
+        CompareOp::Eq => "list_eq",
+        CompareOp::Ne => "list_ne",
+        CompareOp::Lt => "list_lt",
+        CompareOp::Le => "list_le",
+        CompareOp::Gt => "list_gt",
+        CompareOp::Ge => "list_ge",
+        _ => return None,
+    })
+}
+
 impl Session<'_> {
     /// Instructions on lists; `None` if it is none.
     pub(super) fn list_inst(&mut self, frame: &mut Frame, inst: &Inst) -> Result<Option<AbsVal>> {
         let item = |frame: &Frame, v: Value| ty_of(frame.val(v)).list_item();
         let result = match &inst.op {
-            Op::List(args) if display::is_tuple(frame, inst.result) => {
+            Op::List(args) if display::is_tuple(frame, inst.result, args) => {
                 super::op::display(frame, args)?
             }
             Op::List(args) => self.list_display(frame, inst.result, args)?,
@@ -386,20 +399,15 @@ impl Session<'_> {
     ) -> Result<Option<AbsVal>> {
         let (x, y) = (ty_of(frame.val(a)), ty_of(frame.val(b)));
         let function = match (op, x.list_item(), y.list_item()) {
-            (CompareOp::Is | CompareOp::IsNot, ..) => return Ok(None),
             (CompareOp::In, _, Some(_)) => "list_contains",
             (CompareOp::NotIn, _, Some(_)) => "list_lacks",
-            (_, Some(_), Some(_)) => {
-                relate(frame, a, b);
-                match op {
-                    CompareOp::Eq => "list_eq",
-                    CompareOp::Ne => "list_ne",
-                    CompareOp::Lt => "list_lt",
-                    CompareOp::Le => "list_le",
-                    CompareOp::Gt => "list_gt",
-                    _ => "list_ge",
+            (_, Some(_), Some(_)) => match comparison(op) {
+                Some(function) => {
+                    relate(frame, a, b);
+                    function
                 }
-            }
+                None => return Ok(None),
+            },
             _ => return Ok(None),
         };
         let bound = [a, b].map(|v| Bound::Arg(arg_ref(frame, v))).into();
@@ -676,7 +684,7 @@ fn push_sort_arguments(
     }
 }
 
-fn arg_ref(frame: &Frame, value: Value) -> ArgRef {
+pub(super) fn arg_ref(frame: &Frame, value: Value) -> ArgRef {
     ArgRef {
         value,
         item: None,

@@ -127,6 +127,7 @@ impl Session<'_> {
             "ndindex" | "ndenumerate" | "nditer" => {
                 super::walk::construct(frame, name, args, keywords).map(Some)
             }
+            "_memory" | "_buffer" => Ok(super::buffer::retyped(name, args)),
             // What a function of the prelude does not take.
             "_refuse" => {
                 let reason = match args.first().map(|a| &a.abs.constant) {
@@ -186,6 +187,18 @@ impl Session<'_> {
                 if args.len() == 1 && keywords.is_empty() && plain(args[0].ty()).is_scalar() =>
             {
                 resolved(Ty::tuple(&[]), Intrinsic::Known, vec![])
+            }
+            "isscalar" if args.len() == 1 && keywords.is_empty() => {
+                let ty = args[0].ty();
+                let is = ty.is_scalar() || ty.is_time() || ty.is_str() || ty.is_bytes();
+                Ok(Some((
+                    AbsVal::bool(is || matches!(ty.kind(), Kind::Chars { .. })),
+                    Resolution::Intrinsic {
+                        what: Intrinsic::Known,
+                        args: vec![],
+                        keywords: vec![],
+                    },
+                )))
             }
             "iscomplexobj" | "isrealobj" | "_typestr" | "_is_weak" | "_is_constant" => {
                 let ([arg], []) = (args, keywords) else {
@@ -248,7 +261,16 @@ impl Session<'_> {
                     args.to_vec(),
                 )
             }
-            "where" if args.len() + keywords.len() != 3 => Ok(None),
+            // The prelude's: choices that there is no loop for.
+            "where"
+                if args.len() + keywords.len() != 3
+                    || args.iter().any(|a| is_array_of_references(a.ty())) =>
+            {
+                Ok(None)
+            }
+            "equal" | "not_equal" if args.iter().any(|a| is_array_of_references(a.ty())) => {
+                Ok(None)
+            }
             _ => {
                 if let Some(array) = args.first().filter(|a| plain(a.ty()).as_array().is_some())
                     && let Some(found) =
@@ -406,11 +428,16 @@ pub(super) fn order(frame: &Frame, name: &str, arg: Option<&ArgRef>) -> Result<O
 
 /// The element type that a `dtype` argument names.
 pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<Ty> {
-    let Some(arg) = arg else {
-        return Ok(default.strong());
-    };
-    let ty = ty_of(&arg.abs);
-    match (ty.kind(), &arg.abs.constant) {
+    match arg {
+        Some(arg) => dtype_of(frame, &arg.abs, default),
+        None => Ok(default.strong()),
+    }
+}
+
+/// The element type that a value names; the default for None.
+pub(super) fn dtype_of(frame: &Frame, value: &AbsVal, default: Ty) -> Result<Ty> {
+    let ty = ty_of(value);
+    match (ty.kind(), &value.constant) {
         (Kind::Class(t) | Kind::Dtype(t), _) if t.is_item() => Ok(t.strong()),
         (Kind::Builtin(name), _)
             if super::time::by_name(name.trim_start_matches("numpy.")).is_some() =>
@@ -424,6 +451,9 @@ pub(super) fn dtype(frame: &Frame, arg: Option<&ArgRef>, default: Ty) -> Result<
                 format!("`{name}` is no supported dtype"),
             )
         }),
+        (Kind::Tuple(items), Some(Const::Tuple(constants))) => {
+            super::record::of_fields(frame, items, constants)
+        }
         _ => Err(frame.error(
             Code::NotConstant,
             format!("a dtype must be a constant type, not a value of type {ty}"),
@@ -442,6 +472,9 @@ pub(super) fn typestr(ty: Ty) -> String {
         Kind::Time { delta: false, .. } => 'M',
         Kind::Time { .. } => 'm',
         Kind::Record(_) => 'V',
+        Kind::Chars { unicode, count } => {
+            return format!("{}{count}", if *unicode { 'U' } else { 'S' });
+        }
         _ => 'O',
     };
     if let Some((_, unit)) = ty.as_time().filter(|(_, unit)| *unit != Unit::Generic) {
@@ -467,8 +500,24 @@ pub(super) fn dtype_by_name(name: &str) -> Option<Ty> {
         "float64" | "f8" | "d" | "double" | "float" => Ty::float(64),
         "complex64" | "c8" | "F" | "csingle" => Ty::complex(64),
         "complex128" | "c16" | "D" | "complex" | "cdouble" => Ty::complex(128),
-        name => return super::time::by_name(name),
+        name => return text_by_name(name).or_else(|| super::time::by_name(name)),
     })
+}
+
+/// Whether it is an array of records or texts.
+fn is_array_of_references(ty: Ty) -> bool {
+    plain(ty).as_array().is_some_and(|a| a.dtype.is_reference())
+}
+
+/// `U3`, `S8`
+fn text_by_name(name: &str) -> Option<Ty> {
+    let count = name.strip_prefix(['U', 'S'])?.parse().ok()?;
+    // An array of no characters takes as many as it is given in NumPy.
+    if count == 0 {
+        return None;
+    }
+    let unicode = name.starts_with('U');
+    Some(Ty::new(Kind::Chars { unicode, count }))
 }
 
 /// `np.arange([start,] stop[, step], dtype)`.

@@ -1,5 +1,6 @@
 //! Typing rules of HIR instructions, and folding of constants.
 
+use super::buffer::text;
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
 use super::{AbsVal, Session, elementwise};
@@ -25,8 +26,11 @@ impl Session<'_> {
         if let Some(found) = self.list_inst(frame, inst)? {
             return Ok(found);
         }
+        if let Some(found) = self.buffer_inst(frame, inst)? {
+            return Ok(found);
+        }
         match &inst.op {
-            Op::Literal(literal) => literal_value(frame, literal),
+            Op::Literal(literal) => Ok(literal_value(literal)),
             Op::Unbound(_) => Ok(AbsVal::BOTTOM),
             // Nothing comes after a check that always fails.
             Op::CheckBound(bound, _) | Op::CheckFree(bound, _)
@@ -254,6 +258,7 @@ impl Session<'_> {
                 constant: fold_binary(op, a, b),
             });
         }
+        let (x, y) = (text(x), text(y));
         match (op, x.kind(), y.kind()) {
             (BinaryOp::Add, Kind::Str, Kind::Str) => return Ok(AbsVal::of(Ty::str())),
             (BinaryOp::Mul, Kind::Str, _) if y.is_integral() => return Ok(AbsVal::of(Ty::str())),
@@ -469,23 +474,17 @@ fn unsupported(frame: &Frame, what: &str, instead: &str) -> Box<Diagnostic> {
         .help(instead)
 }
 
-pub(super) fn literal_value(frame: &Frame, literal: &Literal) -> Result<AbsVal> {
-    Ok(AbsVal::literal(match literal {
+pub(super) fn literal_value(literal: &Literal) -> AbsVal {
+    AbsVal::literal(match literal {
         Literal::None => Const::None,
         Literal::Bool(b) => Const::Bool(*b),
         Literal::Int(i) => Const::Int(*i),
         Literal::Float(x) => Const::Float(*x),
         Literal::Imaginary(x) => Const::Complex(0.0, *x),
         Literal::Str(s) => Const::Str(s.clone()),
-        Literal::Bytes(_) => {
-            return Err(unsupported(
-                frame,
-                "bytes literals",
-                "use an array of uint8",
-            ));
-        }
-        Literal::Ellipsis => return Ok(AbsVal::of(Ty::new(Kind::Ellipsis))),
-    }))
+        Literal::Bytes(b) => Const::Bytes(b.clone()),
+        Literal::Ellipsis => return AbsVal::of(Ty::new(Kind::Ellipsis)),
+    })
 }
 
 /// `(a, *b, c)`.
@@ -619,6 +618,8 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Str
         | Kind::List(_)
         | Kind::Array(_)
+        | Kind::Buffer(..)
+        | Kind::Chars { .. }
         | Kind::Range(..) => Ok(AbsVal::of(Ty::bool())),
         Kind::Time { delta: true, .. } => Ok(AbsVal::of(Ty::bool())),
         Kind::Time { .. } => Ok(AbsVal::bool(true)),

@@ -76,8 +76,8 @@ pub fn item(dtype: Ty, readonly: bool) -> Ty {
 /// Whether a value that is no array may be written into items of this type. A record takes the same record, a
 /// tuple of as many values as it has fields, and a number for all fields; a text takes a string.
 pub(super) fn fits_item(from: Ty, dtype: Ty) -> bool {
-    if let (Kind::Str, Kind::Chars { unicode: true, .. }) = (from.kind(), dtype.kind()) {
-        return true;
+    if let Kind::Chars { .. } = dtype.kind() {
+        return super::buffer::text(from) == super::buffer::text(dtype);
     }
     let Some(record) = dtype.as_record() else {
         return promote::fit(from, dtype).is_some();
@@ -102,6 +102,63 @@ pub(super) fn has_equality(ty: Ty) -> bool {
         f.shape.is_empty() && (f.ty.is_scalar() || f.ty.is_time() || has_equality(f.ty))
     };
     ty.as_record().is_some_and(|r| r.fields.iter().all(field))
+}
+
+/// The packed record that a list of fields describes: `[("x", np.int8), ("y", "f8", (2,))]`.
+pub(super) fn of_fields(frame: &Frame, items: &[Ty], constants: &[Const]) -> Result<Ty> {
+    let refused = || {
+        frame
+            .error(
+                Code::BadArguments,
+                "a dtype is a list of fields only if each is a name, a type, and for arrays a shape",
+            )
+            .help("make the dtype outside of the function, as a global variable")
+    };
+    let (mut fields, mut size) = (vec![], 0);
+    for (item, constant) in items.iter().zip(constants) {
+        let (Some([_, ty, ..]), Const::Tuple(parts)) = (item.tuple_items(), constant) else {
+            return Err(refused());
+        };
+        let (Const::Str(name), shape) = (&parts[0], parts.get(2)) else {
+            return Err(refused());
+        };
+        let lengths = match shape {
+            None => &[][..],
+            Some(Const::Tuple(lengths)) => lengths,
+            Some(length) => std::slice::from_ref(length),
+        };
+        let length = |c: &Const| match c {
+            Const::Int(n) => u32::try_from(*n).ok(),
+            _ => None,
+        };
+        let shape: Option<Box<[u32]>> = lengths.iter().map(length).collect();
+        let shape = shape.ok_or_else(refused)?;
+        let dtype = AbsVal {
+            ty: Some(*ty),
+            constant: Some(parts[1].clone()),
+        };
+        let ty = super::numpy::dtype_of(frame, &dtype, Ty::float(64))?;
+        let bytes = shape
+            .iter()
+            .try_fold(ty.itemsize(), |bytes, n| bytes.checked_mul(*n));
+        let offset = size;
+        size = bytes
+            .and_then(|bytes| bytes.checked_add(size))
+            .ok_or_else(refused)?;
+        fields.push(Field {
+            name: (&**name).into(),
+            title: None,
+            ty,
+            shape,
+            offset,
+        });
+    }
+    Ok(Ty::new(Kind::Record(Box::new(Record {
+        fields: fields.into(),
+        size,
+        aligned: false,
+        readonly: false,
+    }))))
 }
 
 /// The fields of a record as a tuple.
@@ -132,6 +189,33 @@ pub(super) fn get_field(frame: &Frame, value: &AbsVal, index: &AbsVal) -> Option
         Some(field) => Ok(AbsVal::of(field_type(ty, field))),
         None => Err(no_field(frame, record, ty, index)),
     })
+}
+
+/// `array[["x", "y"]]`: a view that knows these fields only; `None` if it is no such index.
+pub fn several_fields(
+    array: ArrayTy,
+    index: &Option<Const>,
+) -> Option<std::result::Result<ArrayTy, String>> {
+    let (Some(record), Some(Const::Tuple(names))) = (array.dtype.as_record(), index) else {
+        return None;
+    };
+    if names.is_empty() {
+        return None;
+    }
+    let mut fields = vec![];
+    for name in names.iter() {
+        let Const::Str(name) = name else { return None };
+        match record.field(name) {
+            Some(field) => fields.push(field.clone()),
+            None => return Some(Err(format!("no field `{name}` in {}", array.dtype))),
+        }
+    }
+    let record = Record {
+        fields: fields.into(),
+        ..record.clone()
+    };
+    let dtype = Ty::new(Kind::Record(Box::new(record)));
+    Some(Ok(ArrayTy { dtype, ..array }))
 }
 
 fn no_field(frame: &Frame, record: &Record, ty: Ty, index: &AbsVal) -> Box<Diagnostic> {

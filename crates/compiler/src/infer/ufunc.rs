@@ -1,7 +1,7 @@
 //! Typing of NumPy's element-wise functions, called by name: operands, `out`, `where`, `dtype`.
 
 use super::call::{ArgRef, Resolution, signature};
-use super::creation::of_sequence;
+use super::creation::of_operand;
 use super::elementwise::{element, result};
 use super::intrinsic::{Intrinsic, UfuncCall};
 use super::numpy::dtype;
@@ -11,7 +11,7 @@ use super::{AbsVal, Session};
 use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::Name;
 use crate::host::Const;
-use crate::types::{ArrayTy, Kind, Layout, Ty};
+use crate::types::{Kind, Layout, Ty};
 use crate::ufunc::{self, Operand, Refusal, Row};
 
 impl Session<'_> {
@@ -81,7 +81,6 @@ impl Session<'_> {
     ) -> Result<(AbsVal, Resolution)> {
         let options = options(frame, row, args, keywords)?;
         let (operands, _) = args.split_at(row.operands());
-        let of_operand = |t: Ty| of_sequence(t).map_or(t, ArrayTy::ty);
         let mut types: Vec<Ty> = operands.iter().map(|a| of_operand(plain(a.ty()))).collect();
         let elements: Option<Vec<Operand>> = operands
             .iter()

@@ -12,6 +12,7 @@ use crate::host::Const;
 use crate::infer::attribute::field_attribute;
 use crate::infer::index::{IndexItem, flattened, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
+use crate::infer::record::several_fields;
 use crate::tir::nest::{Axis, Subview, unit_dim};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
@@ -35,6 +36,11 @@ impl Body<'_, '_, '_> {
     pub(super) fn get_item(&mut self, value: &Typed, index: &Typed, ty: Ty) -> Result<Vals> {
         if let Some(field) = self.field_by(value, index) {
             return self.field(value, field);
+        }
+        if let Some(a) = value.ty.as_array()
+            && several_fields(a, &index.constant).is_some()
+        {
+            return Ok(value.vals.clone());
         }
         match value.ty.kind() {
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
@@ -74,6 +80,15 @@ impl Body<'_, '_, '_> {
                 Ok(self.item_at(array, address, a))
             }
             Kind::Str => self.str_item(value, index),
+            Kind::Buffer(..) => self.buffer_item(value, index, false),
+            Kind::Chars { .. } => {
+                let text = self.text(value)?;
+                if text.ty.is_str() {
+                    self.str_item(&text, index)
+                } else {
+                    self.buffer_item(&text, index, true)
+                }
+            }
             Kind::List(item) => self.list_get(value.vals[0], *item, index),
             _ => Err(self.bug(format!("items of {}", value.ty))),
         }
@@ -95,9 +110,12 @@ impl Body<'_, '_, '_> {
             self.store(address, a, &vals);
             return Ok(());
         }
-        let Kind::Array(array) = *value.ty.kind() else {
+        let Some(array) = value.ty.memory() else {
             return Err(self.bug(format!("items of {}", value.ty)));
         };
+        if value.ty.as_buffer().is_some() && array.ndim == 1 && index.ty.is_integral() {
+            self.buffer_index(value, index)?;
+        }
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
         let sequence = matches!(
             new.ty.kind(),
@@ -108,7 +126,8 @@ impl Body<'_, '_, '_> {
         let new = &if sequence {
             self.converted(new)?
         } else {
-            self.unwrap(new)?
+            let new = self.unwrap(new)?;
+            self.memory(&new)
         };
         if indexing.picked.is_some() {
             let parts = self.index_parts(index);
@@ -129,7 +148,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn item_in_bounds(&mut self, sequence: &Typed, index: Value) -> Result<Typed> {
         let at = Typed::one(Ty::py_int(), index);
         match sequence.ty.kind() {
-            Kind::Array(array) => {
+            Kind::Array(array) | Kind::Buffer(_, array) => {
                 let indexing = indexing(*array, Ty::py_int()).map_err(|m| self.bug(m))?;
                 let vals = if indexing.result.as_array().is_some() {
                     smallvec![self.subview(sequence.vals[0], *array, &at, false)?]
@@ -580,6 +599,10 @@ impl Body<'_, '_, '_> {
                 _ => Ok(smallvec![self.range_step(value)?]),
             },
             Kind::Array(a) => self.array_attribute(value.vals[0], *a, name),
+            Kind::Buffer(_, a) if name.ends_with("contiguous") => {
+                Ok(smallvec![self.flag(value.vals[0], *a, name)])
+            }
+            Kind::Buffer(_, a) => self.array_attribute(value.vals[0], *a, name),
             Kind::Slice(parts) => {
                 let index = ["start", "stop", "step"]
                     .iter()

@@ -484,7 +484,7 @@ impl Body<'_, '_, '_> {
     /// `len` of an array, a tuple, a string, a list or a range.
     pub(super) fn sequence_len(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
-            Kind::Array(_) => self.b.part(value.vals[0], Part::Shape(0)),
+            Kind::Array(_) | Kind::Buffer(..) => self.b.part(value.vals[0], Part::Shape(0)),
             Kind::Facet(_, array) => {
                 self.size(value.vals[0], array.as_array().map_or(0, |a| a.ndim))
             }

@@ -80,7 +80,9 @@ impl Body<'_, '_, '_> {
 
     /// Instructions on lists, and operators that are calls of the prelude; `None` if it is none.
     pub(super) fn list_inst(&mut self, inst: &Inst, ty: Ty) -> Result<Option<Vals>> {
-        if !matches!(inst.op, Op::Call { .. } | Op::InPlace(..))
+        let extends = matches!(inst.op, Op::InPlace(..)) && ty.list_item().is_some();
+        if !extends
+            && !matches!(inst.op, Op::Call { .. })
             && self.typing.calls.contains_key(&inst.result)
         {
             let nothing = Typed::new(Ty::none(), Vals::new());

@@ -126,7 +126,8 @@ impl Body<'_, '_, '_> {
 
     /// A tuple or a number as a record, in memory of this function; other values as they are.
     pub(super) fn as_record(&mut self, value: &Typed, dtype: Ty) -> Result<Typed> {
-        if matches!(dtype.kind(), Kind::Chars { .. }) && value.ty.is_str() {
+        if matches!(dtype.kind(), Kind::Chars { .. }) && (value.ty.is_str() || value.ty.is_bytes())
+        {
             return Ok(Typed::new(dtype, self.cast(value, dtype)?));
         }
         let Some(record) = dtype.as_record() else {
@@ -152,7 +153,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// Address, number of characters and width of a text in an array.
-    fn chars_parts(&mut self, value: &Typed) -> [Value; 3] {
+    pub(super) fn chars_parts(&mut self, value: &Typed) -> [Value; 3] {
         let (count, width) = match *value.ty.kind() {
             Kind::Chars { unicode, count } => (count, if unicode { 4 } else { 1 }),
             _ => (0, 1),
@@ -176,11 +177,7 @@ impl Body<'_, '_, '_> {
 
     /// A string as such a text, in memory of this function.
     pub(super) fn chars_of(&mut self, text: Value, ty: Ty) -> Vals {
-        let (owner, data) = (
-            self.b.null(Type::Owner),
-            self.b.stack_slot(ty.itemsize().max(1), 8),
-        );
-        let made = self.b.make_array(owner, data, &[], &[]);
+        let made = self.new_chars(ty);
         let [address, count, width] = self.chars_parts(&Typed::one(ty, made));
         self.b
             .rt(RtFn::chars_from_str, &[address, count, width, text]);

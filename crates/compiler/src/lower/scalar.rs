@@ -84,7 +84,7 @@ impl Body<'_, '_, '_> {
                 }
             }
             Kind::Time { delta: true, .. } => self.nonzero(a),
-            Kind::Range(..) | Kind::List(_) => {
+            Kind::Range(..) | Kind::List(_) | Kind::Buffer(..) | Kind::Chars { .. } => {
                 let len = self.sequence_len(a)?;
                 let zero = self.b.i64(0);
                 self.b.cmp(Cmp::Ne, len, zero)
@@ -107,6 +107,7 @@ impl Body<'_, '_, '_> {
         {
             return self.array_operator(ufunc::of_binary(op), &[a, b], ty);
         }
+        let (a, b) = (self.text(&a)?, self.text(&b)?);
         match (a.ty.kind(), b.ty.kind()) {
             (Kind::Str, Kind::Str) => {
                 return Ok(self.rt_raising(RtFn::str_concat, &[a.vals[0], b.vals[0]])?[..1].into());

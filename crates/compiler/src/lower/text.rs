@@ -138,6 +138,11 @@ impl Body<'_, '_, '_> {
                 self.b.rt1(RtFn::hash_tuple_end, &[acc, len])
             }
             Kind::Str => self.b.rt1(RtFn::str_hash, &[value.vals[0]]),
+            Kind::Buffer(..) => self.hash_bytes(value.vals[0]),
+            Kind::Chars { .. } => {
+                let text = self.text(value)?;
+                self.hash(&text)?
+            }
             Kind::Float { .. } => {
                 let wide = self.cast_number(value, Ty::float(64))[0];
                 self.b.rt1(RtFn::hash_f64, &[wide])

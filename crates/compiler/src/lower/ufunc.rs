@@ -13,7 +13,7 @@ use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, CompareOp, UnaryOp};
 use crate::host::Const;
-use crate::infer::creation::of_sequence;
+use crate::infer::creation::{of_operand, of_sequence};
 use crate::infer::intrinsic::{Class, UfuncCall};
 use crate::infer::linalg::product;
 use crate::tir::nest::{Output, OutputKind};
@@ -167,7 +167,7 @@ impl Body<'_, '_, '_> {
     ) -> Result<(&'static Row, Loop)> {
         let types: Option<Vec<Operand>> = operands
             .iter()
-            .map(|o| Operand::of(o.ty, o.constant.as_ref()))
+            .map(|o| Operand::of(of_operand(o.ty), o.constant.as_ref()))
             .collect();
         let (Some(row), Some(types)) = (row, types) else {
             return Err(self.bug("an operator that is no ufunc"));
@@ -429,6 +429,10 @@ impl Body<'_, '_, '_> {
             Scalar::IsNat => one(self.is_nat(v)),
             Scalar::SignBit => one(self.sign_bit(v)),
             Scalar::Spacing => one(self.spacing(v)),
+            Scalar::NextAfter => {
+                let towards = [v, x[1].vals[0]];
+                one(self.real_rt(RtFn::nextafter, RtFn::nextafterf, &towards))
+            }
             Scalar::Modf => self.modf(v),
             Scalar::Frexp => {
                 let wide = self.cast(&x[0], Ty::float(64))?;
@@ -484,6 +488,16 @@ impl Body<'_, '_, '_> {
                 vals: self.cast_element(value, to)?,
                 constant: value.constant.clone(),
             });
+        }
+        // Neighbours of a float16 are others than those of the float32 that is computed in.
+        let neighbour = match row.scalar {
+            Scalar::NextAfter => Some(RtFn::half_nextafter),
+            Scalar::Spacing => Some(RtFn::half_spacing),
+            _ => None,
+        };
+        if let Some(neighbour) = neighbour {
+            let vals: Vals = operands.iter().map(|x| x.vals[0]).collect();
+            return Ok(smallvec![smallvec![self.b.rt1(neighbour, &vals)]]);
         }
         let mut results = self.element(row, &wide, &operands)?;
         for (result, &ty) in results.iter_mut().zip(&types.outputs) {

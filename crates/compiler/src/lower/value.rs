@@ -55,7 +55,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         | Kind::Exception(_, _, items) => {
             items.iter().for_each(|t| flatten(*t, out));
         }
-        Kind::Array(a) => out.push(Type::Array(a.ndim)),
+        Kind::Array(a) | Kind::Buffer(_, a) => out.push(Type::Array(a.ndim)),
         Kind::Optional(t) => {
             out.push(Type::I1);
             flatten(*t, out);
@@ -216,6 +216,11 @@ impl Body<'_, '_, '_> {
                 let id = self.cx.program.pool_id(PoolEntry::Str(s.clone()));
                 smallvec![self.b.pool(id, Type::Obj)]
             }
+            (Kind::Buffer(_, a), Const::Bytes(content)) => {
+                let id = self.cx.program.pool_id(PoolEntry::Bytes(content.clone()));
+                let slots = self.b.pool(id, Type::Ptr);
+                smallvec![self.frozen_array(*a, slots)]
+            }
             (Kind::Tuple(types) | Kind::NamedTuple(_, types), Const::Tuple(items)) => types
                 .iter()
                 .zip(items.iter())
@@ -277,6 +282,8 @@ impl Body<'_, '_, '_> {
             (Kind::Record(_), Kind::Record(_)) => Ok(value.vals.clone()),
             (Kind::Chars { .. }, Kind::Str) => Ok(smallvec![self.chars_to_str(value)]),
             (Kind::Str, Kind::Chars { .. }) => Ok(self.chars_of(value.vals[0], to)),
+            (Kind::Buffer(..), Kind::Chars { .. }) => Ok(self.chars_of_bytes(value.vals[0], to)),
+            (Kind::Chars { .. }, Kind::Buffer(..)) => Ok(smallvec![self.chars_to_bytes(value)]),
             // The result of a procedure whose value is dropped.
             (_, Kind::None) => Ok(Vals::new()),
             (Kind::None, Kind::Optional(_)) => Ok(self.constant(to, &Const::None)),
@@ -306,7 +313,9 @@ impl Body<'_, '_, '_> {
                 }
                 Ok(vals)
             }
-            (Kind::Array(_), Kind::Array(_)) => Ok(value.vals.clone()),
+            (Kind::Array(_) | Kind::Buffer(..), Kind::Array(_) | Kind::Buffer(..)) => {
+                Ok(value.vals.clone())
+            }
             (Kind::Closure(_), Kind::Closure(c)) => {
                 let mut vals = Vals::new();
                 for (i, &t) in c.captures.iter().chain(&c.defaults).enumerate() {

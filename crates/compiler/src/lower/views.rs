@@ -15,7 +15,7 @@ impl Body<'_, '_, '_> {
     /// A value as functions of arrays take it: an array itself, anything else as a new one.
     pub(super) fn as_array(&mut self, value: &Typed) -> Result<(Value, ArrayTy)> {
         let value = self.unwrap(value)?;
-        if let Kind::Array(a) = *value.ty.kind() {
+        if let Some(a) = value.ty.memory() {
             return Ok((value.vals[0], a));
         }
         let Some(a) = as_array(value.ty) else {
@@ -45,6 +45,7 @@ impl Body<'_, '_, '_> {
             return Err(self.bug("a new array that is none"));
         };
         let value = self.unwrap(value)?;
+        let value = self.memory(&value);
         match value.ty.kind() {
             Kind::Array(a) if a.ndim == result.ndim => {
                 return self.map(&[value], ty, |body, x, to| body.cast(&x[0], to));

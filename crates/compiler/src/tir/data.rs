@@ -553,6 +553,8 @@ pub enum PoolEntry {
     },
     /// An immortal `abi::layout::Str`.
     Str(Arc<str>),
+    /// The slots of a `bytes` literal, as of a frozen array.
+    Bytes(Arc<[u8]>),
     /// A Python object (an exception class, for instance).
     Object(PyRef),
     /// The slots of a frozen array (`abi::layout`: owner 0, data, shape, strides).

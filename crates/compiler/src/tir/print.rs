@@ -312,6 +312,7 @@ impl Display for PoolEntry {
                 write!(f, "location {file:?} {function:?} {line}:{column}")
             }
             PoolEntry::Str(text) => write!(f, "str {text:?}"),
+            PoolEntry::Bytes(content) => write!(f, "bytes \"{}\"", content.escape_ascii()),
             PoolEntry::Object(object) => write!(f, "object {}", object.0),
             PoolEntry::Array(object) => write!(f, "array {}", object.0),
             PoolEntry::Function { function, ty } => write!(f, "function {} {ty}", function.0),

@@ -22,7 +22,10 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Optional(x), Kind::Optional(y)) => join(*x, *y).map(Ty::optional),
         (Kind::Optional(x), _) => join(*x, b).map(Ty::optional),
         (_, Kind::Optional(y)) => join(a, *y).map(Ty::optional),
-        (Kind::Array(x), Kind::Array(y)) => join_arrays(*x, *y),
+        (Kind::Array(x), Kind::Array(y)) => join_arrays(*x, *y).map(ArrayTy::ty),
+        (Kind::Buffer(x, p), Kind::Buffer(y, q)) if x == y => {
+            join_arrays(*p, *q).map(|joined| Ty::new(Kind::Buffer(*x, joined)))
+        }
         (
             Kind::Time { delta, unit: x },
             Kind::Time {
@@ -158,6 +161,7 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Tuple(_)
             | Kind::NamedTuple(..)
             | Kind::Array(_)
+            | Kind::Buffer(..)
             | Kind::List(_)
             | Kind::Optional(_)
     )
@@ -171,7 +175,7 @@ fn join_items(a: &[Ty], b: &[Ty]) -> Option<Vec<Ty>> {
     a.iter().zip(b).map(|(x, y)| join(*x, *y)).collect()
 }
 
-fn join_arrays(a: ArrayTy, b: ArrayTy) -> Option<Ty> {
+fn join_arrays(a: ArrayTy, b: ArrayTy) -> Option<ArrayTy> {
     if a.dtype != b.dtype || a.ndim != b.ndim {
         return None;
     }
@@ -186,7 +190,7 @@ fn join_arrays(a: ArrayTy, b: ArrayTy) -> Option<Ty> {
         aligned: a.aligned && b.aligned,
         ..a
     };
-    Some(joined.ty())
+    Some(joined)
 }
 
 /// NumPy's promotion of two scalar types; weak only if both are.

@@ -124,10 +124,14 @@ pub fn fit(from: Ty, to: Ty) -> Option<Fit> {
         (_, Kind::Optional(b)) => fit(from, *b).map(|f| f.max(Fit::Safe)),
         (Kind::Optional(a), _) => fit(*a, to).map(|_| Fit::Unsafe),
         (Kind::Chars { unicode: true, .. }, Kind::Str) => Some(Fit::Safe),
+        (Kind::Chars { unicode: false, .. }, Kind::Buffer(..)) if to.is_bytes() => Some(Fit::Safe),
         (Kind::Record(a), Kind::Record(b)) => a.has_fields_of(b).then_some(Fit::Promote),
         (Kind::Array(a), Kind::Array(b)) => {
             let general = join(from, to) == Some(to);
             (general && a.dtype == b.dtype).then_some(Fit::Promote)
+        }
+        (Kind::Buffer(..), Kind::Buffer(..)) => {
+            (join(from, to) == Some(to)).then_some(Fit::Promote)
         }
         (Kind::Tuple(a), Kind::Tuple(b)) => fit_items(a, b),
         (Kind::NamedTuple(c, a), Kind::NamedTuple(d, b)) if c.class == d.class => fit_items(a, b),

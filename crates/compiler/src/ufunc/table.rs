@@ -27,10 +27,6 @@ const LOGICAL2: &str =
 const NO_BOOL1: &str = "?->";
 const NO_BOOL2: &str = "??->";
 
-/// Neighbours of float16 are others than those of the float32 that is computed in.
-const NO_HALF1: &str = "e->";
-const NO_HALF2: &str = "ee->";
-
 /// Functions of real numbers, and of real and complex numbers.
 const REAL1: &[&str] = &[FLOAT1];
 const INEXACT1: &[&str] = &[FLOAT1, COMPLEX1];
@@ -170,8 +166,8 @@ pub static TABLE: &[Row] = {
         "isnat", &[TIMES_TO_BOOL1], S::IsNat;
         "signbit", &["e->? f->? d->?"], S::SignBit;
         "copysign", REAL2, S::Function(RealFn::CopySign, None);
-        "nextafter", &[NO_HALF2, "ff->f dd->d"], real(F::nextafter, F::nextafterf);
-        "spacing", &[NO_HALF1, "f->f d->d"], S::Spacing;
+        "nextafter", &["ee->e ff->f dd->d"], S::NextAfter;
+        "spacing", &["e->e f->f d->d"], S::Spacing;
         "modf", &["e->ee f->ff d->dd"], S::Modf;
         "frexp", &["e->ei f->fi d->di"], S::Frexp;
         "ldexp", &["ei->e fi->f el->e fl->f di->d dl->d"], S::Ldexp;

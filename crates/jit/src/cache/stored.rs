@@ -48,6 +48,10 @@ impl Stored {
                     out.u8(1);
                     out.str(text);
                 }
+                PoolEntry::Bytes(content) => {
+                    out.u8(6);
+                    out.raw(content);
+                }
                 PoolEntry::Object(handle) => {
                     out.u8(2);
                     out.handle(*handle);
@@ -130,6 +134,7 @@ fn pool_entry(from: &mut Decoder<'_>) -> Option<PoolEntry> {
             ty: from.ty()?,
         },
         5 => PoolEntry::Foreign(from.handle()?),
+        6 => PoolEntry::Bytes(from.raw()?.into()),
         _ => return None,
     })
 }

@@ -421,7 +421,7 @@ impl PoolResolver for Pool {
             PoolEntry::Location { line, .. } => 10_000 + u64::from(*line),
             PoolEntry::Str(text) => text.len() as u64,
             PoolEntry::Object(object) | PoolEntry::Foreign(object) => object.0,
-            PoolEntry::Array(_) => return Err("no arrays here".to_owned()),
+            PoolEntry::Array(_) | PoolEntry::Bytes(_) => return Err("no arrays here".to_owned()),
             PoolEntry::Function { .. } => return Err("no functions here".to_owned()),
         })
     }
