@@ -1,6 +1,7 @@
 //! Typing rules of HIR instructions, and folding of constants.
 
 use super::buffer::text;
+use super::creation::of_operand;
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
 use super::{AbsVal, Session, elementwise};
@@ -278,7 +279,10 @@ impl Session<'_> {
             }
             _ => {}
         }
-        if let (BinaryOp::MatMul, Some(ty)) = (op, super::linalg::product(x, y)) {
+        if op == BinaryOp::MatMul
+            && (x.as_array().is_some() || y.as_array().is_some())
+            && let Some(ty) = super::linalg::product(of_operand(x), of_operand(y))
+        {
             return Ok(AbsVal::of(ty));
         }
         if let Some(found) = elementwise::binary(op, a, b) {

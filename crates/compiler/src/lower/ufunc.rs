@@ -144,7 +144,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
         let operands = [a.clone(), self.unwrap(b)?];
         if op == BinaryOp::MatMul {
-            let ty = product(a.ty, operands[1].ty).unwrap_or(a.ty);
+            let ty = product(a.ty, of_operand(operands[1].ty)).unwrap_or(a.ty);
             let vals = self.array_product(&operands, ty)?;
             self.store_result(a, &Typed::new(ty, vals))?;
             return Ok(a.vals.clone());
