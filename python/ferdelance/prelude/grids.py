@@ -16,7 +16,7 @@ def _step(part):
 
 
 def _positions(part):
-    """The numbers of a slice; an imaginary step says how many there are, the last of which is `stop`."""
+    """The numbers of a slice; an imaginary step says how many, the last of which is `stop`."""
     start, step = _start(part), _step(part)
     if isinstance(step, complex):
         count = int(abs(step))
@@ -47,10 +47,9 @@ def _mesh_rows(key):
 
 
 def _line(part):
-    start, step = _start(part), _step(part)
-    if isinstance(step, complex):
+    if isinstance(part.step, complex):
         return _positions(part)
-    return np.arange(start, part.stop, step)
+    return np.arange(_start(part), part.stop, _step(part))
 
 
 def numpy_mgrid(key):
@@ -75,11 +74,10 @@ def _each_line(items):
     if isinstance(item, str):
         np._refuse("np.r_ and np.c_ with a text cannot be compiled: call np.concatenate()")
     if isinstance(item, slice):
-        start, step = _start(item), _step(item)
-        if isinstance(step, complex):
-            line = np.linspace(start, item.stop, int(abs(step)))
+        if isinstance(item.step, complex):
+            line = np.linspace(_start(item), item.stop, int(abs(item.step)))
         else:
-            line = np.arange(start, item.stop, step)
+            line = _line(item)
         return (line,) + _each_line(items[1:])
     if np.ndim(item) == 0:
         return (item,) + _each_line(items[1:])
@@ -96,7 +94,7 @@ def _nothing(items):
 
 
 def _all_arrays(items, like):
-    """Numbers as arrays of one element; beside arrays, of their type as far as that holds numbers like them."""
+    """Numbers as arrays of one element: beside arrays, of the type that they have together."""
     if len(items) == 0:
         return ()
     if isinstance(items[0], np.ndarray):
