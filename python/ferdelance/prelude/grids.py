@@ -47,9 +47,10 @@ def _mesh_rows(key):
 
 
 def _line(part):
-    if isinstance(part.step, complex):
+    start, step = _start(part), _step(part)
+    if isinstance(step, complex):
         return _positions(part)
-    return np.arange(_start(part), part.stop, _step(part))
+    return np.arange(start, part.stop, step)
 
 
 def numpy_mgrid(key):
