@@ -124,6 +124,7 @@ impl Body<'_, '_, '_> {
         };
         if value.ty.as_buffer().is_some() && array.ndim == 1 && index.ty.is_integral() {
             self.buffer_index(value, index)?;
+            self.check_buffer_item(value, new)?;
         }
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
         let sequence = matches!(
