@@ -8,7 +8,8 @@ use std::fmt;
 
 use crate::host::{Const, Described};
 use crate::types::{
-    ArrayTy, Exporter, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature, Ty, Unit,
+    ArrayTy, Exporter, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature,
+    Ty, Unit,
 };
 
 /// What has no meaning outside of the compilation it belongs to.

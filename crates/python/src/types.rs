@@ -1,7 +1,9 @@
 //! Types as nested tuples: how they cross between Python and the compiler.
 //! `python/ferdelance/types/_encoding.py` is the other side and lists the forms.
 
-use ferdelance_compiler::types::{ArrayTy, Exporter, Generator, Kind, Layout, NamedTuple, PyRef, Ty, Unit};
+use ferdelance_compiler::types::{
+    ArrayTy, Exporter, Generator, Kind, Layout, NamedTuple, PyRef, Ty, Unit,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};

@@ -22,17 +22,14 @@ impl Body<'_, '_, '_> {
         let Kind::Array(mut a) = *array.ty.kind() else {
             return Err(self.bug("a reduction of no array"));
         };
-        let given = if reduce.axis_at_run_time {
-            rest.next()
-        } else {
-            None
-        };
-        let axis = given
-            .map(|axis| self.axis_argument(&axis, a.ndim))
-            .transpose()?;
-        if let Some(axis) = axis {
+        let mut axis = None;
+        if reduce.axis_at_run_time
+            && let Some(given) = rest.next()
+        {
+            let at = self.axis_argument(&given, a.ndim)?;
             a.layout = Layout::A;
-            array = Typed::one(a.ty(), self.axis_to_the_end(array.vals[0], a.ndim, axis));
+            array = Typed::one(a.ty(), self.axis_to_the_end(array.vals[0], a.ndim, at));
+            axis = Some(at);
         }
         let initial = if reduce.initial { rest.next() } else { None };
         let mask = if reduce.mask { rest.next() } else { None };
