@@ -159,6 +159,27 @@ def test_items_can_be_changed(b):
     assert type(rest) is type(b)
 
 
+@pytest.mark.parametrize("value", [0, 127, 128, 255, 256, -1, 2**40, np.int8(-1), np.uint8(200)])
+def test_items_have_to_fit(value):
+    def f(b, value):
+        b[1] = value
+        return b[1]
+
+    compiled = njit(f)
+    for make in (
+        lambda: bytearray(b"abc"),
+        lambda: memoryview(bytearray(b"abc")),
+        lambda: array.array("b", [1, 2]),
+    ):
+        try:
+            wanted = f(make(), value)
+        except (ValueError, OverflowError) as error:
+            with pytest.raises(type(error)):
+                compiled(make(), value)
+        else:
+            assert compiled(make(), value) == wanted
+
+
 @pytest.mark.parametrize("b", EXPORTERS, ids=lambda b: typeof(b).name)
 def test_only_slices_of_memoryviews_are_views(b):
     @njit

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ferdelance import njit, runtime
+from ferdelance.errors import TypingError
 from test_indexing import compiled, equal, layouts, outcome
 
 
@@ -214,6 +215,49 @@ def test_fill_diagonal():
             near(diagonal_filled(a.copy(), 5.0), compiled(diagonal_filled)(a.copy(), 5.0))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda: (np.mgrid[0:6:2], np.mgrid[0:3, 1:3], np.mgrid[0:3,], np.mgrid[3:0]),
+        lambda: (np.mgrid[0:1:5j], np.mgrid[-1:1:3j, 0:2], np.mgrid[0:1:1j], np.mgrid[0:1:1j, 0:1]),
+        lambda: (np.mgrid[0:1:0.25, :3], np.mgrid[5:0:-2, 0:2], np.mgrid[0:2.5]),
+        lambda: np.mgrid[3:0, 0:1],
+        lambda: (np.ogrid[0:2, 0:1:5j], np.ogrid[0:4], np.ogrid[:2, 1:2, 0:4:3]),
+    ],
+)
+def test_grids_of_slices(f):
+    same(f)
+
+
+def test_grids_of_variables():
+    same(lambda n, x: (np.mgrid[:n, 1:x], np.ogrid[0:x:0.5, n : n + 2]), 3, 2.5)
+
+
+@pytest.mark.parametrize("a", [np.arange(3.0), np.arange(3, dtype=np.int8)])
+def test_brackets_that_join(a):
+    same(lambda a: (np.r_[a, 0, 7:9], np.r_[a, 1.5, 2], np.r_[True, a], np.r_[-3:3, a]), a)
+    same(lambda a: (np.r_[a, [1, 2], (3, 4)], np.r_[0:1:3j], np.r_[1, 2.5], np.r_[5]), a)
+    same(lambda a: (np.c_[a, a[::-1]], np.c_[a], np.c_[0:3, a], np.c_[1, 2]), a)
+    table = a[:, None] * np.ones(2)
+    same(lambda a, t: (np.r_[t, t], np.c_[t, a]), a, table)
+
+
+def test_brackets_that_keep_the_index():
+    a = np.arange(6).reshape(2, 3)
+    same(lambda a: (a[np.s_[1:]], a[np.s_[:, 0]], a[np.index_exp[1:, ::2]]), a)
+
+
+def test_slices_of_other_numbers_index_nothing():
+    same(lambda: (slice(0.5, 2).start, slice(0.5, 2).stop))
+    for f in (lambda a: a[0.5:2], lambda a: [1, 2][0.5:2], lambda a: (1, 2)[0.5:]):
+        with pytest.raises(TypingError, match="cannot index"):
+            njit(f)(np.zeros(3))
+    with pytest.raises(TypingError, match="cannot be returned"):
+        njit(lambda: slice(0.5, 2))()
+    with pytest.raises(TypingError, match="take slices only"):
+        njit(lambda a: np.mgrid[a])(np.zeros(3))
+
+
 def test_nothing_leaks():
     @njit
     def f(n):
@@ -223,6 +267,8 @@ def test_nothing_leaks():
             np.array([rows[0], rows[1]]),
             np.linspace(0, 1, n),
             np.array((np.arange(n), np.arange(n))),
+            np.mgrid[:n, 0:1:3j],
+            np.r_[np.arange(n), 2.5],
         )
 
     @njit

@@ -47,6 +47,30 @@ def test_means_and_variances_over_an_axis_known_at_run_time(dtype):
             assert ours.dtype == theirs.dtype
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_an_axis_that_is_known_at_run_time(ndim, order):
+    def everything(a, axis):
+        return (
+            np.sum(a, axis=axis, keepdims=True),
+            a.max(axis=axis, keepdims=True),
+            np.mean(a, axis=axis),
+            a.std(axis=axis, keepdims=True),
+            np.var(a, axis),
+            np.argmin(a, axis=axis, keepdims=True),
+        )
+
+    compiled = fd.njit(everything)
+    shape = {1: 24, 2: (4, 6), 3: (2, 3, 4)}[ndim]
+    a = np.arange(24.0).reshape(shape)[..., ::-1].copy(order)
+    for axis in range(-a.ndim, a.ndim):
+        for got, wanted in zip(compiled(a, axis), everything(a, axis), strict=True):
+            np.testing.assert_allclose(got, wanted)
+            assert np.shape(got) == np.shape(wanted)
+    with pytest.raises(np.exceptions.AxisError):
+        compiled(a, a.ndim)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_means_of_nothing_are_nan():
     f = fd.njit(lambda a: (a.mean(), a.var(), np.std(a)))

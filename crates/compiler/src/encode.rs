@@ -125,6 +125,12 @@ impl Encoder {
                 self.u8(15);
                 given.iter().for_each(|&given| self.bool(given));
             }
+            Kind::Grid(parts) => {
+                self.u8(46);
+                for &part in parts {
+                    self.ty(part)?;
+                }
+            }
             Kind::Ellipsis => self.u8(16),
             Kind::Omitted(default) => self.object(17, *default),
             Kind::Module(name) => self.named(18, name),
@@ -388,6 +394,7 @@ impl<'a> Decoder<'a> {
             13 => Kind::Zip(self.types()?),
             14 => Kind::Reversed(self.ty()?),
             15 => Kind::Slice([self.bool()?, self.bool()?, self.bool()?]),
+            46 => Kind::Grid([self.ty()?, self.ty()?, self.ty()?]),
             16 => Kind::Ellipsis,
             17 => Kind::Omitted(self.handle()?),
             18 => Kind::Module(self.str()?.into()),
@@ -558,6 +565,7 @@ mod tests {
             Kind::Range(Ty::py_int(), Some(-2)),
             Kind::Range(Ty::py_int(), None),
             Kind::Slice([true, false, true]),
+            Kind::Grid([f4, Ty::none(), Ty::complex(128)]),
             Kind::Method(Ty::array(f4, 1, Layout::F), "sum".into()),
             Kind::NamedTupleClass(named),
             Kind::Exception(

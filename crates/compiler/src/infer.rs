@@ -34,6 +34,7 @@ mod display;
 mod dtypes;
 mod elementwise;
 mod generator;
+mod grid;
 pub mod index;
 pub mod intrinsic;
 pub mod joining;

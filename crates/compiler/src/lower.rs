@@ -447,14 +447,8 @@ impl Body<'_, '_, '_> {
             }
             Op::Tuple(args) => self.tuple_display(args),
             Op::Slice(parts) => {
-                let mut vals = Vals::new();
-                for part in parts.iter().flatten() {
-                    let part = self.get(*part);
-                    if !part.ty.is_none() {
-                        vals.push(self.index_value(&part)?);
-                    }
-                }
-                vals
+                let parts: Vec<Typed> = parts.iter().flatten().map(|p| self.get(*p)).collect();
+                self.slice(&parts, ty)?
             }
             Op::GetAttr(a, name) => {
                 let a = self.get(*a);

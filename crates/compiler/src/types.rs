@@ -157,6 +157,8 @@ pub enum Kind {
     Generator(Generator),
     /// A slice of integers; each part may be absent (None) by type.
     Slice([bool; 3]),
+    /// A slice of numbers that are not all integers, as `np.mgrid` takes it; absent parts are None.
+    Grid([Ty; 3]),
     Ellipsis,
     /// A default argument that was not passed: the default is the callee's constant.
     Omitted(PyRef),
@@ -721,6 +723,11 @@ impl fmt::Display for Ty {
             Kind::Facet(Facet::Flags, t) => write!(f, "flags({t})"),
             Kind::Facet(Facet::Ctypes, t) => write!(f, "ctypes({t})"),
             Kind::Slice(parts) => write!(f, "slice<{}>", if parts[2] { "a:b:c" } else { "a:b" }),
+            Kind::Grid(parts) => {
+                f.write_str("slice<")?;
+                list(f, parts)?;
+                f.write_str(">")
+            }
             Kind::Ellipsis => f.write_str("ellipsis"),
             Kind::Omitted(_) => f.write_str("omitted"),
             Kind::Module(name) => write!(f, "Module({name})"),

@@ -162,26 +162,38 @@ fn is_of_python(py: Python<'_>, package: &str) -> PyResult<bool> {
         .contains(package)
 }
 
-/// Objects without a name that mean something: `ferdelance.objmode`.
+/// Objects without a name that mean something, by their packages.
+const UNNAMED: &[(&str, &[&str])] = &[
+    ("ferdelance", &["objmode"]),
+    ("numpy", &["mgrid", "ogrid", "r_", "c_", "s_", "index_exp"]),
+];
+
 fn unnamed(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     let class = object.get_type();
     let Ok(module) = class.module() else {
         return Ok(None);
     };
-    if !module.to_string().starts_with("ferdelance") {
+    let module = module.to_string();
+    let Some((package, names)) = UNNAMED
+        .iter()
+        .find(|(package, _)| module.split('.').next() == Some(package))
+    else {
         return Ok(None);
-    }
+    };
     let modules = object.py().import("sys")?.getattr("modules")?;
-    let Ok(package) = modules.get_item("ferdelance") else {
+    let Ok(package_module) = modules.get_item(package) else {
         return Ok(None);
     };
-    let Ok(package) = package.cast_into::<PyModule>() else {
+    let Ok(package_module) = package_module.cast_into::<PyModule>() else {
         return Ok(None);
     };
-    let objmode = package.dict().get_item("objmode")?;
-    Ok(objmode
-        .filter(|objmode| objmode.is(object))
-        .map(|_| "ferdelance.objmode".to_owned()))
+    for name in *names {
+        let found = package_module.dict().get_item(name)?;
+        if found.is_some_and(|found| found.is(object)) {
+            return Ok(Some(format!("{package}.{name}")));
+        }
+    }
+    Ok(None)
 }
 
 /// The object that a canonical name means: for results that are functions.

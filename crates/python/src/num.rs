@@ -245,6 +245,7 @@ pub fn slots(ty: Ty) -> usize {
         // Start and stop, and the step where the type does not say it; the parts that are there.
         Kind::Range(_, step) => 2 + usize::from(step.is_none()),
         Kind::Slice(parts) => parts.iter().filter(|&&part| part).count(),
+        Kind::Grid(parts) => parts.iter().map(|&part| slots(part)).sum(),
         _ => Num::of(ty).map_or(0, Num::slots),
     }
 }

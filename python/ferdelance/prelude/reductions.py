@@ -54,7 +54,7 @@ def numpy_mean(
         mean = np.true_divide(total, _count(a, axis, None))
     else:
         full = np.zeros(a.shape, np.bool_) | where
-        mean = total / np.sum(full, axis=axis, keepdims=keepdims)
+        mean = np.true_divide(total, np.sum(full, axis=axis, keepdims=keepdims))
     return _into(out, mean)
 
 
@@ -75,10 +75,6 @@ def numpy_var(
         wide = a.astype(np.float32)
         var = numpy_var(wide, axis, None, None, ddof, keepdims, where, mean, correction)
         return _into(out, var.astype(np.float16))
-    if not np._is_constant(axis):
-        if where is not None or mean is not None or keepdims:
-            np._refuse("the axis of np.var() and np.std() must be a constant here")
-        return numpy_var(np.moveaxis(a, axis, -1), -1, dtype, out, ddof, correction=correction)
     if mean is None:
         distance = a - numpy_mean(a, axis, dtype, None, True, where)
     else:
@@ -95,7 +91,7 @@ def numpy_var(
         # A degree of freedom less than none gives NaN or infinity, as NumPy's division does.
         var = np.true_divide(total, max(count, 0))
     else:
-        var = total / np.maximum(count, 0)
+        var = np.true_divide(total, np.maximum(count, 0))
     return _into(out, var)
 
 

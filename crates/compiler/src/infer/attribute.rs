@@ -183,6 +183,10 @@ pub(super) fn plain_attribute(value: &AbsVal, ty: Ty, name: &str) -> Option<AbsV
                 constant,
             })
         }
+        Kind::Grid(parts) => {
+            let index = ["start", "stop", "step"].iter().position(|n| *n == name)?;
+            Some(AbsVal::of(parts[index]))
+        }
         Kind::Facet(Facet::Ctypes, _) => (name == "data").then(|| AbsVal::of(Ty::py_int())),
         Kind::Facet(Facet::Flags, array) => flag(array.as_array()?, name),
         _ => None,

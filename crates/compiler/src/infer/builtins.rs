@@ -697,7 +697,7 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
         Kind::Builtin(name) => match &**name {
             "builtins.str" => x.is_str(),
             "builtins.tuple" => x.tuple_items().is_some(),
-            "builtins.slice" => matches!(x.kind(), Kind::Slice(_)),
+            "builtins.slice" => matches!(x.kind(), Kind::Slice(_) | Kind::Grid(_)),
             "builtins.range" => matches!(x.kind(), Kind::Range(..)),
             "numpy.datetime64" => x.as_time().is_some_and(|(delta, _)| !delta),
             "numpy.timedelta64" => x.as_time().is_some_and(|(delta, _)| delta),

@@ -76,7 +76,10 @@ pub(super) fn in_place(op: BinaryOp, a: &AbsVal, b: &AbsVal) -> Option<Result<Ab
     let ty = ty_of(a);
     let target = ty.as_array()?;
     let computed = match op {
-        BinaryOp::MatMul => AbsVal::of(super::linalg::product(plain(ty), plain(ty_of(b)))?),
+        BinaryOp::MatMul => AbsVal::of(super::linalg::product(
+            plain(ty),
+            of_operand(plain(ty_of(b))),
+        )?),
         _ => apply(ufunc::of_binary(op), &[a, b])?,
     };
     let dtype = element(ty_of(&computed))?.0;

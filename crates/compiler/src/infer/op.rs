@@ -1,6 +1,7 @@
 //! Typing rules of HIR instructions, and folding of constants.
 
 use super::buffer::text;
+use super::creation::of_operand;
 use super::intrinsic::{binary_names, compare_names, unary_names};
 use super::solve::{Frame, check_bound};
 use super::{AbsVal, Session, elementwise};
@@ -27,6 +28,9 @@ impl Session<'_> {
             return Ok(found);
         }
         if let Some(found) = self.buffer_inst(frame, inst)? {
+            return Ok(found);
+        }
+        if let Some(found) = self.grid_inst(frame, inst)? {
             return Ok(found);
         }
         match &inst.op {
@@ -278,7 +282,10 @@ impl Session<'_> {
             }
             _ => {}
         }
-        if let (BinaryOp::MatMul, Some(ty)) = (op, super::linalg::product(x, y)) {
+        if op == BinaryOp::MatMul
+            && (x.as_array().is_some() || y.as_array().is_some())
+            && let Some(ty) = super::linalg::product(of_operand(x), of_operand(y))
+        {
             return Ok(AbsVal::of(ty));
         }
         if let Some(found) = elementwise::binary(op, a, b) {
@@ -528,18 +535,17 @@ fn slice(frame: &Frame, parts: &[Option<Value>; 3]) -> Result<AbsVal> {
 
 /// `start:stop:step`
 pub(super) fn slice_of(frame: &Frame, parts: [Option<&AbsVal>; 3]) -> Result<AbsVal> {
-    let mut present = [false; 3];
-    for (part, present) in parts.iter().zip(&mut present) {
-        let Some(v) = part else { continue };
-        let ty = ty_of(v);
-        if !ty.is_none() && !ty.is_integral() {
-            return Err(frame.error(
-                Code::BadIndex,
-                format!("slice parts are integers or None, not {ty}"),
-            ));
-        }
-        *present = !ty.is_none();
+    let types = parts.map(|part| part.map_or(Ty::none(), ty_of));
+    if let Some(ty) = types.iter().find(|t| !t.is_none() && !t.is_scalar()) {
+        return Err(frame.error(
+            Code::BadIndex,
+            format!("slice parts are numbers or None, not {ty}"),
+        ));
     }
+    if types.iter().any(|t| !t.is_none() && !t.is_integral()) {
+        return Ok(AbsVal::of(Ty::new(Kind::Grid(types))));
+    }
+    let present = types.map(|t| !t.is_none());
     let constant = |part: Option<&AbsVal>| match part {
         None => Some(Const::None),
         Some(v) => v.constant.clone(),

@@ -132,13 +132,11 @@ impl Session<'_> {
                     .help("it decides how many dimensions the result has: write True or False"));
             }
         };
-        if axis_at_run_time && (keepdims || a.ndim == 0) {
-            return Err(frame
-                .error(
-                    Code::NotConstant,
-                    format!("the axis of np.{name}() must be a constant here"),
-                )
-                .help("write the axis as a literal, or leave out keepdims"));
+        if axis_at_run_time && a.ndim == 0 {
+            return Err(frame.error(
+                Code::BadIndex,
+                format!("np.{name}() of an array without dimensions takes no axis"),
+            ));
         }
         let Some(default) = default_dtype(op, a.dtype) else {
             return Err(frame.error(

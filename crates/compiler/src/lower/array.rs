@@ -5,7 +5,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::elementwise::{element_align, item};
 use super::value::item_types;
-use super::{Body, Typed, Vals};
+use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
 use crate::host::Const;
@@ -31,6 +31,15 @@ impl Body<'_, '_, '_> {
     /// An integer used as an index: int64; an absent part of a slice is no value.
     pub(super) fn index_value(&mut self, index: &Typed) -> Result<Value> {
         Ok(self.cast(index, Ty::int(64, true))?[0])
+    }
+
+    /// A slice of these parts; those that are None are no values.
+    pub(super) fn slice(&mut self, parts: &[Typed], ty: Ty) -> Result<Vals> {
+        let there = parts.iter().filter(|p| !p.ty.is_none());
+        if matches!(ty.kind(), Kind::Grid(_)) {
+            return Ok(there.flat_map(|p| p.vals.iter().copied()).collect());
+        }
+        there.map(|p| self.index_value(p)).collect()
     }
 
     pub(super) fn get_item(&mut self, value: &Typed, index: &Typed, ty: Ty) -> Result<Vals> {
@@ -115,6 +124,7 @@ impl Body<'_, '_, '_> {
         };
         if value.ty.as_buffer().is_some() && array.ndim == 1 && index.ty.is_integral() {
             self.buffer_index(value, index)?;
+            self.check_buffer_item(value, new)?;
         }
         let indexing = indexing(array, index.ty).map_err(|m| self.bug(m))?;
         let sequence = matches!(
@@ -604,16 +614,19 @@ impl Body<'_, '_, '_> {
             }
             Kind::Buffer(_, a) => self.array_attribute(value.vals[0], *a, name),
             Kind::Slice(parts) => {
-                let index = ["start", "stop", "step"]
-                    .iter()
-                    .position(|n| *n == name)
-                    .unwrap_or(0);
+                let index = slice_part(name);
                 let at = parts[..index].iter().filter(|p| **p).count();
                 Ok(if parts[index] {
                     smallvec![value.vals[at]]
                 } else {
                     Vals::new()
                 })
+            }
+            Kind::Grid(parts) => {
+                let index = slice_part(name);
+                let widths = parts.map(|t| machine(t).len());
+                let at = widths[..index].iter().sum::<usize>();
+                Ok(value.vals[at..at + widths[index]].into())
             }
             Kind::Facet(Facet::Ctypes, _) => {
                 let data = self.b.part(value.vals[0], Part::Data);
@@ -964,5 +977,14 @@ impl Body<'_, '_, '_> {
             self.raise_if(missing, "ValueError", "tuple.index(x): x not in tuple")?;
         }
         Ok(smallvec![result])
+    }
+}
+
+/// Which part of a slice an attribute is.
+fn slice_part(name: &str) -> usize {
+    match name {
+        "start" => 0,
+        "stop" => 1,
+        _ => 2,
     }
 }

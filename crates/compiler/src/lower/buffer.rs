@@ -8,7 +8,7 @@ use crate::diag::Result;
 use crate::infer::buffer::{slices_are_copies, text};
 use crate::infer::index::indexing;
 use crate::tir::{Cmp, Part, Type, Value};
-use crate::types::{Kind, Layout, Ty};
+use crate::types::{Exporter, Kind, Layout, Ty};
 
 impl Body<'_, '_, '_> {
     /// A buffer as the array that it is; other values as they are.
@@ -63,6 +63,30 @@ impl Body<'_, '_, '_> {
         let outside = self.b.cmp(Cmp::UGe, at, len);
         self.raise_if(outside, "IndexError", "index out of range")?;
         Ok(at)
+    }
+
+    /// Raises what Python raises for an integer that the items of a buffer cannot have.
+    pub(super) fn check_buffer_item(&mut self, buffer: &Typed, new: &Typed) -> Result<()> {
+        let Some((exporter, a)) = buffer.ty.as_buffer() else {
+            return Err(self.bug("items of no buffer"));
+        };
+        let new = self.unwrap(new)?;
+        if !a.dtype.is_int() || !new.ty.is_int() {
+            return Ok(());
+        }
+        let wide = Ty::int(64, new.ty.is_signed());
+        let value = Typed {
+            vals: self.cast(&new, wide)?,
+            ty: wide,
+            constant: new.constant,
+        };
+        let outside = self.is_outside(&value, a.dtype)?;
+        let (class, message) = match exporter {
+            Exporter::PyArray => ("OverflowError", "integer out of range for the array"),
+            Exporter::MemoryView => ("ValueError", "memoryview: invalid value for format"),
+            _ => ("ValueError", "byte must be in range(0, 256)"),
+        };
+        self.raise_if(outside, class, message)
     }
 
     /// The bytes of a text of a fixed size, where they are.

@@ -212,13 +212,7 @@ impl Body<'_, '_, '_> {
             | Intrinsic::NdIndex
             | Intrinsic::NdEnumerate
             | Intrinsic::NdIter { .. } => self.iterable(what, args, ty)?,
-            Intrinsic::Slice => {
-                let mut vals = Vals::new();
-                for part in args.iter().filter(|a| !a.ty.is_none()) {
-                    vals.push(self.index_value(part)?);
-                }
-                vals
-            }
+            Intrinsic::Slice => self.slice(args, ty)?,
             Intrinsic::Next | Intrinsic::Send | Intrinsic::Close => {
                 let args = with_receiver(callee, args);
                 match what {

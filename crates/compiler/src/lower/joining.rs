@@ -148,7 +148,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// A view of an array with a new axis at a place that is known at run time.
-    fn with_axis(&mut self, array: Value, a: ArrayTy, axis: Value) -> Value {
+    pub(super) fn with_axis(&mut self, array: Value, a: ArrayTy, axis: Value) -> Value {
         let (old_shape, old_strides) = (self.shape(array, a.ndim), self.strides(array, a));
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         let (mut shape, mut strides) = (Vals::new(), Vals::new());

@@ -17,10 +17,8 @@ use crate::types::{ArrayTy, Kind, Layout, Ty};
 impl Body<'_, '_, '_> {
     /// `a @ b` for arrays of one or two dimensions, into a new array or `out`.
     pub(super) fn array_product(&mut self, args: &[Typed], ty: Ty) -> Result<Vals> {
-        let (a, b) = (self.unwrap(&args[0])?, self.unwrap(&args[1])?);
-        let (Some(x), Some(y)) = (a.ty.as_array(), b.ty.as_array()) else {
-            return Err(self.bug("a product of no arrays"));
-        };
+        let ((a, x), (b, y)) = (self.as_array(&args[0])?, self.as_array(&args[1])?);
+        let (a, b) = (Typed::one(x.ty(), a), Typed::one(y.ty(), b));
         let dtype = common_dtype(x.dtype, y.dtype);
         let left = self.b.part(a.vals[0], Part::Shape(x.ndim - 1));
         let right = self.b.part(b.vals[0], Part::Shape(0));

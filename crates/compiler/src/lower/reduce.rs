@@ -19,14 +19,18 @@ impl Body<'_, '_, '_> {
         }
         let mut array = self.unwrap(&args[0])?;
         let mut rest = args[1..].iter().cloned();
-        if reduce.axis_at_run_time
-            && let Some(axis) = rest.next()
-        {
-            array = self.axis_to_the_end(&array, &axis)?;
-        }
-        let Kind::Array(a) = *array.ty.kind() else {
+        let Kind::Array(mut a) = *array.ty.kind() else {
             return Err(self.bug("a reduction of no array"));
         };
+        let mut axis = None;
+        if reduce.axis_at_run_time
+            && let Some(given) = rest.next()
+        {
+            let at = self.axis_argument(&given, a.ndim)?;
+            a.layout = Layout::A;
+            array = Typed::one(a.ty(), self.axis_to_the_end(array.vals[0], a.ndim, at));
+            axis = Some(at);
+        }
         let initial = if reduce.initial { rest.next() } else { None };
         let mask = if reduce.mask { rest.next() } else { None };
         let out = if reduce.out { rest.next() } else { None };
@@ -61,7 +65,7 @@ impl Body<'_, '_, '_> {
             _ => self.fold(reduce, &operands, &shape, initial, result)?,
         };
         let vals = if reduce.keepdims && reduce.over != 0 {
-            self.keep_dims(reduce, a, vals, result)?
+            self.keep_dims(reduce, a, axis, vals, result)?
         } else {
             vals
         };
@@ -101,14 +105,10 @@ impl Body<'_, '_, '_> {
     }
 
     /// A view whose last axis is one that is known at run time.
-    fn axis_to_the_end(&mut self, array: &Typed, axis: &Typed) -> Result<Typed> {
-        let Kind::Array(a) = *array.ty.kind() else {
-            return Err(self.bug("an axis of no array"));
-        };
-        let axis = self.axis_argument(axis, a.ndim)?;
-        let sizes = self.shape(array.vals[0], a.ndim);
-        let steps: Vals = (0..a.ndim)
-            .map(|d| self.b.part(array.vals[0], Part::Stride(d)))
+    fn axis_to_the_end(&mut self, array: Value, ndim: u8, axis: Value) -> Value {
+        let sizes = self.shape(array, ndim);
+        let steps: Vals = (0..ndim)
+            .map(|d| self.b.part(array, Part::Stride(d)))
             .collect();
         let moved = |body: &mut Self, all: &[Value]| {
             let mut out = Vals::new();
@@ -125,16 +125,8 @@ impl Body<'_, '_, '_> {
             out
         };
         let (shape, strides) = (moved(self, &sizes), moved(self, &steps));
-        let data = self.b.part(array.vals[0], Part::Data);
-        let view = self.b.view(array.vals[0], data, &shape, &strides);
-        Ok(Typed::one(
-            ArrayTy {
-                layout: Layout::A,
-                ..a
-            }
-            .ty(),
-            view,
-        ))
+        let data = self.b.part(array, Part::Data);
+        self.b.view(array, data, &shape, &strides)
     }
 
     /// The smallest of nothing is an error.
@@ -502,6 +494,7 @@ impl Body<'_, '_, '_> {
         &mut self,
         reduce: &Reduce,
         a: ArrayTy,
+        axis: Option<Value>,
         vals: Vals,
         result: ArrayTy,
     ) -> Result<Vals> {
@@ -513,6 +506,9 @@ impl Body<'_, '_, '_> {
         } else {
             vals[0]
         };
+        if let Some(axis) = axis {
+            return Ok(smallvec![self.with_axis(array, result, axis)]);
+        }
         let mut next = 0;
         let axes = (0..a.ndim)
             .map(|d| {

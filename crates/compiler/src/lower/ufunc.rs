@@ -144,7 +144,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn in_place(&mut self, op: BinaryOp, a: &Typed, b: &Typed) -> Result<Vals> {
         let operands = [a.clone(), self.unwrap(b)?];
         if op == BinaryOp::MatMul {
-            let ty = product(a.ty, operands[1].ty).unwrap_or(a.ty);
+            let ty = product(a.ty, of_operand(operands[1].ty)).unwrap_or(a.ty);
             let vals = self.array_product(&operands, ty)?;
             self.store_result(a, &Typed::new(ty, vals))?;
             return Ok(a.vals.clone());
@@ -279,25 +279,31 @@ impl Body<'_, '_, '_> {
 
     /// Raises OverflowError unless an integer type has the value of a Python integer.
     pub(super) fn check_holds(&mut self, value: &Typed, ty: Ty) -> Result<()> {
-        let message = |value: &str| format!("Python integer{value} out of bounds for {ty}");
+        let known = match value.constant {
+            Some(Const::Int(known)) => format!(" {known}"),
+            _ => String::new(),
+        };
+        let outside = self.is_outside(value, ty)?;
+        let message = format!("Python integer{known} out of bounds for {ty}");
+        self.raise_if(outside, "OverflowError", &message)
+    }
+
+    /// Whether an integer type does not have the value of an integer of 64 bits.
+    pub(super) fn is_outside(&mut self, value: &Typed, ty: Ty) -> Result<Value> {
         if let Some(Const::Int(known)) = value.constant {
-            let outside = self.b.bool(!ufunc::holds(ty, known));
-            return self.raise_if(outside, "OverflowError", &message(&format!(" {known}")));
+            return Ok(self.b.bool(!ufunc::holds(ty, known)));
         }
         let v = value.vals[0];
-        let signed_source = value.ty.is_signed();
-        let outside = if ty.bits() == 64 {
-            if ty.is_signed() == signed_source {
-                return Ok(());
-            }
-            let zero = self.b.i64(0);
-            self.b.cmp(Cmp::SLt, v, zero)
-        } else {
+        if ty.bits() < 64 {
             let narrow = self.cast(value, ty)?;
             let back = self.cast(&Typed::new(ty, narrow), value.ty)?;
-            self.b.cmp(Cmp::Ne, back[0], v)
-        };
-        self.raise_if(outside, "OverflowError", &message(""))
+            return Ok(self.b.cmp(Cmp::Ne, back[0], v));
+        }
+        if ty.is_signed() == value.ty.is_signed() {
+            return Ok(self.b.bool(false));
+        }
+        let zero = self.b.i64(0);
+        Ok(self.b.cmp(Cmp::SLt, v, zero))
     }
 
     /// Raises ValueError if a signed integer, or an element of an array of them, is negative.

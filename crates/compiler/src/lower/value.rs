@@ -72,6 +72,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Iter(t) => iterator(*t, out),
         Kind::NdIndex(ndim) => out.extend(std::iter::repeat_n(Type::I64, usize::from(*ndim))),
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
+        Kind::Grid(parts) => parts.iter().for_each(|t| flatten(*t, out)),
         Kind::Method(receiver, _) => flatten(*receiver, out),
         Kind::Closure(c) => c
             .captures
