@@ -434,12 +434,13 @@ impl Analysis<'_> {
                 continue;
             };
             let mut end = i64::from(self.f.ty(inst.results[0]).bytes());
-            while let Some(step) = nest.insts.iter().find(|i| i.results[..] == [ptr]) {
-                ptr = match step.op {
+            while let Some(step) = nest.definition(ptr) {
+                ptr = match *step {
                     Op::Offset { base, offset } => {
-                        let local = nest.insts.iter().find(|i| i.results[..] == [offset]);
-                        let known = local.map(|i| &i.op);
-                        match (known, self.numbers.key(self.numbers.get(offset))) {
+                        match (
+                            nest.definition(offset),
+                            self.numbers.key(self.numbers.get(offset)),
+                        ) {
                             (Some(Op::Int(n)), _) | (None, Some(Key::Int(_, n))) => end += n,
                             _ => {}
                         }

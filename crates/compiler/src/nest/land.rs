@@ -6,7 +6,7 @@
 
 use super::analysis::{Analysis, Place};
 use super::fuse::{remove, replace_shape};
-use crate::tir::nest::{Access, Nest, OutputKind, Stretch};
+use crate::tir::nest::{Access, Nest, OutputKind};
 use crate::tir::{Function, Op, Part};
 
 /// A reduction, and the nest that only stores its results.
@@ -66,16 +66,12 @@ fn stored(nest: &Nest) -> Option<&Access> {
     let OutputKind::Store(store) = &output.kind else {
         return None;
     };
-    let in_order = |access: &Access| {
-        access.dims.len() == nest.extents.len()
-            && (access.dims.iter().enumerate())
-                .all(|(k, d)| usize::from(d.dim) == k && d.stretch == Stretch::No)
-    };
     let copies = nest.insts.is_empty()
         && output.values == input.elements
         && !input.copied
         && input.access.item.size == store.item.size;
-    (copies && nest.guards.is_empty() && in_order(&input.access) && in_order(store))
+    let rank = nest.extents.len();
+    (copies && nest.guards.is_empty() && input.access.is_whole(rank) && store.is_whole(rank))
         .then_some(store)
 }
 

@@ -174,10 +174,7 @@ struct Reader {
 
 /// The first selection that can be done without.
 pub(super) fn plan(a: &Analysis<'_>) -> Option<Plan> {
-    let mut selecting = selections(a).peekable();
-    selecting.peek()?;
-    let data = arrays_of_data(a.f);
-    selecting.find_map(|(at, nest)| plan_for(a, &data, at, nest))
+    selections(a).find_map(|(at, nest)| plan_for(a, at, nest))
 }
 
 /// Whether all that a nest loads from an array are the items to which another one stores, for one mask:
@@ -189,12 +186,10 @@ pub(super) fn same_items(
     reader: &Nest,
     scatter: &Scatter,
 ) -> bool {
-    let data = arrays_of_data(a.f);
     selections(a).any(|(at, nest)| {
         let results = &a.inst(at).results;
         let walked = |reader| Walked {
             a,
-            data: &data,
             arrays: &results[..results.len() - 1],
             nest,
             reader,
@@ -216,24 +211,7 @@ pub(super) fn same_items(
     })
 }
 
-/// The arrays that addresses of data belong to.
-fn arrays_of_data(f: &Function) -> FxHashMap<Value, Value> {
-    f.blocks
-        .iter()
-        .flat_map(|b| &b.insts)
-        .filter_map(|i| match i.op {
-            Op::ArrayPart(array, Part::Data) => Some((i.results[0], array)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn plan_for(
-    a: &Analysis<'_>,
-    data: &FxHashMap<Value, Value>,
-    selecting: Place,
-    nest: &Nest,
-) -> Option<Plan> {
+fn plan_for(a: &Analysis<'_>, selecting: Place, nest: &Nest) -> Option<Plan> {
     let results = &a.inst(selecting).results;
     let arrays = &results[..results.len() - 1];
     let mut plan = Plan {
@@ -257,7 +235,6 @@ fn plan_for(
             Op::Nest(reader) => {
                 let reader = Walked {
                     a,
-                    data,
                     arrays,
                     nest,
                     reader,
@@ -276,7 +253,6 @@ fn plan_for(
 /// A nest that reads what another one has selected.
 struct Walked<'p, 'f> {
     a: &'p Analysis<'f>,
-    data: &'p FxHashMap<Value, Value>,
     /// The selected arrays.
     arrays: &'p [Value],
     nest: &'p Nest,
@@ -356,7 +332,8 @@ impl Walked<'_, '_> {
         for &(o, ref store) in &stores {
             let read = nest.inputs.iter().map(|i| &i.access);
             for (k, access) in read.chain(loads.iter().map(|l| &l.access)).enumerate() {
-                let same = a.numbers.equal(access.array, store.array) && is_whole(access, nest);
+                let same = a.numbers.equal(access.array, store.array)
+                    && access.is_whole(nest.extents.len());
                 if same || a.disjoint(access.array, store.array) {
                     continue;
                 }
@@ -410,17 +387,12 @@ impl Walked<'_, '_> {
         self.nest.indices.iter().position(|&i| i == index)
     }
 
-    fn inst_of(&self, v: Value) -> Option<&Op> {
-        let inst = self.reader.insts.iter().find(|i| i.results[..] == [v])?;
-        Some(&inst.op)
-    }
-
     /// The array whose item at the index in the mask is stored.
     fn stored(&self, scatter: &Scatter, selected: &[(usize, usize)]) -> Option<Access> {
         let mut steps = vec![];
         let mut terms = vec![scatter.at];
         while let Some(term) = terms.pop() {
-            match self.inst_of(term)? {
+            match self.reader.definition(term)? {
                 Op::Binary {
                     op: Bin::Add, a, b, ..
                 } => terms.extend([*a, *b]),
@@ -444,13 +416,13 @@ impl Walked<'_, '_> {
         let mut steps = vec![];
         let mut within = 0;
         loop {
-            match self.inst_of(ptr) {
+            match self.reader.definition(ptr) {
                 Some(&Op::Element { base, index, size }) => {
                     steps.push((index, Step::Size(size)));
                     ptr = base;
                 }
                 Some(&Op::Offset { base, offset }) => {
-                    match self.inst_of(offset) {
+                    match self.reader.definition(offset) {
                         Some(&Op::Binary {
                             op: Bin::Mul, a, b, ..
                         }) => steps.push((a, Step::Bytes(b))),
@@ -463,7 +435,7 @@ impl Walked<'_, '_> {
                 _ => break,
             }
         }
-        let array = *self.data.get(&ptr)?;
+        let array = self.a.array_of(ptr)?;
         let rank = self.nest.extents.len();
         let unit = steps.iter().find_map(|(index, step)| match *step {
             Step::Size(size) => Some((*index, size)),
@@ -537,13 +509,6 @@ impl Walked<'_, '_> {
 enum Step {
     Size(u32),
     Bytes(Value),
-}
-
-/// Whether each index of a nest means the item of an array at this index.
-fn is_whole(access: &Access, nest: &Nest) -> bool {
-    access.dims.len() == nest.extents.len()
-        && (access.dims.iter().enumerate())
-            .all(|(k, d)| usize::from(d.dim) == k && d.stretch == Stretch::No)
 }
 
 impl Plan {

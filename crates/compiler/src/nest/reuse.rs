@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 use super::analysis::{Analysis, Place, nest_at};
 use super::prune::settle;
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Input, Item, Nest, OutputKind, Stretch};
+use crate::tir::nest::{Access, Input, Item, Nest, OutputKind};
 use crate::tir::pass::simplify::{Renaming, remove_unreachable};
 use crate::tir::{BlockId, Function, Inst, Op, Part, Term, Type, Value};
 use crate::types::Layout;
@@ -118,15 +118,7 @@ fn fits(a: &Analysis<'_>, nest: &Nest, item: &Item, array: Value, from: Source) 
         return false;
     }
     let rank = nest.extents.len();
-    let whole = |access: &Access| {
-        access.array == array
-            && access.dims.len() == rank
-            && access
-                .dims
-                .iter()
-                .enumerate()
-                .all(|(k, d)| usize::from(d.dim) == k && d.stretch == Stretch::No)
-    };
+    let whole = |access: &Access| access.array == array && access.is_whole(rank);
     // What it is known to look like: from where it is made, or as the nest reads it.
     let mut known = nest
         .inputs

@@ -211,6 +211,13 @@ impl Access {
         self.dims.iter().any(along)
     }
 
+    /// Whether each index of a nest of `rank` means the item of the array at this index.
+    pub fn is_whole(&self, rank: usize) -> bool {
+        let mut dims = self.dims.iter().enumerate();
+        self.dims.len() == rank
+            && dims.all(|(k, d)| usize::from(d.dim) == k && d.stretch == Stretch::No)
+    }
+
     /// All of an array whose dimensions are those of the nest.
     pub fn whole(array: Value, rank: usize, item: Item) -> Access {
         Access::along(array, 0..rank, item)
@@ -267,6 +274,12 @@ impl Nest {
                 r.accumulators.iter_mut().for_each(&mut f);
             }
         }
+    }
+
+    /// The operation of the body whose only result is this value.
+    pub fn definition(&self, v: Value) -> Option<&Op> {
+        let inst = self.insts.iter().find(|i| i.results[..] == [v])?;
+        Some(&inst.op)
     }
 
     pub fn locals(&self) -> Vec<Value> {
