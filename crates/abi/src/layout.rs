@@ -20,6 +20,7 @@
 //! | bytes and the like | as the array of their memory                                  |
 //! | str               | 1: pointer to [`Str`]                                          |
 //! | list              | 1: pointer to [`List`]                                         |
+//! | dict, set         | 1: pointer to [`Dict`]                                         |
 //! | generator         | 1: pointer to [`Generator`]                                    |
 //!
 //! # Owners
@@ -74,7 +75,7 @@ pub struct Object {
     pub count: AtomicUsize,
     /// Length, in characters or items.
     pub len: usize,
-    /// [`TAG_LIST`], [`TAG_GENERATOR`]; of a string, the bytes a character (1, 2 or 4).
+    /// [`TAG_LIST`], [`TAG_GENERATOR`], [`TAG_DICT`]; of a string, the bytes a character (1, 2 or 4).
     pub tag: u32,
 }
 
@@ -109,6 +110,52 @@ pub struct List {
 pub const LIST_LEN: usize = core::mem::offset_of!(List, len);
 pub const LIST_DATA: usize = core::mem::offset_of!(List, data);
 pub const LIST_CAPACITY: usize = core::mem::offset_of!(List, capacity);
+
+/// The tag of dicts and sets.
+pub const TAG_DICT: u32 = 18;
+
+/// A dict or a set of the runtime: entries in the order in which they were put in, and an index to find
+/// them by their hash.
+///
+/// An entry is an item of a list: its hash, the slots of the key and, in a dict, those of the value. A
+/// hash is odd ([`dict_hash_end`]); an entry that was removed is all zero. A cell of the index is 0, or
+/// the number of an entry plus 1. The cell of a hash is the first one, from that of its highest bits on
+/// and round the end, that leads to an entry with this hash and an equal key; an empty cell on the way
+/// says that there is none. Removing an entry leaves its cell as it is: the entry matches no hash.
+#[repr(C)]
+pub struct Dict {
+    /// The entries, removed ones included, which its `len` and `capacity` count too.
+    pub entries: List,
+    /// A power of two of cells, more than are ever filled.
+    pub index: *mut u32,
+    /// 64 less the binary logarithm of their number.
+    pub shift: u64,
+    /// Number of entries that are there.
+    pub live: usize,
+    /// Number of cells that are not 0.
+    pub filled: usize,
+}
+
+/// Where compiled code finds the parts of a [`Dict`], besides those of its entries.
+pub const DICT_INDEX: usize = core::mem::offset_of!(Dict, index);
+pub const DICT_SHIFT: usize = core::mem::offset_of!(Dict, shift);
+pub const DICT_LIVE: usize = core::mem::offset_of!(Dict, live);
+
+/// Keys are hashed word by word: `h = (rotate_left(h, DICT_HASH_ROTATION) ^ word) * DICT_HASH_FACTOR`,
+/// from 0 on. The factor is odd and has no structure (2**64 divided by the golden ratio), so the highest
+/// bits depend on all of the word.
+pub const DICT_HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const DICT_HASH_ROTATION: u32 = 29;
+
+/// The next step of hashing a key.
+pub const fn dict_hash_step(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(DICT_HASH_ROTATION) ^ word).wrapping_mul(DICT_HASH_FACTOR)
+}
+
+/// The last one: hashes in entries are odd.
+pub const fn dict_hash_end(hash: u64) -> u64 {
+    hash | 1
+}
 
 /// The tag of generators.
 pub const TAG_GENERATOR: u32 = 17;
@@ -173,6 +220,8 @@ const _: () = {
             && offset_of!(Object, tag) == offset_of!(List, tag)
             && offset_of!(Object, tag) == offset_of!(Generator, tag)
     );
+    // A dict can be taken for the list of its entries.
+    assert!(offset_of!(Dict, entries) == 0);
 };
 
 /// Reference count of objects that are never freed.

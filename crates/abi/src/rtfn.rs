@@ -29,7 +29,7 @@ pub enum RtTy {
     /// An address that the reference counter does not manage.
     Ptr,
     /// A managed runtime object ([`crate::layout::Object`]): results are owned, arguments borrowed. In the
-    /// table it is a string; `List` and `Any` are the same to compiled code.
+    /// table it is a string; `List`, `Dict` and `Any` are the same to compiled code.
     Obj,
     /// An owner word ([`crate::layout::Buffer`] or tagged), managed like `Obj`.
     Owner,
@@ -44,6 +44,8 @@ pub enum RtTy {
 impl RtTy {
     /// A list ([`crate::layout::List`]).
     pub const List: RtTy = RtTy::Obj;
+    /// A dict or a set ([`crate::layout::Dict`]).
+    pub const Dict: RtTy = RtTy::Obj;
     /// Any runtime object.
     pub const Any: RtTy = RtTy::Obj;
 }
@@ -249,6 +251,17 @@ macro_rules! for_each_rtfn {
             fd list_reverse(List) -> () effect;
             /// Sorts in place, stable; how to compare is an `Order`, the flag says whether downwards.
             fd list_sort(List, I64, I1) -> () effect;
+
+            // ---- dicts and sets -----------------------------------------------------------------
+            /// An empty dict: bytes of an entry, its slots that are objects and that are owner words (as
+            /// sets of bits), and how many entries to make room for.
+            fd dict_new(I64, I64, I64, I64) -> (Dict) raises;
+            /// Adds an entry with this hash, all zero behind it; where it is among the entries.
+            fd dict_insert(Dict, I64) -> (I64) raises;
+            /// Removes the entry at a position, which is there.
+            fd dict_remove(Dict, I64) -> () effect;
+            fd dict_clear(Dict) -> () effect;
+            fd dict_copy(Dict) -> (Dict) raises;
 
             // ---- arrays -------------------------------------------------------------------------
             /// The order in which `np.nditer` visits the elements of so many dimensions of so many operands:

@@ -1,4 +1,4 @@
-//! What compiled code calls: memory, errors, numbers, strings, lists, generators.
+//! What compiled code calls: memory, errors, numbers, strings, lists, dicts, generators.
 //!
 //! Each function of the table [`ferdelance_abi::rtfn`] is an `extern "C"` function in one of the
 //! modules here, under the name of its row; [`address`] gives its address. The table is the only
@@ -15,6 +15,7 @@
 //! needs cannot be had, the process ends, as in all of Rust.
 
 pub mod complex;
+pub mod dict;
 pub mod error;
 pub mod format;
 pub mod generator;

@@ -23,7 +23,7 @@ use crate::string::str_cmp;
 const FIRST: usize = 4;
 
 /// Bytes that items of a list take.
-fn bytes(list: &List, items: usize) -> usize {
+pub(crate) fn bytes(list: &List, items: usize) -> usize {
     items * list.item_size as usize
 }
 
@@ -31,7 +31,7 @@ fn bytes(list: &List, items: usize) -> usize {
 ///
 /// # Safety
 /// `list` is live, `i` is not larger than its capacity.
-unsafe fn item(list: *const List, i: usize) -> *mut u8 {
+pub(crate) unsafe fn item(list: *const List, i: usize) -> *mut u8 {
     // SAFETY: as promised. A list without room has no items, and zero may be added to null.
     unsafe { (*list).data.add(bytes(&*list, i)) }
 }
@@ -82,7 +82,7 @@ unsafe fn each_reference(
 ///
 /// # Safety
 /// As [`each_reference`].
-unsafe fn retain_items(list: *const List, from: usize, n: usize) {
+pub(crate) unsafe fn retain_items(list: *const List, from: usize, n: usize) {
     // SAFETY: passed on.
     unsafe { each_reference(list, from, n, obj_retain, owner_retain) }
 }
@@ -91,7 +91,7 @@ unsafe fn retain_items(list: *const List, from: usize, n: usize) {
 ///
 /// # Safety
 /// As [`each_reference`]; nobody uses the items afterwards.
-unsafe fn release_items(list: *const List, from: usize, n: usize) {
+pub(crate) unsafe fn release_items(list: *const List, from: usize, n: usize) {
     // SAFETY: passed on.
     unsafe { each_reference(list, from, n, obj_release, owner_release) }
 }
@@ -101,22 +101,29 @@ fn no_memory() -> *mut Error {
     Error::raised(Kind::MemoryError, "out of memory for a list")
 }
 
-/// An empty list with count 1; `None` if there is no memory.
-pub fn new(item_size: u32, objects: u64, owners: u64, capacity: usize) -> Option<NonNull<List>> {
-    // SAFETY: the size is not zero.
-    let list = NonNull::new(unsafe { libc::malloc(size_of::<List>()) })?.cast::<List>();
-    let header = List {
+/// The header of a list without room for items, with count 1.
+pub(crate) fn empty(tag: u32, item_size: u32, objects: u64, owners: u64) -> List {
+    List {
         count: AtomicUsize::new(1),
         len: 0,
-        tag: TAG_LIST,
+        tag,
         item_size,
         data: ptr::null_mut(),
         capacity: 0,
         objects,
         owners,
-    };
+    }
+}
+
+/// An empty list with count 1; `None` if there is no memory.
+pub fn new(item_size: u32, objects: u64, owners: u64, capacity: usize) -> Option<NonNull<List>> {
+    // SAFETY: the size is not zero.
+    let list = NonNull::new(unsafe { libc::malloc(size_of::<List>()) })?.cast::<List>();
     // SAFETY: new memory that is large enough and aligned for everything.
-    unsafe { list.as_ptr().write(header) };
+    unsafe {
+        list.as_ptr()
+            .write(empty(TAG_LIST, item_size, objects, owners))
+    };
     count(Event::ObjectMade(0));
     // SAFETY: just made.
     if !unsafe { reserve(list.as_ptr(), capacity, true) } {
@@ -140,7 +147,7 @@ unsafe fn new_like(list: *const List, capacity: usize) -> Option<NonNull<List>> 
 ///
 /// # Safety
 /// `list` is live.
-unsafe fn reserve(list: *mut List, extra: usize, exactly: bool) -> bool {
+pub(crate) unsafe fn reserve(list: *mut List, extra: usize, exactly: bool) -> bool {
     // SAFETY: as promised.
     let header = unsafe { &mut *list };
     let Some(needed) = header.len.checked_add(extra) else {
@@ -183,7 +190,7 @@ unsafe fn reserve(list: *mut List, extra: usize, exactly: bool) -> bool {
 ///
 /// # Safety
 /// Both lists are live and have items of one form; they may be the same.
-unsafe fn append(to: *mut List, from: *const List, start: usize, n: usize) {
+pub(crate) unsafe fn append(to: *mut List, from: *const List, start: usize, n: usize) {
     // SAFETY: as promised. The new items lie behind those that are copied.
     unsafe {
         let at = (*to).len;

@@ -2,10 +2,10 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use ferdelance_abi::layout::{IMMORTAL, Object, TAG_GENERATOR, TAG_LIST};
+use ferdelance_abi::layout::{IMMORTAL, Object, TAG_DICT, TAG_GENERATOR, TAG_LIST};
 
 use crate::memory::last_reference;
-use crate::{generator, list, string};
+use crate::{dict, generator, list, string};
 
 /// Whether an object is never freed. Counts of such objects are not touched.
 ///
@@ -42,6 +42,7 @@ pub unsafe extern "C" fn obj_release(object: *mut Object) {
         }
         match (*object).tag {
             TAG_LIST => list::free(object.cast()),
+            TAG_DICT => dict::free(object.cast()),
             TAG_GENERATOR => generator::free(object.cast()),
             _ => string::free(object.cast()),
         }

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use ferdelance_abi::for_each_rtfn;
-use ferdelance_abi::layout::{Buffer, List, Object, Str};
+use ferdelance_abi::layout::{Buffer, Dict, List, Object, Str};
 use ferdelance_abi::rtfn::RtFn;
 
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::error::Error;
 /// Everything that a row marked `fd` may name.
 mod fd {
     pub(super) use crate::complex::*;
+    pub(super) use crate::dict::*;
     pub(super) use crate::error::*;
     pub(super) use crate::format::*;
     pub(super) use crate::generator::*;
@@ -38,6 +39,7 @@ macro_rules! machine_type {
     (Ptr) => { *mut c_void };
     (Obj) => { *mut Str };
     (List) => { *mut List };
+    (Dict) => { *mut Dict };
     (Any) => { *mut Object };
     (Owner) => { *mut Buffer };
     (Err) => { *mut Error };
