@@ -9,7 +9,7 @@ use std::fmt;
 use crate::host::{Const, Described};
 use crate::types::{
     ArrayTy, Exporter, Facet, Field, Generator, Kind, Layout, NamedTuple, PyRef, Record, Signature,
-    Ty, Unit,
+    Ty, Unit, View,
 };
 
 /// What has no meaning outside of the compilation it belongs to.
@@ -172,6 +172,9 @@ impl Encoder {
             }
             Kind::Caught => self.u8(28),
             Kind::List(item) => self.around(29, *item)?,
+            Kind::Dict(item) => self.around(50, *item)?,
+            Kind::Set(item) => self.around(51, *item)?,
+            Kind::View(view, dict) => self.around(52 + *view as u8, *dict)?,
             Kind::Time { delta, unit } => self.bytes.extend([40, u8::from(*delta), unit.code()]),
             Kind::Record(record) => {
                 self.u8(41);
@@ -418,6 +421,11 @@ impl<'a> Decoder<'a> {
             36 => Kind::NdIndex(self.u8()?),
             37 => Kind::NdIter(self.types()?),
             29 => Kind::List(self.ty()?),
+            50 => Kind::Dict(self.ty()?),
+            51 => Kind::Set(self.ty()?),
+            52 => Kind::View(View::Keys, self.ty()?),
+            53 => Kind::View(View::Values, self.ty()?),
+            54 => Kind::View(View::Items, self.ty()?),
             30 => Kind::Foreign(self.handle()?, self.ty()?),
             31 => Kind::Function(Box::new(Signature {
                 result: self.ty()?,

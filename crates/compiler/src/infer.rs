@@ -9,8 +9,8 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`]: what the compiler itself knows. * [`unroll`]: loops
-//!   over tuples, item by item. * [`generator`]: generators, iterators.
+//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`], [`dict`]: what the compiler itself knows. * [`unroll`]: loops
+//!   over tuples, item by item. * [`sites`]: where containers are made, and what is put into them. * [`generator`]: generators, iterators.
 
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ pub mod buffer;
 mod builtins;
 mod call;
 pub mod creation;
+pub mod dict;
 mod display;
 mod dtypes;
 mod elementwise;
@@ -46,6 +47,7 @@ mod op;
 pub mod record;
 pub mod reduce;
 mod rows;
+mod sites;
 mod solve;
 mod time;
 mod ufunc;
@@ -124,8 +126,8 @@ pub struct Typing {
     yields: Option<Ty>,
     /// The join of what is returned. Of a generator function, in the end, the type of its objects.
     pub result: Option<Ty>,
-    /// A list display whose items have no type.
-    unknown_list: Option<Span>,
+    /// A container whose contents have no type.
+    unknown_site: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

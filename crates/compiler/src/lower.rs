@@ -9,7 +9,7 @@
 //! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
 //!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
 //!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and
-//!   intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
+//!   intrinsics. * [`list`]: lists, [`dict`]: dicts and sets. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
 use std::sync::Arc;
@@ -29,6 +29,7 @@ mod array;
 mod buffer;
 mod call;
 mod compare;
+mod dict;
 mod elementwise;
 mod generator;
 mod index;
@@ -49,6 +50,7 @@ mod vector_math;
 mod views;
 mod walk;
 
+pub use dict::entry as dict_entry;
 use iter::Fetched;
 pub use list::Form as ListForm;
 pub use value::{Vals, machine};
@@ -401,6 +403,9 @@ impl Body<'_, '_, '_> {
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
+        if let Some(vals) = self.dict_inst(inst, ty)? {
+            return Ok(Some(vals));
+        }
         if let Some(vals) = self.list_inst(inst, ty)? {
             return Ok(Some(vals));
         }

@@ -98,6 +98,31 @@ pub enum Facet {
     Ctypes,
 }
 
+/// What a dict shows of its items: `d.keys()`, `d.values()`, `d.items()`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum View {
+    Keys,
+    Values,
+    Items,
+}
+
+impl View {
+    /// The method that gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::Keys => "keys",
+            View::Values => "values",
+            View::Items => "items",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<View> {
+        [View::Keys, View::Values, View::Items]
+            .into_iter()
+            .find(|view| view.name() == name)
+    }
+}
+
 /// What a type is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -137,7 +162,13 @@ pub enum Kind {
     Buffer(Exporter, ArrayTy),
     /// A list of items of this type.
     List(Ty),
-    /// The type of the items of a list that nothing was put into yet; in the end there is none.
+    /// A dict of items of this type: tuples of a key and a value.
+    Dict(Ty),
+    /// A set of items of this type.
+    Set(Ty),
+    /// What a dict, which is the value, shows of its items.
+    View(View, Ty),
+    /// The type of the items of a container that nothing was put into yet; in the end there is none.
     Unknown,
     Optional(Ty),
     /// `range` over integers of this type; a value has start, stop and, unless the step is known and
@@ -347,6 +378,13 @@ impl Ty {
     pub fn list(item: Ty) -> Ty {
         Ty::new(Kind::List(item))
     }
+    /// A dict of items of this type, tuples of a key and a value.
+    pub fn dict(item: Ty) -> Ty {
+        Ty::new(Kind::Dict(item))
+    }
+    pub fn set(item: Ty) -> Ty {
+        Ty::new(Kind::Set(item))
+    }
     /// A generator that nothing is sent to and that returns nothing.
     pub fn generator(item: Ty) -> Ty {
         Ty::new(Kind::Generator(Generator {
@@ -379,6 +417,9 @@ impl Ty {
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
+            Kind::Dict(item) => Ty::dict(item.with_origin(weak)),
+            Kind::Set(item) => Ty::set(item.with_origin(weak)),
+            Kind::View(view, dict) => Ty::new(Kind::View(view, dict.with_origin(weak))),
             Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
                 item: g.item.with_origin(weak),
                 sent: g.sent.with_origin(weak),
@@ -539,6 +580,30 @@ impl Ty {
             _ => None,
         }
     }
+    /// The type of the items of a list, a dict or a set: what can be put into it.
+    pub fn contents(self) -> Option<Ty> {
+        match *self.kind() {
+            Kind::List(item) | Kind::Dict(item) | Kind::Set(item) => Some(item),
+            _ => None,
+        }
+    }
+    /// The types of the keys and the values of a dict; unknown ones if nothing was put in yet.
+    pub fn dict_item(self) -> Option<(Ty, Ty)> {
+        match *self.kind() {
+            Kind::Dict(item) => Some(match item.tuple_items() {
+                Some(&[key, value]) => (key, value),
+                _ => (item, item),
+            }),
+            _ => None,
+        }
+    }
+    /// The type of what is hashed: the keys of a dict, the items of a set.
+    pub fn key(self) -> Option<Ty> {
+        match *self.kind() {
+            Kind::Set(item) => Some(item),
+            _ => self.dict_item().map(|(key, _)| key),
+        }
+    }
     pub fn as_generator(self) -> Option<Generator> {
         match *self.kind() {
             Kind::Generator(generator) => Some(generator),
@@ -550,6 +615,9 @@ impl Ty {
         match self.kind() {
             Kind::Unknown => false,
             Kind::List(t)
+            | Kind::Dict(t)
+            | Kind::Set(t)
+            | Kind::View(_, t)
             | Kind::Optional(t)
             | Kind::Iter(t)
             | Kind::Enumerate(t)
@@ -691,6 +759,12 @@ impl fmt::Display for Ty {
             Kind::Array(a) => array(f, "array", *a),
             Kind::Buffer(exporter, a) => array(f, exporter.name(), *a),
             Kind::List(t) => write!(f, "list({t})"),
+            Kind::Dict(item) => match item.tuple_items() {
+                Some([key, value]) => write!(f, "dict({key}, {value})"),
+                _ => write!(f, "dict({item})"),
+            },
+            Kind::Set(t) => write!(f, "set({t})"),
+            Kind::View(view, t) => write!(f, "dict_{}({t})", view.name()),
             Kind::Unknown => f.write_str("undefined"),
             Kind::Optional(t) => write!(f, "OptionalType({t})"),
             Kind::Range(t, _) => write!(f, "range({t})"),

@@ -14,10 +14,10 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
+use crate::containers::{ContainerPlan, Lending};
 use crate::dtypes::Item;
 use crate::generators::{self, Origin};
 use crate::handles::{self, Pins};
-use crate::lists::{Lending, ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
 use crate::{buffers, dtypes, errors, functions, known, layouts, types};
@@ -45,7 +45,7 @@ pub enum Plan {
     /// `bytes`, or another object that shows the memory of an array.
     Bytes,
     Buffer(Exporter, ArrayPlan),
-    List(Box<ListPlan>),
+    Container(Box<ContainerPlan>),
     Generator(Rc<generators::Plan>),
     /// A date or duration, with its dtype.
     Time(*mut PyObject),
@@ -120,7 +120,7 @@ impl Frozen {
 /// What boxing needs to know besides the plan.
 pub struct Context<'a> {
     pub frozen: &'a Frozen,
-    /// Lists that came from Python and go back as what they were.
+    /// Containers that came from Python and go back as what they were.
     pub lent: &'a Lending,
     /// What generators among the results came from.
     pub origin: &'a dyn Fn(Python<'_>) -> Origin,
@@ -194,8 +194,9 @@ impl Plan {
                     None => Plan::Array(plan),
                 }
             }
-            Kind::List(item) => match ListPlan::new(py, *item, pins)? {
-                Some(plan) => Plan::List(Box::new(plan)),
+            Kind::List(_) | Kind::Dict(_) | Kind::Set(_) => match ContainerPlan::new(py, ty, pins)?
+            {
+                Some(plan) => Plan::Container(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
             },
             Kind::Generator(generator) => {
@@ -356,7 +357,7 @@ impl Plan {
                     object
                 }
                 Plan::Buffer(exporter, plan) => make_buffer(plan.make(slots, cx), *exporter),
-                Plan::List(plan) => plan.make(
+                Plan::Container(plan) => plan.make(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
                 ),
@@ -404,7 +405,7 @@ impl Plan {
                 Plan::Str => {
                     string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
                 }
-                Plan::List(_) | Plan::Generator(_) => object::obj_release(
+                Plan::Container(_) | Plan::Generator(_) => object::obj_release(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                 ),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {

@@ -39,7 +39,7 @@ use crate::generators::Origin;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
-use crate::{capture, errors, lists};
+use crate::{capture, containers, errors};
 
 /// Slots that fit on the stack.
 const STACK_SLOTS: usize = 64;
@@ -580,11 +580,11 @@ impl Overload {
             drain_pending();
             let cx = Context {
                 frozen: &self.frozen,
-                lent: &made.lists,
+                lent: &made.containers,
                 origin: &|py| state.origin(py, argument, count),
             };
             // Also when an exception was raised: what happened before it has happened.
-            let reflected = made.lists.is_empty() || lists::give_back(&cx);
+            let reflected = made.containers.is_empty() || containers::give_back(&cx);
             if !error.is_null() {
                 raise(state, error);
                 return ptr::null_mut();

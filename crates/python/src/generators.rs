@@ -22,9 +22,9 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::boxing::{self, Context, Frozen};
+use crate::containers::Lending;
 use crate::dispatch;
 use crate::handles::Pins;
-use crate::lists::Lending;
 use crate::num::slots;
 use crate::unbox::{self, Made, Outcome};
 use crate::{errors, typeof_};

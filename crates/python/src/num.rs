@@ -233,7 +233,13 @@ fn items(from: &[Ty], to: &[Ty]) -> Option<Rank> {
 /// Number of slots that a value of a type takes; see `abi::layout`.
 pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
-        Kind::Str | Kind::List(_) | Kind::Generator(_) | Kind::Function(_) | Kind::Time { .. } => 1,
+        Kind::Str
+        | Kind::List(_)
+        | Kind::Dict(_)
+        | Kind::Set(_)
+        | Kind::Generator(_)
+        | Kind::Function(_)
+        | Kind::Time { .. } => 1,
         Kind::Record(_) | Kind::Chars { .. } => ferdelance_abi::layout::array_slots(0),
         Kind::Optional(inner) => 1 + slots(*inner),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {

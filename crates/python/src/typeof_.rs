@@ -5,8 +5,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyBytes, PyComplex, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySlice, PyString,
-    PyTuple,
+    PyBool, PyBytes, PyComplex, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySet,
+    PySlice, PyString, PyTuple,
 };
 
 use crate::handles::Pins;
@@ -58,8 +58,8 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     if let Ok(tuple) = object.cast::<PyTuple>() {
         return tuple_type(tuple, pins);
     }
-    if let Ok(list) = object.cast_exact::<PyList>() {
-        return list_type(list, pins);
+    if let Some(ty) = container_type(object, pins)? {
+        return Ok(Some(ty));
     }
     // SAFETY: alive.
     if unsafe { numpy().is_array(object.as_ptr()) } {
@@ -176,44 +176,68 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
     }))
 }
 
-/// Lists have items of one class and type; what an empty list could hold, nobody knows, unless it is an
-/// item of a list with others that are not empty.
-fn list_type(list: &Bound<'_, PyList>, pins: &mut Pins) -> PyResult<Option<Ty>> {
-    let mut found: Option<(Ty, Bound<'_, PyAny>)> = None;
-    for item in list.iter() {
-        if item
-            .cast_exact::<PyList>()
-            .is_ok_and(|inner| inner.is_empty())
-            && list.len() > 1
-        {
+/// The one type of the items of a container, of the keys of a dict or of its values. What an empty
+/// container could hold, nobody knows, unless it is an item beside others that are not empty.
+fn item_type<'py>(
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+    what: &str,
+    pins: &mut Pins,
+) -> PyResult<Option<Ty>> {
+    let items: Vec<_> = items.collect();
+    let class = |item: &Bound<'py, PyAny>| item.get_type();
+    let heterogeneous = |a: &Bound<'py, PyAny>, b: &Bound<'py, PyAny>| {
+        Err(PyTypeError::new_err(format!(
+            "can't unbox heterogeneous {what}: {} != {} (all items of a {what} must have one type)",
+            class_name(a),
+            class_name(b)
+        )))
+    };
+    let mut found: Option<(Ty, &Bound<'py, PyAny>)> = None;
+    for item in &items {
+        if is_empty_container(item) && items.len() > 1 {
             continue;
         }
-        let Some(ty) = type_of(&item, pins)? else {
+        let Some(ty) = type_of(item, pins)? else {
             return Ok(None);
         };
-        match &found {
+        match found {
             None => found = Some((ty, item)),
-            Some((known, first)) if *known == ty && first.get_type().is(item.get_type()) => {}
-            Some((_, first)) => {
-                return Err(PyTypeError::new_err(format!(
-                    "can't unbox heterogeneous list: {} != {} (all items of a list must have one type)",
-                    class_name(first),
-                    class_name(&item)
-                )));
-            }
+            Some((known, first)) if known == ty && class(first).is(class(item)) => {}
+            Some((_, first)) => return heterogeneous(first, item),
         }
     }
-    match found {
-        Some((ty, first)) if list.iter().all(|item| item.get_type().is(first.get_type())) => {
-            Ok(Some(Ty::list(ty)))
-        }
-        Some(_) => Err(PyTypeError::new_err(
-            "can't unbox heterogeneous list: some items are lists, others are not",
-        )),
-        None => Err(PyValueError::new_err(
-            "cannot determine the type of an empty list: cannot compute fingerprint of empty list",
-        )),
+    let Some((ty, first)) = found else {
+        return Err(PyValueError::new_err(format!(
+            "cannot determine the type of an empty {what}: cannot compute fingerprint of empty {what}",
+        )));
+    };
+    match items.iter().find(|item| !class(item).is(class(first))) {
+        Some(other) => heterogeneous(first, other),
+        None => Ok(Some(ty)),
     }
+}
+
+fn is_empty_container(object: &Bound<'_, PyAny>) -> bool {
+    (object.is_exact_instance_of::<PyList>()
+        || object.is_exact_instance_of::<PyDict>()
+        || object.is_exact_instance_of::<PySet>())
+        && object.len().is_ok_and(|len| len == 0)
+}
+
+/// The type of a list, a dict or a set; `None` if it is none of these, or has items without a type.
+fn container_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
+    Ok(if let Ok(list) = object.cast_exact::<PyList>() {
+        item_type(list.iter(), "list", pins)?.map(Ty::list)
+    } else if let Ok(set) = object.cast_exact::<PySet>() {
+        item_type(set.iter(), "set", pins)?.map(Ty::set)
+    } else if let Ok(dict) = object.cast_exact::<PyDict>() {
+        let key = item_type(dict.iter().map(|(key, _)| key), "dict", pins)?;
+        let value = item_type(dict.iter().map(|(_, value)| value), "dict", pins)?;
+        key.zip(value)
+            .map(|(key, value)| Ty::dict(Ty::tuple(&[key, value])))
+    } else {
+        None
+    })
 }
 
 /// Masked arrays are arrays by inheritance only.

@@ -13,10 +13,10 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 
+use crate::containers::{Lending, unboxing::ContainerPlan};
 use crate::dtypes::Item;
 use crate::handles::Pins;
 use crate::layouts::{self, class};
-use crate::lists::{Lending, unboxing::ListPlan};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
 use crate::{buffers, dispatcher, functions, generators};
@@ -38,8 +38,8 @@ pub struct Made {
     strings: SmallVec<[*mut Str; 4]>,
     /// Arrays over the memory of other objects.
     arrays: Vec<*mut PyObject>,
-    /// Lists, each with the Python list that it is a copy of.
-    pub lists: Lending,
+    /// Containers, each with the Python object that it is a copy of.
+    pub containers: Lending,
 }
 
 impl Drop for Made {
@@ -96,7 +96,7 @@ pub enum Plan {
         class: *mut PyTypeObject,
         array: ArrayPlan,
     },
-    List(Box<ListPlan>),
+    Container(Box<ContainerPlan>),
     /// A generator of this type.
     Generator(Ty),
     /// A date or duration of this class and unit.
@@ -270,9 +270,12 @@ impl Plan {
                     let array = ArrayPlan::new(py, numpy().ndarray, *array, pins)?;
                     Some(Plan::Buffer { class, array })
                 }
-                Kind::List(item) if actual.strong() == param.strong() => Some(Plan::List(
-                    Box::new(ListPlan::new(py, object, *item, pins)?),
-                )),
+                Kind::List(_) | Kind::Dict(_) | Kind::Set(_)
+                    if actual.strong() == param.strong() =>
+                {
+                    let plan = ContainerPlan::new(py, object, actual, pins)?;
+                    Some(Plan::Container(Box::new(plan)))
+                }
                 Kind::Generator(_) => {
                     (actual.strong() == param.strong()).then_some(Plan::Generator(actual))
                 }
@@ -456,7 +459,7 @@ impl Plan {
                         Err(_) => Outcome::Miss,
                     }
                 }
-                Plan::List(plan) => plan.unbox(object, out, made),
+                Plan::Container(plan) => plan.unbox(object, out, made),
                 Plan::Generator(ty) => match generators::slot(object, *ty) {
                     Some(slot) => put(out, slot),
                     None => Outcome::Miss,

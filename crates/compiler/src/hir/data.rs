@@ -284,9 +284,10 @@ pub enum Op {
 
     Tuple(Vec<Arg>),
     List(Vec<Arg>),
-    Set(Vec<Arg>),
-    /// Keys and values; `None` as key: `**value`.
-    Dict(Vec<(Option<Value>, Value)>),
+    /// An empty set, to which what is in it is added.
+    Set,
+    /// The same of a dict; the keys and values of a display, without those of `**mapping`.
+    Dict(Vec<(Value, Value)>),
     /// Items that are `None` stand for absent parts.
     Slice([Option<Value>; 3]),
     /// An f-string: texts and formatted values.
@@ -348,7 +349,7 @@ pub enum Op {
     Coerce(Value, Name),
     /// `except Class`: does the exception (the handler's first parameter) match the class or tuple?
     ExceptMatch(Value, Value),
-    /// Appends to the list that a comprehension builds; likewise for sets and dicts.
+    /// Appends to the list that a comprehension builds; likewise for sets and dicts, and their displays.
     Append(Value, Value),
     SetAdd(Value, Value),
     DictSet(Value, Value, Value),
@@ -501,7 +502,12 @@ impl Op {
             Arg::Plain(v) | Arg::Star(v) => f(v),
         };
         match self {
-            Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
+            Op::Literal(_)
+            | Op::Unbound(_)
+            | Op::Global(_)
+            | Op::Free(_)
+            | Op::NewCell(_)
+            | Op::Set => {}
             Op::Unary(_, a)
             | Op::Truth(a)
             | Op::CheckBound(a, _)
@@ -538,12 +544,10 @@ impl Op {
                 f(*b);
                 f(*c);
             }
-            Op::Tuple(items) | Op::List(items) | Op::Set(items) => items.iter().for_each(arg),
-            Op::Dict(items) => items.iter().for_each(|(k, v)| {
-                if let Some(k) = k {
-                    f(*k);
-                }
-                f(*v);
+            Op::Tuple(items) | Op::List(items) => items.iter().for_each(arg),
+            Op::Dict(items) => items.iter().for_each(|(key, value)| {
+                f(*key);
+                f(*value);
             }),
             Op::WalkItem(over, indices) => {
                 f(*over);
@@ -576,7 +580,12 @@ impl Op {
     /// Calls `f` with each operand, to change it.
     pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
         match self {
-            Op::Literal(_) | Op::Unbound(_) | Op::Global(_) | Op::Free(_) | Op::NewCell(_) => {}
+            Op::Literal(_)
+            | Op::Unbound(_)
+            | Op::Global(_)
+            | Op::Free(_)
+            | Op::NewCell(_)
+            | Op::Set => {}
             Op::Unary(_, a)
             | Op::Truth(a)
             | Op::CheckBound(a, _)
@@ -613,13 +622,11 @@ impl Op {
                 f(b);
                 f(c);
             }
-            Op::Tuple(items) | Op::List(items) | Op::Set(items) => {
+            Op::Tuple(items) | Op::List(items) => {
                 items.iter_mut().for_each(|item| f(item.value_mut()));
             }
             Op::Dict(items) => items.iter_mut().for_each(|(key, value)| {
-                if let Some(key) = key {
-                    f(key);
-                }
+                f(key);
                 f(value);
             }),
             Op::WalkItem(over, indices) => {

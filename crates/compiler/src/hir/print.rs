@@ -165,13 +165,10 @@ impl Display for Op {
             Op::Truth(a) => write!(f, "truth {a}"),
             Op::Tuple(items) => write_items(f, "tuple", items),
             Op::List(items) => write_items(f, "list", items),
-            Op::Set(items) => write_items(f, "set", items),
+            Op::Set => f.write_str("set()"),
             Op::Dict(items) => {
                 f.write_str("dict(")?;
-                separated(f, items, |f, (key, value)| match key {
-                    Some(key) => write!(f, "{key}: {value}"),
-                    None => write!(f, "**{value}"),
-                })?;
+                separated(f, items, |f, (key, value)| write!(f, "{key}: {value}"))?;
                 f.write_char(')')
             }
             Op::Slice(parts) => {

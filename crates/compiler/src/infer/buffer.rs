@@ -7,8 +7,8 @@
 use super::call::{ArgRef, Bound, Resolution};
 use super::index::indexing;
 use super::intrinsic::{Intrinsic, compare_names};
-use super::list::arg_ref;
 use super::op::{plain, ty_of};
+use super::sites::arg_ref;
 use super::solve::Frame;
 use super::{AbsVal, Session, attribute};
 use crate::diag::{Code, Result};

@@ -100,6 +100,9 @@ impl Session<'_> {
         if let Some(found) = real_or_complex(name, args) {
             return Ok(Some(found));
         }
+        if let Some(found) = self.dict_builtin(frame, name, args)? {
+            return Ok(Some(found));
+        }
         if let Some(rest) = name
             .strip_prefix("operator.")
             .or_else(|| name.strip_prefix("_operator."))
@@ -128,6 +131,9 @@ impl Session<'_> {
                 Kind::Chars { .. }
                 | Kind::Str
                 | Kind::List(_)
+                | Kind::Dict(_)
+                | Kind::Set(_)
+                | Kind::View(..)
                 | Kind::Range(..)
                 | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
                 _ => {
@@ -269,7 +275,9 @@ impl Session<'_> {
                 | Kind::Tuple(_)
                 | Kind::NamedTuple(..)
                 | Kind::Str
-                | Kind::List(_) => {
+                | Kind::List(_)
+                | Kind::Dict(_)
+                | Kind::View(..) => {
                     self.check_iterable(frame, *t)?;
                     (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
                 }
@@ -669,7 +677,9 @@ fn printable(t: Ty) -> bool {
     match t.kind() {
         Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
         Kind::Str | Kind::None => true,
-        Kind::Optional(inner) | Kind::List(inner) => printable(*inner),
+        Kind::Optional(inner) | Kind::List(inner) | Kind::Dict(inner) | Kind::Set(inner) => {
+            printable(*inner)
+        }
         _ => t.is_scalar() && !t.is_half(),
     }
 }
@@ -707,7 +717,8 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.complexfloating" => x.is_complex(),
             "numpy.number" => x.is_number(),
             "builtins.list" => x.list_item().is_some(),
-            "builtins.dict" | "builtins.set" => false,
+            "builtins.dict" => matches!(x.kind(), Kind::Dict(_)),
+            "builtins.set" => matches!(x.kind(), Kind::Set(_)),
             "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" | "array.array" => x
                 .as_buffer()
                 .is_some_and(|(exporter, _)| name.ends_with(exporter.name())),

@@ -24,6 +24,11 @@ impl ArgRef {
     pub fn ty(&self) -> Ty {
         ty_of(&self.abs)
     }
+
+    /// The value, unless the argument is an item of it.
+    pub fn whole(&self) -> Option<Value> {
+        self.item.is_none().then_some(self.value)
+    }
 }
 
 /// What a parameter of a compiled function gets.
@@ -75,6 +80,12 @@ impl Session<'_> {
         let function = frame.val(callee).clone();
         if let Some((value, resolution)) =
             self.list_call(frame, result, callee, &args, &keywords)?
+        {
+            frame.typing.calls.insert(result, resolution);
+            return Ok(value);
+        }
+        if let Some((value, resolution)) =
+            self.dict_call(frame, result, callee, &args, &keywords)?
         {
             frame.typing.calls.insert(result, resolution);
             return Ok(value);

@@ -12,7 +12,7 @@ use super::call::{ArgRef, Resolution};
 use super::intrinsic::Intrinsic;
 use super::op::ty_of;
 use super::solve::Frame;
-use super::{AbsVal, Session, list};
+use super::{AbsVal, Session, sites};
 use crate::diag::{Code, Result};
 use crate::hir::{Arg, Function, Name, Op, Value};
 use crate::types::{Generator, Kind, Ty, join, promote};
@@ -48,13 +48,13 @@ impl Session<'_> {
             ty: frame.typing.yields,
             constant: None,
         };
-        frame.lists.link(list::RESULT, value);
+        frame.sites.link(sites::RESULT, value);
         match old.join(&new) {
             Ok(joined) => {
                 frame.more_yielded |= joined.ty != frame.typing.yields;
                 frame.typing.yields = joined.ty;
             }
-            Err((a, b)) if frame.lists.unify(list::RESULT, a, b) => {}
+            Err((a, b)) if frame.sites.unify(sites::RESULT, a, b) => {}
             Err((a, b)) => {
                 let name = &frame.hir().name;
                 return Err(frame

@@ -1,8 +1,8 @@
 //! Typing of `np.mgrid[...]` and the other objects of NumPy that one indexes to make something.
 
 use super::call::Bound;
-use super::list::arg_ref;
 use super::op::ty_of;
+use super::sites::arg_ref;
 use super::solve::Frame;
 use super::{AbsVal, Session};
 use crate::diag::Result;

@@ -389,12 +389,7 @@ impl Session<'_> {
         match *ty_of(it).kind() {
             Kind::Iter(inner) => {
                 let item = self.iter_element(frame, inner)?;
-                // Of a list whose items are not known yet there is nothing to see.
-                Ok(if item.is_known() || item.list_item().is_some() {
-                    AbsVal::of(item)
-                } else {
-                    AbsVal::BOTTOM
-                })
+                Ok(super::sites::known(item))
             }
             _ => Err(frame.error(Code::Internal, "an iterator that is none")),
         }
@@ -418,7 +413,8 @@ impl Session<'_> {
             Kind::Facet(Facet::Flat, array) => {
                 array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?
             }
-            Kind::List(item) => *item,
+            Kind::List(item) | Kind::Set(item) => *item,
+            Kind::Dict(_) | Kind::View(..) => super::dict::shown(ty),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {
                     return Ok(Ty::none());

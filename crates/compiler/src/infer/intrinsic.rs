@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferdelance_abi::rtfn::RtFn;
 
+use super::dict::DictOp;
 use super::joining::Join;
 use super::list::ListOp;
 use super::reduce::Reduce;
@@ -153,6 +154,8 @@ pub enum Intrinsic {
     Rows(RtFn),
     /// An operation on the receiver, or on the first argument, a list.
     List(ListOp),
+    /// An operation on the receiver, or on the first argument, a dict or a set.
+    Dict(DictOp),
     /// An element-wise function of NumPy.
     Ufunc(Box<UfuncCall>),
     /// Its method `outer`.

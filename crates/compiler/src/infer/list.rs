@@ -1,25 +1,15 @@
 //! Typing of lists.
 //!
-//! A list display (or `list()`) is a *site*: it has a variable for the type of its items, which is the
-//! join of everything that the function puts into lists from there. What is put in may come after the
-//! list was used, so a function with lists is typed in rounds: in each, a site has the type that the
-//! round before found, in the first one [`Kind::Unknown`]; when a round finds what it began with, the
-//! types are right. For each value that is a list, [`Lists`] knows which sites it may come from; lists
-//! that meet in a variable have one type of items, so both sites get what either needs. Lists from
-//! elsewhere (arguments, results of calls, items) keep the type that they come with.
-
-use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+//! Their items have one type; where it comes from, [`super::sites`] says.
 
 use super::call::{ArgRef, Bound, Resolution, signature};
 use super::intrinsic::{Intrinsic, compare_names};
 use super::op::{plain, ty_of};
+use super::sites::{arg_ref, known, put, relate, relate_types};
 use super::solve::Frame;
 use super::{AbsVal, Session, display};
 use crate::diag::{Code, Diagnostic, Result};
-use crate::hir::{Arg, BinaryOp, CompareOp, Inst, Module, Name, Op, Value};
-use crate::source::Span;
-use crate::types::promote::{self, Fit};
+use crate::hir::{Arg, BinaryOp, CompareOp, Inst, Name, Op, Value};
 use crate::types::{Kind, Ty, join};
 
 /// What the compiler itself does with a list.
@@ -43,147 +33,6 @@ pub(super) const METHODS: &[&str] = &[
     "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
     "sort",
 ];
-
-/// Most rounds: each is one level of lists in lists, or one step of numbers becoming wider.
-const MOST_ROUNDS: u32 = 24;
-
-/// Where the result of the function stands in [`Lists::origins`].
-pub(super) const RESULT: Value = Value(u32::MAX);
-
-/// What is known of the lists of a function being typed.
-#[derive(Default)]
-pub(super) struct Lists {
-    /// The type of each site's items in this round.
-    seen: FxHashMap<Value, Ty>,
-    /// What this round has found so far; nothing for a site that nothing was put into yet.
-    found: FxHashMap<Value, Option<Ty>>,
-    /// What sites need for the lists that they meet; stays from round to round, because a round that
-    /// begins with it sees no need for it any more.
-    demanded: FxHashMap<Value, Ty>,
-    /// The sites that a value may come from.
-    origins: FxHashMap<Value, SmallVec<[Value; 2]>>,
-    /// Whether origins were added since this was asked for.
-    moved: bool,
-    rounds: u32,
-}
-
-impl Lists {
-    /// Makes a value a site; the type of its items in this round.
-    fn site(&mut self, site: Value) -> Ty {
-        let demanded = self.demanded.get(&site).copied();
-        self.found.entry(site).or_insert(demanded);
-        self.add(site, site);
-        self.seen
-            .get(&site)
-            .copied()
-            .unwrap_or_else(|| Ty::new(Kind::Unknown))
-    }
-
-    fn add(&mut self, value: Value, site: Value) {
-        let sites = self.origins.entry(value).or_default();
-        if !sites.contains(&site) {
-            sites.push(site);
-            self.moved = true;
-        }
-    }
-
-    /// `to` may be the list that `from` is.
-    pub fn link(&mut self, to: Value, from: Value) {
-        if to != from {
-            for site in self.sites(from) {
-                self.add(to, site);
-            }
-        }
-    }
-
-    fn sites(&self, value: Value) -> SmallVec<[Value; 2]> {
-        self.origins.get(&value).cloned().unwrap_or_default()
-    }
-
-    /// Whether the answers of this pass may change because lists were found to be the same.
-    pub fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
-    }
-
-    /// Puts a type into the sites of a value; `Err` with what is there if they have nothing in common.
-    fn put(&mut self, value: Value, item: Ty) -> std::result::Result<(), Ty> {
-        for site in self.sites(value) {
-            let found = self.found.entry(site).or_default();
-            let joined = match *found {
-                Some(before) => match join::join(before, item) {
-                    Some(joined) => joined,
-                    // Lists in lists: what was demanded of this one was another list's type once.
-                    None if self.demanded.remove(&site) == Some(before) => item,
-                    None => return Err(before),
-                },
-                None => item,
-            };
-            *found = Some(joined);
-        }
-        Ok(())
-    }
-
-    /// Has the lists of a value hold items of this type, if they can, in this round and the next ones.
-    fn demand(&mut self, value: Value, item: Ty) -> bool {
-        for site in self.sites(value) {
-            let demanded = self.demanded.entry(site).or_insert(item);
-            *demanded = join::join(*demanded, item).unwrap_or(item);
-        }
-        self.put(value, item).is_ok()
-    }
-
-    /// Two lists meet in `to`, which both were linked to: true if the next round may give them one type.
-    pub fn unify(&mut self, to: Value, a: Ty, b: Ty) -> bool {
-        let (Some(x), Some(y)) = (a.list_item(), b.list_item()) else {
-            return false;
-        };
-        let Some(joined) = join::join(x, y) else {
-            return false;
-        };
-        // Without a site, or with one that has this type already, neither can change.
-        let changes = |site: &Value| {
-            self.seen
-                .get(site)
-                .is_none_or(|seen| seen.strong() != joined.strong())
-        };
-        self.sites(to).iter().any(changes) && self.demand(to, joined)
-    }
-
-    /// Begins the next round; false if the last one found what it began with, which ends the typing.
-    pub fn next_round(&mut self) -> bool {
-        let found = self
-            .found
-            .drain()
-            .filter_map(|(site, found)| found.map(|ty| (site, ty)))
-            .collect();
-        self.origins.clear();
-        let settled = self.seen == found;
-        self.seen = found;
-        self.rounds += 1;
-        !settled
-    }
-
-    /// The type of some list's items grows without end.
-    pub fn is_endless(&self) -> bool {
-        self.rounds > MOST_ROUNDS
-    }
-
-    /// A list that nothing is ever put into.
-    pub fn unknown(&self) -> Option<Value> {
-        self.found
-            .iter()
-            .filter(|(_, ty)| ty.is_none_or(|t| !t.is_known()))
-            .map(|(&site, _)| site)
-            .min()
-    }
-}
-
-pub(super) fn no_items(module: &Module, span: Span) -> Box<Diagnostic> {
-    let message =
-        "cannot infer the type of this list's items: nothing is ever put into it (undefined list)";
-    super::error_at(module, span, Code::CannotUnify, message)
-        .help("append to it in the same function, or begin with an item, as in `[0]`, and clear it")
-}
 
 /// The prelude's function that compares two sequences item by item.
 pub(super) fn comparison(op: CompareOp) -> Option<&'static str> {
@@ -209,39 +58,39 @@ impl Session<'_> {
             Op::List(args) => self.list_display(frame, inst.result, args)?,
             Op::Append(list, value) if item(frame, *list).is_some() => {
                 let ty = ty_of(frame.val(*value));
-                put(frame, *list, ty, "append")?;
+                put(frame, *list, ty, Some(*value), "append")?;
                 AbsVal::of(Ty::none())
             }
             Op::GetAttr(list, name)
                 if item(frame, *list).is_some() && METHODS.contains(&&**name) =>
             {
-                frame.lists.link(inst.result, *list);
+                frame.sites.link(inst.result, *list);
                 return Ok(None);
             }
             Op::Coerce(list, _) | Op::UnpackItem(list, _) => {
-                frame.lists.link(inst.result, *list);
+                frame.sites.link(inst.result, *list);
                 return Ok(None);
             }
             Op::InPlace(BinaryOp::Add, list, more) if item(frame, *list).is_some() => {
                 let args = vec![arg_ref(frame, *more)];
                 let (_, resolution) = self.list_extend(frame, *list, args, None)?;
                 frame.typing.calls.insert(inst.result, resolution);
-                frame.lists.link(inst.result, *list);
+                frame.sites.link(inst.result, *list);
                 frame.val(*list).clone()
             }
             Op::Binary(BinaryOp::Add, a, b) => {
                 let (Some(x), Some(y)) = (item(frame, *a), item(frame, *b)) else {
                     return Ok(None);
                 };
-                frame.lists.link(inst.result, *a);
-                frame.lists.link(inst.result, *b);
+                frame.sites.link(inst.result, *a);
+                frame.sites.link(inst.result, *b);
                 let (p, q) = (Ty::list(x), Ty::list(y));
                 match join::join(p, q) {
                     Some(joined) => {
                         relate(frame, *a, *b);
                         AbsVal::of(joined)
                     }
-                    None if frame.lists.unify(inst.result, p, q) => AbsVal::BOTTOM,
+                    None if frame.sites.unify(inst.result, p, q) => AbsVal::BOTTOM,
                     None => return Ok(None),
                 }
             }
@@ -256,7 +105,7 @@ impl Session<'_> {
                     }
                     _ => return Ok(None),
                 };
-                frame.lists.link(inst.result, list);
+                frame.sites.link(inst.result, list);
                 frame.val(list).clone()
             }
             Op::Compare(op, a, b) => return self.list_compare(frame, inst.result, *op, *a, *b),
@@ -264,19 +113,21 @@ impl Session<'_> {
                 let found =
                     self.list_get(frame, ty_of(frame.val(*list)), ty_of(frame.val(*index)))?;
                 if matches!(ty_of(frame.val(*index)).kind(), Kind::Slice(_)) {
-                    frame.lists.link(inst.result, *list);
+                    frame.sites.link(inst.result, *list);
+                } else {
+                    frame.sites.take_out(inst.result, *list);
                 }
                 found
             }
             Op::SetItem(list, index, value) if item(frame, *list).is_some() => {
                 let (index, ty) = (plain(ty_of(frame.val(*index))), ty_of(frame.val(*value)));
                 if index.is_integral() {
-                    put(frame, *list, ty, "assign (setitem)")?;
+                    put(frame, *list, ty, Some(*value), "assign (setitem)")?;
                 } else if let (Kind::Slice(_), Some(new)) = (index.kind(), ty.list_item()) {
                     relate(frame, *list, *value);
-                    put(frame, *list, new, "assign (setitem)")?;
+                    put(frame, *list, new, None, "assign (setitem)")?;
                     let types = (ty_of(frame.val(*list)), ty);
-                    if join::join(types.0, types.1).is_none() && frame.lists.sites(*list).is_empty()
+                    if join::join(types.0, types.1).is_none() && frame.sites.sites(*list).is_empty()
                     {
                         return Err(frame.error(
                             Code::CannotConvert,
@@ -311,22 +162,22 @@ impl Session<'_> {
 
     /// `[a, *b]`
     fn list_display(&mut self, frame: &mut Frame, site: Value, args: &[Arg]) -> Result<AbsVal> {
-        let item = frame.lists.site(site);
+        let item = frame.sites.site(site);
         for arg in args {
-            let ty = match *arg {
-                Arg::Plain(v) => ty_of(frame.val(v)),
+            let (ty, value) = match *arg {
+                Arg::Plain(v) => (ty_of(frame.val(v)), Some(v)),
                 Arg::Star(v) => match self.items_of(frame, ty_of(frame.val(v)))? {
-                    Some(ty) => ty,
+                    Some(ty) => (ty, None),
                     None => continue,
                 },
             };
-            put(frame, site, ty, "put")?;
+            put(frame, site, ty, value, "put")?;
         }
         Ok(AbsVal::of(Ty::list(item)))
     }
 
     /// The join of what an iterable yields; nothing for an empty tuple.
-    fn items_of(&mut self, frame: &Frame, ty: Ty) -> Result<Option<Ty>> {
+    pub(super) fn items_of(&mut self, frame: &Frame, ty: Ty) -> Result<Option<Ty>> {
         if ty.tuple_items().is_some_and(<[Ty]>::is_empty) {
             return Ok(None);
         }
@@ -345,7 +196,7 @@ impl Session<'_> {
         let ty = ty_of(frame.val(value));
         let (before, after) = (before as usize, after as usize);
         let mut types: Vec<Ty> = vec![];
-        let list = Ty::list(frame.lists.site(site));
+        let list = Ty::list(frame.sites.site(site));
         if let Some(items) = ty.tuple_items() {
             if items.len() < before + after {
                 return Err(frame.error(
@@ -359,14 +210,14 @@ impl Session<'_> {
             }
             let end = items.len() - after;
             for &item in &items[before..end] {
-                put(frame, site, item, "put")?;
+                put(frame, site, item, None, "put")?;
             }
             types.extend(&items[..before]);
             types.push(list);
             types.extend(&items[end..]);
         } else if matches!(ty.kind(), Kind::List(_) | Kind::Array(_)) {
             let item = self.iter_element(frame, ty)?;
-            put(frame, site, item, "put")?;
+            put(frame, site, item, None, "put")?;
             types.extend(vec![item; before]);
             types.push(list);
             types.extend(vec![item; after]);
@@ -449,12 +300,12 @@ impl Session<'_> {
             Kind::Builtin(name) if &**name == "builtins.list" && keywords.is_empty() => {
                 match args {
                     [] => {
-                        let item = frame.lists.site(result);
+                        let item = frame.sites.site(result);
                         Ok(intrinsic(AbsVal::of(Ty::list(item)), ListOp::New, args))
                     }
                     [list] if list.ty().list_item().is_some() => {
                         if list.item.is_none() {
-                            frame.lists.link(result, list.value);
+                            frame.sites.link(result, list.value);
                         }
                         Ok(intrinsic(list.abs.clone(), ListOp::Copy, args))
                     }
@@ -500,19 +351,21 @@ impl Session<'_> {
         let nothing = AbsVal::of(Ty::none());
         let (value, op) = match (name, &types[..]) {
             ("append", [ty]) => {
-                put(frame, callee, *ty, "append")?;
+                put(frame, callee, *ty, args[0].whole(), "append")?;
                 (nothing, ListOp::Append)
             }
             ("insert", [at, ty]) if is_int(at) => {
-                put(frame, callee, *ty, "insert")?;
+                put(frame, callee, *ty, args[1].whole(), "insert")?;
                 (nothing, ListOp::Insert)
             }
-            ("pop", []) => (known(item), ListOp::Pop),
-            ("pop", [at]) if is_int(at) => (known(item), ListOp::Pop),
+            ("pop", [] | [_]) if types.iter().all(is_int) => {
+                frame.sites.take_out(result, callee);
+                (known(item), ListOp::Pop)
+            }
             ("clear", []) => (nothing, ListOp::Clear),
             ("reverse", []) => (nothing, ListOp::Reverse),
             ("copy", []) => {
-                frame.lists.link(result, callee);
+                frame.sites.link(result, callee);
                 (AbsVal::of(list), ListOp::Copy)
             }
             ("extend", [_]) => return self.list_extend(frame, callee, args.to_vec(), Some(list)),
@@ -552,7 +405,7 @@ impl Session<'_> {
         let more = args[0].ty();
         let ty = receiver.unwrap_or_else(|| ty_of(frame.val(list)));
         if let Some(item) = self.items_of(frame, more)? {
-            put(frame, list, item, "extend by")?;
+            put(frame, list, item, None, "extend by")?;
         }
         if let Some(item) = more.list_item() {
             if args[0].item.is_none() {
@@ -684,75 +537,9 @@ fn push_sort_arguments(
     }
 }
 
-pub(super) fn arg_ref(frame: &Frame, value: Value) -> ArgRef {
-    ArgRef {
-        value,
-        item: None,
-        abs: frame.val(value).clone(),
-    }
-}
-
-/// An item that is taken out: nothing yet, of a list whose items are not known yet.
-fn known(item: Ty) -> AbsVal {
-    if item.is_known() || item.list_item().is_some() {
-        AbsVal::of(item)
-    } else {
-        AbsVal::BOTTOM
-    }
-}
-
 fn bad_index(frame: &Frame, list: Ty, index: Ty) -> Box<Diagnostic> {
     frame.error(
         Code::BadIndex,
         format!("cannot index {list} with a value of type {index} (getitem)"),
     )
-}
-
-/// Puts an item of this type into a list (or into the receiver of a method).
-fn put(frame: &mut Frame, list: Value, item: Ty, what: &str) -> Result<()> {
-    let ty = match *ty_of(frame.val(list)).kind() {
-        Kind::Method(receiver, _) => receiver,
-        _ => ty_of(frame.val(list)),
-    };
-    let refused = |frame: &Frame, there: Ty| {
-        frame
-            .error(
-                Code::CannotUnify,
-                format!("cannot {what} a value of type {item}: the list has items of type {there}"),
-            )
-            .note("all items of a list have one type in compiled code")
-            .help("use a tuple, or one list for each type")
-    };
-    if frame.lists.sites(list).is_empty() {
-        let there = ty.list_item().unwrap_or(ty);
-        let fits = matches!(
-            promote::fit(item, there),
-            Some(Fit::Exact | Fit::Promote | Fit::Safe)
-        );
-        return if fits || join::join(there, item) == Some(there) {
-            Ok(())
-        } else {
-            Err(refused(frame, there))
-        };
-    }
-    frame
-        .lists
-        .put(list, item)
-        .map_err(|there| refused(frame, there))
-}
-
-/// Two lists whose items go from one to the other, or are compared: what is known of one is known of the
-/// other, if it has no items of its own.
-fn relate(frame: &mut Frame, a: Value, b: Value) {
-    let item = |v: Value| ty_of(frame.val(v)).list_item();
-    if let (Some(x), Some(y)) = (item(a), item(b)) {
-        relate_types(frame, a, x, y);
-        relate_types(frame, b, y, x);
-    }
-}
-
-fn relate_types(frame: &mut Frame, list: Value, own: Ty, other: Ty) {
-    if !own.is_known() && other.is_known() {
-        frame.lists.demand(list, other);
-    }
 }

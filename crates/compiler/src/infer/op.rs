@@ -27,6 +27,9 @@ impl Session<'_> {
         if let Some(found) = self.list_inst(frame, inst)? {
             return Ok(found);
         }
+        if let Some(found) = self.dict_inst(frame, inst)? {
+            return Ok(found);
+        }
         if let Some(found) = self.buffer_inst(frame, inst)? {
             return Ok(found);
         }
@@ -141,13 +144,12 @@ impl Session<'_> {
                 "f-strings",
                 "build the text with `+` and `str()`",
             )),
-            Op::List(_) | Op::Append(..) => Err(frame.error(Code::Internal, "a list that is none")),
-            Op::Set(_) | Op::SetAdd(..) => Err(unsupported(frame, "sets", "use a sorted array")),
-            Op::Dict(_) | Op::DictSet(..) => Err(unsupported(
-                frame,
-                "dicts",
-                "use arrays indexed by small integers",
-            )),
+            Op::List(_)
+            | Op::Append(..)
+            | Op::Set
+            | Op::SetAdd(..)
+            | Op::Dict(_)
+            | Op::DictSet(..) => Err(frame.error(Code::Internal, "a container that is none")),
             Op::SetAttr(a, name, v) => {
                 if let Some(done) =
                     super::record::set_attribute(frame, frame.val(*a), name, frame.val(*v))
@@ -623,6 +625,9 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Complex { .. }
         | Kind::Str
         | Kind::List(_)
+        | Kind::Dict(_)
+        | Kind::Set(_)
+        | Kind::View(..)
         | Kind::Array(_)
         | Kind::Buffer(..)
         | Kind::Chars { .. }
@@ -826,7 +831,13 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
         (Kind::None, Kind::None) => Some(true),
         (Kind::None, Kind::Optional(_)) | (Kind::Optional(_), Kind::None) => None,
         (Kind::None, _) | (_, Kind::None) => Some(false),
-        (Kind::List(_), Kind::List(_)) if x.strong() == y.strong() => None,
+        (Kind::List(_), Kind::List(_))
+        | (Kind::Dict(_), Kind::Dict(_))
+        | (Kind::Set(_), Kind::Set(_))
+            if x.strong() == y.strong() =>
+        {
+            None
+        }
         _ if x.is_scalar() && y.is_scalar() && x == y => match (&a.constant, &b.constant) {
             (Some(p), Some(q)) => Some(p.same(q)),
             _ => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::list::{self, Lists};
+use super::sites::{self, Sites};
 use super::{AbsVal, Hir, InstanceId, Key, Session, State, Typing};
 use super::{display, generator};
 use crate::diag::{Code, Diagnostic, Result};
@@ -29,7 +29,7 @@ pub(super) struct Frame {
         reason = "as they come, in the boxes that keep results small"
     )]
     pub errors: Vec<Box<Diagnostic>>,
-    pub lists: Lists,
+    pub sites: Sites,
     /// List displays that only one call sees, and what is called.
     pub displays: FxHashMap<Value, Value>,
     /// A generator that looks at what is sent to it.
@@ -128,8 +128,8 @@ impl Session<'_> {
             if instance.assumed && changed {
                 continue;
             }
-            if let Some(span) = instance.typing.unknown_list {
-                return Err(list::no_items(
+            if let Some(span) = instance.typing.unknown_site {
+                return Err(sites::no_items(
                     &self.info(self.get(id).key.module).module.clone(),
                     span,
                 ));
@@ -169,7 +169,7 @@ impl Session<'_> {
             replaced: false,
             typing: Typing::default(),
             errors: vec![],
-            lists: Lists::default(),
+            sites: Sites::default(),
             displays: display::arguments(f),
             receives: f.is_generator && f.receives(),
             more_yielded: false,
@@ -201,20 +201,20 @@ impl Session<'_> {
                     }
                 }
             }
-            changed |= frame.lists.take_moved();
+            changed |= frame.sites.take_moved();
             changed |= std::mem::take(&mut frame.more_yielded);
             if changed {
                 continue;
             }
-            let unknown = frame.lists.unknown();
-            if !frame.lists.next_round() {
-                frame.typing.unknown_list = unknown.and_then(|site| definition(f, site));
+            let unknown = frame.sites.unknown();
+            if !frame.sites.next_round() {
+                frame.typing.unknown_site = unknown.and_then(|site| definition(f, site));
                 break;
             }
-            if frame.lists.is_endless() {
+            if frame.sites.is_endless() {
                 return Err(frame.error(
                     Code::RecursiveType,
-                    format!("the types of the lists in `{}` do not settle", f.name),
+                    format!("the types of the containers in `{}` do not settle", f.name),
                 ));
             }
             self.enter(&mut frame, f, &key)?;
@@ -332,7 +332,7 @@ impl Session<'_> {
             );
             frame.errors.push(error);
         }
-        frame.lists.link(list::RESULT, value);
+        frame.sites.link(sites::RESULT, value);
         let old = AbsVal {
             ty: frame.typing.result,
             constant: None,
@@ -346,7 +346,7 @@ impl Session<'_> {
                 frame.typing.result = joined.ty;
                 changed
             }
-            Err((a, b)) if frame.lists.unify(list::RESULT, a, b) => false,
+            Err((a, b)) if frame.sites.unify(sites::RESULT, a, b) => false,
             Err((a, b)) => {
                 let name = &frame.hir().name;
                 let error = frame
@@ -407,7 +407,7 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
     // A handler's first parameter is the exception; it has no argument.
     let params = &params[params.len() - target.args.len()..];
     for (&param, &arg) in params.iter().zip(&target.args) {
-        frame.lists.link(param, arg);
+        frame.sites.link(param, arg);
         let old = &frame.typing.values[param.index()];
         match old.join(frame.val(arg)) {
             Ok(joined) => {
@@ -417,7 +417,7 @@ fn flow(frame: &mut Frame, target: &hir::Target) -> bool {
                 }
             }
             // In the next round, they are of one type.
-            Err((a, b)) if frame.lists.unify(param, a, b) => {}
+            Err((a, b)) if frame.sites.unify(param, a, b) => {}
             Err((a, b)) => {
                 let name = f.values[param.index()]
                     .name

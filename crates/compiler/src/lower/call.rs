@@ -366,6 +366,7 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Rows(func) => self.call_on_rows(*func, args)?,
             Intrinsic::List(op) => self.list_op(*op, callee, args, ty)?,
+            Intrinsic::Dict(op) => self.dict_op(*op, callee, args, ty)?,
             Intrinsic::Ufunc(call) => self.ufunc(call, args, ty)?,
             Intrinsic::UfuncOuter(call) => self.ufunc_outer(call, args, ty)?,
             Intrinsic::Attribute(name) => self.attribute(&args[0], name, ty)?,

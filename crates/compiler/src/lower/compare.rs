@@ -82,7 +82,11 @@ impl Body<'_, '_, '_> {
                 Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0]))
             }
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
-            (Kind::List(_), Kind::List(_)) if a.ty.strong() == b.ty.strong() => {
+            (Kind::List(_), Kind::List(_))
+            | (Kind::Dict(_), Kind::Dict(_))
+            | (Kind::Set(_), Kind::Set(_))
+                if a.ty.strong() == b.ty.strong() =>
+            {
                 Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0]))
             }
             _ => Ok(self.b.bool(a.ty == b.ty)),

@@ -5,6 +5,7 @@
 //!   type). What follows the last item may lie beyond the end of the type, on the wrong side of the stop;
 //! * a sequence (array, tuple, string): the sequence and an index;
 //! * what has several dimensions (`np.ndindex`): see `lower::walk`;
+//! * a dict, a set or a view: see `lower::dict`;
 //! * a generator: the object, which is run on when it is asked whether there is more;
 //! * `enumerate(x)`: the state over x, and the count; `zip`: the states one after the other;
 //! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
@@ -23,6 +24,10 @@ use crate::types::{Generator, Kind, Ty};
 /// Whether an iterator over a range with this step (`None`: known at run time only) counts its items.
 fn is_counted(step: Option<i64>) -> bool {
     !matches!(step, Some(1 | -1))
+}
+
+fn is_dict(ty: Ty) -> bool {
+    matches!(ty.kind(), Kind::Dict(_) | Kind::View(..))
 }
 
 /// "Less" and "greater" for a type of integers.
@@ -82,6 +87,10 @@ impl Body<'_, '_, '_> {
                 state
             }
             Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => value.vals.clone(),
+            Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => self.dict_iter(value, false)?,
+            Kind::Reversed(inner) if is_dict(*inner) => {
+                self.dict_iter(&Typed::new(*inner, value.vals.clone()), true)?
+            }
             Kind::Reversed(inner) => {
                 let sequence = Typed::new(*inner, value.vals.clone());
                 let len = self.sequence_len(&sequence)?;
@@ -124,6 +133,8 @@ impl Body<'_, '_, '_> {
                 };
                 self.range_more(t, step.map(i64::wrapping_neg), state)
             }
+            Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => self.dict_more(over, state)?,
+            Kind::Reversed(inner) if is_dict(*inner) => self.dict_more(*inner, state)?,
             // The list may have become shorter: the index must be inside, not only not below zero.
             Kind::Reversed(inner) if inner.list_item().is_some() => {
                 let len = self.list_len(state[0]);
@@ -228,8 +239,10 @@ impl Body<'_, '_, '_> {
                 None => return Err(self.bug("an item before the question whether there is one")),
             },
             Kind::Range(t, _) => Typed::one(*t, state[0]),
+            Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => self.dict_current(over, state)?,
             Kind::Reversed(inner) => match *inner.kind() {
                 Kind::Range(t, _) => Typed::one(t, state[0]),
+                Kind::Dict(_) | Kind::View(..) => self.dict_current(*inner, state)?,
                 _ => self.sequence_item(*inner, state)?,
             },
             Kind::Enumerate(inner) => {
@@ -277,7 +290,11 @@ impl Body<'_, '_, '_> {
         match over.kind() {
             Kind::Generator(_) => {}
             Kind::Range(t, step) => self.range_next(*t, *step, &mut new),
+            Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => {
+                new = self.dict_next(over, state, false)?;
+            }
             Kind::Reversed(inner) => match *inner.kind() {
+                Kind::Dict(_) | Kind::View(..) => new = self.dict_next(*inner, state, true)?,
                 Kind::Range(t, step) => self.range_next(t, step.map(i64::wrapping_neg), &mut new),
                 _ => self.step_index(&mut new, Bin::Sub),
             },
@@ -481,7 +498,7 @@ impl Body<'_, '_, '_> {
         Ok(self.b.binary(Bin::And, between, on_step))
     }
 
-    /// `len` of an array, a tuple, a string, a list or a range.
+    /// `len` of an array, a tuple, a string, a range or a container.
     pub(super) fn sequence_len(&mut self, value: &Typed) -> Result<Value> {
         Ok(match value.ty.kind() {
             Kind::Array(_) | Kind::Buffer(..) => self.b.part(value.vals[0], Part::Shape(0)),
@@ -491,6 +508,7 @@ impl Body<'_, '_, '_> {
             Kind::Chars { .. } => self.chars_len(value),
             Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
             Kind::List(_) => self.list_len(value.vals[0]),
+            Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => self.dict_len(value.vals[0]),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.b.i64(items.len() as i64),
             Kind::Range(..) => self.range_len(value)?,
             _ => return Err(self.bug(format!("len of {}", value.ty))),

@@ -18,7 +18,7 @@ pub struct Form {
     /// Bytes of an item.
     pub size: u32,
     /// The machine values and their offsets.
-    parts: SmallVec<[(Type, u32); 4]>,
+    pub(super) parts: SmallVec<[(Type, u32); 4]>,
     /// The slots that are runtime objects, and those that are owner words, as sets of bits.
     pub objects: u64,
     pub owners: u64,
@@ -66,15 +66,15 @@ impl Form {
 }
 
 impl Body<'_, '_, '_> {
-    fn form(&self, item: Ty) -> Result<Form> {
+    pub(super) fn form(&self, item: Ty) -> Result<Form> {
         Form::of(item).ok_or_else(|| {
             let loc = self.b.loc();
             let place = format!("{}:{}", loc.source.file, loc.line);
             Diagnostic::new(
                 Code::UnsupportedValue,
-                format!("{place}: items of type {item} are too large for a list"),
+                format!("{place}: items of type {item} are too large for a container"),
             )
-            .help("put fewer values into each item, or use several lists")
+            .help("put fewer values into each item, or use several containers")
         })
     }
 
@@ -203,7 +203,7 @@ impl Body<'_, '_, '_> {
                 let at = self.b.binary(Bin::SMin, at, len);
                 self.rt_raising(RtFn::list_open, &[list, at])?;
                 let ptr = self.item_address(list, at, &form);
-                self.init_item(ptr, &form, &vals);
+                self.init_item(ptr, &form.parts, &vals);
                 Vals::new()
             }
             ListOp::Pop => self.pop(list, item, args.first())?,
@@ -252,7 +252,7 @@ impl Body<'_, '_, '_> {
         self.b.store(ptr, len, 8, Mem::Header);
     }
 
-    fn item_address(&mut self, list: Value, index: Value, form: &Form) -> Value {
+    pub(super) fn item_address(&mut self, list: Value, index: Value, form: &Form) -> Value {
         let ptr = self.list_part(list, LIST_DATA);
         let data = self.b.load(Type::Ptr, ptr, 8, Mem::Header);
         self.b.element(data, index, form.size)
@@ -267,25 +267,30 @@ impl Body<'_, '_, '_> {
     pub(super) fn load_item(&mut self, list: Value, item: Ty, index: Value) -> Result<Vals> {
         let form = self.form(item)?;
         let address = self.item_address(list, index, &form);
+        Ok(self.load_item_parts(address, &form.parts))
+    }
+
+    /// Some parts of an item.
+    pub(super) fn load_item_parts(&mut self, item: Value, parts: &[(Type, u32)]) -> Vals {
         let mut vals = Vals::new();
-        for &(t, offset) in &form.parts {
-            let ptr = self.part_address(address, offset);
+        for &(t, offset) in parts {
+            let ptr = self.part_address(item, offset);
             vals.push(self.b.load(t, ptr, t.bytes().min(8) as u8, Mem::Items));
         }
-        Ok(vals)
+        vals
     }
 
     /// Writes an item where none is.
-    fn init_item(&mut self, address: Value, form: &Form, vals: &[Value]) {
-        for (&(t, offset), &v) in form.parts.iter().zip(vals) {
+    pub(super) fn init_item(&mut self, address: Value, parts: &[(Type, u32)], vals: &[Value]) {
+        for (&(t, offset), &v) in parts.iter().zip(vals) {
             let ptr = self.part_address(address, offset);
             self.b.store(ptr, v, t.bytes().min(8) as u8, Mem::Items);
         }
     }
 
     /// Writes an item in place of another, which is released.
-    fn replace_item(&mut self, address: Value, form: &Form, vals: &[Value]) {
-        for (&(t, offset), &v) in form.parts.iter().zip(vals) {
+    pub(super) fn replace_item(&mut self, address: Value, parts: &[(Type, u32)], vals: &[Value]) {
+        for (&(t, offset), &v) in parts.iter().zip(vals) {
             let ptr = self.part_address(address, offset);
             if t.is_managed() {
                 self.b.exchange(ptr, v);
@@ -331,7 +336,7 @@ impl Body<'_, '_, '_> {
         for (i, vals) in items.iter().enumerate() {
             let at = self.b.i64(i as i64);
             let address = self.item_address(list, at, &form);
-            self.init_item(address, &form, vals);
+            self.init_item(address, &form.parts, vals);
         }
         if plain > 0 {
             self.set_len(list, count);
@@ -369,7 +374,7 @@ impl Body<'_, '_, '_> {
         self.b.jump(write, &[]);
         self.b.switch_to(write);
         let address = self.item_address(list, len, &form);
-        self.init_item(address, &form, &vals);
+        self.init_item(address, &form.parts, &vals);
         let len = self.b.binary_nsw(Bin::Add, len, one);
         self.set_len(list, len);
         Ok(())
@@ -449,7 +454,7 @@ impl Body<'_, '_, '_> {
         let vals = self.cast(new, item)?;
         let at = self.checked_index(list, index, "list assignment index out of range")?;
         let address = self.item_address(list, at, &form);
-        self.replace_item(address, &form, &vals);
+        self.replace_item(address, &form.parts, &vals);
         Ok(())
     }
 
@@ -482,7 +487,7 @@ impl Body<'_, '_, '_> {
             let distance = body.b.binary_nsw(Bin::Mul, i, step);
             let at = body.b.binary_nsw(Bin::Add, start, distance);
             let address = body.item_address(list, at, &form);
-            body.replace_item(address, &form, &vals);
+            body.replace_item(address, &form.parts, &vals);
             Ok(())
         })
     }

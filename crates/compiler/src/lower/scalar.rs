@@ -84,7 +84,13 @@ impl Body<'_, '_, '_> {
                 }
             }
             Kind::Time { delta: true, .. } => self.nonzero(a),
-            Kind::Range(..) | Kind::List(_) | Kind::Buffer(..) | Kind::Chars { .. } => {
+            Kind::Range(..)
+            | Kind::List(_)
+            | Kind::Dict(_)
+            | Kind::Set(_)
+            | Kind::View(..)
+            | Kind::Buffer(..)
+            | Kind::Chars { .. } => {
                 let len = self.sequence_len(a)?;
                 let zero = self.b.i64(0);
                 self.b.cmp(Cmp::Ne, len, zero)

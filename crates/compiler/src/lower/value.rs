@@ -47,7 +47,9 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Time { .. } => out.push(Type::I64),
         // An array without dimensions: an address, and what keeps the memory.
         Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
-        Kind::Str | Kind::List(_) | Kind::Generator(_) => out.push(Type::Obj),
+        Kind::Str | Kind::List(_) | Kind::Dict(_) | Kind::Set(_) | Kind::Generator(_) => {
+            out.push(Type::Obj);
+        }
         Kind::Tuple(items)
         | Kind::NamedTuple(_, items)
         | Kind::Zip(items)
@@ -68,7 +70,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
             flatten(*t, out);
             out.push(Type::I64);
         }
-        Kind::Reversed(t) | Kind::Facet(_, t) => flatten(*t, out),
+        Kind::Reversed(t) | Kind::Facet(_, t) | Kind::View(_, t) => flatten(*t, out),
         Kind::Iter(t) => iterator(*t, out),
         Kind::NdIndex(ndim) => out.extend(std::iter::repeat_n(Type::I64, usize::from(*ndim))),
         Kind::Slice(parts) => out.extend(parts.iter().filter(|p| **p).map(|_| Type::I64)),
@@ -144,6 +146,11 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
             flatten(t, out);
             out.extend(std::iter::repeat_n(Type::I64, usize::from(ndim)));
             out.push(Type::I1);
+        }
+        // A position, and how many items there are.
+        Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => {
+            flatten(t, out);
+            out.extend([Type::I64; 2]);
         }
         // The sequence and an index into it.
         _ => {
@@ -333,9 +340,11 @@ impl Body<'_, '_, '_> {
                 Ok(smallvec![self.b.pool(id, Type::Ptr)])
             }
             // Their items differ in what is no part of the value.
-            (Kind::List(_), Kind::List(_)) | (Kind::Generator(_), Kind::Generator(_)) => {
-                Ok(value.vals.clone())
-            }
+            (Kind::List(_), Kind::List(_))
+            | (Kind::Dict(_), Kind::Dict(_))
+            | (Kind::Set(_), Kind::Set(_))
+            | (Kind::View(..), Kind::View(..))
+            | (Kind::Generator(_), Kind::Generator(_)) => Ok(value.vals.clone()),
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),
             (Kind::Iter(from), Kind::Iter(inner)) => self.cast_state(*from, &value.vals, *inner),
             _ => Err(self.bug(format!("no conversion from {} to {to}", value.ty))),
@@ -363,8 +372,9 @@ impl Body<'_, '_, '_> {
             }
             (Kind::Reversed(x), Kind::Reversed(y)) => self.cast_state(*x, state, *y)?,
             _ => {
-                let mut vals = self.cast(&Typed::new(from, &state[..last]), to)?;
-                vals.push(state[last]);
+                let (value, place) = state.split_at(machine(from).len());
+                let mut vals = self.cast(&Typed::new(from, value), to)?;
+                vals.extend_from_slice(place);
                 vals
             }
         })

@@ -237,6 +237,25 @@ impl Builder {
         });
     }
 
+    /// Branches to two blocks, each with the arguments for its parameters.
+    pub fn branch_with(
+        &mut self,
+        cond: Value,
+        then: (BlockId, &[Value]),
+        other: (BlockId, &[Value]),
+    ) {
+        let target = |(block, args): (BlockId, &[Value])| Target {
+            block,
+            args: args.into(),
+        };
+        self.terminate(Term::Branch {
+            cond,
+            then: target(then),
+            other: target(other),
+            hint: Hint::None,
+        });
+    }
+
     /// Goes on in a new block if `cond` is false and to the returned cold block if it is true.
     /// `None` when the condition is known to be false: there is no cold path.
     pub fn cold_if(&mut self, cond: Value) -> Option<(BlockId, BlockId)> {

@@ -16,7 +16,12 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
     match (a.kind(), b.kind()) {
         (Kind::Unknown, _) => Some(b),
         (_, Kind::Unknown) => Some(a),
-        (Kind::List(x), Kind::List(y)) => join_items_of_lists(*x, *y).map(Ty::list),
+        (Kind::List(_), Kind::List(_))
+        | (Kind::Dict(_), Kind::Dict(_))
+        | (Kind::Set(_), Kind::Set(_)) => join_contents(a, b),
+        (Kind::View(v, x), Kind::View(w, y)) if v == w => {
+            join(*x, *y).map(|dict| Ty::new(Kind::View(*v, dict)))
+        }
         (Kind::None, _) => optional(b),
         (_, Kind::None) => optional(a),
         (Kind::Optional(x), Kind::Optional(y)) => join(*x, *y).map(Ty::optional),
@@ -126,18 +131,20 @@ fn common_function_type(a: Ty, b: Ty) -> Option<Ty> {
     first.filter(|_| common.next().is_none())
 }
 
-/// A list cannot be taken for one with other items: those of both must be the same, but for origins and
-/// for what is not known yet.
-fn join_items_of_lists(a: Ty, b: Ty) -> Option<Ty> {
+/// A container cannot be taken for one of other items: those of both must be the same, but for origins
+/// and for what is not known yet.
+fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
     match (a.kind(), b.kind()) {
         (Kind::Unknown, _) => Some(b),
         (_, Kind::Unknown) => Some(a),
-        (Kind::List(x), Kind::List(y)) => join_items_of_lists(*x, *y).map(Ty::list),
+        (Kind::List(x), Kind::List(y)) => join_contents(*x, *y).map(Ty::list),
+        (Kind::Dict(x), Kind::Dict(y)) => join_contents(*x, *y).map(Ty::dict),
+        (Kind::Set(x), Kind::Set(y)) => join_contents(*x, *y).map(Ty::set),
         (Kind::Tuple(x), Kind::Tuple(y)) if x.len() == y.len() => {
             let items: Option<Vec<Ty>> = x
                 .iter()
                 .zip(y)
-                .map(|(x, y)| join_items_of_lists(*x, *y))
+                .map(|(x, y)| join_contents(*x, *y))
                 .collect();
             items.map(|items| Ty::tuple(&items))
         }
@@ -163,6 +170,8 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Array(_)
             | Kind::Buffer(..)
             | Kind::List(_)
+            | Kind::Dict(_)
+            | Kind::Set(_)
             | Kind::Optional(_)
     )
     .then(|| Ty::optional(t))
@@ -299,6 +308,10 @@ mod tests {
             Ty::list(Ty::py_int()),
             Ty::list(Ty::float(32)),
             Ty::list(Ty::new(Kind::Unknown)),
+            Ty::dict(Ty::tuple(&[Ty::py_int(), Ty::str()])),
+            Ty::dict(Ty::new(Kind::Unknown)),
+            Ty::set(Ty::py_int()),
+            Ty::set(Ty::float(64)),
         ]);
         all.push(Ty::array(Ty::float(64), 2, Layout::C));
         all.push(Ty::array(Ty::float(64), 2, Layout::F));

@@ -60,16 +60,16 @@ impl<'a> Builder<'_, 'a> {
             }
             Expr::Set(node) => {
                 let items = self.items(&node.elts)?;
-                Ok(self.emit(Op::Set(items), range))
-            }
-            Expr::Dict(node) => {
-                let mut items = Vec::with_capacity(node.items.len());
-                for item in &node.items {
-                    let key = item.key.as_ref().map(|key| self.expr(key)).transpose()?;
-                    items.push((key, self.expr(&item.value)?));
+                let made = self.emit(Op::Set, range);
+                for item in items {
+                    match item {
+                        Arg::Plain(value) => self.emit(Op::SetAdd(made, value), range),
+                        Arg::Star(values) => self.update(made, values, range),
+                    };
                 }
-                Ok(self.emit(Op::Dict(items), range))
+                Ok(made)
             }
+            Expr::Dict(node) => self.dict(node),
             Expr::Named(node) if self.in_generator_expression => Err(self
                 .not_supported(node.range(), "`:=` in a generator expression is")
                 .help("use a list comprehension: `[... for ...]`")),
@@ -99,6 +99,39 @@ impl<'a> Builder<'_, 'a> {
             }
             _ => Err(self.not_supported(range, "this expression is")),
         }
+    }
+
+    /// `{key: value, **mapping}`: everything is computed before anything is put in.
+    fn dict(&mut self, node: &'a ast::ExprDict) -> Result<Value> {
+        let range = node.range();
+        let mut items = Vec::with_capacity(node.items.len());
+        for item in &node.items {
+            let key = item.key.as_ref().map(|key| self.expr(key)).transpose()?;
+            items.push((key, self.expr(&item.value)?));
+        }
+        let pairs = items.iter().filter_map(|&(key, value)| Some((key?, value)));
+        let made = self.emit(Op::Dict(pairs.collect()), range);
+        for (key, value) in items {
+            match key {
+                Some(key) => self.emit(Op::DictSet(made, key, value), range),
+                None => self.update(made, value, range),
+            };
+        }
+        Ok(made)
+    }
+
+    /// `made.update(more)`
+    fn update(&mut self, made: Value, more: Value, range: TextRange) -> Value {
+        let callee = self.emit(Op::GetAttr(made, "update".into()), range);
+        let args = vec![Arg::Plain(more)];
+        self.emit(
+            Op::Call {
+                callee,
+                args,
+                keywords: vec![],
+            },
+            range,
+        )
     }
 
     fn items(&mut self, elts: &'a [Expr]) -> Result<Vec<Arg>> {

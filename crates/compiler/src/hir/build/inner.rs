@@ -196,7 +196,7 @@ impl<'a> Builder<'_, 'a> {
         let iterator = self.emit(Op::Iter(over), first.iter.range());
         let made = match collect {
             Collect::List(_) => Op::List(Vec::new()),
-            Collect::Set(_) => Op::Set(Vec::new()),
+            Collect::Set(_) => Op::Set,
             Collect::Dict(..) => Op::Dict(Vec::new()),
             Collect::Yield(_) => return Err(self.unsupported(range, "a comprehension that yields")),
         };

@@ -83,6 +83,8 @@ fn takes_items(op: &Op) -> bool {
                     | RtFn::list_replace
                     | RtFn::list_repeat_in_place
                     | RtFn::list_close
+                    | RtFn::dict_remove
+                    | RtFn::dict_clear
             )
         }
         _ => false,
