@@ -299,26 +299,35 @@ def set_merge(s, more):
         _add_all(s, more)
 
 
+def set_subtract(s, other):
+    """s -= other"""
+    if s is other:
+        _dict_clear(s)
+    else:
+        _remove_all(s, other)
+
+
+def set_intersect(s, other):
+    """s &= other"""
+    _keep_only(s, _as_set(other))
+
+
 def set_update(s, *others):
     """s.update(*others)"""
     for other in others:
-        if s is not other:
-            _add_all(s, other)
+        set_merge(s, other)
 
 
 def set_difference_update(s, *others):
     """s.difference_update(*others)"""
     for other in others:
-        if s is other:
-            _dict_clear(s)
-        else:
-            _remove_all(s, other)
+        set_subtract(s, other)
 
 
 def set_intersection_update(s, *others):
     """s.intersection_update(*others)"""
     for other in others:
-        _keep_only(s, _as_set(other))
+        set_intersect(s, other)
 
 
 def set_symmetric_difference_update(s, other):

@@ -22,6 +22,8 @@ use crate::types::{Kind, Ty, View, join};
 pub enum DictOp {
     /// `{}`, `dict()`, `set()`
     New,
+    /// `d.keys()`, `d.values()`, `d.items()`
+    View,
     /// `_dict_as_key(d, key)`: the key, converted to the type of the dict's keys.
     AsKey,
     /// `_dict_hash(d, key)`, of a key of the dict's own type.
@@ -81,7 +83,7 @@ impl DictOp {
     fn result(self, dict: Ty) -> Ty {
         let key = dict.key().unwrap_or(dict);
         match self {
-            DictOp::New | DictOp::Copy => dict,
+            DictOp::New | DictOp::View | DictOp::Copy => dict,
             DictOp::AsKey | DictOp::Key => key,
             DictOp::Value => dict.dict_item().map_or(dict, |(_, value)| value),
             DictOp::Hash | DictOp::Cell | DictOp::Next | DictOp::Entry | DictOp::End => {
@@ -220,7 +222,7 @@ impl Session<'_> {
         match (name, dict.kind()) {
             // `_dict_shown(d.keys())`: the dict.
             ("shown", Kind::View(_, dict)) => {
-                return Ok(Some((AbsVal::of(*dict), Intrinsic::Identity)));
+                return Ok(Some((AbsVal::of(*dict), Intrinsic::Dict(DictOp::View))));
             }
             // `_dict_is_set(x)`: whether asking what is in it is quick.
             ("is_set", _) => {
@@ -332,8 +334,8 @@ impl Session<'_> {
         let function = match op {
             BinaryOp::Or if is_dict(x) && is_dict(y) => "dict_merge",
             BinaryOp::Or if is_set(x) && is_like_a_set(y) => "set_merge",
-            BinaryOp::And if is_set(x) && is_like_a_set(y) => "set_intersection_update",
-            BinaryOp::Sub if is_set(x) && is_like_a_set(y) => "set_difference_update",
+            BinaryOp::And if is_set(x) && is_like_a_set(y) => "set_intersect",
+            BinaryOp::Sub if is_set(x) && is_like_a_set(y) => "set_subtract",
             BinaryOp::Xor if is_set(x) && is_like_a_set(y) => "set_symmetric_difference_update",
             _ if is_set(x) || is_dict(x) => return Err(no_operator(frame, op, x, y)),
             _ => return Ok(None),
@@ -510,7 +512,7 @@ impl Session<'_> {
     ) -> Called {
         if let (Some(view), true, []) = (View::by_name(name), is_dict(receiver), args) {
             let view = AbsVal::of(Ty::new(Kind::View(view, receiver)));
-            return Ok(intrinsic(view, Intrinsic::Receiver, &[]));
+            return Ok(intrinsic(view, Intrinsic::Dict(DictOp::View), &[]));
         }
         if name == "update" && is_dict(receiver) && !keywords.is_empty() {
             return self.update_by_keywords(frame, callee, receiver, args, keywords);

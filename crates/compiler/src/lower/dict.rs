@@ -91,6 +91,7 @@ impl Body<'_, '_, '_> {
         let number = |i: usize| args[i].vals[0];
         Ok(match op {
             DictOp::New => Vals::new(),
+            DictOp::View => smallvec![dict],
             DictOp::AsKey => self.cast(&args[1], ty)?,
             DictOp::Hash => {
                 let zero = self.b.i64(0);
