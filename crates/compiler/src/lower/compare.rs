@@ -2,10 +2,10 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::{Body, Typed};
+use super::{Body, Typed, machine};
 use crate::diag::Result;
 use crate::hir::CompareOp;
-use crate::tir::{Bin, Cmp, Value};
+use crate::tir::{Bin, Cmp, Type, Value};
 use crate::types::{Kind, Ty, join};
 use crate::ufunc;
 
@@ -51,7 +51,9 @@ impl Body<'_, '_, '_> {
                 )?;
                 Ok(result[0])
             }
-            (Kind::Optional(_) | Kind::None, Kind::Optional(_) | Kind::None) => {
+            (Kind::Optional(_) | Kind::None, Kind::Optional(_) | Kind::None)
+                if matches!(op, CompareOp::Eq | CompareOp::Ne) =>
+            {
                 self.compare_optionals(op, a, b)
             }
             (Kind::None, _) | (_, Kind::None) => Ok(self.b.bool(op == CompareOp::Ne)),
@@ -121,6 +123,18 @@ impl Body<'_, '_, '_> {
         let ((has_a, content_a), (has_b, content_b)) = (split(a), split(b));
         let alike = self.b.cmp(Cmp::Eq, has_a, has_b);
         let equal = match (content_a, content_b) {
+            // What is not there must not be looked at.
+            (Some(x), Some(y)) if machine(x.ty).iter().any(|t| t.is_managed()) => {
+                let both = self.b.binary(Bin::And, has_a, has_b);
+                let (look, next) = (self.b.new_block(), self.b.new_block());
+                let equal = self.b.add_param(next, Type::I1);
+                self.b.branch_with(both, (look, &[]), (next, &[alike]));
+                self.b.switch_to(look);
+                let same = self.compare(CompareOp::Eq, &x, &y)?;
+                self.b.jump(next, &[same]);
+                self.b.switch_to(next);
+                equal
+            }
             (Some(x), Some(y)) => {
                 let same = self.compare(CompareOp::Eq, &x, &y)?;
                 let absent = self.b.not(has_a);

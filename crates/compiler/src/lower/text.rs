@@ -2,10 +2,10 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::{Body, Typed};
+use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::tir::{Cmp, Hint, PoolEntry, Type, Value};
-use crate::types::{Kind, Ty};
+use crate::types::{Kind, Ty, View};
 
 /// Start of CPython's tuple hash (xxHash's fifth prime).
 const TUPLE_HASH_START: i64 = 2_870_177_450_012_600_261;
@@ -82,22 +82,35 @@ impl Body<'_, '_, '_> {
                 }
                 self.print_text(if items.len() == 1 { ",)" } else { ")" });
             }
-            Kind::List(item) => {
+            Kind::List(_) => {
                 self.print_text("[");
-                let len = self.list_len(value.vals[0]);
-                self.count_loop(len, |body, i| {
-                    let (print, comma) = (body.b.new_block(), body.b.new_block());
-                    let zero = body.b.i64(0);
-                    let first = body.b.cmp(Cmp::Eq, i, zero);
-                    body.b.branch(first, print, comma, Hint::None);
-                    body.b.switch_to(comma);
-                    body.print_text(", ");
-                    body.b.jump(print, &[]);
-                    body.b.switch_to(print);
-                    let vals = body.load_item(value.vals[0], *item, i)?;
-                    body.print_value(&Typed::new(*item, vals), true)
-                })?;
+                self.print_items(value)?;
                 self.print_text("]");
+            }
+            Kind::Dict(item) => {
+                self.print_text("{");
+                self.print_items(&Typed::new(
+                    Ty::new(Kind::View(View::Items, Ty::dict(*item))),
+                    value.vals.clone(),
+                ))?;
+                self.print_text("}");
+            }
+            Kind::Set(_) => {
+                let len = self.sequence_len(value)?;
+                let zero = self.b.i64(0);
+                let is_empty = self.b.cmp(Cmp::Eq, len, zero);
+                let (empty, items) = (self.b.new_block(), self.b.new_block());
+                let next = self.b.new_block();
+                self.b.branch(is_empty, empty, items, Hint::None);
+                self.b.switch_to(empty);
+                self.print_text("set()");
+                self.b.jump(next, &[]);
+                self.b.switch_to(items);
+                self.print_text("{");
+                self.print_items(value)?;
+                self.print_text("}");
+                self.b.jump(next, &[]);
+                self.b.switch_to(next);
             }
             Kind::Optional(inner) => {
                 let (present, absent, next) =
@@ -121,6 +134,45 @@ impl Body<'_, '_, '_> {
                 self.b.rt(RtFn::print_str, &[text]);
             }
         }
+        Ok(())
+    }
+
+    /// What an iterable yields, with commas in between; the items of a dict as `key: value`.
+    fn print_items(&mut self, values: &Typed) -> Result<()> {
+        let over = Ty::new(Kind::Iter(values.ty));
+        let mut first = self.iter(values)?;
+        let (header, inside) = (self.b.new_block(), self.b.new_block());
+        let (comma, item, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let state: Vals = machine(over)
+            .into_iter()
+            .map(|t| self.b.add_param(header, t))
+            .collect();
+        let state = Typed::new(over, state);
+        let is_first = self.b.add_param(header, Type::I1);
+        first.push(self.b.bool(true));
+        self.b.jump(header, &first);
+        self.b.switch_to(header);
+        let (more, fetched) = self.iter_more(&state)?;
+        self.b.branch(more, inside, after, Hint::None);
+        self.b.switch_to(inside);
+        self.b.branch(is_first, item, comma, Hint::None);
+        self.b.switch_to(comma);
+        self.print_text(", ");
+        self.b.jump(item, &[]);
+        self.b.switch_to(item);
+        let value = self.iter_item(&state, &fetched)?;
+        if let Kind::View(View::Items, _) = values.ty.kind() {
+            let (key, value) = (self.item(&value, 0), self.item(&value, 1));
+            self.print_value(&key, true)?;
+            self.print_text(": ");
+            self.print_value(&value, true)?;
+        } else {
+            self.print_value(&value, true)?;
+        }
+        let mut next = self.iter_next(&state)?;
+        next.push(self.b.bool(false));
+        self.b.jump(header, &next);
+        self.b.switch_to(after);
         Ok(())
     }
 
