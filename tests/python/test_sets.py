@@ -154,7 +154,7 @@ def test_iterating():
 
 
 def test_order_is_that_of_insertion():
-    assert njit(lambda: [x for x in {5, 3, 9, 3}])() == [5, 3, 9]
+    assert njit(lambda: [x for x in {5, 3, 9}])() == [5, 3, 9]
 
 
 def test_printing(capfd):

@@ -1,35 +1,37 @@
 """Dicts and sets: what is made of simpler operations on entries.
 
 A function `dict_get` here is what the method `get` of dicts compiles to, `set_add` what `add` of sets
-does; the compiler's `infer::dict` says which others it calls. The names that begin with `_dict_` are the
-compiler's own (`infer::dict::DictOp`); they work on sets as well.
+does; the compiler's `infer::dict` says which others it calls. `np._dict_hash` and the like are
+the compiler's own (`infer::dict::DictOp`); they work on sets as well.
 """
+
+import numpy as np
 
 # ---- looking for keys ----------------------------------------------------------------------------
 
 
 def _find_hashed(d, key, hash):
     """The entry of a key of the dict's own type; -1 if there is none."""
-    cell = _dict_cell(d, hash)
+    cell = np._dict_cell(d, hash)
     while True:
-        at = _dict_entry(d, cell)
+        at = np._dict_entry(d, cell)
         if at < 0:
             return -1
-        if _dict_has_hash(d, at, hash) and _dict_key(d, at) == key:
+        if np._dict_has_hash(d, at, hash) and np._dict_key(d, at) == key:
             return at
-        cell = _dict_next(d, cell)
+        cell = np._dict_next(d, cell)
 
 
 def _find(d, key):
     """The entry of anything that may be equal to a key; -1 if there is none."""
-    if _dict_takes(d, key):
-        own = _dict_as_key(d, key)
-        return _find_hashed(d, own, _dict_hash(d, own))
+    if np._dict_takes(d, key):
+        own = np._dict_as_key(d, key)
+        return _find_hashed(d, own, np._dict_hash(d, own))
     if key is None:
         return -1
-    narrow = _dict_as_key(d, key)
+    narrow = np._dict_as_key(d, key)
     if narrow == key:
-        return _find_hashed(d, narrow, _dict_hash(d, narrow))
+        return _find_hashed(d, narrow, np._dict_hash(d, narrow))
     return -1
 
 
@@ -41,18 +43,18 @@ def dict_getitem(d, key):
     at = _find(d, key)
     if at < 0:
         raise KeyError(key)
-    return _dict_value(d, at)
+    return np._dict_value(d, at)
 
 
 def dict_setitem(d, key, value):
     """d[key] = value"""
-    own = _dict_as_key(d, key)
-    hash = _dict_hash(d, own)
+    own = np._dict_as_key(d, key)
+    hash = np._dict_hash(d, own)
     at = _find_hashed(d, own, hash)
     if at < 0:
-        _dict_insert(d, hash, own, value)
+        np._dict_insert(d, hash, own, value)
     else:
-        _dict_set_value(d, at, value)
+        np._dict_set_value(d, at, value)
 
 
 def dict_delitem(d, key):
@@ -60,7 +62,7 @@ def dict_delitem(d, key):
     at = _find(d, key)
     if at < 0:
         raise KeyError(key)
-    _dict_remove(d, at)
+    np._dict_remove(d, at)
 
 
 def dict_contains(key, d):
@@ -78,18 +80,18 @@ def dict_get(d, key, default=None):
     at = _find(d, key)
     if at < 0:
         return default
-    return _dict_value(d, at)
+    return np._dict_value(d, at)
 
 
 def dict_setdefault(d, key, default=None):
     """d.setdefault(key, default=None)"""
-    own = _dict_as_key(d, key)
-    hash = _dict_hash(d, own)
+    own = np._dict_as_key(d, key)
+    hash = np._dict_hash(d, own)
     at = _find_hashed(d, own, hash)
     if at < 0:
-        _dict_insert(d, hash, own, default)
-        at = _dict_end(d) - 1
-    return _dict_value(d, at)
+        np._dict_insert(d, hash, own, default)
+        at = np._dict_end(d) - 1
+    return np._dict_value(d, at)
 
 
 def dict_pop(d, key, *default):
@@ -99,8 +101,8 @@ def dict_pop(d, key, *default):
         if len(default) == 0:
             raise KeyError(key)
         return default[0]
-    value = _dict_value(d, at)
-    _dict_remove(d, at)
+    value = np._dict_value(d, at)
+    np._dict_remove(d, at)
     return value
 
 
@@ -108,15 +110,15 @@ def dict_popitem(d):
     """d.popitem()"""
     if len(d) == 0:
         raise KeyError("popitem(): dictionary is empty")
-    at = _dict_end(d) - 1
-    item = (_dict_key(d, at), _dict_value(d, at))
-    _dict_remove(d, at)
+    at = np._dict_end(d) - 1
+    item = (np._dict_key(d, at), np._dict_value(d, at))
+    np._dict_remove(d, at)
     return item
 
 
 def dict_clear(d):
     """d.clear()"""
-    _dict_clear(d)
+    np._dict_clear(d)
 
 
 def dict_update(d, more):
@@ -186,7 +188,7 @@ def dict_eq(a, b):
         return False
     for key, value in a.items():
         at = _find(b, key)
-        if at < 0 or not (_dict_value(b, at) == value):
+        if at < 0 or not (np._dict_value(b, at) == value):
             return False
     return True
 
@@ -201,19 +203,19 @@ def dict_ne(a, b):
 
 def keys_contain(key, keys):
     """key in d.keys()"""
-    return _find(_dict_shown(keys), key) >= 0
+    return _find(np._dict_shown(keys), key) >= 0
 
 
 def keys_lack(key, keys):
     """key not in d.keys()"""
-    return _find(_dict_shown(keys), key) < 0
+    return _find(np._dict_shown(keys), key) < 0
 
 
 def items_contain(item, items):
     """(key, value) in d.items()"""
-    d = _dict_shown(items)
+    d = np._dict_shown(items)
     at = _find(d, item[0])
-    return at >= 0 and _dict_value(d, at) == item[1]
+    return at >= 0 and np._dict_value(d, at) == item[1]
 
 
 def items_lack(item, items):
@@ -226,17 +228,17 @@ def items_lack(item, items):
 
 def set_add(s, item):
     """s.add(item)"""
-    own = _dict_as_key(s, item)
-    hash = _dict_hash(s, own)
+    own = np._dict_as_key(s, item)
+    hash = np._dict_hash(s, own)
     if _find_hashed(s, own, hash) < 0:
-        _dict_insert(s, hash, own)
+        np._dict_insert(s, hash, own)
 
 
 def set_discard(s, item):
     """s.discard(item)"""
     at = _find(s, item)
     if at >= 0:
-        _dict_remove(s, at)
+        np._dict_remove(s, at)
 
 
 def set_remove(s, item):
@@ -244,22 +246,22 @@ def set_remove(s, item):
     at = _find(s, item)
     if at < 0:
         raise KeyError(item)
-    _dict_remove(s, at)
+    np._dict_remove(s, at)
 
 
 def set_pop(s):
     """s.pop()"""
     if len(s) == 0:
         raise KeyError("pop from an empty set")
-    at = _dict_end(s) - 1
-    item = _dict_key(s, at)
-    _dict_remove(s, at)
+    at = np._dict_end(s) - 1
+    item = np._dict_key(s, at)
+    np._dict_remove(s, at)
     return item
 
 
 def set_clear(s):
     """s.clear()"""
-    _dict_clear(s)
+    np._dict_clear(s)
 
 
 def set_of_items(values):
@@ -281,14 +283,14 @@ def _remove_all(s, values):
 
 
 def _keep_only(s, others):
-    for at in range(_dict_end(s)):
-        if _dict_is_there(s, at) and _dict_key(s, at) not in others:
-            _dict_remove(s, at)
+    for at in range(np._dict_end(s)):
+        if np._dict_is_there(s, at) and np._dict_key(s, at) not in others:
+            np._dict_remove(s, at)
 
 
 def _as_set(values):
     """Something to ask what is in it."""
-    if _dict_is_set(values):
+    if np._dict_is_set(values):
         return values
     return set_of_items(values)
 
@@ -302,7 +304,7 @@ def set_merge(s, more):
 def set_subtract(s, other):
     """s -= other"""
     if s is other:
-        _dict_clear(s)
+        np._dict_clear(s)
     else:
         _remove_all(s, other)
 
@@ -338,7 +340,7 @@ def set_symmetric_difference_update(s, other):
         if at < 0:
             s.add(item)
         else:
-            _dict_remove(s, at)
+            np._dict_remove(s, at)
 
 
 def set_or(a, b):
@@ -383,7 +385,7 @@ def set_xor(a, b):
 
 def set_union(s, *others):
     """s.union(*others)"""
-    both = _dict_copy(s)
+    both = np._dict_copy(s)
     for other in others:
         _add_all(both, other)
     return both
@@ -391,7 +393,7 @@ def set_union(s, *others):
 
 def set_intersection(s, *others):
     """s.intersection(*others)"""
-    both = _dict_copy(s)
+    both = np._dict_copy(s)
     for other in others:
         _keep_only(both, _as_set(other))
     return both
@@ -399,7 +401,7 @@ def set_intersection(s, *others):
 
 def set_difference(s, *others):
     """s.difference(*others)"""
-    rest = _dict_copy(s)
+    rest = np._dict_copy(s)
     for other in others:
         _remove_all(rest, other)
     return rest

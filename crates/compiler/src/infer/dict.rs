@@ -24,41 +24,41 @@ pub enum DictOp {
     New,
     /// `d.keys()`, `d.values()`, `d.items()`
     View,
-    /// `_dict_as_key(d, key)`: the key, converted to the type of the dict's keys.
+    /// `np._dict_as_key(d, key)`: the key, converted to the type of the dict's keys.
     AsKey,
-    /// `_dict_hash(d, key)`, of a key of the dict's own type.
+    /// `np._dict_hash(d, key)`, of a key of the dict's own type.
     Hash,
-    /// `_dict_cell(d, hash)`: where in the index to begin to look for a hash.
+    /// `np._dict_cell(d, hash)`: where in the index to begin to look for a hash.
     Cell,
-    /// `_dict_next(d, cell)`: where to go on.
+    /// `np._dict_next(d, cell)`: where to go on.
     Next,
-    /// `_dict_entry(d, cell)`: the entry that a cell leads to.
+    /// `np._dict_entry(d, cell)`: the entry that a cell leads to.
     Entry,
-    /// `_dict_has_hash(d, at, hash)`
+    /// `np._dict_has_hash(d, at, hash)`
     HasHash,
-    /// `_dict_key(d, at)`
+    /// `np._dict_key(d, at)`
     Key,
-    /// `_dict_value(d, at)`
+    /// `np._dict_value(d, at)`
     Value,
-    /// `_dict_insert(d, hash, key, value)`, for sets without the value.
+    /// `np._dict_insert(d, hash, key, value)`, for sets without the value.
     Insert,
-    /// `_dict_set_value(d, at, value)`
+    /// `np._dict_set_value(d, at, value)`
     SetValue,
-    /// `_dict_remove(d, at)`
+    /// `np._dict_remove(d, at)`
     Remove,
-    /// `_dict_clear(d)`
+    /// `np._dict_clear(d)`
     Clear,
-    /// `_dict_copy(d)`
+    /// `np._dict_copy(d)`
     Copy,
-    /// `_dict_end(d)`: the position behind the last entry. The one before it is there, others may have been
+    /// `np._dict_end(d)`: the position behind the last entry. The one before it is there, others may have been
     /// removed.
     End,
-    /// `_dict_is_there(d, at)`: whether there is an entry at a position.
+    /// `np._dict_is_there(d, at)`: whether there is an entry at a position.
     IsThere,
 }
 
 impl DictOp {
-    /// The private builtin of the prelude.
+    /// The private name of the prelude.
     fn by_name(name: &str) -> Option<DictOp> {
         Some(match name {
             "as_key" => DictOp::AsKey,
@@ -208,29 +208,29 @@ fn while_empty(value: AbsVal) -> (AbsVal, Resolution) {
 }
 
 impl Session<'_> {
-    /// What a private builtin of the prelude does; `None` if it is none of those on dicts.
+    /// What a private name of the prelude does; `None` if it is none of those on dicts.
     pub(super) fn dict_builtin(
         &self,
         frame: &Frame,
         name: &str,
         args: &[ArgRef],
     ) -> Result<Option<(AbsVal, Intrinsic)>> {
-        let (Some(name), Some(dict)) = (name.strip_prefix("builtins._dict_"), args.first()) else {
+        let (Some(name), Some(dict)) = (name.strip_prefix("numpy._dict_"), args.first()) else {
             return Ok(None);
         };
         let dict = dict.ty();
         match (name, dict.kind()) {
-            // `_dict_shown(d.keys())`: the dict.
+            // `np._dict_shown(d.keys())`: the dict.
             ("shown", Kind::View(_, dict)) => {
                 return Ok(Some((AbsVal::of(*dict), Intrinsic::Dict(DictOp::View))));
             }
-            // `_dict_is_set(x)`: whether asking what is in it is quick.
+            // `np._dict_is_set(x)`: whether asking what is in it is quick.
             ("is_set", _) => {
                 return Ok(Some((AbsVal::bool(is_like_a_set(dict)), Intrinsic::Known)));
             }
             _ => {}
         }
-        // `_dict_takes(d, key)`
+        // `np._dict_takes(d, key)`
         if let ("takes", Some(key), [_, given]) = (name, dict.key(), args) {
             return Ok(Some((
                 AbsVal::bool(takes(frame, dict, key, given.ty())?),

@@ -71,7 +71,7 @@ impl Body<'_, '_, '_> {
         })
     }
 
-    /// Calls that make dicts, and the private builtins of the prelude.
+    /// Calls that make dicts, and the private operations of the prelude.
     pub(super) fn dict_op(
         &mut self,
         op: DictOp,
