@@ -142,6 +142,14 @@ def _of_set(value):
     return types.Set(typeof(next(iter(value))), reflected=True)
 
 
+@_typeof.register(dict)
+def _of_dict(value):
+    if not value:
+        raise ValueError("cannot determine the type of an empty dict")
+    key, item = next(iter(value.items()))
+    return types.Dict(typeof(key), typeof(item))
+
+
 @_typeof.register(slice)
 def _of_slice(value):
     return types.slice2_type if value.step is None else types.slice3_type

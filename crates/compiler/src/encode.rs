@@ -172,7 +172,7 @@ impl Encoder {
             }
             Kind::Caught => self.u8(28),
             Kind::List(item) => self.around(29, *item)?,
-            Kind::Dict(item) => self.around(50, *item)?,
+            Kind::Dict { item, typed } => self.around(if *typed { 55 } else { 50 }, *item)?,
             Kind::Set(item) => self.around(51, *item)?,
             Kind::View(view, dict) => self.around(52 + *view as u8, *dict)?,
             Kind::Time { delta, unit } => self.bytes.extend([40, u8::from(*delta), unit.code()]),
@@ -421,7 +421,10 @@ impl<'a> Decoder<'a> {
             36 => Kind::NdIndex(self.u8()?),
             37 => Kind::NdIter(self.types()?),
             29 => Kind::List(self.ty()?),
-            50 => Kind::Dict(self.ty()?),
+            tag @ (50 | 55) => Kind::Dict {
+                item: self.ty()?,
+                typed: tag == 55,
+            },
             51 => Kind::Set(self.ty()?),
             52 => Kind::View(View::Keys, self.ty()?),
             53 => Kind::View(View::Values, self.ty()?),

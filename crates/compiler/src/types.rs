@@ -163,7 +163,11 @@ pub enum Kind {
     /// A list of items of this type.
     List(Ty),
     /// A dict of items of this type: tuples of a key and a value.
-    Dict(Ty),
+    Dict {
+        item: Ty,
+        /// A `typed.Dict`: Python has the dict itself. Of any other, it gets and gives copies.
+        typed: bool,
+    },
     /// A set of items of this type.
     Set(Ty),
     /// What a dict, which is the value, shows of its items.
@@ -380,7 +384,11 @@ impl Ty {
     }
     /// A dict of items of this type, tuples of a key and a value.
     pub fn dict(item: Ty) -> Ty {
-        Ty::new(Kind::Dict(item))
+        Ty::new(Kind::Dict { item, typed: false })
+    }
+    /// A `typed.Dict` of items of this type.
+    pub fn typed_dict(item: Ty) -> Ty {
+        Ty::new(Kind::Dict { item, typed: true })
     }
     pub fn set(item: Ty) -> Ty {
         Ty::new(Kind::Set(item))
@@ -417,7 +425,10 @@ impl Ty {
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
-            Kind::Dict(item) => Ty::dict(item.with_origin(weak)),
+            Kind::Dict { item, typed } => Ty::new(Kind::Dict {
+                item: item.with_origin(weak),
+                typed,
+            }),
             Kind::Set(item) => Ty::set(item.with_origin(weak)),
             Kind::View(view, dict) => Ty::new(Kind::View(view, dict.with_origin(weak))),
             Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
@@ -583,14 +594,14 @@ impl Ty {
     /// The type of the items of a list, a dict or a set: what can be put into it.
     pub fn contents(self) -> Option<Ty> {
         match *self.kind() {
-            Kind::List(item) | Kind::Dict(item) | Kind::Set(item) => Some(item),
+            Kind::List(item) | Kind::Dict { item, .. } | Kind::Set(item) => Some(item),
             _ => None,
         }
     }
     /// The types of the keys and the values of a dict; unknown ones if nothing was put in yet.
     pub fn dict_item(self) -> Option<(Ty, Ty)> {
         match *self.kind() {
-            Kind::Dict(item) => Some(match item.tuple_items() {
+            Kind::Dict { item, .. } => Some(match item.tuple_items() {
                 Some(&[key, value]) => (key, value),
                 _ => (item, item),
             }),
@@ -615,7 +626,7 @@ impl Ty {
         match self.kind() {
             Kind::Unknown => false,
             Kind::List(t)
-            | Kind::Dict(t)
+            | Kind::Dict { item: t, .. }
             | Kind::Set(t)
             | Kind::View(_, t)
             | Kind::Optional(t)
@@ -759,8 +770,9 @@ impl fmt::Display for Ty {
             Kind::Array(a) => array(f, "array", *a),
             Kind::Buffer(exporter, a) => array(f, exporter.name(), *a),
             Kind::List(t) => write!(f, "list({t})"),
-            Kind::Dict(item) => match item.tuple_items() {
-                Some([key, value]) => write!(f, "dict({key}, {value})"),
+            Kind::Dict { item, typed } => match (item.tuple_items(), typed) {
+                (Some([key, value]), true) => write!(f, "DictType[{key},{value}]"),
+                (Some([key, value]), false) => write!(f, "dict({key}, {value})"),
                 _ => write!(f, "dict({item})"),
             },
             Kind::Set(t) => write!(f, "set({t})"),

@@ -20,7 +20,7 @@ use crate::generators::{self, Origin};
 use crate::handles::{self, Pins};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{buffers, dtypes, errors, functions, known, layouts, types};
+use crate::{buffers, dtypes, errors, functions, known, layouts, typed, types};
 
 /// How to box a result. Objects named by address are pinned by the overload.
 pub enum Plan {
@@ -46,6 +46,8 @@ pub enum Plan {
     Bytes,
     Buffer(Exporter, ArrayPlan),
     Container(Box<ContainerPlan>),
+    /// A `typed.Dict`.
+    Typed(typed::Plan),
     Generator(Rc<generators::Plan>),
     /// A date or duration, with its dtype.
     Time(*mut PyObject),
@@ -94,7 +96,7 @@ impl Frozen {
     }
 
     /// The array that an address lies in.
-    fn find(&self, data: *mut u8) -> Option<*mut PyObject> {
+    pub fn find(&self, data: *mut u8) -> Option<*mut PyObject> {
         self.0.iter().copied().find(|&object| {
             // SAFETY: an array, alive while the overload is; it has `nd` dimensions.
             let (start, end) = unsafe {
@@ -194,7 +196,8 @@ impl Plan {
                     None => Plan::Array(plan),
                 }
             }
-            Kind::List(_) | Kind::Dict(_) | Kind::Set(_) => match ContainerPlan::new(py, ty, pins)?
+            Kind::Dict { typed: true, .. } => Plan::Typed(typed::Plan::new(py, ty, pins)?),
+            Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) => match ContainerPlan::new(py, ty, pins)?
             {
                 Some(plan) => Plan::Container(Box::new(plan)),
                 None => return Err(cannot_return(ty)),
@@ -361,6 +364,10 @@ impl Plan {
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
                 ),
+                Plan::Typed(plan) => plan.make(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    cx.frozen,
+                ),
                 Plan::Generator(plan) => plan.make(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
@@ -405,7 +412,7 @@ impl Plan {
                 Plan::Str => {
                     string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
                 }
-                Plan::Container(_) | Plan::Generator(_) => object::obj_release(
+                Plan::Container(_) | Plan::Typed(_) | Plan::Generator(_) => object::obj_release(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                 ),
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {

@@ -34,7 +34,7 @@ impl Shape {
     fn of(container: Ty) -> Option<Shape> {
         match container.kind() {
             Kind::List(_) => Some(Shape::List),
-            Kind::Dict(_) => Some(Shape::Dict),
+            Kind::Dict { typed: false, .. } => Some(Shape::Dict),
             Kind::Set(_) => Some(Shape::Set),
             _ => None,
         }

@@ -39,7 +39,7 @@ use crate::generators::Origin;
 use crate::handles::{Name, Pin, Pins};
 use crate::options::DispatcherOptions;
 use crate::unbox::{self, Made, Outcome};
-use crate::{capture, containers, errors};
+use crate::{capture, containers, errors, typed};
 
 /// Slots that fit on the stack.
 const STACK_SLOTS: usize = 64;
@@ -583,6 +583,9 @@ impl Overload {
                 lent: &made.containers,
                 origin: &|py| state.origin(py, argument, count),
             };
+            for &dict in &made.typed {
+                typed::own(dict, &self.frozen);
+            }
             // Also when an exception was raised: what happened before it has happened.
             let reflected = made.containers.is_empty() || containers::give_back(&cx);
             if !error.is_null() {

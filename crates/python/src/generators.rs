@@ -1,24 +1,20 @@
 //! Generators of compiled code as Python iterators.
 //!
 //! A generator object of the runtime keeps neither its code nor what it borrows of its arguments. Its
-//! Python object keeps both: the dispatchers whose calls it came through, and their arguments. There is
-//! one Python object for each object of the runtime: one that goes through compiled code comes back as
-//! itself.
+//! Python object keeps both: the dispatchers whose calls it came through, and their arguments.
 
 use core::cell::RefCell;
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 
 use ferdelance_abi::layout;
 use ferdelance_compiler::types::{self, Ty, promote};
 use ferdelance_runtime::object;
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError};
-use pyo3::ffi::{self, PyObject};
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::boxing::{self, Context, Frozen};
@@ -27,7 +23,7 @@ use crate::dispatch;
 use crate::handles::Pins;
 use crate::num::slots;
 use crate::unbox::{self, Made, Outcome};
-use crate::{errors, typeof_};
+use crate::{errors, living, typeof_};
 
 /// How to box a generator, and what it yields and returns.
 pub struct Plan {
@@ -61,12 +57,9 @@ impl Plan {
         object: *mut layout::Generator,
         cx: &Context<'_>,
     ) -> *mut PyObject {
-        let known = with_living(|living| living.get(&object.addr()).copied());
-        // SAFETY: as promised; what is registered is alive.
+        // SAFETY: as promised.
         unsafe {
-            if let Some(known) = known {
-                let known = ptr::with_exposed_provenance_mut::<PyObject>(known);
-                ffi::Py_IncRef(known);
+            if let Some(known) = living::find(object.addr()) {
                 object::obj_release(object.cast());
                 return known;
             }
@@ -84,7 +77,7 @@ impl Plan {
             match made {
                 Ok(made) => {
                     let made = made.into_ptr();
-                    with_living(|living| living.insert(object.addr(), made.expose_provenance()));
+                    living::add(object.addr(), made);
                     made
                 }
                 Err(error) => {
@@ -102,14 +95,6 @@ pub struct Origin {
     /// Those of the function, for traceback entries.
     pub globals: Rc<Py<PyAny>>,
     pub _kept: Rc<[Py<PyAny>]>,
-}
-
-/// The Python objects of generators, by the addresses of the generators. Each removes itself when it dies.
-static LIVING: Mutex<Option<FxHashMap<usize, usize>>> = Mutex::new(None);
-
-fn with_living<T>(f: impl FnOnce(&mut FxHashMap<usize, usize>) -> T) -> T {
-    let mut guard = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
-    f(guard.get_or_insert_default())
 }
 
 struct Inner {
@@ -138,7 +123,7 @@ pub struct Generator(Held<Inner>);
 impl Drop for Generator {
     fn drop(&mut self) {
         let object = self.0.0.object;
-        with_living(|living| living.remove(&object.addr()));
+        living::remove(object.addr());
         // SAFETY: ours; the code that made it is still there, but is not needed.
         unsafe { object::obj_release(object.cast()) };
     }

@@ -28,6 +28,8 @@ mod engine;
 mod errors;
 mod functions;
 mod generators;
+mod living;
+mod typed;
 mod handles;
 mod hooks;
 mod host;
@@ -104,6 +106,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("REWRITES", rewrites.collect::<Vec<_>>())?;
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
     module.add_class::<generators::Generator>()?;
+    module.add_class::<typed::TypedDict>()?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;

@@ -235,7 +235,7 @@ pub fn slots(ty: Ty) -> usize {
     match ty.kind() {
         Kind::Str
         | Kind::List(_)
-        | Kind::Dict(_)
+        | Kind::Dict { .. }
         | Kind::Set(_)
         | Kind::Generator(_)
         | Kind::Function(_)

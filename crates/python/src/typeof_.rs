@@ -11,7 +11,7 @@ use pyo3::types::{
 
 use crate::handles::Pins;
 use crate::numpy::{self, numpy};
-use crate::{buffers, dtypes, functions, generators, known, layouts, types};
+use crate::{buffers, dtypes, functions, generators, known, layouts, typed, types};
 
 /// The type of an object; `None` if compiled code has no type for it. Objects that the type refers to
 /// are pinned.
@@ -57,6 +57,9 @@ fn value_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>
     }
     if let Ok(tuple) = object.cast::<PyTuple>() {
         return tuple_type(tuple, pins);
+    }
+    if let Some(ty) = typed::type_of(object) {
+        return ty.map(Some);
     }
     if let Some(ty) = container_type(object, pins)? {
         return Ok(Some(ty));

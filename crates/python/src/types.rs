@@ -48,8 +48,8 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         }
         // Which lists are reflected is not a matter of types here.
         Kind::List(item) => ("list", encode(py, *item)?, true).into_pyobject(py)?,
-        Kind::Dict(_) if let Some((key, value)) = ty.dict_item() => {
-            ("dict", encode(py, key)?, encode(py, value)?).into_pyobject(py)?
+        Kind::Dict { typed, .. } if let Some((key, value)) = ty.dict_item() => {
+            ("dict", encode(py, key)?, encode(py, value)?, *typed).into_pyobject(py)?
         }
         Kind::Set(item) => ("set", encode(py, *item)?, true).into_pyobject(py)?,
         Kind::Generator(generator) => (
@@ -225,7 +225,11 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
         "list" => Ty::list(decode(&part(1)?, pins)?),
         "dict" => {
             let (key, value) = (decode(&part(1)?, pins)?, decode(&part(2)?, pins)?);
-            Ty::dict(Ty::tuple(&[key, value]))
+            let item = Ty::tuple(&[key.strong(), value.strong()]);
+            Ty::new(Kind::Dict {
+                item,
+                typed: part(3)?.extract()?,
+            })
         }
         "set" => Ty::set(decode(&part(1)?, pins)?),
         "generator" => Ty::new(Kind::Generator(Generator {

@@ -5,7 +5,7 @@
 //! after which other plans are tried; what was written so far is simply overwritten. So a plan is guard
 //! and unboxing in one, and a warm call looks at each argument once.
 
-use ferdelance_abi::layout::{OWNER_BORROWED, Str};
+use ferdelance_abi::layout::{Dict, OWNER_BORROWED, Str};
 use ferdelance_compiler::types::{ArrayTy, Exporter, Kind, Layout, Ty};
 use ferdelance_runtime::number;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
@@ -19,7 +19,7 @@ use crate::handles::Pins;
 use crate::layouts::{self, class};
 use crate::num::{Num, slots};
 use crate::numpy::{self, numpy};
-use crate::{buffers, dispatcher, functions, generators};
+use crate::{buffers, dispatcher, functions, generators, typed};
 
 /// What became of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,8 @@ pub struct Made {
     arrays: Vec<*mut PyObject>,
     /// Containers, each with the Python object that it is a copy of.
     pub containers: Lending,
+    /// Those `typed.Dict` that must not keep what they borrow.
+    pub typed: Vec<*mut Dict>,
 }
 
 impl Drop for Made {
@@ -97,6 +99,11 @@ pub enum Plan {
         array: ArrayPlan,
     },
     Container(Box<ContainerPlan>),
+    /// A `typed.Dict` of this type, and whether it may borrow memory.
+    Typed {
+        ty: Ty,
+        borrows: bool,
+    },
     /// A generator of this type.
     Generator(Ty),
     /// A date or duration of this class and unit.
@@ -270,7 +277,13 @@ impl Plan {
                     let array = ArrayPlan::new(py, numpy().ndarray, *array, pins)?;
                     Some(Plan::Buffer { class, array })
                 }
-                Kind::List(_) | Kind::Dict(_) | Kind::Set(_)
+                Kind::Dict { typed: true, .. } => {
+                    (actual.strong() == param.strong()).then(|| Plan::Typed {
+                        ty: actual,
+                        borrows: typed::may_borrow(actual),
+                    })
+                }
+                Kind::List(_) | Kind::Dict { .. } | Kind::Set(_)
                     if actual.strong() == param.strong() =>
                 {
                     let plan = ContainerPlan::new(py, object, actual, pins)?;
@@ -460,6 +473,15 @@ impl Plan {
                     }
                 }
                 Plan::Container(plan) => plan.unbox(object, out, made),
+                Plan::Typed { ty, borrows } => match typed::of(object, *ty) {
+                    Some(dict) => {
+                        if *borrows {
+                            made.typed.push(dict);
+                        }
+                        put(out, dict.expose_provenance() as u64)
+                    }
+                    None => Outcome::Miss,
+                },
                 Plan::Generator(ty) => match generators::slot(object, *ty) {
                     Some(slot) => put(out, slot),
                     None => Outcome::Miss,

@@ -12,7 +12,7 @@ use core::ptr::{self, NonNull};
 use core::slice;
 use core::sync::atomic::AtomicUsize;
 
-use ferdelance_abi::layout::{Buffer, List, Object, Order, Str, TAG_LIST};
+use ferdelance_abi::layout::{Buffer, List, Object, Order, Str, TAG_DICT, TAG_LIST};
 
 use crate::error::{Error, Kind};
 use crate::memory::{Event, count, owner_release, owner_retain};
@@ -277,6 +277,33 @@ pub unsafe fn item_address(list: *const List, i: usize) -> *mut u8 {
 pub unsafe fn retain_item(list: *const List, i: usize) {
     // SAFETY: passed on.
     unsafe { retain_items(list, i, 1) };
+}
+
+/// Calls `f` with each owner word in a list or dict, and in the lists and dicts in it.
+///
+/// # Safety
+/// `object` is live.
+pub unsafe fn each_owner(object: *mut Object, f: &mut impl FnMut(*mut usize)) {
+    // SAFETY: as promised; the tag says what an object is, and a dict begins with the list of its entries.
+    unsafe {
+        if object.is_null() || !matches!((*object).tag, TAG_LIST | TAG_DICT) {
+            return;
+        }
+        let list = object.cast::<List>();
+        for i in 0..(*list).len {
+            let mut rest = (*list).owners;
+            while rest != 0 {
+                f(item(list, i).cast::<usize>().add(rest.trailing_zeros() as usize));
+                rest &= rest - 1;
+            }
+            let mut rest = (*list).objects;
+            while rest != 0 {
+                let inner = item(list, i).cast::<*mut Object>();
+                each_owner(*inner.add(rest.trailing_zeros() as usize), f);
+                rest &= rest - 1;
+            }
+        }
+    }
 }
 
 /// The items as bytes.

@@ -127,7 +127,7 @@ def dict_update(d, more):
 
 
 def _update(d, more):
-    if isinstance(more, dict):
+    if np._dict_is_dict(more):
         # A dict that is updated by itself does not change.
         if more is not d:
             for key, value in more.items():

@@ -42,6 +42,7 @@ from ._buffers import (
     UnicodeCharSeq,
 )
 from ._containers import (
+    Dict,
     DictType,
     Generator,
     List,

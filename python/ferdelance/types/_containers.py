@@ -102,6 +102,21 @@ class Set(Container):
         )
 
 
+class Dict(Container):
+    """`dict` with keys of type `key_type` and values of type `value_type`."""
+
+    mutable = True
+
+    def __init__(self, keyty, valty):
+        self.key_type = _check_item(keyty, "the keys' type of a dict")
+        self.value_type = _check_item(valty, "the values' type of a dict")
+        super().__init__(f"dict({keyty}, {valty})")
+
+    @property
+    def key(self):
+        return self.key_type, self.value_type
+
+
 class LiteralStrKeyDict(Literal, Sized, Hashable):
     """A dict display with constant string keys and values of different types: read-only."""
 

@@ -4,7 +4,7 @@ The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is
 
     ("none",) ("bool",) ("str",) ("int", bits, signed, weak) ("float", bits, weak)
     ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T)
-    ("list", T, reflected) ("dict", K, V) ("set", T, reflected) ("range", bits) ("slice", members)
+    ("list", T, reflected) ("dict", K, V, typed) ("set", T, reflected) ("range", bits) ("slice", members)
     ("array", (dtype, ndim, layout, readonly, aligned)) ("buffer", class name, the same tuple)
     ("record", numpy dtype) ("dtype", T)
     ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
@@ -96,7 +96,8 @@ _ENCODERS = {
     _buffers.Array: _encode_array,
     _buffers.Buffer: _encode_buffer,
     _containers.List: lambda ty: ("list", encode(ty.dtype), ty.reflected),
-    _containers.DictType: lambda ty: ("dict", encode(ty.key_type), encode(ty.value_type)),
+    _containers.Dict: lambda ty: ("dict", encode(ty.key_type), encode(ty.value_type), False),
+    _containers.DictType: lambda ty: ("dict", encode(ty.key_type), encode(ty.value_type), True),
     _containers.Set: lambda ty: ("set", encode(ty.dtype), ty.reflected),
     _containers.Generator: lambda ty: (
         "generator",
@@ -206,7 +207,9 @@ _DECODERS = {
     "array": _decode_array,
     "buffer": _decode_buffer,
     "list": lambda item, reflected: _containers.List(decode(item), reflected),
-    "dict": lambda key, value: _containers.DictType(decode(key), decode(value)),
+    "dict": lambda key, value, typed: (_containers.DictType if typed else _containers.Dict)(
+        decode(key), decode(value)
+    ),
     "set": lambda item, reflected: _containers.Set(decode(item), reflected),
     "generator": lambda item, sent, result: _containers.Generator(
         None, decode(item), (), (), False

@@ -131,7 +131,7 @@ impl Session<'_> {
                 Kind::Chars { .. }
                 | Kind::Str
                 | Kind::List(_)
-                | Kind::Dict(_)
+                | Kind::Dict { .. }
                 | Kind::Set(_)
                 | Kind::View(..)
                 | Kind::Range(..)
@@ -276,7 +276,7 @@ impl Session<'_> {
                 | Kind::NamedTuple(..)
                 | Kind::Str
                 | Kind::List(_)
-                | Kind::Dict(_)
+                | Kind::Dict { .. }
                 | Kind::View(..) => {
                     self.check_iterable(frame, *t)?;
                     (AbsVal::of(Ty::new(Kind::Reversed(*t))), Intrinsic::Reversed)
@@ -677,7 +677,7 @@ fn printable(t: Ty) -> bool {
     match t.kind() {
         Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
         Kind::Str | Kind::None => true,
-        Kind::Optional(inner) | Kind::List(inner) | Kind::Dict(inner) | Kind::Set(inner) => {
+        Kind::Optional(inner) | Kind::List(inner) | Kind::Dict { item: inner, .. } | Kind::Set(inner) => {
             printable(*inner)
         }
         _ => t.is_scalar() && !t.is_half(),
@@ -717,7 +717,7 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.complexfloating" => x.is_complex(),
             "numpy.number" => x.is_number(),
             "builtins.list" => x.list_item().is_some(),
-            "builtins.dict" => matches!(x.kind(), Kind::Dict(_)),
+            "builtins.dict" => matches!(x.kind(), Kind::Dict { typed: false, .. }),
             "builtins.set" => matches!(x.kind(), Kind::Set(_)),
             "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" | "array.array" => x
                 .as_buffer()

@@ -95,6 +95,9 @@ impl DictOp {
     }
 }
 
+/// The class whose instances Python shares with compiled code.
+const TYPED: &str = "ferdelance.typed.Dict";
+
 const DICT_METHODS: &[&str] = &[
     "clear",
     "copy",
@@ -131,9 +134,10 @@ const SET_METHODS: &[&str] = &[
 /// The methods of dicts, of sets, and of the class `dict`.
 pub(super) fn methods(ty: Ty) -> Option<&'static [&'static str]> {
     match ty.kind() {
-        Kind::Dict(_) => Some(DICT_METHODS),
+        Kind::Dict { .. } => Some(DICT_METHODS),
         Kind::Set(_) => Some(SET_METHODS),
         Kind::Builtin(name) if &**name == "builtins.dict" => Some(&["fromkeys"]),
+        Kind::Builtin(name) if &**name == TYPED => Some(&["empty"]),
         _ => None,
     }
 }
@@ -145,7 +149,7 @@ pub fn shown(ty: Ty) -> Ty {
         _ => (View::Keys, ty),
     };
     match (view, dict.kind(), dict.dict_item()) {
-        (View::Items, Kind::Dict(item), _) => *item,
+        (View::Items, Kind::Dict { item, .. }, _) => *item,
         (View::Keys, _, Some((key, _))) => key,
         (View::Values, _, Some((_, value))) => value,
         _ => dict,
@@ -153,7 +157,7 @@ pub fn shown(ty: Ty) -> Ty {
 }
 
 fn is_dict(ty: Ty) -> bool {
-    matches!(ty.kind(), Kind::Dict(_))
+    matches!(ty.kind(), Kind::Dict { .. })
 }
 
 fn is_set(ty: Ty) -> bool {
@@ -225,6 +229,8 @@ impl Session<'_> {
                 return Ok(Some((AbsVal::of(*dict), Intrinsic::Dict(DictOp::View))));
             }
             // `np._dict_is_set(x)`: whether asking what is in it is quick.
+            // `np._dict_is_dict(x)`: a dict of either kind.
+            ("is_dict", _) => return Ok(Some((AbsVal::bool(is_dict(dict)), Intrinsic::Known))),
             ("is_set", _) => {
                 return Ok(Some((AbsVal::bool(is_like_a_set(dict)), Intrinsic::Known)));
             }
@@ -353,7 +359,7 @@ impl Session<'_> {
     /// What iterating gives; of a dict, its items.
     fn iterated(&mut self, frame: &Frame, ty: Ty) -> Result<Ty> {
         match *ty.kind() {
-            Kind::Dict(item) => Ok(item),
+            Kind::Dict { item, .. } => Ok(item),
             _ => Ok(self
                 .items_of(frame, ty)?
                 .unwrap_or_else(|| Ty::new(Kind::Unknown))),
@@ -396,7 +402,7 @@ impl Session<'_> {
         let (x, y) = (ty_of(frame.val(a)), ty_of(frame.val(b)));
         let contains = |op| if op == CompareOp::In { 0 } else { 1 };
         let function = match (op, y.kind()) {
-            (CompareOp::In | CompareOp::NotIn, Kind::Dict(_) | Kind::Set(_)) => {
+            (CompareOp::In | CompareOp::NotIn, Kind::Dict { .. } | Kind::Set(_)) => {
                 if !y.is_known() {
                     // Whether it is in there is not asked of what is empty.
                     frame
@@ -469,6 +475,11 @@ impl Session<'_> {
                 }
                 _ => Ok(None),
             },
+            Kind::Builtin(name) if &**name == TYPED && args.is_empty() && keywords.is_empty() => {
+                let item = frame.sites.site(result);
+                let new = AbsVal::of(Ty::typed_dict(item));
+                Ok(Some(intrinsic(new, Intrinsic::Dict(DictOp::New), &[])))
+            }
             Kind::Builtin(name) if &**name == "builtins.set" && keywords.is_empty() => match args {
                 [] => {
                     let item = frame.sites.site(result);
@@ -486,6 +497,9 @@ impl Session<'_> {
                 _ => Ok(None),
             },
             Kind::Method(receiver, name) if matches!(receiver.kind(), Kind::Builtin(_)) => {
+                if &**name == "empty" {
+                    return empty(frame, args, keywords).map(Some);
+                }
                 if &**name != "fromkeys" {
                     return Ok(None);
                 }
@@ -648,6 +662,27 @@ impl Session<'_> {
         let (_, resolution) = self.call_bound(frame, "dict_update_by_keywords", bound, types)?;
         Ok((AbsVal::of(Ty::none()), resolution))
     }
+}
+
+/// `typed.Dict.empty(key_type, value_type)`
+fn empty(frame: &Frame, args: &[ArgRef], keywords: &[(Name, ArgRef)]) -> Called {
+    let class = |at: usize, name: &str| {
+        let named = keywords.iter().find(|(n, _)| &**n == name);
+        let given = args.get(at).or(named.map(|(_, value)| value))?;
+        match *given.ty().kind() {
+            Kind::Class(ty) | Kind::Dtype(ty) => Some(ty.strong()),
+            _ => None,
+        }
+    };
+    let (Some(key), Some(value)) = (class(0, "key_type"), class(1, "value_type")) else {
+        return Err(frame.error(
+            Code::BadArguments,
+            "typed.Dict.empty() takes the types of keys and values, such as `types.int64`",
+        ));
+    };
+    let item = Ty::tuple(&[kept(frame, key)?, value]);
+    let new = AbsVal::of(Ty::typed_dict(item));
+    Ok(intrinsic(new, Intrinsic::Dict(DictOp::New), &[]))
 }
 
 fn returns_set(name: &str) -> bool {

@@ -414,7 +414,7 @@ impl Session<'_> {
                 array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?
             }
             Kind::List(item) | Kind::Set(item) => *item,
-            Kind::Dict(_) | Kind::View(..) => super::dict::shown(ty),
+            Kind::Dict { .. } | Kind::View(..) => super::dict::shown(ty),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {
                     return Ok(Ty::none());

@@ -625,7 +625,7 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Complex { .. }
         | Kind::Str
         | Kind::List(_)
-        | Kind::Dict(_)
+        | Kind::Dict { .. }
         | Kind::Set(_)
         | Kind::View(..)
         | Kind::Array(_)
@@ -832,7 +832,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
         (Kind::None, Kind::Optional(_)) | (Kind::Optional(_), Kind::None) => None,
         (Kind::None, _) | (_, Kind::None) => Some(false),
         (Kind::List(_), Kind::List(_))
-        | (Kind::Dict(_), Kind::Dict(_))
+        | (Kind::Dict { .. }, Kind::Dict { .. })
         | (Kind::Set(_), Kind::Set(_))
             if x.strong() == y.strong() =>
         {

@@ -183,7 +183,7 @@ impl Sites {
 fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
     match (a.kind(), b.kind()) {
         (Kind::List(x), Kind::List(y))
-        | (Kind::Dict(x), Kind::Dict(y))
+        | (Kind::Dict { item: x, .. }, Kind::Dict { item: y, .. })
         | (Kind::Set(x), Kind::Set(y)) => join::join(*x, *y),
         _ => None,
     }
@@ -231,10 +231,10 @@ pub(super) fn put(
     }
     if frame.sites.sites(container).is_empty() {
         let there = ty.contents().unwrap_or(ty);
-        let fits = matches!(
-            promote::fit(contents, there),
-            Some(Fit::Exact | Fit::Promote | Fit::Safe)
-        );
+        let fit = promote::fit(contents, there);
+        // The types of a `typed.Dict` are what the user wants.
+        let any = matches!(ty.kind(), Kind::Dict { typed: true, .. });
+        let fits = fit.is_some_and(|fit| any || fit != Fit::Unsafe);
         return if fits || join::join(there, contents) == Some(there) {
             Ok(())
         } else {
@@ -249,11 +249,11 @@ pub(super) fn put(
 
 fn refused(frame: &Frame, container: Ty, contents: Ty, there: Ty, what: &str) -> Box<Diagnostic> {
     let name = match container.kind() {
-        Kind::Dict(_) => "dict",
+        Kind::Dict { .. } => "dict",
         Kind::Set(_) => "set",
         _ => "list",
     };
-    if let (Kind::Dict(_), Some([key, value]), Some([key_there, value_there])) = (
+    if let (Kind::Dict { .. }, Some([key, value]), Some([key_there, value_there])) = (
         container.kind(),
         contents.tuple_items(),
         there.tuple_items(),

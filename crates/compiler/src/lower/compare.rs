@@ -85,7 +85,7 @@ impl Body<'_, '_, '_> {
             }
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
             (Kind::List(_), Kind::List(_))
-            | (Kind::Dict(_), Kind::Dict(_))
+            | (Kind::Dict { .. }, Kind::Dict { .. })
             | (Kind::Set(_), Kind::Set(_))
                 if a.ty.strong() == b.ty.strong() =>
             {

@@ -61,7 +61,7 @@ impl Body<'_, '_, '_> {
                 Some(smallvec![self.new_dict(ty, room)?])
             }
             // What it gives is the dict itself, whatever the prelude's function returns.
-            Op::InPlace(_, dict, _) if matches!(ty.kind(), Kind::Dict(_) | Kind::Set(_)) => {
+            Op::InPlace(_, dict, _) if matches!(ty.kind(), Kind::Dict { .. } | Kind::Set(_)) => {
                 let dict = self.get(*dict);
                 let nothing = Typed::new(Ty::none(), Vals::new());
                 self.call(inst.result, &nothing, Ty::none())?;

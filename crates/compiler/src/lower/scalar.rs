@@ -86,7 +86,7 @@ impl Body<'_, '_, '_> {
             Kind::Time { delta: true, .. } => self.nonzero(a),
             Kind::Range(..)
             | Kind::List(_)
-            | Kind::Dict(_)
+            | Kind::Dict { .. }
             | Kind::Set(_)
             | Kind::View(..)
             | Kind::Buffer(..)

@@ -87,7 +87,7 @@ impl Body<'_, '_, '_> {
                 self.print_items(value)?;
                 self.print_text("]");
             }
-            Kind::Dict(item) => {
+            Kind::Dict { item, .. } => {
                 self.print_text("{");
                 self.print_items(&Typed::new(
                     Ty::new(Kind::View(View::Items, Ty::dict(*item))),

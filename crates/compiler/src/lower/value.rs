@@ -47,7 +47,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Time { .. } => out.push(Type::I64),
         // An array without dimensions: an address, and what keeps the memory.
         Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
-        Kind::Str | Kind::List(_) | Kind::Dict(_) | Kind::Set(_) | Kind::Generator(_) => {
+        Kind::Str | Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) | Kind::Generator(_) => {
             out.push(Type::Obj);
         }
         Kind::Tuple(items)
@@ -148,7 +148,7 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
             out.push(Type::I1);
         }
         // A position, and how many items there are.
-        Kind::Dict(_) | Kind::Set(_) | Kind::View(..) => {
+        Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => {
             flatten(t, out);
             out.extend([Type::I64; 2]);
         }
@@ -341,7 +341,7 @@ impl Body<'_, '_, '_> {
             }
             // Their items differ in what is no part of the value.
             (Kind::List(_), Kind::List(_))
-            | (Kind::Dict(_), Kind::Dict(_))
+            | (Kind::Dict { .. }, Kind::Dict { .. })
             | (Kind::Set(_), Kind::Set(_))
             | (Kind::View(..), Kind::View(..))
             | (Kind::Generator(_), Kind::Generator(_)) => Ok(value.vals.clone()),

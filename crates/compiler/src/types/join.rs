@@ -17,7 +17,7 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Unknown, _) => Some(b),
         (_, Kind::Unknown) => Some(a),
         (Kind::List(_), Kind::List(_))
-        | (Kind::Dict(_), Kind::Dict(_))
+        | (Kind::Dict { .. }, Kind::Dict { .. })
         | (Kind::Set(_), Kind::Set(_)) => join_contents(a, b),
         (Kind::View(v, x), Kind::View(w, y)) if v == w => {
             join(*x, *y).map(|dict| Ty::new(Kind::View(*v, dict)))
@@ -138,7 +138,12 @@ fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Unknown, _) => Some(b),
         (_, Kind::Unknown) => Some(a),
         (Kind::List(x), Kind::List(y)) => join_contents(*x, *y).map(Ty::list),
-        (Kind::Dict(x), Kind::Dict(y)) => join_contents(*x, *y).map(Ty::dict),
+        (Kind::Dict { item: x, typed }, Kind::Dict { item: y, typed: other })
+            if typed == other =>
+        {
+            let typed = *typed;
+            join_contents(*x, *y).map(|item| Ty::new(Kind::Dict { item, typed }))
+        }
         (Kind::Set(x), Kind::Set(y)) => join_contents(*x, *y).map(Ty::set),
         (Kind::Tuple(x), Kind::Tuple(y)) if x.len() == y.len() => {
             let items: Option<Vec<Ty>> = x
@@ -170,7 +175,7 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Array(_)
             | Kind::Buffer(..)
             | Kind::List(_)
-            | Kind::Dict(_)
+            | Kind::Dict { .. }
             | Kind::Set(_)
             | Kind::Optional(_)
     )
