@@ -1,4 +1,4 @@
-"""Dicts: against CPython, what the caller sees, memory, and what inference says of keys and values."""
+"""Dicts: against CPython, what the caller sees, memory, what inference says of keys and values."""
 
 import copy
 import gc
@@ -205,7 +205,7 @@ def test_views():
             (3 in d.keys(), 9 in d.values(), (3, 9) in d.items(), (3, 8) in d.items()),
             (sum(d.values()), max(d), min(d.values()), max(d, key=d.get), sorted(d)),
             (sorted(d.items(), reverse=True), list(reversed(d)), list(reversed(d.items()))),
-            (list(enumerate(d)), list(zip(d, d.values())), [k for k, v in d.items() if v > 4]),
+            (list(enumerate(d)), list(zip(d, d.values())), [k for k in d.keys()]),  # noqa: B905
             (sum(v for v in d.values() if v % 2), [k for k in d]),
             (sorted(d.keys() & {1, 2}), sorted(d.keys() | {77}), d.keys() == {3}),
         )
@@ -216,7 +216,7 @@ def test_views():
 def test_making_dicts():
     def f(pairs, keys, values):
         a = dict(pairs)
-        b = dict(zip(keys, values))
+        b = dict(zip(keys, values))  # noqa: B905
         c = dict(b)
         c[9] = 0.5
         return (
@@ -234,7 +234,7 @@ def test_updates():
         m = d | e
         d.update(e)
         d.update([("p", 5), ("q", 6)])
-        d.update(zip(["r"], [7]))
+        d.update(zip(["r"], [7]))  # noqa: B905
         d.update(s=8, t=9)
         d |= {"u": 10}
         d.update(d)

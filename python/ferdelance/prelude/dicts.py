@@ -1,8 +1,8 @@
 """Dicts and sets: what is made of simpler operations on entries.
 
-A function `dict_get` here is what the method `get` of dicts compiles to, `set_add` what `add` of sets
-does; the compiler's `infer::dict` says which others it calls. `np._dict_hash` and the like are
-the compiler's own (`infer::dict::DictOp`); they work on sets as well.
+A function `dict_get` here is what the method `get` of dicts compiles to, `set_add` what `add` of
+sets does; the compiler's `infer::dict` says which others it calls. `np._dict_hash` and the like
+are the compiler's own (`infer::dict::DictOp`); they work on sets as well.
 """
 
 import numpy as np

@@ -73,8 +73,8 @@ def _equal(a, b):
 class Dict(_core.TypedDict, MutableMapping):
     """A dict whose keys have one type, and whose values have one type.
 
-    Both types are given to `empty`, or are those of the first item. Compiled code gets and gives the dict
-    itself: what either side puts in, the other side sees.
+    Both types are given to `empty`, or are those of the first item. Compiled code gets and gives
+    the dict itself: what either side puts in, the other side sees.
     """
 
     def __init__(self, *args, **kwargs):

@@ -4,7 +4,8 @@ The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is
 
     ("none",) ("bool",) ("str",) ("int", bits, signed, weak) ("float", bits, weak)
     ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T)
-    ("list", T, reflected) ("dict", K, V, typed) ("set", T, reflected) ("range", bits) ("slice", members)
+    ("list", T, reflected) ("dict", K, V, typed) ("set", T, reflected)
+    ("range", bits) ("slice", members)
     ("array", (dtype, ndim, layout, readonly, aligned)) ("buffer", class name, the same tuple)
     ("record", numpy dtype) ("dtype", T)
     ("datetime", unit) ("timedelta", unit) ("charseq", count) ("unicodecharseq", count)
