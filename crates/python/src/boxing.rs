@@ -197,11 +197,12 @@ impl Plan {
                 }
             }
             Kind::Dict { typed: true, .. } => Plan::Typed(typed::Plan::new(py, ty, pins)?),
-            Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) => match ContainerPlan::new(py, ty, pins)?
-            {
-                Some(plan) => Plan::Container(Box::new(plan)),
-                None => return Err(cannot_return(ty)),
-            },
+            Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) => {
+                match ContainerPlan::new(py, ty, pins)? {
+                    Some(plan) => Plan::Container(Box::new(plan)),
+                    None => return Err(cannot_return(ty)),
+                }
+            }
             Kind::Generator(generator) => {
                 Plan::Generator(Rc::new(generators::Plan::new(py, ty, *generator, pins)?))
             }

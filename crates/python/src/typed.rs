@@ -63,7 +63,9 @@ impl TypedDict {
         let ty = types::decode(encoding, &mut Pins::default())?;
         let form = dict_entry(ty).and_then(ListForm::of);
         let (Some(form), Kind::Dict { typed: true, .. }) = (form, ty.kind()) else {
-            return Err(PyTypeError::new_err(format!("there are no dicts of type {ty}")));
+            return Err(PyTypeError::new_err(format!(
+                "there are no dicts of type {ty}"
+            )));
         };
         let Some(dict) = dict::new(form.size, form.objects, form.owners, 0) else {
             return Err(PyMemoryError::new_err("out of memory for a dict"));
@@ -74,7 +76,9 @@ impl TypedDict {
     /// The encoding of its type; None if that is not known yet.
     fn _type<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let content = self.0.0.get();
-        content.map(|content| types::encode(py, content.ty)).transpose()
+        content
+            .map(|content| types::encode(py, content.ty))
+            .transpose()
     }
 }
 
@@ -85,7 +89,9 @@ impl TypedDict {
         if content.get().is_some() {
             // SAFETY: taken over.
             unsafe { object::obj_release(dict.cast()) };
-            return Err(PyRuntimeError::new_err("the types of this dict are known already"));
+            return Err(PyRuntimeError::new_err(
+                "the types of this dict are known already",
+            ));
         }
         content.set(Some(Content { ty, dict }));
         living::add(dict.expose_provenance(), this.as_ptr());

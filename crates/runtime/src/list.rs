@@ -293,7 +293,9 @@ pub unsafe fn each_owner(object: *mut Object, f: &mut impl FnMut(*mut usize)) {
         for i in 0..(*list).len {
             let mut rest = (*list).owners;
             while rest != 0 {
-                f(item(list, i).cast::<usize>().add(rest.trailing_zeros() as usize));
+                f(item(list, i)
+                    .cast::<usize>()
+                    .add(rest.trailing_zeros() as usize));
                 rest &= rest - 1;
             }
             let mut rest = (*list).objects;

@@ -677,9 +677,10 @@ fn printable(t: Ty) -> bool {
     match t.kind() {
         Kind::Tuple(items) => items.iter().all(|t| printable(*t)),
         Kind::Str | Kind::None => true,
-        Kind::Optional(inner) | Kind::List(inner) | Kind::Dict { item: inner, .. } | Kind::Set(inner) => {
-            printable(*inner)
-        }
+        Kind::Optional(inner)
+        | Kind::List(inner)
+        | Kind::Dict { item: inner, .. }
+        | Kind::Set(inner) => printable(*inner),
         _ => t.is_scalar() && !t.is_half(),
     }
 }

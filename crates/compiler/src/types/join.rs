@@ -138,9 +138,13 @@ fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::Unknown, _) => Some(b),
         (_, Kind::Unknown) => Some(a),
         (Kind::List(x), Kind::List(y)) => join_contents(*x, *y).map(Ty::list),
-        (Kind::Dict { item: x, typed }, Kind::Dict { item: y, typed: other })
-            if typed == other =>
-        {
+        (
+            Kind::Dict { item: x, typed },
+            Kind::Dict {
+                item: y,
+                typed: other,
+            },
+        ) if typed == other => {
             let typed = *typed;
             join_contents(*x, *y).map(|item| Ty::new(Kind::Dict { item, typed }))
         }
