@@ -293,12 +293,17 @@ fn displays() {
     function f0 f(a, b) captures()
     b0(%0 a, %1 b):
       %2 = list(%0, *%1)
-      %3 = set(%0, %1)
-      %4 = dict(%0: %1, **%1)
-      %5 = tuple()
-      %6 = tuple(*%0, %1)
-      %7 = tuple(%2, %3, %4, %5, %6)
-      return %7
+      %3 = set()
+      %4 = setadd %3, %0
+      %5 = setadd %3, %1
+      %6 = dict(%0: %1)
+      %7 = dictset %6[%0], %1
+      %8 = getattr %6.update
+      %9 = call %8(%1)
+      %10 = tuple()
+      %11 = tuple(*%0, %1)
+      %12 = tuple(%2, %3, %6, %10, %11)
+      return %12
     ");
 }
 
