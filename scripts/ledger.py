@@ -21,13 +21,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEDGER = ROOT / "tests" / "ledger.json"
 RUN = ROOT / "tests" / "conformance" / "run.py"
 REASON_WIDTH = 90
+JOBS = 2
+LIMIT = 60.0
 
 
 def read_ledger() -> dict[str, dict[str, str]]:
     return json.loads(LEDGER.read_text()) if LEDGER.exists() else {}
 
 
-def run_corpus(only: str | None, jobs: int, limit: float) -> dict[str, dict[str, dict]]:
+def run_corpus(
+    only: str | None = None, jobs: int = JOBS, limit: float = LIMIT
+) -> dict[str, dict[str, dict]]:
     """What run.py says: area -> case -> {"ok", "why"}."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = [sys.executable, RUN, "--python", sys.executable, "--min", "0"]
@@ -68,8 +72,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", metavar="AREA")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=60, help="seconds a case may take")
+    parser.add_argument("--jobs", type=int, default=JOBS)
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds a case may take")
     parser.add_argument("--accept", action="store_true", help="enter new failures too")
     options = parser.parse_args()
 

@@ -5,12 +5,7 @@ the cases that fail today and why. Both an unexpected failure and an unexpected 
 the ledger always tells the truth. scripts/ledger.py brings it up to date.
 """
 
-import concurrent.futures
 import filecmp
-import json
-import pathlib
-import subprocess
-import sys
 
 import ledger
 import pytest
@@ -20,33 +15,23 @@ pytestmark = pytest.mark.slow
 CORPUS = ledger.RUN.parent
 ORIGINAL = ledger.ROOT.parent / "shared" / "conformance"
 AREAS = sorted(path.stem for path in (CORPUS / "cases").glob("*.py"))
-JOBS = 2
-
-
-def run_area(area: str, out: pathlib.Path) -> dict[str, dict]:
-    command = [sys.executable, ledger.RUN, "--python", sys.executable, "--min", "0"]
-    command += ["--only", area, "--jobs", "1", "--json", out]
-    subprocess.run(command, check=True, capture_output=True)
-    return json.loads(out.read_text())[area]
 
 
 @pytest.fixture(scope="session")
-def results(request, tmp_path_factory):
-    """Area -> future of its results; the selected areas run side by side."""
-    folder = tmp_path_factory.mktemp("conformance")
-    wanted = [
+def results(request):
+    """Area -> case -> {"ok", "why"}, of one run over the selected areas."""
+    wanted = {
         item.callspec.params["area"]
         for item in request.session.items
         if "results" in getattr(item, "fixturenames", ())
-    ]
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        yield {a: pool.submit(run_area, a, folder / f"{a}.json") for a in dict.fromkeys(wanted)}
-        pool.shutdown(cancel_futures=True)
+    }
+    only = wanted.pop() if len(wanted) == 1 else None
+    return ledger.run_corpus(only)
 
 
 @pytest.mark.parametrize("area", AREAS)
 def test_area(area, results):
-    fails, passes = ledger.compare(results[area].result(), ledger.read_ledger().get(area, {}))
+    fails, passes = ledger.compare(results[area], ledger.read_ledger().get(area, {}))
     report = [f"{area}::{name} fails: {why}" for name, why in fails.items()]
     report += [f"{area}::{name} passes: remove it from the ledger" for name in passes]
     if report:
