@@ -287,6 +287,7 @@ impl Session<'_> {
                 }))
             }
             Op::DelItem(dict, key) if is_dict(ty(frame, *dict)) => {
+                check_key(frame, ty(frame, *dict), ty(frame, *key))?;
                 self.dict_function(frame, inst.result, "dict_delitem", &[*dict, *key])?;
                 Ok(Some(AbsVal::of(Ty::none())))
             }
@@ -532,6 +533,9 @@ impl Session<'_> {
             return self.update_by_keywords(frame, callee, receiver, args, keywords);
         }
         self.method_puts(frame, callee, receiver, name, args)?;
+        if let ("get" | "pop" | "discard" | "remove", Some(key)) = (name, args.first()) {
+            check_key(frame, receiver, key.ty())?;
+        }
         let value = receiver.dict_item().map(|(_, value)| value);
         match (name, value) {
             ("copy", _) => {
@@ -702,6 +706,14 @@ fn by_keyword(keywords: &[(Name, ArgRef)]) -> ((Ty, Bound), (Ty, Bound)) {
         (ty_of(&names), Bound::Literal(names)),
         (Ty::tuple(&types), Bound::Star(values)),
     )
+}
+
+/// An error if a value that is looked for cannot be a key in any case.
+fn check_key(frame: &Frame, container: Ty, given: Ty) -> Result<()> {
+    match container.key() {
+        Some(key) if key.is_known() => takes(frame, container, key, given).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a value that is looked for can be converted to the type of the keys, whatever it is; an error if
