@@ -273,6 +273,7 @@ impl Session<'_> {
                 Ok(Some(AbsVal::of(Ty::none())))
             }
             Op::GetItem(dict, key) if is_dict(ty(frame, *dict)) => {
+                check_key(frame, ty(frame, *dict), ty(frame, *key))?;
                 frame.sites.take_out(inst.result, *dict);
                 let found =
                     self.dict_function(frame, inst.result, "dict_getitem", &[*dict, *key])?;
