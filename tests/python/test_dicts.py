@@ -400,6 +400,34 @@ def test_dicts_go_through_functions_branches_and_tuples():
     assert f(2, False) == ({5: 5, 0: 1, 1: 1, 99: 2}, 2, True)
 
 
+def test_functions_that_fill_empty_containers():
+    @njit
+    def fill(d, items, seen, n):
+        for i in range(n):
+            d[str(i)] = i * 0.5
+            items.append(i)
+            seen.add(-i)
+
+    @njit
+    def f(n):
+        d, items, seen = {}, [], set()
+        fill(d, items, seen, n)
+        return d, items, seen
+
+    def inner(x):
+        def put(out, k):
+            for v in x:
+                out[v] = v**k
+
+        d = {}
+        put(d, 2)
+        put(d, 3)
+        return d
+
+    assert f(3) == ({"0": 0.0, "1": 0.5, "2": 1.0}, [0, 1, 2], {0, -1, -2})
+    check(inner, [1, 2, 3])
+
+
 # ---- the boundary ------------------------------------------------------------------------------
 
 

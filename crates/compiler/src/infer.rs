@@ -126,6 +126,8 @@ pub struct Typing {
     yields: Option<Ty>,
     /// The join of what is returned. Of a generator function, in the end, the type of its objects.
     pub result: Option<Ty>,
+    /// What was put into the containers among the parameters that came without a type of their contents.
+    put_into_params: Vec<Option<Ty>>,
     /// A container whose contents have no type.
     unknown_site: Option<Span>,
 }
@@ -204,6 +206,8 @@ pub struct Session<'h> {
     /// What is stored in each cell; grows until nothing changes.
     cells: FxHashMap<CellSite, AbsVal>,
     cells_changed: bool,
+    /// What the call being typed puts into containers of unknown contents, by what is passed.
+    learnt: Vec<(Bound, Ty)>,
     /// Lowest depth of the stack whose result was assumed since the current solve began.
     low: u32,
     depth: u32,
@@ -222,6 +226,7 @@ impl<'h> Session<'h> {
             prelude: FxHashMap::default(),
             cells: FxHashMap::default(),
             cells_changed: false,
+            learnt: vec![],
             low: u32::MAX,
             depth: 0,
         }

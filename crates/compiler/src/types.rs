@@ -425,10 +425,7 @@ impl Ty {
             Kind::Complex { bits, weak: w } if w != weak => Ty::new(Kind::Complex { bits, weak }),
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
-            Kind::Dict { item, typed } => Ty::new(Kind::Dict {
-                item: item.with_origin(weak),
-                typed,
-            }),
+            Kind::Dict { item, .. } => self.with_contents(item.with_origin(weak)),
             Kind::Set(item) => Ty::set(item.with_origin(weak)),
             Kind::View(view, dict) => Ty::new(Kind::View(view, dict.with_origin(weak))),
             Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
@@ -596,6 +593,15 @@ impl Ty {
         match *self.kind() {
             Kind::List(item) | Kind::Dict { item, .. } | Kind::Set(item) => Some(item),
             _ => None,
+        }
+    }
+    /// The same container of other contents.
+    pub fn with_contents(self, item: Ty) -> Ty {
+        match *self.kind() {
+            Kind::List(_) => Ty::list(item),
+            Kind::Dict { typed, .. } => Ty::new(Kind::Dict { item, typed }),
+            Kind::Set(_) => Ty::set(item),
+            _ => self,
         }
     }
     /// The types of the keys and the values of a dict; unknown ones if nothing was put in yet.

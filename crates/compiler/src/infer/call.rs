@@ -26,7 +26,7 @@ impl ArgRef {
     }
 
     /// The value, unless the argument is an item of it.
-    pub fn whole(&self) -> Option<Value> {
+    pub(super) fn whole(&self) -> Option<Value> {
         self.item.is_none().then_some(self.value)
     }
 }
@@ -103,6 +103,16 @@ impl Session<'_> {
         }
         let (value, resolution) = self.resolve(frame, &function, args, keywords)?;
         frame.typing.calls.insert(result, resolution);
+        for (bound, contents) in std::mem::take(&mut self.learnt) {
+            let container = match bound {
+                Bound::Arg(arg) => arg.whole(),
+                Bound::Capture(i) => captured(frame.hir(), callee, i as usize),
+                _ => None,
+            };
+            if let Some(container) = container {
+                frame.sites.demand(container, contents);
+            }
+        }
         Ok(value)
     }
 
@@ -114,8 +124,13 @@ impl Session<'_> {
         keywords: Vec<(Name, ArgRef)>,
     ) -> Result<(AbsVal, Resolution)> {
         let ty = ty_of(callee);
-        let is_len = matches!(ty.kind(), Kind::Builtin(name) if &**name == "builtins.len");
-        if !is_len
+        let waits = match ty.kind() {
+            Kind::Builtin(name) => &**name != "builtins.len",
+            // What they put in may be what is waited for.
+            Kind::Dispatcher(..) | Kind::Closure(_) => false,
+            _ => true,
+        };
+        if waits
             && args
                 .iter()
                 .chain(keywords.iter().map(|(_, a)| a))
@@ -447,7 +462,8 @@ impl Session<'_> {
         imposed: Option<Ty>,
     ) -> Result<(AbsVal, Resolution)> {
         if key.args.iter().any(|t| !t.is_known()) {
-            return Ok(not_yet());
+            let (_, resolution) = not_yet();
+            return Ok((self.learn(key, &bound), resolution));
         }
         let args = signature(&key.args);
         let solved = self
@@ -479,6 +495,32 @@ impl Session<'_> {
                 result,
             },
         ))
+    }
+
+    /// What a function puts into containers that nothing was put into yet: its caller has to know. The
+    /// result is that of the function as far as it does not depend on them.
+    fn learn(&mut self, key: Key, bound: &[Bound]) -> AbsVal {
+        let is_of_prelude = self.info(key.module).module.scope == hir::Scope::Prelude;
+        let others = key
+            .args
+            .iter()
+            .any(|t| !t.is_known() && t.contents().is_none());
+        if is_of_prelude || others {
+            return AbsVal::BOTTOM;
+        }
+        // An error says nothing: it may be gone when the types are known.
+        let solved = self.instance(key).and_then(|id| Ok((id, self.solve(id)?)));
+        let Ok((id, value)) = solved else {
+            return AbsVal::BOTTOM;
+        };
+        let typing = self.get(id).typing.clone();
+        let learnt = bound.iter().zip(&typing.put_into_params);
+        self.learnt
+            .extend(learnt.filter_map(|(bound, ty)| Some((bound.clone(), (*ty)?))));
+        match value.ty {
+            Some(ty) if ty.is_known() => value,
+            _ => AbsVal::BOTTOM,
+        }
     }
 
     /// `T(x)` for a number type.
@@ -595,6 +637,19 @@ impl Session<'_> {
                 keywords,
             },
         ))
+    }
+}
+
+/// The value that an inner function, made in the same function, has captured.
+fn captured(f: &hir::Function, closure: Value, index: usize) -> Option<Value> {
+    let made = f
+        .blocks
+        .iter()
+        .flat_map(|b| &b.insts)
+        .find(|inst| inst.result == closure)?;
+    match &made.op {
+        hir::Op::Closure { captures, .. } => captures.get(index).copied(),
+        _ => None,
     }
 }
 

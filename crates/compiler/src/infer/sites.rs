@@ -59,6 +59,17 @@ impl Sites {
             .unwrap_or_else(|| Ty::new(Kind::Unknown))
     }
 
+    /// The same for a parameter: a container whose contents, or a part of their type, the caller does not know.
+    pub fn parameter(&mut self, param: Value, contents: Ty) -> Ty {
+        self.demanded.entry(param).or_insert(contents);
+        self.site(param)
+    }
+
+    /// What was put into a site that is a parameter; nothing if it is none, or nothing was.
+    pub fn put_into(&self, param: Value) -> Option<Ty> {
+        self.seen.get(&param).copied().filter(|ty| ty.is_known())
+    }
+
     fn add(&mut self, value: Value, site: Value) {
         let sites = self.origins.entry(value).or_default();
         if !sites.contains(&site) {
@@ -127,7 +138,7 @@ impl Sites {
     }
 
     /// Has the containers of a value hold contents of this type, if they can, in this round and the next ones.
-    fn demand(&mut self, value: Value, item: Ty) -> bool {
+    pub fn demand(&mut self, value: Value, item: Ty) -> bool {
         for site in self.sites(value) {
             let demanded = self.demanded.entry(site).or_insert(item);
             *demanded = join::join(*demanded, item).unwrap_or(item);

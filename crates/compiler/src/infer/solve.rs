@@ -219,6 +219,8 @@ impl Session<'_> {
             }
             self.enter(&mut frame, f, &key)?;
         }
+        let params = f.blocks[0].params.iter();
+        frame.typing.put_into_params = params.map(|p| frame.sites.put_into(*p)).collect();
         if let Some(error) = first_error(frame.errors) {
             return Err(error);
         }
@@ -240,6 +242,10 @@ impl Session<'_> {
         for (i, (&param, &ty)) in f.blocks[0].params.iter().zip(&key.args).enumerate() {
             frame.typing.values[param.index()] = match key.constants.get(i) {
                 Some(constant) => AbsVal::constant(ty, constant.clone()),
+                None if let Some(contents) = ty.contents().filter(|t| !t.is_known()) => {
+                    let contents = frame.sites.parameter(param, contents);
+                    AbsVal::of(ty.with_contents(contents))
+                }
                 None => self.parameter(ty)?,
             };
         }
