@@ -332,6 +332,62 @@ def test_printing(capfd):
     assert capfd.readouterr().out == """{"it's": 1} {(1, 'x'): [0.5]} {1: {'a': True}} {}\n"""
 
 
+def operate(steps, keys):
+    """Does what the steps say to a dict and a set, and tells what it sees."""
+    d = {keys[0]: 0}
+    s = {keys[0]}
+    log = [0]
+    for step, at, value in steps:
+        k = keys[at]
+        if step == 0:
+            d[k] = value
+            s.add(k)
+        elif step == 1:
+            d[k] = d.get(k, 0) + value
+        elif step == 2:
+            log.append(d.pop(k, -1))
+            s.discard(k)
+        elif step == 3 and k in d:
+            del d[k]
+        elif step == 4 and len(d) > 0:
+            log.append(d.popitem()[1])
+        elif step == 5:
+            log.append(d.setdefault(k, value))
+        elif step == 6 and value == 0:
+            d.clear()
+        elif step == 7:
+            d = d.copy()
+            s ^= {k, keys[value]}
+        elif step == 8:
+            d.update({k: value, keys[value]: at})
+            s = s | {keys[value]}
+        log.append(len(d) * 1000 + len(s))
+        log.append(sum(d.values()))
+    return d, sorted(s), log, list(reversed(d.items()))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_operations(seed):
+    random = np.random.default_rng(seed)
+    count = [5, 20, 60, 200][seed]
+    steps = [
+        (int(random.integers(9)), int(random.integers(count)), int(random.integers(5)))
+        for _ in range(2000)
+    ]
+    numbers = [int(n) for n in random.integers(-(2**62), 2**62, count)]
+    for keys in (
+        list(range(count)),
+        numbers,
+        [n << 40 for n in range(count)],
+        [n / 3 for n in numbers],
+        [str(n) for n in numbers],
+        [(n % 3, str(n)) for n in numbers],
+    ):
+        before = live()
+        check(operate, steps, keys)
+        assert live() == before
+
+
 # ---- inference ---------------------------------------------------------------------------------
 
 
@@ -439,6 +495,8 @@ def test_functions_that_fill_empty_containers():
         {"a": {"n": 1}, "b": {}},
         {(1, 2): "x", (3, 4): "y"},
         {True: None},
+        {"a": None, "b": 2},
+        {1: ["x"], 2: None, None: []},
     ],
     ids=repr,
 )

@@ -42,6 +42,9 @@ def check(function, *arguments):
         [[1], [], [2, 3]],
         [[["deep"]], []],
         [None, None],
+        [1, None, 3],
+        [None, "x"],
+        [[1], None, []],
     ],
     ids=repr,
 )
@@ -107,7 +110,7 @@ def test_inner_lists_stay_the_same_objects():
 
 def test_mixed_and_empty_lists_have_no_type():
     f = njit(lambda x: len(x))
-    for mixed in ([1, "a"], [1, 2.5], [1, None], [[1], 2], [True, 1]):
+    for mixed in ([1, "a"], [1, 2.5], [1, None, "a"], [[1], 2], [True, 1]):
         with pytest.raises(TypeError, match="one type|heterogeneous"):
             f(mixed)
     with pytest.raises(ValueError, match="empty list"):

@@ -69,7 +69,7 @@ def test_what_is_still_to_come_says_so():
         fd.experimental.jitclass,
         fd.typed.List,
         lambda: fd.typed.List.empty_list(fd.int64),
-        lambda: fd.typed.Dict.empty(fd.int64, fd.int64),
+        lambda: fd.typed.Set.empty(fd.int64),
         lambda: fd.extending.overload(len),
         lambda: fd.core.typing.cffi_utils.register_module(None),
     ):

@@ -1,6 +1,6 @@
 //! The types of Python objects: what a value is to compiled code.
 
-use ferdelance_compiler::types::{Kind, Record, Ty};
+use ferdelance_compiler::types::{Kind, Record, Ty, join};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -179,14 +179,17 @@ fn tuple_type(tuple: &Bound<'_, PyTuple>, pins: &mut Pins) -> PyResult<Option<Ty
     }))
 }
 
-/// The one type of the items of a container, of the keys of a dict or of its values. What an empty
-/// container could hold, nobody knows, unless it is an item beside others that are not empty.
+/// The one type of the items of a container, of the keys of a dict or of its values; some may be None. What
+/// an empty container could hold, nobody knows, unless it is an item beside others that are not empty.
 fn item_type<'py>(
     items: impl Iterator<Item = Bound<'py, PyAny>>,
     what: &str,
     pins: &mut Pins,
 ) -> PyResult<Option<Ty>> {
-    let items: Vec<_> = items.collect();
+    let (nones, mut items): (Vec<_>, Vec<_>) = items.partition(|item| item.is_none());
+    if items.is_empty() {
+        items.clone_from(&nones);
+    }
     let class = |item: &Bound<'py, PyAny>| item.get_type();
     let heterogeneous = |a: &Bound<'py, PyAny>, b: &Bound<'py, PyAny>| {
         Err(PyTypeError::new_err(format!(
@@ -216,7 +219,11 @@ fn item_type<'py>(
     };
     match items.iter().find(|item| !class(item).is(class(first))) {
         Some(other) => heterogeneous(first, other),
-        None => Ok(Some(ty)),
+        None if nones.is_empty() => Ok(Some(ty)),
+        None => match join::join(Ty::none(), ty) {
+            Some(joined) => Ok(Some(joined)),
+            None => heterogeneous(first, &nones[0]),
+        },
     }
 }
 

@@ -133,6 +133,8 @@ pub enum Plan {
     Present(Box<Plan>),
     /// None for an optional parameter whose value has so many slots.
     Absent(usize),
+    /// An item of a container, which may be None or a value with so many slots.
+    Either(Box<Plan>, usize),
     /// A function of this type. Objects whose own type is another (jitted functions) are converted only
     /// where the parameter's type was given by the user.
     Function {
@@ -519,7 +521,11 @@ impl Plan {
                     plan.unbox(object, out, made)
                 }
                 Plan::Function { ty, convert } => unbox_function(object, *ty, *convert, out),
-                Plan::Absent(slots) => {
+                Plan::Either(plan, _) if object != ffi::Py_None() => {
+                    put(out, 1);
+                    plan.unbox(object, out, made)
+                }
+                Plan::Absent(slots) | Plan::Either(_, slots) => {
                     if object != ffi::Py_None() {
                         return Outcome::Miss;
                     }

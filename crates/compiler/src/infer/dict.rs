@@ -192,7 +192,7 @@ fn kept(frame: &Frame, key: Ty) -> Result<Ty> {
         .help("numbers, strings, bytes, dates, None and tuples of these can be keys"))
 }
 
-/// A function of the prelude, or the operands that have nothing in common.
+/// The result of a call, and what it resolves to.
 type Called = Result<(AbsVal, Resolution)>;
 
 fn intrinsic(value: AbsVal, what: Intrinsic, args: &[ArgRef]) -> (AbsVal, Resolution) {

@@ -1,7 +1,7 @@
 //! Python's containers to those of the runtime.
 
 use ferdelance_abi::layout::List;
-use ferdelance_compiler::types::Ty;
+use ferdelance_compiler::types::{Kind, Ty};
 use ferdelance_runtime::{dict, list};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
@@ -63,17 +63,25 @@ impl ContainerPlan {
         let container = unsafe { Bound::from_borrowed_ptr(py, object) };
         let shape = Shape::of(ty)?;
         let item_type = ty.key().or(ty.list_item())?;
-        let mut plan = |object: Bound<'_, PyAny>, ty: Ty| {
-            let nothing = core::ptr::null_mut();
+        let mut plan = |items: &Bound<'_, PyAny>, ty: Ty| {
+            let (content, optional) = match *ty.kind() {
+                Kind::Optional(content) => (content, true),
+                _ => (ty, false),
+            };
+            let (object, nothing) = (example(items, content)?, core::ptr::null_mut());
             // SAFETY: alive.
-            unsafe { unbox::Plan::new(py, object.as_ptr(), nothing, ty, ty, pins) }
+            let plan = unsafe {
+                unbox::Plan::new(py, object.as_ptr(), nothing, content, content, pins)?
+            };
+            Some(if optional {
+                unbox::Plan::Either(Box::new(plan), slots(content))
+            } else {
+                plan
+            })
         };
-        let item = plan(example(&container, item_type)?, item_type)?;
+        let item = plan(&container, item_type)?;
         let value = match ty.dict_item() {
-            Some((_, ty)) => {
-                let values = container.call_method0("values").ok()?;
-                Some(plan(example(&values, ty)?, ty)?)
-            }
+            Some((_, ty)) => Some(plan(&container.call_method0("values").ok()?, ty)?),
             None => None,
         };
         Some(ContainerPlan {
@@ -259,12 +267,13 @@ fn put(address: usize, out: &mut *mut u64) -> Outcome {
     Outcome::Done
 }
 
-/// An item that shows what all are like: not an empty container.
+/// An item that shows what all are like: not an empty container, and not None among others.
 fn example<'py>(items: &Bound<'py, PyAny>, ty: Ty) -> Option<Bound<'py, PyAny>> {
     let is_container = Shape::of(ty).is_some();
     items
         .try_iter()
         .ok()?
         .filter_map(Result::ok)
+        .filter(|item| ty.is_none() || !item.is_none())
         .find(|item| !is_container || item.len().is_ok_and(|len| len > 0))
 }
