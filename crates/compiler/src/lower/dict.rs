@@ -235,7 +235,7 @@ impl Body<'_, '_, '_> {
         Ok(self.b.cmp(Cmp::Ne, hash, removed))
     }
 
-    // ---- hashing: `boundary` in crates/python does the same to slots ----
+    // ---- hashing: crates/python/src/containers/hash.rs does the same to slots ----
 
     /// Goes on with a hash: over the numbers and texts that a key is made of.
     fn hash_key(&mut self, hash: Value, key: &Typed) -> Result<Value> {

@@ -343,6 +343,36 @@ impl Body<'_, '_, '_> {
         }
     }
 
+    /// A loop over what an iterable yields. Its body gets each item, and whether it is the first one.
+    pub(super) fn each_item(
+        &mut self,
+        values: &Typed,
+        inside: impl FnOnce(&mut Self, &Typed, Value) -> Result<()>,
+    ) -> Result<()> {
+        let over = Ty::new(Kind::Iter(values.ty));
+        let mut first = self.iter(values)?;
+        let (header, body, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let state: Vals = machine(over)
+            .into_iter()
+            .map(|t| self.b.add_param(header, t))
+            .collect();
+        let state = Typed::new(over, state);
+        let is_first = self.b.add_param(header, Type::I1);
+        first.push(self.b.bool(true));
+        self.b.jump(header, &first);
+        self.b.switch_to(header);
+        let (more, fetched) = self.iter_more(&state)?;
+        self.b.branch(more, body, after, Hint::None);
+        self.b.switch_to(body);
+        let value = self.iter_item(&state, &fetched)?;
+        inside(self, &value, is_first)?;
+        let mut next = self.iter_next(&state)?;
+        next.push(self.b.bool(false));
+        self.b.jump(header, &next);
+        self.b.switch_to(after);
+        Ok(())
+    }
+
     /// `range(...)`, `enumerate`, `zip`, `reversed`.
     pub(super) fn iterable(&mut self, what: &Intrinsic, args: &[Typed], ty: Ty) -> Result<Vals> {
         match (what, ty.kind()) {

@@ -393,25 +393,7 @@ impl Body<'_, '_, '_> {
             self.rt_raising(RtFn::list_extend, &[list.vals[0], values.vals[0]])?;
             return Ok(());
         }
-        let over = Ty::new(Kind::Iter(values.ty));
-        let first = self.iter(values)?;
-        let (header, inside, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
-        let state: Vals = machine(over)
-            .into_iter()
-            .map(|t| self.b.add_param(header, t))
-            .collect();
-        let state = Typed::new(over, state);
-        self.b.jump(header, &first);
-        self.b.switch_to(header);
-        let (more, fetched) = self.iter_more(&state)?;
-        self.b.branch(more, inside, after, Hint::None);
-        self.b.switch_to(inside);
-        let value = self.iter_item(&state, &fetched)?;
-        self.append(list, &value)?;
-        let next = self.iter_next(&state)?;
-        self.b.jump(header, &next);
-        self.b.switch_to(after);
-        Ok(())
+        self.each_item(values, |body, value, _| body.append(list, value))
     }
 
     /// An index, from the end if negative, that is inside the list.

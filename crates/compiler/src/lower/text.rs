@@ -2,7 +2,7 @@
 
 use ferdelance_abi::rtfn::RtFn;
 
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed};
 use crate::diag::Result;
 use crate::tir::{Cmp, Hint, PoolEntry, Type, Value};
 use crate::types::{Kind, Ty, View};
@@ -139,41 +139,22 @@ impl Body<'_, '_, '_> {
 
     /// What an iterable yields, with commas in between; the items of a dict as `key: value`.
     fn print_items(&mut self, values: &Typed) -> Result<()> {
-        let over = Ty::new(Kind::Iter(values.ty));
-        let mut first = self.iter(values)?;
-        let (header, inside) = (self.b.new_block(), self.b.new_block());
-        let (comma, item, after) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
-        let state: Vals = machine(over)
-            .into_iter()
-            .map(|t| self.b.add_param(header, t))
-            .collect();
-        let state = Typed::new(over, state);
-        let is_first = self.b.add_param(header, Type::I1);
-        first.push(self.b.bool(true));
-        self.b.jump(header, &first);
-        self.b.switch_to(header);
-        let (more, fetched) = self.iter_more(&state)?;
-        self.b.branch(more, inside, after, Hint::None);
-        self.b.switch_to(inside);
-        self.b.branch(is_first, item, comma, Hint::None);
-        self.b.switch_to(comma);
-        self.print_text(", ");
-        self.b.jump(item, &[]);
-        self.b.switch_to(item);
-        let value = self.iter_item(&state, &fetched)?;
-        if let Kind::View(View::Items, _) = values.ty.kind() {
-            let (key, value) = (self.item(&value, 0), self.item(&value, 1));
-            self.print_value(&key, true)?;
-            self.print_text(": ");
-            self.print_value(&value, true)?;
-        } else {
-            self.print_value(&value, true)?;
-        }
-        let mut next = self.iter_next(&state)?;
-        next.push(self.b.bool(false));
-        self.b.jump(header, &next);
-        self.b.switch_to(after);
-        Ok(())
+        let is_dict = matches!(values.ty.kind(), Kind::View(View::Items, _));
+        self.each_item(values, |body, value, is_first| {
+            let (item, comma) = (body.b.new_block(), body.b.new_block());
+            body.b.branch(is_first, item, comma, Hint::None);
+            body.b.switch_to(comma);
+            body.print_text(", ");
+            body.b.jump(item, &[]);
+            body.b.switch_to(item);
+            if !is_dict {
+                return body.print_value(value, true);
+            }
+            let (key, value) = (body.item(value, 0), body.item(value, 1));
+            body.print_value(&key, true)?;
+            body.print_text(": ");
+            body.print_value(&value, true)
+        })
     }
 
     /// `hash(x)`, equal to CPython's.

@@ -70,9 +70,8 @@ impl ContainerPlan {
             };
             let (object, nothing) = (example(items, content)?, core::ptr::null_mut());
             // SAFETY: alive.
-            let plan = unsafe {
-                unbox::Plan::new(py, object.as_ptr(), nothing, content, content, pins)?
-            };
+            let plan =
+                unsafe { unbox::Plan::new(py, object.as_ptr(), nothing, content, content, pins)? };
             Some(if optional {
                 unbox::Plan::Either(Box::new(plan), slots(content))
             } else {
