@@ -143,6 +143,21 @@ def test_arrays_in_it_are_kept():
     assert gone() is None
 
 
+def test_arrays_that_a_generator_puts_in_are_kept():
+    d = typed.Dict.empty(types.int64, types.float64[:])
+
+    @njit
+    def put(d, a):
+        for i in range(len(a)):
+            d[i] = a[i:]
+            yield i
+
+    assert list(put(d, np.arange(1000.0))) == list(range(1000))
+    junk = [np.full(1000, -1.0) for _ in range(100)]
+    assert [d[i][0] for i in range(1000)] == list(range(1000))
+    del junk
+
+
 def test_pickling_gives_an_equal_dict():
     d = made(types.unicode_type, types.float64, {"a": 1, "b": 2})
     again = pickle.loads(pickle.dumps(d))

@@ -23,7 +23,7 @@ use crate::dispatch;
 use crate::handles::Pins;
 use crate::num::slots;
 use crate::unbox::{self, Made, Outcome};
-use crate::{errors, living, typeof_};
+use crate::{errors, living, typed, typeof_};
 
 /// How to box a generator, and what it yields and returns.
 pub struct Plan {
@@ -64,13 +64,18 @@ impl Plan {
                 return known;
             }
             let py = Python::assume_attached();
+            let origin = (cx.origin)(py);
+            let kept = origin.kept.iter();
             let made = Py::new(
                 py,
                 Generator(Held(Inner {
                     object,
                     plan: self.clone(),
                     frozen: cx.frozen,
-                    origin: (cx.origin)(py),
+                    typed: kept
+                        .filter_map(|kept| typed::borrowing(kept.bind(py)))
+                        .collect(),
+                    origin,
                     sent: RefCell::default(),
                 })),
             );
@@ -94,7 +99,7 @@ impl Plan {
 pub struct Origin {
     /// Those of the function, for traceback entries.
     pub globals: Rc<Py<PyAny>>,
-    pub _kept: Rc<[Py<PyAny>]>,
+    pub kept: Rc<[Py<PyAny>]>,
 }
 
 struct Inner {
@@ -103,6 +108,8 @@ struct Inner {
     plan: Rc<Plan>,
     /// Of an overload of a dispatcher that is kept.
     frozen: *const Frozen,
+    /// Those `typed.Dict` among its arguments that must not keep what the generator borrows.
+    typed: Vec<*mut layout::Dict>,
     origin: Origin,
     /// What was sent, which the generator may borrow from.
     sent: RefCell<Vec<Py<PyAny>>>,
@@ -212,6 +219,9 @@ impl Generator {
             };
             let error = enter(out, results.as_mut_ptr().cast());
             dispatch::drain_pending();
+            for &dict in &inner.typed {
+                typed::own(dict, &*inner.frozen);
+            }
             if !error.is_null() {
                 let globals = inner.origin.globals.bind(py).cast::<PyDict>().ok();
                 errors::raise(py, error, globals);
@@ -222,7 +232,7 @@ impl Generator {
                 lent: &Lending::default(),
                 origin: &|_| Origin {
                     globals: inner.origin.globals.clone(),
-                    _kept: [this.clone().into_any().unbind()].into(),
+                    kept: [this.clone().into_any().unbind()].into(),
                 },
             };
             let results = results.as_ptr().cast::<u64>();

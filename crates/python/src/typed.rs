@@ -111,6 +111,12 @@ pub fn type_of(object: &Bound<'_, PyAny>) -> Option<PyResult<Ty>> {
     })
 }
 
+/// The dict of a `typed.Dict` that may borrow memory; `None` if the object is something else.
+pub fn borrowing(object: &Bound<'_, PyAny>) -> Option<*mut Dict> {
+    let content = object.cast::<TypedDict>().ok()?.get().0.0.get()?;
+    may_borrow(content.ty).then_some(content.dict)
+}
+
 /// The dict of a `typed.Dict` of a type; `None` if the object is something else.
 ///
 /// # Safety
