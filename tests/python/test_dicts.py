@@ -438,6 +438,41 @@ def test_numbers_become_wide_enough():
     assert d == {1: 2.0, 3: 1.5} and e == {1.0: 2, 1.5: 3}
 
 
+def test_values_of_different_types_under_known_keys():
+    def f(n):
+        d = {"name": "x", "count": n, "ratio": 0.5, "list": [n]}
+        e = d
+        e["count"] += 1
+        d["list"].append(2)
+        d["name"] = "y" + str(n)
+        t = 0
+        for k, _ in d.items():
+            t += len(k)
+        seen = d["name"] + "!", d["count"], e["ratio"] * 2, len(d), "a" in d, "name" in d, t
+        return seen, d.values(), list(d.keys()), bool(d), isinstance(d, dict), d, e
+
+    def chosen(n):
+        d = {"a": 1, "b": "x"}
+        if n > 2:
+            d = {"a": n, "b": "y"}
+        return d["a"], d
+
+    seen, values, *rest = njit(f)(3)
+    wanted, wanted_values, *wanted_rest = f(3)
+    assert seen == wanted and values == tuple(wanted_values) and rest == wanted_rest
+    check(chosen, 1)
+    check(chosen, 5)
+    before = live()
+    njit(f)(3)
+    assert live() == before
+    for function, message in (
+        (lambda n: {"a": 1, "b": "x"}["c"], 'has no key "c"'),
+        (lambda n: {"a": 1, "b": "x"}[str(n)], "known when compiling"),
+    ):
+        with pytest.raises(TypingError, match=message):
+            njit(function)(1)
+
+
 def test_dicts_go_through_functions_branches_and_tuples():
     @njit
     def put(d, k):

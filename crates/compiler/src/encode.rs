@@ -174,6 +174,11 @@ impl Encoder {
             Kind::List(item) => self.around(29, *item)?,
             Kind::Dict { item, typed } => self.around(if *typed { 55 } else { 50 }, *item)?,
             Kind::Set(item) => self.around(51, *item)?,
+            Kind::Keyed(keys, values) => {
+                self.u8(56);
+                self.types(values)?;
+                keys.iter().for_each(|key| self.str(key));
+            }
             Kind::View(view, dict) => self.around(52 + *view as u8, *dict)?,
             Kind::Time { delta, unit } => self.bytes.extend([40, u8::from(*delta), unit.code()]),
             Kind::Record(record) => {
@@ -426,6 +431,11 @@ impl<'a> Decoder<'a> {
                 typed: tag == 55,
             },
             51 => Kind::Set(self.ty()?),
+            56 => {
+                let values = self.types()?;
+                let keys = values.iter().map(|_| self.str().map(Into::into));
+                Kind::Keyed(keys.collect::<Option<_>>()?, values)
+            }
             52 => Kind::View(View::Keys, self.ty()?),
             53 => Kind::View(View::Values, self.ty()?),
             54 => Kind::View(View::Items, self.ty()?),

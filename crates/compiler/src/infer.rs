@@ -9,7 +9,7 @@
 //!
 //! * [`absval`]: the lattice. * [`solve`]: the fixpoint. * [`op`]: typing rules of HIR instructions.
 //! * [`call`]: binding of arguments, what a call resolves to. * [`intrinsic`], [`builtins`],
-//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`], [`dict`]: what the compiler itself knows. * [`unroll`]: loops
+//!   [`numpy`], [`creation`], [`views`], [`ufunc`], [`limits`], [`dtypes`], [`attribute`], [`index`], [`list`], [`dict`], [`keyed`]: what the compiler itself knows. * [`unroll`]: loops
 //!   over tuples, item by item. * [`sites`]: where containers are made, and what is put into them. * [`generator`]: generators, iterators.
 
 use std::sync::Arc;
@@ -39,6 +39,7 @@ mod grid;
 pub mod index;
 pub mod intrinsic;
 pub mod joining;
+pub mod keyed;
 mod limits;
 pub(crate) mod linalg;
 pub mod list;

@@ -35,6 +35,7 @@ mod generator;
 mod index;
 mod iter;
 mod joining;
+mod keyed;
 mod linalg;
 mod list;
 mod raise;
@@ -403,6 +404,9 @@ impl Body<'_, '_, '_> {
     /// Lowers an instruction to its values; `None` when its value is a constant or has no run-time part.
     fn inst(&mut self, inst: &Inst) -> Result<Option<Vals>> {
         let ty = self.ty(inst.result);
+        if let Some(vals) = self.keyed_inst(inst, ty)? {
+            return Ok(Some(vals));
+        }
         if let Some(vals) = self.dict_inst(inst, ty)? {
             return Ok(Some(vals));
         }

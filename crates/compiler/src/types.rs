@@ -168,6 +168,9 @@ pub enum Kind {
         /// A `typed.Dict`: Python has the dict itself. Of any other, it gets and gives copies.
         typed: bool,
     },
+    /// A dict whose keys are these texts, for good, and whose values have these types, each its own: a
+    /// display like `{"name": "x", "count": 1}`.
+    Keyed(Box<[Box<str>]>, Box<[Ty]>),
     /// A set of items of this type.
     Set(Ty),
     /// What a dict, which is the value, shows of its items.
@@ -426,6 +429,10 @@ impl Ty {
             Kind::Optional(inner) => Ty::optional(inner.with_origin(weak)),
             Kind::List(item) => Ty::list(item.with_origin(weak)),
             Kind::Dict { item, .. } => self.with_contents(item.with_origin(weak)),
+            Kind::Keyed(ref keys, ref values) => Ty::new(Kind::Keyed(
+                keys.clone(),
+                values.iter().map(|t| t.with_origin(weak)).collect(),
+            )),
             Kind::Set(item) => Ty::set(item.with_origin(weak)),
             Kind::View(view, dict) => Ty::new(Kind::View(view, dict.with_origin(weak))),
             Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
@@ -642,6 +649,7 @@ impl Ty {
             | Kind::Method(t, _) => t.is_known(),
             Kind::Tuple(items)
             | Kind::NamedTuple(_, items)
+            | Kind::Keyed(_, items)
             | Kind::Zip(items)
             | Kind::NdIter(items)
             | Kind::Exception(_, _, items) => items.iter().all(|t| t.is_known()),
@@ -781,6 +789,14 @@ impl fmt::Display for Ty {
                 (Some([key, value]), false) => write!(f, "dict({key}, {value})"),
                 _ => write!(f, "dict({item})"),
             },
+            Kind::Keyed(keys, values) => {
+                f.write_str("dict(")?;
+                for (i, (key, value)) in keys.iter().zip(values).enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    write!(f, "{comma}{key:?}: {value}")?;
+                }
+                f.write_str(")")
+            }
             Kind::Set(t) => write!(f, "set({t})"),
             Kind::View(view, t) => write!(f, "dict_{}({t})", view.name()),
             Kind::Unknown => f.write_str("undefined"),

@@ -14,7 +14,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-use crate::containers::{ContainerPlan, Lending};
+use crate::containers::{ContainerPlan, Lending, keyed::KeyedPlan};
 use crate::dtypes::Item;
 use crate::generators::{self, Origin};
 use crate::handles::{self, Pins};
@@ -46,6 +46,8 @@ pub enum Plan {
     Bytes,
     Buffer(Exporter, ArrayPlan),
     Container(Box<ContainerPlan>),
+    /// A dict display of known keys.
+    Keyed(Box<KeyedPlan>),
     /// A `typed.Dict`.
     Typed(typed::Plan),
     Generator(Rc<generators::Plan>),
@@ -196,6 +198,10 @@ impl Plan {
                     None => Plan::Array(plan),
                 }
             }
+            Kind::Keyed(..) => match KeyedPlan::new(py, ty, pins)? {
+                Some(plan) => Plan::Keyed(Box::new(plan)),
+                None => return Err(cannot_return(ty)),
+            },
             Kind::Dict { typed: true, .. } => Plan::Typed(typed::Plan::new(py, ty, pins)?),
             Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) => {
                 match ContainerPlan::new(py, ty, pins)? {
@@ -365,6 +371,10 @@ impl Plan {
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx,
                 ),
+                Plan::Keyed(plan) => plan.make(
+                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    cx,
+                ),
                 Plan::Typed(plan) => plan.make(
                     core::ptr::with_exposed_provenance_mut(take(slots) as usize),
                     cx.frozen,
@@ -413,9 +423,11 @@ impl Plan {
                 Plan::Str => {
                     string::release(core::ptr::with_exposed_provenance_mut(take(slots) as usize))
                 }
-                Plan::Container(_) | Plan::Typed(_) | Plan::Generator(_) => object::obj_release(
-                    core::ptr::with_exposed_provenance_mut(take(slots) as usize),
-                ),
+                Plan::Container(_) | Plan::Keyed(_) | Plan::Typed(_) | Plan::Generator(_) => {
+                    object::obj_release(
+                        core::ptr::with_exposed_provenance_mut(take(slots) as usize),
+                    )
+                }
                 Plan::Tuple(items) | Plan::NamedTuple(_, items) => {
                     items.iter().for_each(|item| item.release(slots))
                 }

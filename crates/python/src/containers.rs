@@ -19,6 +19,7 @@ use crate::handles::Pins;
 use crate::num::slots;
 
 mod hash;
+pub mod keyed;
 pub mod unboxing;
 
 /// Which container it is. All of them are lists to the runtime; the items of a dict or a set are its

@@ -236,6 +236,7 @@ pub fn slots(ty: Ty) -> usize {
         Kind::Str
         | Kind::List(_)
         | Kind::Dict { .. }
+        | Kind::Keyed(..)
         | Kind::Set(_)
         | Kind::Generator(_)
         | Kind::Function(_)

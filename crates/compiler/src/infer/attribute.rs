@@ -316,6 +316,7 @@ fn methods(ty: Ty) -> &'static [&'static str] {
         Kind::Tuple(_) | Kind::NamedTuple(..) => TUPLE_METHODS,
         Kind::List(_) => super::list::METHODS,
         _ if let Some(methods) = super::dict::methods(ty) => methods,
+        Kind::Keyed(..) => super::keyed::METHODS,
         Kind::Generator(_) => super::generator::METHODS,
         Kind::Buffer(..) => super::buffer::METHODS,
         Kind::Builtin(name) if super::ufunc::with_outer(name).is_some() => UFUNC_METHODS,

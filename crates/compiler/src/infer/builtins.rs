@@ -114,7 +114,7 @@ impl Session<'_> {
         let scalar = |t: &Ty| t.is_scalar();
         Ok(Some(match (name, &types[..]) {
             ("builtins.len", [t]) => match t.kind() {
-                Kind::Tuple(items) | Kind::NamedTuple(_, items) => (
+                Kind::Tuple(items) | Kind::NamedTuple(_, items) | Kind::Keyed(_, items) => (
                     AbsVal::literal(Const::Int(items.len() as i128)),
                     Intrinsic::Known,
                 ),
@@ -718,7 +718,9 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "numpy.complexfloating" => x.is_complex(),
             "numpy.number" => x.is_number(),
             "builtins.list" => x.list_item().is_some(),
-            "builtins.dict" => matches!(x.kind(), Kind::Dict { typed: false, .. }),
+            "builtins.dict" => {
+                matches!(x.kind(), Kind::Dict { typed: false, .. } | Kind::Keyed(..))
+            }
             "builtins.set" => matches!(x.kind(), Kind::Set(_)),
             "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" | "array.array" => x
                 .as_buffer()

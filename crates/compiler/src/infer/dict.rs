@@ -508,6 +508,11 @@ impl Session<'_> {
                 let keywords = keywords.to_vec();
                 self.call_prelude(frame, "dict_fromkeys", args.to_vec(), keywords)
             }
+            Kind::Method(receiver, name) if matches!(receiver.kind(), Kind::Keyed(..)) => {
+                let shown = super::keyed::shown(*receiver, name).filter(|_| args.is_empty());
+                let view = Intrinsic::Dict(DictOp::View);
+                Ok(shown.map(|ty| intrinsic(AbsVal::of(ty), view, &[])))
+            }
             Kind::Method(receiver, name) if is_dict(*receiver) || is_set(*receiver) => self
                 .dict_method(frame, result, callee, *receiver, name, args, keywords)
                 .map(Some),

@@ -27,6 +27,9 @@ impl Session<'_> {
         if let Some(found) = self.list_inst(frame, inst)? {
             return Ok(found);
         }
+        if let Some(found) = super::keyed::inst(frame, inst)? {
+            return Ok(found);
+        }
         if let Some(found) = self.dict_inst(frame, inst)? {
             return Ok(found);
         }
@@ -637,7 +640,8 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         Kind::Optional(inner) => truth(frame, &AbsVal::of(*inner)).map(|_| AbsVal::of(Ty::bool())),
         Kind::None => Ok(AbsVal::bool(false)),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => Ok(AbsVal::bool(!items.is_empty())),
-        Kind::Module(_)
+        Kind::Keyed(..)
+        | Kind::Module(_)
         | Kind::Builtin(_)
         | Kind::Dispatcher(..)
         | Kind::Foreign(..)

@@ -83,8 +83,14 @@ impl Body<'_, '_, '_> {
             let room = self.b.i64(0);
             return Ok(smallvec![self.new_dict(ty, room)?]);
         }
-        let receiver = match *callee.ty.kind() {
-            Kind::Method(receiver, _) => Typed::new(receiver, callee.vals.clone()),
+        let receiver = match callee.ty.kind() {
+            Kind::Method(receiver, method) => {
+                let receiver = Typed::new(*receiver, callee.vals.clone());
+                if matches!(receiver.ty.kind(), Kind::Keyed(..)) {
+                    return self.keyed_method(&receiver, method);
+                }
+                receiver
+            }
             _ => args[0].clone(),
         };
         let dict = receiver.vals[0];

@@ -247,7 +247,7 @@ impl Body<'_, '_, '_> {
         self.b.load(Type::I64, ptr, 8, Mem::Header)
     }
 
-    fn set_len(&mut self, list: Value, len: Value) {
+    pub(super) fn set_len(&mut self, list: Value, len: Value) {
         let ptr = self.list_part(list, LIST_LEN);
         self.b.store(ptr, len, 8, Mem::Header);
     }
@@ -302,7 +302,7 @@ impl Body<'_, '_, '_> {
 
     // ---- operations ----
 
-    fn new_list(&mut self, item: Ty, capacity: Value) -> Result<Value> {
+    pub(super) fn new_list(&mut self, item: Ty, capacity: Value) -> Result<Value> {
         let form = self.form(item)?;
         let size = self.b.i64(i64::from(form.size));
         let objects = self.b.i64(form.objects.cast_signed());

@@ -47,9 +47,12 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         Kind::Time { .. } => out.push(Type::I64),
         // An array without dimensions: an address, and what keeps the memory.
         Kind::Record(_) | Kind::Chars { .. } => out.push(Type::Array(0)),
-        Kind::Str | Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) | Kind::Generator(_) => {
-            out.push(Type::Obj);
-        }
+        Kind::Str
+        | Kind::List(_)
+        | Kind::Dict { .. }
+        | Kind::Keyed(..)
+        | Kind::Set(_)
+        | Kind::Generator(_) => out.push(Type::Obj),
         Kind::Tuple(items)
         | Kind::NamedTuple(_, items)
         | Kind::Zip(items)
@@ -342,6 +345,7 @@ impl Body<'_, '_, '_> {
             // Their items differ in what is no part of the value.
             (Kind::List(_), Kind::List(_))
             | (Kind::Dict { .. }, Kind::Dict { .. })
+            | (Kind::Keyed(..), Kind::Keyed(..))
             | (Kind::Set(_), Kind::Set(_))
             | (Kind::View(..), Kind::View(..))
             | (Kind::Generator(_), Kind::Generator(_)) => Ok(value.vals.clone()),

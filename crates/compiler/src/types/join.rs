@@ -19,6 +19,11 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (Kind::List(_), Kind::List(_))
         | (Kind::Dict { .. }, Kind::Dict { .. })
         | (Kind::Set(_), Kind::Set(_)) => join_contents(a, b),
+        (Kind::Keyed(keys, x), Kind::Keyed(others, y)) if keys == others => {
+            let pairs = x.iter().zip(y.iter());
+            let values: Option<Vec<Ty>> = pairs.map(|(x, y)| join_contents(*x, *y)).collect();
+            values.map(|values| Ty::new(Kind::Keyed(keys.clone(), values.into())))
+        }
         (Kind::View(v, x), Kind::View(w, y)) if v == w => {
             join(*x, *y).map(|dict| Ty::new(Kind::View(*v, dict)))
         }
