@@ -194,7 +194,7 @@ impl State {
             .collect();
         Origin {
             globals: Rc::new(self.globals.clone_ref(py)),
-            kept: kept,
+            kept,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Dict displays with known keys and values of different types: lists of one item, the tuple of the values,
 //! so that all who have such a dict see the same values.
 
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::list::Form;
 use super::{Body, Typed, Vals, machine};
@@ -9,8 +9,16 @@ use crate::diag::Result;
 use crate::hir::{Inst, Op};
 use crate::host::Const;
 use crate::infer::keyed::position;
-use crate::tir::Value;
+use crate::tir::{Type, Value};
 use crate::types::{Kind, Ty};
+
+/// Where a value lies.
+struct Place {
+    /// The address of the tuple.
+    tuple: Value,
+    parts: SmallVec<[(Type, u32); 4]>,
+    ty: Ty,
+}
 
 impl Body<'_, '_, '_> {
     /// Instructions on such dicts; `None` if it is none.
@@ -37,18 +45,16 @@ impl Body<'_, '_, '_> {
                 Ok(is_keyed.then(Vals::new))
             }
             Op::GetItem(dict, key) => {
-                let Some((address, form, parts, _)) = self.value_under(*dict, *key)? else {
-                    return Ok(None);
-                };
-                Ok(Some(self.load_item_parts(address, &form.parts[parts])))
+                let place = self.value_under(*dict, *key)?;
+                Ok(place.map(|place| self.load_item_parts(place.tuple, &place.parts)))
             }
             Op::SetItem(dict, key, new) => {
-                let Some((address, form, parts, to)) = self.value_under(*dict, *key)? else {
+                let Some(place) = self.value_under(*dict, *key)? else {
                     return Ok(None);
                 };
                 let new = self.get(*new);
-                let vals = self.cast(&new, to)?;
-                self.replace_item(address, &form.parts[parts], &vals);
+                let vals = self.cast(&new, place.ty)?;
+                self.replace_item(place.tuple, &place.parts, &vals);
                 Ok(Some(Vals::new()))
             }
             _ => Ok(None),
@@ -84,13 +90,12 @@ impl Body<'_, '_, '_> {
         Ok((self.item_address(list, first, &form), form))
     }
 
-    /// The tuple in which the value under a key lies, and which of its parts it is, with its type; `None`
-    /// if it is no such dict.
+    /// Where the value under a key lies; `None` if it is no such dict.
     fn value_under(
         &mut self,
         dict: crate::hir::Value,
         key: crate::hir::Value,
-    ) -> Result<Option<(Value, Form, std::ops::Range<usize>, Ty)>> {
+    ) -> Result<Option<Place>> {
         let Kind::Keyed(_, types) = self.ty(dict).kind() else {
             return Ok(None);
         };
@@ -100,8 +105,9 @@ impl Body<'_, '_, '_> {
             return Err(self.bug("a key that is not there"));
         };
         let start: usize = types[..at].iter().map(|t| machine(*t).len()).sum();
-        let (address, form) = self.only_item(dict.vals[0], types)?;
-        let parts = start..start + machine(types[at]).len();
-        Ok(Some((address, form, parts, types[at])))
+        let (tuple, form) = self.only_item(dict.vals[0], types)?;
+        let ty = types[at];
+        let parts = form.parts[start..][..machine(ty).len()].into();
+        Ok(Some(Place { tuple, parts, ty }))
     }
 }
