@@ -142,6 +142,13 @@ def _of_set(value):
     return types.Set(typeof(next(iter(value))), reflected=True)
 
 
+@_typeof.register(frozenset)
+def _of_frozenset(value):
+    if not value:
+        raise ValueError("cannot determine the type of an empty frozenset")
+    return types.FrozenSet(typeof(next(iter(value))))
+
+
 @_typeof.register(dict)
 def _of_dict(value):
     if not value:

@@ -157,14 +157,42 @@ def test_order_is_that_of_insertion():
     assert njit(lambda: [x for x in {5, 3, 9}])() == [5, 3, 9]
 
 
+def test_frozen_sets():
+    def f(s, b):
+        f = frozenset(s)
+        g = f
+        g |= {7}
+        return (
+            (f, g, f == s, f | b, b | f, f & b, f - b, f ^ b, f < b, len(f), 1 in f, f.copy()),
+            (f.union(b), f.intersection(b, [3]), f.difference(b), f.symmetric_difference(b)),
+            (isinstance(f, frozenset), isinstance(f, set), [x for x in f]),
+        )
+
+    def keys(x, y):
+        d = {frozenset(x): 1}
+        d[frozenset(y)] = 2
+        return d, frozenset(x) in d, {frozenset(x), frozenset(y)}
+
+    def found(sets, s):
+        return s in sets, len(sets), sorted([len(x) for x in sets])
+
+    check(f, {1, 2, 3}, {3, 4})
+    check(keys, [1, 2, 3], [3, 2, 1, 1])
+    check(keys, ["a", "b"], ["b"])
+    check(found, {frozenset({1}), frozenset({2, 3})}, frozenset({3, 2}))
+    check(found, {frozenset({"a", "b"})}, frozenset({"c"}))
+    with pytest.raises(TypingError, match="no attribute `add`"):
+        njit(lambda s: s.add(1))(frozenset({1}))
+
+
 def test_printing(capfd):
     @njit
     def f(s):
         s.clear()
-        print({1}, {"a"}, {(1, 0.5)}, s)
+        print({1}, {"a"}, {(1, 0.5)}, s, frozenset([1]))
 
     f({1})
-    assert capfd.readouterr().out == "{1} {'a'} {(1, 0.5)} set()\n"
+    assert capfd.readouterr().out == "{1} {'a'} {(1, 0.5)} set() frozenset({1})\n"
 
 
 def test_errors():

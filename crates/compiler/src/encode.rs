@@ -173,7 +173,7 @@ impl Encoder {
             Kind::Caught => self.u8(28),
             Kind::List(item) => self.around(29, *item)?,
             Kind::Dict { item, typed } => self.around(if *typed { 55 } else { 50 }, *item)?,
-            Kind::Set(item) => self.around(51, *item)?,
+            Kind::Set { item, frozen } => self.around(if *frozen { 57 } else { 51 }, *item)?,
             Kind::Keyed(keys, values) => {
                 self.u8(56);
                 self.types(values)?;
@@ -430,7 +430,10 @@ impl<'a> Decoder<'a> {
                 item: self.ty()?,
                 typed: tag == 55,
             },
-            51 => Kind::Set(self.ty()?),
+            tag @ (51 | 57) => Kind::Set {
+                item: self.ty()?,
+                frozen: tag == 57,
+            },
             56 => {
                 let values = self.types()?;
                 let keys = values.iter().map(|_| self.str().map(Into::into));

@@ -171,8 +171,11 @@ pub enum Kind {
     /// A dict whose keys are these texts, for good, and whose values have these types, each its own: a
     /// display like `{"name": "x", "count": 1}`.
     Keyed(Box<[Box<str>]>, Box<[Ty]>),
-    /// A set of items of this type.
-    Set(Ty),
+    /// A set of items of this type; a `frozenset` if it is frozen.
+    Set {
+        item: Ty,
+        frozen: bool,
+    },
     /// What a dict, which is the value, shows of its items.
     View(View, Ty),
     /// The type of the items of a container that nothing was put into yet; in the end there is none.
@@ -394,7 +397,10 @@ impl Ty {
         Ty::new(Kind::Dict { item, typed: true })
     }
     pub fn set(item: Ty) -> Ty {
-        Ty::new(Kind::Set(item))
+        Ty::new(Kind::Set {
+            item,
+            frozen: false,
+        })
     }
     /// A generator that nothing is sent to and that returns nothing.
     pub fn generator(item: Ty) -> Ty {
@@ -433,7 +439,7 @@ impl Ty {
                 keys.clone(),
                 values.iter().map(|t| t.with_origin(weak)).collect(),
             )),
-            Kind::Set(item) => Ty::set(item.with_origin(weak)),
+            Kind::Set { item, .. } => self.with_contents(item.with_origin(weak)),
             Kind::View(view, dict) => Ty::new(Kind::View(view, dict.with_origin(weak))),
             Kind::Generator(g) => Ty::new(Kind::Generator(Generator {
                 item: g.item.with_origin(weak),
@@ -598,7 +604,7 @@ impl Ty {
     /// The type of the items of a list, a dict or a set: what can be put into it.
     pub fn contents(self) -> Option<Ty> {
         match *self.kind() {
-            Kind::List(item) | Kind::Dict { item, .. } | Kind::Set(item) => Some(item),
+            Kind::List(item) | Kind::Dict { item, .. } | Kind::Set { item, .. } => Some(item),
             _ => None,
         }
     }
@@ -607,7 +613,7 @@ impl Ty {
         match *self.kind() {
             Kind::List(_) => Ty::list(item),
             Kind::Dict { typed, .. } => Ty::new(Kind::Dict { item, typed }),
-            Kind::Set(_) => Ty::set(item),
+            Kind::Set { frozen, .. } => Ty::new(Kind::Set { item, frozen }),
             _ => self,
         }
     }
@@ -624,7 +630,7 @@ impl Ty {
     /// The type of what is hashed: the keys of a dict, the items of a set.
     pub fn key(self) -> Option<Ty> {
         match *self.kind() {
-            Kind::Set(item) => Some(item),
+            Kind::Set { item, .. } => Some(item),
             _ => self.dict_item().map(|(key, _)| key),
         }
     }
@@ -640,7 +646,7 @@ impl Ty {
             Kind::Unknown => false,
             Kind::List(t)
             | Kind::Dict { item: t, .. }
-            | Kind::Set(t)
+            | Kind::Set { item: t, .. }
             | Kind::View(_, t)
             | Kind::Optional(t)
             | Kind::Iter(t)
@@ -797,7 +803,9 @@ impl fmt::Display for Ty {
                 }
                 f.write_str(")")
             }
-            Kind::Set(t) => write!(f, "set({t})"),
+            Kind::Set { item, frozen } => {
+                write!(f, "{}set({item})", if *frozen { "frozen" } else { "" })
+            }
             Kind::View(view, t) => write!(f, "dict_{}({t})", view.name()),
             Kind::Unknown => f.write_str("undefined"),
             Kind::Optional(t) => write!(f, "OptionalType({t})"),

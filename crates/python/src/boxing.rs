@@ -203,7 +203,7 @@ impl Plan {
                 None => return Err(cannot_return(ty)),
             },
             Kind::Dict { typed: true, .. } => Plan::Typed(typed::Plan::new(py, ty, pins)?),
-            Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) => {
+            Kind::List(_) | Kind::Dict { .. } | Kind::Set { .. } => {
                 match ContainerPlan::new(py, ty, pins)? {
                     Some(plan) => Plan::Container(Box::new(plan)),
                     None => return Err(cannot_return(ty)),

@@ -29,6 +29,7 @@ enum Shape {
     List,
     Dict,
     Set,
+    FrozenSet,
 }
 
 impl Shape {
@@ -36,7 +37,8 @@ impl Shape {
         match container.kind() {
             Kind::List(_) => Some(Shape::List),
             Kind::Dict { typed: false, .. } => Some(Shape::Dict),
-            Kind::Set(_) => Some(Shape::Set),
+            Kind::Set { frozen: false, .. } => Some(Shape::Set),
+            Kind::Set { frozen: true, .. } => Some(Shape::FrozenSet),
             _ => None,
         }
     }
@@ -50,7 +52,7 @@ impl Shape {
         unsafe {
             match self {
                 Shape::List => list::len(container),
-                Shape::Dict | Shape::Set => dict::len(container.cast()),
+                Shape::Dict | Shape::Set | Shape::FrozenSet => dict::len(container.cast()),
             }
         }
     }
@@ -63,6 +65,8 @@ impl Shape {
                 Shape::List => ffi::PyList_New(len as ffi::Py_ssize_t),
                 Shape::Dict => ffi::PyDict_New(),
                 Shape::Set => ffi::PySet_New(core::ptr::null_mut()),
+                // As long as nobody else has it, it can be added to.
+                Shape::FrozenSet => ffi::PyFrozenSet_New(core::ptr::null_mut()),
             }
         }
     }
@@ -80,6 +84,8 @@ impl Shape {
                     ffi::PyDict_Clear(object);
                     ffi::PyDict_Update(object, new) == 0
                 }
+                // Nothing changes in there.
+                Shape::FrozenSet => true,
                 Shape::Set => {
                     let py = Python::assume_attached();
                     let (object, new) = (
@@ -310,7 +316,7 @@ impl ContainerPlan {
             }
             let done = match self.shape {
                 Shape::List => (0..len).all(|i| self.put(object, i, container, cx)),
-                Shape::Dict | Shape::Set => {
+                Shape::Dict | Shape::Set | Shape::FrozenSet => {
                     dict::positions(container.cast()).all(|i| self.put(object, i, container, cx))
                 }
             };
@@ -341,7 +347,7 @@ impl ContainerPlan {
             let mut slots = match self.shape {
                 Shape::List => slots.as_ptr(),
                 // Behind the hash.
-                Shape::Dict | Shape::Set => slots.as_ptr().add(1),
+                Shape::Dict | Shape::Set | Shape::FrozenSet => slots.as_ptr().add(1),
             };
             let item = self.item.make(&mut slots, cx);
             if let Some(plan) = &self.value {
@@ -359,7 +365,7 @@ impl ContainerPlan {
             match self.shape {
                 // Takes over the reference, also where it fails.
                 Shape::List => ffi::PyList_SetItem(object, at as ffi::Py_ssize_t, item) == 0,
-                Shape::Dict | Shape::Set => {
+                Shape::Dict | Shape::Set | Shape::FrozenSet => {
                     let done = ffi::PySet_Add(object, item) == 0;
                     ffi::Py_DecRef(item);
                     done

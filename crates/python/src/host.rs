@@ -231,9 +231,11 @@ impl<'py> PyHost<'py> {
 /// Whether a value of the type has parts that may change: lists, records, memory that is not frozen.
 fn is_changeable(ty: Ty) -> bool {
     match ty.kind() {
-        Kind::List(_) | Kind::Dict { .. } | Kind::Set(_) | Kind::Record(_) | Kind::Chars { .. } => {
-            true
-        }
+        Kind::List(_)
+        | Kind::Dict { .. }
+        | Kind::Set { .. }
+        | Kind::Record(_)
+        | Kind::Chars { .. } => true,
         Kind::Buffer(..) => !ty.is_bytes(),
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
             items.iter().any(|&item| is_changeable(item))

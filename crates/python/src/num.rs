@@ -237,7 +237,7 @@ pub fn slots(ty: Ty) -> usize {
         | Kind::List(_)
         | Kind::Dict { .. }
         | Kind::Keyed(..)
-        | Kind::Set(_)
+        | Kind::Set { .. }
         | Kind::Generator(_)
         | Kind::Function(_)
         | Kind::Time { .. } => 1,

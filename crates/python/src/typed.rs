@@ -184,8 +184,8 @@ pub fn may_borrow(ty: Ty) -> bool {
     match *ty.kind() {
         Kind::Array(_) | Kind::Buffer(..) | Kind::Record(_) | Kind::Chars { .. } => true,
         Kind::Generator(_) => true,
-        Kind::List(item) | Kind::Set(item) | Kind::Optional(item) => may_borrow(item),
-        Kind::Dict { item, .. } => may_borrow(item),
+        Kind::List(item) | Kind::Optional(item) => may_borrow(item),
+        Kind::Dict { item, .. } | Kind::Set { item, .. } => may_borrow(item),
         Kind::Tuple(ref items) | Kind::NamedTuple(_, ref items) => {
             items.iter().any(|&item| may_borrow(item))
         }

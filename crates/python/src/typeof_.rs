@@ -5,8 +5,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyBytes, PyComplex, PyDict, PyEllipsis, PyFloat, PyInt, PyList, PyRange, PySet,
-    PySlice, PyString, PyTuple,
+    PyBool, PyBytes, PyComplex, PyDict, PyEllipsis, PyFloat, PyFrozenSet, PyInt, PyList, PyRange,
+    PySet, PySlice, PyString, PyTuple,
 };
 
 use crate::handles::Pins;
@@ -230,16 +230,20 @@ fn item_type<'py>(
 fn is_empty_container(object: &Bound<'_, PyAny>) -> bool {
     (object.is_exact_instance_of::<PyList>()
         || object.is_exact_instance_of::<PyDict>()
-        || object.is_exact_instance_of::<PySet>())
+        || object.is_exact_instance_of::<PySet>()
+        || object.is_exact_instance_of::<PyFrozenSet>())
         && object.len().is_ok_and(|len| len == 0)
 }
 
-/// The type of a list, a dict or a set; `None` if it is none of these, or has items without a type.
+/// The type of a list, a dict, a set or a frozenset; `None` if it is none of these, or has items without a type.
 fn container_type(object: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Option<Ty>> {
     Ok(if let Ok(list) = object.cast_exact::<PyList>() {
         item_type(list.iter(), "list", pins)?.map(Ty::list)
     } else if let Ok(set) = object.cast_exact::<PySet>() {
         item_type(set.iter(), "set", pins)?.map(Ty::set)
+    } else if let Ok(set) = object.cast_exact::<PyFrozenSet>() {
+        item_type(set.iter(), "frozenset", pins)?
+            .map(|item| Ty::new(Kind::Set { item, frozen: true }))
     } else if let Ok(dict) = object.cast_exact::<PyDict>() {
         let key = item_type(dict.iter().map(|(key, _)| key), "dict", pins)?;
         let value = item_type(dict.iter().map(|(_, value)| value), "dict", pins)?;

@@ -51,7 +51,10 @@ pub fn encode<'py>(py: Python<'py>, ty: Ty) -> PyResult<Bound<'py, PyAny>> {
         Kind::Dict { typed, .. } if let Some((key, value)) = ty.dict_item() => {
             ("dict", encode(py, key)?, encode(py, value)?, *typed).into_pyobject(py)?
         }
-        Kind::Set(item) => ("set", encode(py, *item)?, true).into_pyobject(py)?,
+        Kind::Set { item, frozen } => {
+            let tag = if *frozen { "frozenset" } else { "set" };
+            (tag, encode(py, *item)?, true).into_pyobject(py)?
+        }
         Kind::Generator(generator) => (
             "generator",
             encode(py, generator.item)?,
@@ -231,7 +234,10 @@ pub fn decode(encoding: &Bound<'_, PyAny>, pins: &mut Pins) -> PyResult<Ty> {
                 typed: part(3)?.extract()?,
             })
         }
-        "set" => Ty::set(decode(&part(1)?, pins)?),
+        tag @ ("set" | "frozenset") => Ty::new(Kind::Set {
+            item: decode(&part(1)?, pins)?,
+            frozen: tag == "frozenset",
+        }),
         "generator" => Ty::new(Kind::Generator(Generator {
             item: decode(&part(1)?, pins)?,
             sent: decode(&part(2)?, pins)?,

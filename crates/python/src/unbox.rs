@@ -285,7 +285,7 @@ impl Plan {
                         borrows: typed::may_borrow(actual),
                     })
                 }
-                Kind::List(_) | Kind::Dict { .. } | Kind::Set(_)
+                Kind::List(_) | Kind::Dict { .. } | Kind::Set { .. }
                     if actual.strong() == param.strong() =>
                 {
                     let plan = ContainerPlan::new(py, object, actual, pins)?;

@@ -272,6 +272,11 @@ def set_of_items(values):
     return s
 
 
+def frozen_set_of_items(values):
+    """frozenset(iterable)"""
+    return np._dict_frozen(set_of_items(values))
+
+
 def _add_all(s, values):
     for value in values:
         s.add(value)
@@ -350,7 +355,7 @@ def set_or(a, b):
         both.add(item)
     for item in b:
         both.add(item)
-    return both
+    return np._dict_like(a, both)
 
 
 def set_and(a, b):
@@ -359,7 +364,7 @@ def set_and(a, b):
     for item in a:
         if item in b:
             both.add(item)
-    return both
+    return np._dict_like(a, both)
 
 
 def set_sub(a, b):
@@ -368,7 +373,7 @@ def set_sub(a, b):
     for item in a:
         if item not in b:
             rest.add(item)
-    return rest
+    return np._dict_like(a, rest)
 
 
 def set_xor(a, b):
@@ -380,31 +385,31 @@ def set_xor(a, b):
     for item in b:
         if item not in a:
             either.add(item)
-    return either
+    return np._dict_like(a, either)
 
 
 def set_union(s, *others):
     """s.union(*others)"""
-    both = np._dict_copy(s)
+    both = np._dict_thawed(np._dict_copy(s))
     for other in others:
         _add_all(both, other)
-    return both
+    return np._dict_like(s, both)
 
 
 def set_intersection(s, *others):
     """s.intersection(*others)"""
-    both = np._dict_copy(s)
+    both = np._dict_thawed(np._dict_copy(s))
     for other in others:
         _keep_only(both, _as_set(other))
-    return both
+    return np._dict_like(s, both)
 
 
 def set_difference(s, *others):
     """s.difference(*others)"""
-    rest = np._dict_copy(s)
+    rest = np._dict_thawed(np._dict_copy(s))
     for other in others:
         _remove_all(rest, other)
-    return rest
+    return np._dict_like(s, rest)
 
 
 def set_symmetric_difference(s, other):

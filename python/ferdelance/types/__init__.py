@@ -44,6 +44,7 @@ from ._buffers import (
 from ._containers import (
     Dict,
     DictType,
+    FrozenSet,
     Generator,
     List,
     ListType,

@@ -102,6 +102,20 @@ class Set(Container):
         )
 
 
+class FrozenSet(Container):
+    """`frozenset` with items of type `dtype`."""
+
+    mutable = False
+
+    def __init__(self, dtype):
+        self.dtype = _check_item(dtype, "the items' type of a frozenset")
+        super().__init__(f"frozenset({dtype})")
+
+    @property
+    def key(self):
+        return self.dtype
+
+
 class Dict(Container):
     """`dict` with keys of type `key_type` and values of type `value_type`."""
 

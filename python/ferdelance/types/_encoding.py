@@ -4,7 +4,7 @@ The first item is a tag, the rest are the parts; `crates/python/src/types.rs` is
 
     ("none",) ("bool",) ("str",) ("int", bits, signed, weak) ("float", bits, weak)
     ("complex", bits, weak) ("tuple", items) ("namedtuple", class, items) ("optional", T)
-    ("list", T, reflected) ("dict", K, V, typed) ("set", T, reflected)
+    ("list", T, reflected) ("dict", K, V, typed) ("set", T, reflected) ("frozenset", T, _)
     ("range", bits) ("slice", members)
     ("array", (dtype, ndim, layout, readonly, aligned)) ("buffer", class name, the same tuple)
     ("record", numpy dtype) ("dtype", T)
@@ -99,6 +99,7 @@ _ENCODERS = {
     _containers.List: lambda ty: ("list", encode(ty.dtype), ty.reflected),
     _containers.Dict: lambda ty: ("dict", encode(ty.key_type), encode(ty.value_type), False),
     _containers.DictType: lambda ty: ("dict", encode(ty.key_type), encode(ty.value_type), True),
+    _containers.FrozenSet: lambda ty: ("frozenset", encode(ty.dtype), True),
     _containers.Set: lambda ty: ("set", encode(ty.dtype), ty.reflected),
     _containers.Generator: lambda ty: (
         "generator",
@@ -211,6 +212,7 @@ _DECODERS = {
     "dict": lambda key, value, typed: (_containers.DictType if typed else _containers.Dict)(
         decode(key), decode(value)
     ),
+    "frozenset": lambda item, _: _containers.FrozenSet(decode(item)),
     "set": lambda item, reflected: _containers.Set(decode(item), reflected),
     "generator": lambda item, sent, result: _containers.Generator(
         None, decode(item), (), (), False

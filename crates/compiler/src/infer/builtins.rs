@@ -132,7 +132,7 @@ impl Session<'_> {
                 | Kind::Str
                 | Kind::List(_)
                 | Kind::Dict { .. }
-                | Kind::Set(_)
+                | Kind::Set { .. }
                 | Kind::View(..)
                 | Kind::Range(..)
                 | Kind::Facet(Facet::Flat, _) => (AbsVal::of(weak_int), Intrinsic::Len),
@@ -680,7 +680,7 @@ fn printable(t: Ty) -> bool {
         Kind::Optional(inner)
         | Kind::List(inner)
         | Kind::Dict { item: inner, .. }
-        | Kind::Set(inner) => printable(*inner),
+        | Kind::Set { item: inner, .. } => printable(*inner),
         _ => t.is_scalar() && !t.is_half(),
     }
 }
@@ -721,7 +721,8 @@ fn is_instance(frame: &Frame, x: Ty, class: Ty) -> Result<bool> {
             "builtins.dict" => {
                 matches!(x.kind(), Kind::Dict { typed: false, .. } | Kind::Keyed(..))
             }
-            "builtins.set" => matches!(x.kind(), Kind::Set(_)),
+            "builtins.set" => matches!(x.kind(), Kind::Set { frozen: false, .. }),
+            "builtins.frozenset" => matches!(x.kind(), Kind::Set { frozen: true, .. }),
             "builtins.bytes" | "builtins.bytearray" | "builtins.memoryview" | "array.array" => x
                 .as_buffer()
                 .is_some_and(|(exporter, _)| name.ends_with(exporter.name())),

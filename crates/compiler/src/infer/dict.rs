@@ -24,6 +24,8 @@ pub enum DictOp {
     New,
     /// `d.keys()`, `d.values()`, `d.items()`
     View,
+    /// `np._dict_like(s, t)`: the second one.
+    Like,
     /// `np._dict_as_key(d, key)`: the key, converted to the type of the dict's keys.
     AsKey,
     /// `np._dict_hash(d, key)`, of a key of the dict's own type.
@@ -83,7 +85,7 @@ impl DictOp {
     fn result(self, dict: Ty) -> Ty {
         let key = dict.key().unwrap_or(dict);
         match self {
-            DictOp::New | DictOp::View | DictOp::Copy => dict,
+            DictOp::New | DictOp::View | DictOp::Like | DictOp::Copy => dict,
             DictOp::AsKey | DictOp::Key => key,
             DictOp::Value => dict.dict_item().map_or(dict, |(_, value)| value),
             DictOp::Hash | DictOp::Cell | DictOp::Next | DictOp::Entry | DictOp::End => {
@@ -131,11 +133,24 @@ const SET_METHODS: &[&str] = &[
     "update",
 ];
 
+/// Those that change nothing.
+const FROZEN_METHODS: &[&str] = &[
+    "copy",
+    "difference",
+    "intersection",
+    "isdisjoint",
+    "issubset",
+    "issuperset",
+    "symmetric_difference",
+    "union",
+];
+
 /// The methods of dicts, of sets, and of the class `dict`.
 pub(super) fn methods(ty: Ty) -> Option<&'static [&'static str]> {
     match ty.kind() {
         Kind::Dict { .. } => Some(DICT_METHODS),
-        Kind::Set(_) => Some(SET_METHODS),
+        Kind::Set { frozen: true, .. } => Some(FROZEN_METHODS),
+        Kind::Set { .. } => Some(SET_METHODS),
         Kind::Builtin(name) if &**name == "builtins.dict" => Some(&["fromkeys"]),
         Kind::Builtin(name) if &**name == TYPED => Some(&["empty"]),
         _ => None,
@@ -161,7 +176,7 @@ fn is_dict(ty: Ty) -> bool {
 }
 
 fn is_set(ty: Ty) -> bool {
-    matches!(ty.kind(), Kind::Set(_))
+    matches!(ty.kind(), Kind::Set { .. })
 }
 
 /// A set, or a view of a dict that can be used as one.
@@ -173,7 +188,11 @@ fn is_like_a_set(ty: Ty) -> bool {
 fn can_be_key(ty: Ty) -> bool {
     match ty.kind() {
         Kind::Tuple(items) | Kind::NamedTuple(_, items) => items.iter().all(|t| can_be_key(*t)),
-        Kind::Optional(inner) => can_be_key(*inner),
+        Kind::Optional(inner)
+        | Kind::Set {
+            item: inner,
+            frozen: true,
+        } => can_be_key(*inner),
         Kind::Str | Kind::None | Kind::Chars { .. } | Kind::Time { .. } | Kind::Unknown => true,
         _ => ty.is_scalar() || ty.is_bytes(),
     }
@@ -189,7 +208,7 @@ fn kept(frame: &Frame, key: Ty) -> Result<Ty> {
             Code::BadArguments,
             format!("unhashable type: a value of type {key} cannot be a key of a dict or an item of a set"),
         )
-        .help("numbers, strings, bytes, dates, None and tuples of these can be keys"))
+        .help("numbers, strings, bytes, dates, None, and tuples and frozensets of these can be keys"))
 }
 
 /// The result of a call, and what it resolves to.
@@ -231,6 +250,26 @@ impl Session<'_> {
             // `np._dict_is_set(x)`: whether asking what is in it is quick.
             // `np._dict_is_dict(x)`: a dict of either kind.
             ("is_dict", _) => return Ok(Some((AbsVal::bool(is_dict(dict)), Intrinsic::Known))),
+            // `np._dict_thawed(s)`: a set, `np._dict_like(s, t)`: `t`, frozen if `s` is.
+            ("thawed", Kind::Set { item, .. }) => {
+                return Ok(Some((
+                    AbsVal::of(Ty::set(*item)),
+                    Intrinsic::Dict(DictOp::View),
+                )));
+            }
+            ("like", kind) if let [_, set] = args => {
+                let frozen = matches!(kind, Kind::Set { frozen: true, .. });
+                let item = set.ty().contents().unwrap_or(dict);
+                let ty = Ty::new(Kind::Set { item, frozen });
+                return Ok(Some((AbsVal::of(ty), Intrinsic::Dict(DictOp::Like))));
+            }
+            ("frozen", Kind::Set { item, .. }) => {
+                let ty = Ty::new(Kind::Set {
+                    item: *item,
+                    frozen: true,
+                });
+                return Ok(Some((AbsVal::of(ty), Intrinsic::Dict(DictOp::View))));
+            }
             ("is_set", _) => {
                 return Ok(Some((AbsVal::bool(is_like_a_set(dict)), Intrinsic::Known)));
             }
@@ -339,6 +378,9 @@ impl Session<'_> {
         b: Value,
     ) -> Result<Option<AbsVal>> {
         let (x, y) = (ty_of(frame.val(a)), ty_of(frame.val(b)));
+        if matches!(x.kind(), Kind::Set { frozen: true, .. }) {
+            return self.dict_binary(frame, result, op, a, b);
+        }
         let function = match op {
             BinaryOp::Or if is_dict(x) && is_dict(y) => "dict_merge",
             BinaryOp::Or if is_set(x) && is_like_a_set(y) => "set_merge",
@@ -404,7 +446,7 @@ impl Session<'_> {
         let (x, y) = (ty_of(frame.val(a)), ty_of(frame.val(b)));
         let contains = |op| if op == CompareOp::In { 0 } else { 1 };
         let function = match (op, y.kind()) {
-            (CompareOp::In | CompareOp::NotIn, Kind::Dict { .. } | Kind::Set(_)) => {
+            (CompareOp::In | CompareOp::NotIn, Kind::Dict { .. } | Kind::Set { .. }) => {
                 if !y.is_known() {
                     // Whether it is in there is not asked of what is empty.
                     frame
@@ -498,6 +540,14 @@ impl Session<'_> {
                 [_] => self.call_prelude(frame, "set_of_items", args.to_vec(), vec![]),
                 _ => Ok(None),
             },
+            Kind::Builtin(name) if &**name == "builtins.frozenset" && keywords.is_empty() => {
+                match args {
+                    [items] => {
+                        self.call_prelude(frame, "frozen_set_of_items", vec![items.clone()], vec![])
+                    }
+                    _ => Ok(None),
+                }
+            }
             Kind::Method(receiver, name) if matches!(receiver.kind(), Kind::Builtin(_)) => {
                 if &**name == "empty" {
                     return empty(frame, args, keywords).map(Some);

@@ -413,7 +413,7 @@ impl Session<'_> {
             Kind::Facet(Facet::Flat, array) => {
                 array.as_array().map(|a| a.dtype).ok_or_else(not_iterable)?
             }
-            Kind::List(item) | Kind::Set(item) => *item,
+            Kind::List(item) | Kind::Set { item, .. } => *item,
             Kind::Dict { .. } | Kind::View(..) => super::dict::shown(ty),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => {
                 if items.is_empty() {

@@ -629,7 +629,7 @@ pub(super) fn truth(frame: &Frame, a: &AbsVal) -> Result<AbsVal> {
         | Kind::Str
         | Kind::List(_)
         | Kind::Dict { .. }
-        | Kind::Set(_)
+        | Kind::Set { .. }
         | Kind::View(..)
         | Kind::Array(_)
         | Kind::Buffer(..)
@@ -837,7 +837,7 @@ fn identity(a: &AbsVal, b: &AbsVal, x: Ty, y: Ty) -> Option<bool> {
         (Kind::None, _) | (_, Kind::None) => Some(false),
         (Kind::List(_), Kind::List(_))
         | (Kind::Dict { .. }, Kind::Dict { .. })
-        | (Kind::Set(_), Kind::Set(_))
+        | (Kind::Set { .. }, Kind::Set { .. })
             if x.strong() == y.strong() =>
         {
             None

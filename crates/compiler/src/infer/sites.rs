@@ -195,7 +195,7 @@ fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
     match (a.kind(), b.kind()) {
         (Kind::List(x), Kind::List(y))
         | (Kind::Dict { item: x, .. }, Kind::Dict { item: y, .. })
-        | (Kind::Set(x), Kind::Set(y)) => join::join(*x, *y),
+        | (Kind::Set { item: x, .. }, Kind::Set { item: y, .. }) => join::join(*x, *y),
         _ => None,
     }
 }
@@ -261,7 +261,7 @@ pub(super) fn put(
 fn refused(frame: &Frame, container: Ty, contents: Ty, there: Ty, what: &str) -> Box<Diagnostic> {
     let name = match container.kind() {
         Kind::Dict { .. } => "dict",
-        Kind::Set(_) => "set",
+        Kind::Set { .. } => "set",
         _ => "list",
     };
     if let (Kind::Dict { .. }, Some([key, value]), Some([key_there, value_there])) = (

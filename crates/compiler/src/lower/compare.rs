@@ -86,7 +86,7 @@ impl Body<'_, '_, '_> {
             (Kind::Str, Kind::Str) => Ok(self.compare_strings(CompareOp::Eq, a, b)),
             (Kind::List(_), Kind::List(_))
             | (Kind::Dict { .. }, Kind::Dict { .. })
-            | (Kind::Set(_), Kind::Set(_))
+            | (Kind::Set { .. }, Kind::Set { .. })
                 if a.ty.strong() == b.ty.strong() =>
             {
                 Ok(self.b.cmp(Cmp::Eq, a.vals[0], b.vals[0]))

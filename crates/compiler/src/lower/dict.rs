@@ -22,7 +22,7 @@ use crate::types::{Kind, Ty, View};
 pub fn entry(container: Ty) -> Option<Ty> {
     let hash = Ty::int(64, true);
     match container.kind() {
-        Kind::Set(item) => Some(Ty::tuple(&[hash, *item])),
+        Kind::Set { item, .. } => Some(Ty::tuple(&[hash, *item])),
         _ => container
             .dict_item()
             .map(|(key, value)| Ty::tuple(&[hash, key, value])),
@@ -61,7 +61,12 @@ impl Body<'_, '_, '_> {
                 Some(smallvec![self.new_dict(ty, room)?])
             }
             // What it gives is the dict itself, whatever the prelude's function returns.
-            Op::InPlace(_, dict, _) if matches!(ty.kind(), Kind::Dict { .. } | Kind::Set(_)) => {
+            Op::InPlace(_, dict, _)
+                if matches!(
+                    ty.kind(),
+                    Kind::Dict { .. } | Kind::Set { frozen: false, .. }
+                ) =>
+            {
                 let dict = self.get(*dict);
                 let nothing = Typed::new(Ty::none(), Vals::new());
                 self.call(inst.result, &nothing, Ty::none())?;
@@ -98,6 +103,7 @@ impl Body<'_, '_, '_> {
         Ok(match op {
             DictOp::New => Vals::new(),
             DictOp::View => smallvec![dict],
+            DictOp::Like => smallvec![number(1)],
             DictOp::AsKey => self.cast(&args[1], ty)?,
             DictOp::Hash => {
                 let zero = self.b.i64(0);
@@ -287,6 +293,22 @@ impl Body<'_, '_, '_> {
                 let wide = self.cast_number(key, Ty::float(64))[0];
                 self.hash_float(hash, wide)
             }
+            // Whatever the order is in which its items were put in.
+            Kind::Set { .. } => {
+                let end = self.list_len(key.vals[0]);
+                let zero = self.b.i64(0);
+                let sum = self.b.stack_slot(8, 8);
+                self.b.store(sum, zero, 8, Mem::Stack);
+                self.count_loop(end, |body, at| {
+                    let item = body.read_entry(key, at, Of::Hash)?[0];
+                    let before = body.b.load(Type::I64, sum, 8, Mem::Stack);
+                    let after = body.b.binary(Bin::Add, before, item);
+                    body.b.store(sum, after, 8, Mem::Stack);
+                    Ok(())
+                })?;
+                let word = self.b.load(Type::I64, sum, 8, Mem::Stack);
+                self.hash_step(hash, word)
+            }
             _ if key.ty.is_integral() => {
                 let wide = Ty::int(64, key.ty.is_signed());
                 let word = self.cast_number(key, wide)[0];
@@ -341,7 +363,7 @@ impl Body<'_, '_, '_> {
         let len = self.dict_len(state[0]);
         let changed = self.b.cmp(Cmp::Ne, len, state[2]);
         let message = match over.kind() {
-            Kind::Set(_) => "Set changed size during iteration",
+            Kind::Set { .. } => "Set changed size during iteration",
             _ => "dictionary changed size during iteration",
         };
         self.raise_if(changed, "RuntimeError", message)?;
@@ -358,7 +380,7 @@ impl Body<'_, '_, '_> {
         };
         let vals = self.read_entry(&dict, state[1], of)?;
         let ty = match *over.kind() {
-            Kind::Set(item) => item,
+            Kind::Set { item, .. } => item,
             _ => shown(over),
         };
         Ok(Typed::new(ty, vals))

@@ -87,7 +87,9 @@ impl Body<'_, '_, '_> {
                 state
             }
             Kind::Reversed(inner) if matches!(inner.kind(), Kind::Range(..)) => value.vals.clone(),
-            Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => self.dict_iter(value, false)?,
+            Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => {
+                self.dict_iter(value, false)?
+            }
             Kind::Reversed(inner) if is_dict(*inner) => {
                 self.dict_iter(&Typed::new(*inner, value.vals.clone()), true)?
             }
@@ -133,7 +135,7 @@ impl Body<'_, '_, '_> {
                 };
                 self.range_more(t, step.map(i64::wrapping_neg), state)
             }
-            Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => self.dict_more(over, state)?,
+            Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => self.dict_more(over, state)?,
             Kind::Reversed(inner) if is_dict(*inner) => self.dict_more(*inner, state)?,
             // The list may have become shorter: the index must be inside, not only not below zero.
             Kind::Reversed(inner) if inner.list_item().is_some() => {
@@ -239,7 +241,9 @@ impl Body<'_, '_, '_> {
                 None => return Err(self.bug("an item before the question whether there is one")),
             },
             Kind::Range(t, _) => Typed::one(*t, state[0]),
-            Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => self.dict_current(over, state)?,
+            Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => {
+                self.dict_current(over, state)?
+            }
             Kind::Reversed(inner) => match *inner.kind() {
                 Kind::Range(t, _) => Typed::one(t, state[0]),
                 Kind::Dict { .. } | Kind::View(..) => self.dict_current(*inner, state)?,
@@ -290,7 +294,7 @@ impl Body<'_, '_, '_> {
         match over.kind() {
             Kind::Generator(_) => {}
             Kind::Range(t, step) => self.range_next(*t, *step, &mut new),
-            Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => {
+            Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => {
                 new = self.dict_next(over, state, false)?;
             }
             Kind::Reversed(inner) => match *inner.kind() {
@@ -538,7 +542,7 @@ impl Body<'_, '_, '_> {
             Kind::Chars { .. } => self.chars_len(value),
             Kind::Str => self.b.rt1(RtFn::str_len, &[value.vals[0]]),
             Kind::List(_) => self.list_len(value.vals[0]),
-            Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => self.dict_len(value.vals[0]),
+            Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => self.dict_len(value.vals[0]),
             Kind::Tuple(items) | Kind::NamedTuple(_, items) => self.b.i64(items.len() as i64),
             Kind::Range(..) => self.range_len(value)?,
             _ => return Err(self.bug(format!("len of {}", value.ty))),

@@ -87,7 +87,7 @@ impl Body<'_, '_, '_> {
             Kind::Range(..)
             | Kind::List(_)
             | Kind::Dict { .. }
-            | Kind::Set(_)
+            | Kind::Set { .. }
             | Kind::View(..)
             | Kind::Buffer(..)
             | Kind::Chars { .. } => {

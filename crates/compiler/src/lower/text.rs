@@ -95,7 +95,7 @@ impl Body<'_, '_, '_> {
                 ))?;
                 self.print_text("}");
             }
-            Kind::Set(_) => {
+            Kind::Set { frozen, .. } => {
                 let len = self.sequence_len(value)?;
                 let zero = self.b.i64(0);
                 let is_empty = self.b.cmp(Cmp::Eq, len, zero);
@@ -103,12 +103,12 @@ impl Body<'_, '_, '_> {
                 let next = self.b.new_block();
                 self.b.branch(is_empty, empty, items, Hint::None);
                 self.b.switch_to(empty);
-                self.print_text("set()");
+                self.print_text(if *frozen { "frozenset()" } else { "set()" });
                 self.b.jump(next, &[]);
                 self.b.switch_to(items);
-                self.print_text("{");
+                self.print_text(if *frozen { "frozenset({" } else { "{" });
                 self.print_items(value)?;
-                self.print_text("}");
+                self.print_text(if *frozen { "})" } else { "}" });
                 self.b.jump(next, &[]);
                 self.b.switch_to(next);
             }

@@ -51,7 +51,7 @@ fn flatten(ty: Ty, out: &mut SmallVec<[Type; 4]>) {
         | Kind::List(_)
         | Kind::Dict { .. }
         | Kind::Keyed(..)
-        | Kind::Set(_)
+        | Kind::Set { .. }
         | Kind::Generator(_) => out.push(Type::Obj),
         Kind::Tuple(items)
         | Kind::NamedTuple(_, items)
@@ -151,7 +151,7 @@ fn iterator(t: Ty, out: &mut SmallVec<[Type; 4]>) {
             out.push(Type::I1);
         }
         // A position, and how many items there are.
-        Kind::Dict { .. } | Kind::Set(_) | Kind::View(..) => {
+        Kind::Dict { .. } | Kind::Set { .. } | Kind::View(..) => {
             flatten(t, out);
             out.extend([Type::I64; 2]);
         }
@@ -346,7 +346,7 @@ impl Body<'_, '_, '_> {
             (Kind::List(_), Kind::List(_))
             | (Kind::Dict { .. }, Kind::Dict { .. })
             | (Kind::Keyed(..), Kind::Keyed(..))
-            | (Kind::Set(_), Kind::Set(_))
+            | (Kind::Set { .. }, Kind::Set { .. })
             | (Kind::View(..), Kind::View(..))
             | (Kind::Generator(_), Kind::Generator(_)) => Ok(value.vals.clone()),
             (Kind::Range(..), Kind::Range(t, _)) => self.cast_range(value, *t, to),

@@ -18,7 +18,7 @@ pub fn join(a: Ty, b: Ty) -> Option<Ty> {
         (_, Kind::Unknown) => Some(a),
         (Kind::List(_), Kind::List(_))
         | (Kind::Dict { .. }, Kind::Dict { .. })
-        | (Kind::Set(_), Kind::Set(_)) => join_contents(a, b),
+        | (Kind::Set { .. }, Kind::Set { .. }) => join_contents(a, b),
         (Kind::Keyed(keys, x), Kind::Keyed(others, y)) if keys == others => {
             let pairs = x.iter().zip(y.iter());
             let values: Option<Vec<Ty>> = pairs.map(|(x, y)| join_contents(*x, *y)).collect();
@@ -149,11 +149,14 @@ fn join_contents(a: Ty, b: Ty) -> Option<Ty> {
                 item: y,
                 typed: other,
             },
-        ) if typed == other => {
-            let typed = *typed;
-            join_contents(*x, *y).map(|item| Ty::new(Kind::Dict { item, typed }))
-        }
-        (Kind::Set(x), Kind::Set(y)) => join_contents(*x, *y).map(Ty::set),
+        ) if typed == other => join_contents(*x, *y).map(|item| a.with_contents(item)),
+        (
+            Kind::Set { item: x, frozen },
+            Kind::Set {
+                item: y,
+                frozen: other,
+            },
+        ) if frozen == other => join_contents(*x, *y).map(|item| a.with_contents(item)),
         (Kind::Tuple(x), Kind::Tuple(y)) if x.len() == y.len() => {
             let items: Option<Vec<Ty>> = x
                 .iter()
@@ -185,7 +188,7 @@ fn optional(t: Ty) -> Option<Ty> {
             | Kind::Buffer(..)
             | Kind::List(_)
             | Kind::Dict { .. }
-            | Kind::Set(_)
+            | Kind::Set { .. }
             | Kind::Optional(_)
     )
     .then(|| Ty::optional(t))

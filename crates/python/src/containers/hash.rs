@@ -3,9 +3,9 @@
 //! The compiler's `lower::dict` is the other side; which words are mixed, and in which order, has to be
 //! the same.
 
-use ferdelance_abi::layout::{Str, dict_hash_end, dict_hash_step};
+use ferdelance_abi::layout::{Dict, List, Str, dict_hash_end, dict_hash_step};
 use ferdelance_compiler::types::{Kind, Ty};
-use ferdelance_runtime::string;
+use ferdelance_runtime::{dict, list, string};
 
 use crate::num::slots;
 
@@ -58,6 +58,15 @@ unsafe fn step(hash: u64, ty: Ty, key: &[u64]) -> u64 {
                 float(float(hash, key[0], size), key[1], size)
             }
             Kind::Float { bits, .. } => float(hash, key[0], u32::from(bits)),
+            // A frozenset, whatever the order is in which its items were put in.
+            Kind::Set { .. } => {
+                let set = core::ptr::with_exposed_provenance_mut::<Dict>(key[0] as usize);
+                let hashes = dict::positions(set).map(|at| {
+                    let entry = list::item_address(set.cast::<List>(), at);
+                    entry.cast::<u64>().read()
+                });
+                dict_hash_step(hash, hashes.fold(0, u64::wrapping_add))
+            }
             // Numbers are extended to their slots by their signs.
             _ => dict_hash_step(hash, key[0]),
         }

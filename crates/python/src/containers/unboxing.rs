@@ -32,6 +32,7 @@ impl Shape {
             Shape::List => &raw mut ffi::PyList_Type,
             Shape::Dict => &raw mut ffi::PyDict_Type,
             Shape::Set => &raw mut ffi::PySet_Type,
+            Shape::FrozenSet => &raw mut ffi::PyFrozenSet_Type,
         }
     }
 
@@ -40,7 +41,7 @@ impl Shape {
         let (size, objects, owners) = (cell.form.size, cell.form.objects, cell.form.owners);
         let made = match self {
             Shape::List => list::new(size, objects, owners, len),
-            Shape::Dict | Shape::Set => {
+            Shape::Dict | Shape::Set | Shape::FrozenSet => {
                 dict::new(size, objects, owners, len).map(|dict| dict.cast())
             }
         };
@@ -137,7 +138,7 @@ impl ContainerPlan {
             let outcome = match self.shape {
                 Shape::List => self.list(object, len, copy, made),
                 Shape::Dict => self.dict(object, copy, made),
-                Shape::Set => self.set(object, copy, made),
+                Shape::Set | Shape::FrozenSet => self.set(object, copy, made),
             };
             if outcome != Outcome::Done {
                 return outcome;
@@ -195,7 +196,7 @@ impl ContainerPlan {
     }
 
     /// # Safety
-    /// `object` is a set.
+    /// `object` is a set, frozen or not.
     unsafe fn set(&self, object: *mut PyObject, copy: *mut List, made: &mut Made) -> Outcome {
         // SAFETY: as promised; the iterator and its items are ours.
         unsafe {
