@@ -137,8 +137,12 @@ pub enum Intrinsic {
     },
     /// The indices of elements that are not zero: an array for each dimension.
     Nonzero,
-    /// `a @ b` of arrays; a third argument is written to.
-    Product,
+    /// `a @ b` of arrays; a third argument is written to. Errors are those of `np.dot` or `np.matmul`.
+    Product {
+        is_dot: bool,
+    },
+    /// A loop of [`ferdelance_abi::gufunc`], by number; its results are among the arguments.
+    Gufunc(usize),
     /// A reduction of the first argument, or of the receiver, an array.
     Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.
