@@ -32,6 +32,7 @@ mod call;
 pub mod creation;
 mod display;
 mod dtypes;
+pub mod einsum;
 mod elementwise;
 mod generator;
 mod grid;

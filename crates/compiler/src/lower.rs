@@ -8,7 +8,7 @@
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
 //! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
 //!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
-//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and
+//!   [`vector_math`]: elementary functions of elements. * [`linalg`], [`einsum`]: products of arrays. * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and
 //!   intrinsics. * [`list`]: lists. * [`raise`]: errors. * [`text`]: str,
 //!   repr, print, hash.
 
@@ -29,6 +29,7 @@ mod array;
 mod buffer;
 mod call;
 mod compare;
+mod einsum;
 mod elementwise;
 mod generator;
 mod index;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferdelance_abi::rtfn::RtFn;
 
+use super::einsum::Einsum;
 use super::joining::Join;
 use super::list::ListOp;
 use super::reduce::Reduce;
@@ -141,6 +142,7 @@ pub enum Intrinsic {
     Product {
         is_dot: bool,
     },
+    Einsum(Box<Einsum>),
     /// A loop of [`ferdelance_abi::gufunc`], by number; its results are among the arguments.
     Gufunc(usize),
     /// A reduction of the first argument, or of the receiver, an array.

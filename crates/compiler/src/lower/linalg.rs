@@ -11,6 +11,7 @@ use smallvec::{SmallVec, smallvec};
 use super::elementwise::item;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
+use crate::hir::BinaryOp;
 use crate::tir::nest::{Axis, Output, OutputKind, Reduction, Subview};
 use crate::tir::{Bin, Cmp, Mem, Part, Type, Value};
 use crate::types::promote::common_dtype;
@@ -128,7 +129,7 @@ impl Body<'_, '_, '_> {
     }
 
     /// An array with other axes.
-    fn with_axes(&mut self, array: &Typed, a: ArrayTy, axes: &[Axis]) -> Typed {
+    pub(super) fn with_axes(&mut self, array: &Typed, a: ArrayTy, axes: &[Axis]) -> Typed {
         let view = Subview {
             base: array.vals[0],
             at: smallvec![],
@@ -144,8 +145,8 @@ impl Body<'_, '_, '_> {
         Typed::one(ty, self.b.subview(view))
     }
 
-    /// The sum of the products of two arrays over some dimensions of a nest.
-    fn sum_of_products(
+    /// The sum of the products of arrays over some dimensions of a nest.
+    pub(super) fn sum_of_products(
         &mut self,
         shape: &[Value],
         over: u32,
@@ -160,30 +161,21 @@ impl Body<'_, '_, '_> {
         };
         let init = self.cast(&zero, dtype)?;
         self.nest(shape, factors, |body, elements| {
-            let x = Typed::new(dtype, body.cast(&elements[0], dtype)?);
-            let y = Typed::new(dtype, body.cast(&elements[1], dtype)?);
+            let product = body.product_of(elements, dtype)?;
             let accumulators: SmallVec<[Value; 2]> = machine(dtype)
                 .into_iter()
                 .map(|t| body.b.value(t))
                 .collect();
-            let values = match dtype.kind() {
-                Kind::Bool => {
-                    let both = body.b.binary(Bin::And, x.vals[0], y.vals[0]);
-                    smallvec![body.b.binary(Bin::Or, accumulators[0], both)]
-                }
-                Kind::Int { .. } => {
-                    let product = body.b.binary(Bin::Mul, x.vals[0], y.vals[0]);
-                    smallvec![body.b.binary(Bin::Add, accumulators[0], product)]
-                }
-                _ => {
-                    let product = body.binary(crate::hir::BinaryOp::Mul, &x, &y, dtype)?;
-                    accumulators
-                        .iter()
-                        .zip(&product)
-                        .map(|(&a, &p)| body.b.binary(Bin::FAddAnyOrder, a, p))
-                        .collect()
-                }
+            let add = match dtype.kind() {
+                Kind::Bool => Bin::Or,
+                Kind::Int { .. } => Bin::Add,
+                _ => Bin::FAddAnyOrder,
             };
+            let values = accumulators
+                .iter()
+                .zip(&product)
+                .map(|(&a, &p)| body.b.binary(add, a, p))
+                .collect();
             let reduction = Reduction {
                 over,
                 accumulators,
@@ -199,8 +191,36 @@ impl Body<'_, '_, '_> {
         })
     }
 
+    /// The product of numbers, of this type.
+    pub(super) fn product_of(&mut self, factors: &[Typed], dtype: Ty) -> Result<Vals> {
+        let mut product: Option<Typed> = None;
+        for factor in factors {
+            let factor = Typed::new(dtype, self.cast(factor, dtype)?);
+            product = Some(match product {
+                None => factor,
+                Some(before) => {
+                    let vals = match dtype.kind() {
+                        Kind::Bool => {
+                            let both = self.b.binary(Bin::And, before.vals[0], factor.vals[0]);
+                            smallvec![both]
+                        }
+                        Kind::Int { .. } => {
+                            let all = self.b.binary(Bin::Mul, before.vals[0], factor.vals[0]);
+                            smallvec![all]
+                        }
+                        _ => self.binary(BinaryOp::Mul, &before, &factor, dtype)?,
+                    };
+                    Typed::new(dtype, vals)
+                }
+            });
+        }
+        product
+            .map(|p| p.vals)
+            .ok_or_else(|| self.bug("a product of nothing"))
+    }
+
     /// Products of matrices by the runtime.
-    fn matrix_product(
+    pub(super) fn matrix_product(
         &mut self,
         a: &Typed,
         b: &Typed,
