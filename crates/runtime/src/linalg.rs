@@ -205,8 +205,11 @@ pub unsafe extern "C" fn gufunc(
     }
 }
 
-/// A product of (m, k) and (k, n) items whose m * k * n is at most this is made by [`small`].
-const SMALL: isize = 512;
+/// A product of (m, k) and (k, n) items whose m * k * n is at most this is made by [`small`]: BLAS takes as
+/// long for about 9 * 9 * 9 real numbers, or 5 * 5 * 5 complex ones.
+fn most_items(number: i64) -> isize {
+    if number < 2 { 512 } else { 128 }
+}
 
 /// `c = a @ b` for each pair of matrices of two stacks.
 ///
@@ -227,7 +230,7 @@ pub unsafe extern "C" fn matmul(
     };
     let mut addresses = [ptr::null_mut(); MOST_OPERANDS];
     addresses[..3].copy_from_slice(&[a, b, c].map(<*mut c_void>::cast));
-    if m * k * n <= SMALL
+    if m * k * n <= most_items(number)
         && let Some(product) = small::product(number)
     {
         let cores = [x, y, z].map(|o| [o.core[0], o.core[1]]);

@@ -19,6 +19,13 @@ def _numbers(shape):
     return n
 
 
+def _shape_text(shape):
+    text = "(" + str(shape[0]) + ","
+    for k in range(1, len(shape)):
+        text += str(shape[k]) + ("," if k < len(shape) - 1 else "")
+    return text + ")"
+
+
 def numpy_matmul(x1, x2, out=None):
     """np.matmul where one of the two is no array."""
     a = np.asarray(x1)
@@ -42,8 +49,11 @@ def numpy_dot(a, b, out=None):
     if y.ndim < 3:
         return np.dot(x, y, out)
     if x.shape[-1] != y.shape[-2]:
-        # The same error as that of products of fewer dimensions.
-        np.dot(x, y.reshape(-1)[: y.shape[-2]])
+        raise ValueError(
+            "shapes " + _shape_text(x.shape) + " and " + _shape_text(y.shape) + " not aligned: "
+            + str(x.shape[-1]) + " (dim " + str(x.ndim - 1) + ") != "
+            + str(y.shape[-2]) + " (dim " + str(y.ndim - 2) + ")"
+        )  # fmt: skip
     return _into(out, _contracted(x, np._axes_last(y, (-2,)), 1))
 
 

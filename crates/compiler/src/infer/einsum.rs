@@ -31,6 +31,15 @@ pub struct Einsum {
     pub out: bool,
 }
 
+impl Einsum {
+    pub fn type_of_result(&self, dtype: Ty) -> Ty {
+        match self.result.len() {
+            0 => dtype,
+            n => Ty::array(dtype, n as u8, Layout::C),
+        }
+    }
+}
+
 /// `np.einsum(subscripts, *operands)`; `None` if that is no such call.
 pub(super) fn call(
     frame: &Frame,
@@ -72,10 +81,7 @@ pub(super) fn call(
     let Some(dtype) = dtype else {
         return Err(refuse("np.einsum() misses its operands".into()));
     };
-    let ty = match spec.result.len() {
-        0 => dtype,
-        n => Ty::array(dtype, n as u8, Layout::C),
-    };
+    let ty = spec.type_of_result(dtype);
     let mut list = operands;
     let ty = match out {
         None => ty,

@@ -78,13 +78,35 @@ impl Body<'_, '_, '_> {
             let (array, a) = self.as_array(arg)?;
             let own = a.dtype.strong();
             dtype = Some(dtype.map_or(own, |d| crate::types::promote::common_dtype(d, own)));
-            operands.push(self.collapsed(i, array, a, labels)?);
+            // As NumPy names the operand in an error.
+            let is_view = args.len() == 1 && labels.iter().all(|l| spec.result.contains(l));
+            let name = if is_view {
+                "single operand".into()
+            } else {
+                format!("operand {i}")
+            };
+            operands.push(self.collapsed(&name, array, a, labels)?);
         }
         let Some(dtype) = dtype else {
             return Err(self.bug("a sum without operands"));
         };
         let extents = self.label_extents(&operands, spec)?;
-        let result = self.contract(operands, &spec.result, &extents, dtype)?;
+        // float16 is too short for sums.
+        let wide = if dtype.is_half() {
+            Ty::float(32)
+        } else {
+            dtype
+        };
+        let mut result = self.contract(operands, &spec.result, &extents, wide)?;
+        if dtype.is_half() {
+            let to = spec.type_of_result(dtype);
+            let vals = if to.as_array().is_some() {
+                self.map(&[result], to, |body, x, dtype| body.cast(&x[0], dtype))?
+            } else {
+                self.cast(&result, to)?
+            };
+            result = Typed::new(to, vals);
+        }
         let Some(out) = out else {
             return Ok(result.vals);
         };
@@ -95,7 +117,7 @@ impl Body<'_, '_, '_> {
     /// Dimensions with the same label are one, along the diagonal.
     fn collapsed(
         &mut self,
-        operand: usize,
+        operand: &str,
         array: Value,
         ty: ArrayTy,
         labels: &[Label],
@@ -120,7 +142,7 @@ impl Body<'_, '_, '_> {
                     Label::Rest(_) => "...".into(),
                 };
                 let message = format!(
-                    "dimensions in operand {operand} for collapsing index '{name}' don't match ({{}} != {{}})"
+                    "dimensions in {operand} for collapsing index '{name}' don't match ({{}} != {{}})"
                 );
                 self.raise_numbers_if(differ, "ValueError", &message, &[n, other])?;
                 let more = self.stride(array, ty, usize::from(dim));
@@ -203,7 +225,6 @@ impl Body<'_, '_, '_> {
         }
         if let [a, b] = &operands[..]
             && (dtype.is_float() || dtype.is_complex())
-            && !dtype.is_half()
             && let Some(roles) = Roles::of(&a.labels, &b.labels, result)
         {
             let swapped = [&roles.stack[..], &roles.columns, &roles.rows].concat();

@@ -12,6 +12,7 @@ use super::elementwise::item;
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
 use crate::hir::BinaryOp;
+use crate::infer::linalg::product;
 use crate::tir::nest::{Axis, Output, OutputKind, Reduction, Subview};
 use crate::tir::{Bin, Cmp, Mem, Part, Type, Value};
 use crate::types::promote::common_dtype;
@@ -26,6 +27,9 @@ impl Body<'_, '_, '_> {
         let ((a, x), (b, y)) = (self.as_array(&args[0])?, self.as_array(&args[1])?);
         let (a, b) = (Typed::one(x.ty(), a), Typed::one(y.ty(), b));
         let dtype = common_dtype(x.dtype, y.dtype);
+        if dtype.is_half() {
+            return self.product_of_halves(&[a, b], args.get(2), is_dot, ty);
+        }
         let (left, right) = (self.shape(a.vals[0], x.ndim), self.shape(b.vals[0], y.ndim));
         self.check_aligned(&left, &right, is_dot)?;
         let (m, k) = left.split_at(left.len() - 1);
@@ -52,7 +56,7 @@ impl Body<'_, '_, '_> {
                 let over = 1 << (y.ndim - 2);
                 self.sum_of_products(&right, over, &[a, b], result)?
             }
-            _ if dtype.is_half() || !(dtype.is_float() || dtype.is_complex()) => {
+            _ if !(dtype.is_float() || dtype.is_complex()) => {
                 let mut shape = stack.clone();
                 shape.extend([m[m.len() - 1], k[0], n[0]]);
                 let whole = |range: std::ops::Range<u8>| range.map(Axis::Whole);
@@ -72,6 +76,41 @@ impl Body<'_, '_, '_> {
         };
         self.store_result(out, &Typed::new(result.ty(), vals))?;
         self.cast(out, ty)
+    }
+
+    /// The same of float16, which sums are too long for: computed in float32.
+    fn product_of_halves(
+        &mut self,
+        factors: &[Typed; 2],
+        out: Option<&Typed>,
+        is_dot: bool,
+        ty: Ty,
+    ) -> Result<Vals> {
+        let in_single = |t: Ty| match t.as_array() {
+            Some(a) => Ty::array(Ty::float(32), a.ndim, Layout::C),
+            None => Ty::float(32),
+        };
+        let mut wide = vec![];
+        for factor in factors {
+            let to = in_single(factor.ty);
+            let vals = self.map(std::slice::from_ref(factor), to, |body, x, dtype| {
+                body.cast(&x[0], dtype)
+            })?;
+            wide.push(Typed::new(to, vals));
+        }
+        let Some(made) = product(wide[0].ty, wide[1].ty) else {
+            return Err(self.bug("no product"));
+        };
+        let vals = self.array_product(&wide, is_dot, made)?;
+        let made = Typed::new(made, vals);
+        if let Some(out) = out {
+            self.store_result(out, &made)?;
+            return self.cast(out, ty);
+        }
+        if made.ty.as_array().is_none() {
+            return self.cast(&made, ty);
+        }
+        self.map(&[made], ty, |body, x, dtype| body.cast(&x[0], dtype))
     }
 
     /// Raises ValueError unless the dimensions that are summed over are equal.
