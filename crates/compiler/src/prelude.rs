@@ -22,8 +22,9 @@ macro_rules! files {
 /// Names and texts of the files.
 const FILES: &[(&str, &str)] = files![
     "prelude/arrays.py" "prelude/buffers.py" "prelude/core.py" "prelude/elementwise.py" "prelude/grids.py" "prelude/joining.py" "prelude/linalg.py"
-    "prelude/lists.py" "prelude/math.py" "prelude/matrices.py" "prelude/picking.py" "prelude/quantiles.py" "prelude/reductions.py"
-    "prelude/shapes.py" "prelude/sorting.py" "prelude/ufuncs.py"
+    "prelude/lists.py" "prelude/math.py" "prelude/matrices.py" "prelude/picking.py"
+    "prelude/polynomials.py" "prelude/quantiles.py" "prelude/reductions.py" "prelude/shapes.py" "prelude/signals.py"
+    "prelude/sorting.py" "prelude/ufuncs.py"
 ];
 
 /// A file: its functions, and which names they have.
