@@ -1,4 +1,4 @@
-"""numpy.linalg: bit for bit what NumPy gives, with its errors; stacks, types, layouts, empty matrices."""
+"""numpy.linalg: bit for bit what NumPy gives, with its errors, of stacks and all types."""
 
 import numpy as np
 import pytest
@@ -283,7 +283,9 @@ def test_pinv_and_rank():
 def test_matrix_power():
     for n in (0, 1, 2, 3, 5, 8, -1, -3):
         check(lambda a, n=n: np.linalg.matrix_power(a, n), matrices(3, 3), rtol=1e-11)
-        check(lambda a, n=n: np.linalg.matrix_power(a, n), matrices(2, 2, 2, dtype="c16"), rtol=1e-11)
+        check(
+            lambda a, n=n: np.linalg.matrix_power(a, n), matrices(2, 2, 2, dtype="c16"), rtol=1e-11
+        )
     check(lambda a: np.linalg.matrix_power(a, 4), np.arange(4).reshape(2, 2))
     with pytest.raises(ValueError, match="integers"):
         njit(lambda a: np.linalg.matrix_power(a, -1))(np.eye(2, dtype=int))

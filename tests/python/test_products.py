@@ -1,4 +1,4 @@
-"""Products of arrays of any rank, type and layout: against NumPy, errors and their texts included."""
+"""Products of arrays of any rank, type and layout: against NumPy, error texts included."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ferdelance import njit, runtime
 from ferdelance.errors import TypingError
+from ferdelance.np.extensions import cross2d
 
 LIVE = ("live_buffers", "live_bytes", "live_objects", "live_errors")
 RNG = np.random.default_rng(7)
@@ -174,18 +175,40 @@ def test_a_product_into_an_array():
         r[0] += 1
         return out
 
-    for a, b, shape in [((2, 3), (3, 4), (2, 4)), ((5, 2, 3), (3, 4), (5, 2, 4)), ((2, 3), (3,), (2,))]:
+    for a, b, shape in [
+        ((2, 3), (3, 4), (2, 4)),
+        ((5, 2, 3), (3, 4), (5, 2, 4)),
+        ((2, 3), (3,), (2,)),
+    ]:
         check(into, numbers(a), numbers(b), np.zeros(shape))
         check(into, numbers(a, "f4"), numbers(b, "f4"), np.zeros(shape))
         check(into, numbers(a, "i4"), numbers(b, "i4"), np.zeros(shape, "i8"))
+
+    for shape in [(2, 5), (3, 4)]:
+        check(into, numbers((2, 3)), numbers((3, 4)), np.zeros(shape))
+    with pytest.raises(ValueError, match="another stack"):
+        njit(into)(numbers((5, 2, 3)), numbers((3, 4)), np.zeros((6, 2, 4)))
+    check(lambda a, b, out: np.dot(a, b, out), numbers((2, 3)), numbers((3, 4)), np.zeros((2, 4)))
+    check(lambda a, b, out: np.dot(a, b, out), numbers((2, 3)), numbers((3, 4)), np.zeros((2, 5)))
 
     def over_itself(a):
         np.matmul(a, a, out=a)
         return a
 
-    a = numbers((4, 4))
-    wanted = a @ a
-    assert (njit(over_itself)(a) == wanted).all()
+    def over_another(a, b):
+        np.matmul(a, b, out=b.T)
+        return b
+
+    for size in (4, 12):
+        a = numbers((size, size))
+        wanted = a @ a
+        assert (njit(over_itself)(a) == wanted).all()
+        b = numbers((size, size))
+        wanted = over_another(a, b.copy())
+        assert (njit(over_another)(a, b) == wanted).all()
+    stack = numbers((3, 4, 4))
+    wanted = np.matmul(stack, stack)
+    assert (njit(over_itself)(stack) == wanted).all()
 
 
 def test_in_place_products():
@@ -294,6 +317,12 @@ def test_einsum(case, dtype):
     text, *shapes = case
     source = f"lambda *a: np.einsum({text!r}, *a)"
     check(eval(source), *[numbers(s, dtype) for s in shapes])
+
+
+def test_cross2d():
+    check(lambda a, b: cross2d(a, b), numbers(2), numbers(2))
+    check(lambda a, b: cross2d(a, b), numbers((5, 2), "i4"), numbers((5, 2)))
+    check(lambda a, b: cross2d(a, b), numbers(2), numbers(3))
 
 
 def test_einsum_of_mixed_types_layouts_and_into_an_array():

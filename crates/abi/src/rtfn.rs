@@ -277,6 +277,9 @@ macro_rules! for_each_rtfn {
             /// [`crate::gufunc::LOOPS`] by number, three arrays, and the words that say where their items
             /// are (see the runtime's `linalg`).
             fd matmul(I64, Ptr, Ptr, Ptr, Ptr) -> () effect;
+            /// The same into an array that may share memory with the others; MemoryError if it does, and
+            /// there is none to keep the results aside.
+            fd matmul_into(I64, Ptr, Ptr, Ptr, Ptr) -> () raises;
             /// Any other loop: its number, the words, the arrays (null for those that it has not). Whether
             /// it failed.
             fd gufunc(I64, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr) -> (I1) effect;

@@ -7,8 +7,8 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
-use ferdelance_compiler::types::{ArrayTy, Layout};
 use ferdelance_abi::gufunc::{self, LOOPS};
+use ferdelance_compiler::types::{ArrayTy, Layout};
 use ferdelance_runtime::linalg::{Loop, Loops, set_loops};
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};

@@ -17,6 +17,8 @@ use std::sync::OnceLock;
 
 use ferdelance_abi::gufunc::{LOOPS, MOST_OPERANDS};
 
+use crate::error::{Error, Kind};
+
 /// A loop of a NumPy ufunc: arrays, sizes, strides in bytes, what it was registered with.
 pub type Loop = unsafe extern "C" fn(*mut *mut c_char, *const isize, *const isize, *mut c_void);
 
@@ -48,6 +50,8 @@ const MOST_DIMS: usize = 64;
 /// Where an operand's items are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Operand<'a> {
+    /// The strides of all dimensions; those of the outer ones; those of the loop's own.
+    dims: &'a [isize],
     outer: &'a [isize],
     core: &'a [isize],
 }
@@ -81,11 +85,10 @@ impl<'a> Call<'a> {
         let count = usize::try_from(count).unwrap_or(0).min(MOST_OPERANDS);
         let mut operands = [Operand::default(); MOST_OPERANDS];
         for operand in &mut operands[..count] {
-            let dims = take(1)[0];
-            *operand = Operand {
-                outer: take(rank),
-                core: take(dims),
-            };
+            let own = take(1)[0];
+            let dims = take(rank + own);
+            let (outer, core) = dims.split_at(extents.len());
+            *operand = Operand { dims, outer, core };
         }
         Call {
             extents,
@@ -292,6 +295,104 @@ pub unsafe extern "C" fn matmul(
     }
     // SAFETY: the caller's promise, and what was made of it.
     unsafe { call.run(found, addresses) };
+}
+
+/// [`matmul`] into an array that may share memory with the others.
+///
+/// # Safety
+/// As [`matmul`], but for that.
+pub unsafe extern "C" fn matmul_into(
+    number: i64,
+    a: *mut c_void,
+    b: *mut c_void,
+    c: *mut c_void,
+    words: *mut c_void,
+) -> *mut Error {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::read(words.cast()) };
+    let (&[m, k, n], [x, y, z, ..]) = (call.sizes, call.operands) else {
+        return ptr::null_mut();
+    };
+    let item = item_size(number);
+    let [a_at, b_at, c_at] = [(a, x, [m, k]), (b, y, [k, n]), (c, z, [m, n])]
+        .map(|(data, operand, core)| span(data.addr(), operand, call.extents, core, item));
+    if !(meet(&a_at, &c_at) || meet(&b_at, &c_at)) {
+        // SAFETY: the caller's promise, and what was found out.
+        unsafe { matmul(number, a, b, c, words) };
+        return ptr::null_mut();
+    }
+    // The same call with results that lie one behind the other.
+    let mut strides = vec![item; z.outer.len() + 2];
+    let mut size = item;
+    let shape: Vec<isize> = call.extents.iter().chain(&[m, n]).copied().collect();
+    for (stride, &extent) in strides.iter_mut().zip(&shape).rev() {
+        *stride = size;
+        size = size.saturating_mul(extent);
+    }
+    let mut results: Vec<u128> = Vec::new();
+    let wanted = usize::try_from(size).unwrap_or(usize::MAX).div_ceil(16);
+    if results.try_reserve_exact(wanted).is_err() {
+        return Error::raised(Kind::MemoryError, "no memory for a product of matrices");
+    }
+    results.resize(wanted, 0);
+    let mut aside = vec![3, call.extents.len() as isize, 3];
+    aside.extend(call.extents);
+    aside.extend(call.sizes);
+    for operand in [x, y] {
+        aside.push(2);
+        aside.extend(operand.outer.iter().chain(operand.core));
+    }
+    aside.push(2);
+    aside.extend(&strides);
+    let kept = results.as_mut_ptr().cast::<c_char>();
+    // SAFETY: the results have room for all items; then each goes where it belongs.
+    unsafe {
+        matmul(number, a, b, kept.cast(), aside.as_mut_ptr().cast());
+        let copies = Call {
+            extents: &shape,
+            sizes: &[],
+            operands: core::array::from_fn(|i| Operand {
+                outer: if i == 0 { &strides } else { z.dims },
+                ..Operand::default()
+            }),
+            count: 2,
+        };
+        let mut addresses = [ptr::null_mut(); MOST_OPERANDS];
+        addresses[..2].copy_from_slice(&[kept, c.cast()]);
+        copies.for_each(addresses, |[from, to, ..], count, [near, far, ..]| {
+            for i in 0..count {
+                let (from, to) = (from.offset(i * near), to.offset(i * far));
+                ptr::copy_nonoverlapping(from, to, item.unsigned_abs());
+            }
+        });
+    }
+    ptr::null_mut()
+}
+
+/// The addresses between which an operand's items lie.
+fn span(
+    data: usize,
+    operand: Operand<'_>,
+    extents: &[isize],
+    core: [isize; 2],
+    item: isize,
+) -> core::ops::Range<usize> {
+    let mut range = data..data.wrapping_add_signed(item);
+    for (&stride, &extent) in operand.dims.iter().zip(extents.iter().chain(&core)) {
+        let length = stride * (extent - 1);
+        if extent == 0 {
+            return data..data;
+        } else if length < 0 {
+            range.start = range.start.wrapping_add_signed(length);
+        } else {
+            range.end = range.end.wrapping_add_signed(length);
+        }
+    }
+    range
+}
+
+fn meet(a: &core::ops::Range<usize>, b: &core::ops::Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// The size of the items of a loop of `np.matmul`.

@@ -137,7 +137,11 @@ def numpy_vecdot(x1, x2, axis: "literal" = -1):
     if a.shape[axis] != b.shape[axis]:
         raise ValueError(
             "vecdot: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
-            "(n),(n)->() (size " + str(b.shape[axis]) + " is different from " + str(a.shape[axis]) + ")"
+            "(n),(n)->() (size "
+            + str(b.shape[axis])
+            + " is different from "
+            + str(a.shape[axis])
+            + ")"
         )
     product = np._axes_last(np.conj(a), (axis,)) * np._axes_last(b, (axis,))
     if product.dtype == np.bool_:
@@ -171,13 +175,11 @@ def numpy_cross(
     n = x.shape[-1]
     m = y.shape[-1]
     if n < 2 or n > 3 or m < 2 or m > 3:
-        raise ValueError(
-            "incompatible dimensions for cross product\n(dimension must be 2 or 3)"
-        )
+        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
     if n == 2 and m == 2:
         raise ValueError(
-            "the cross product of two vectors of two dimensions is a number: compiled code knows the "
-            "number of dimensions of the result; write a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]"
+            "the cross product of vectors of two dimensions is a number, that of others a vector: "
+            "compiled code has to know which; use cross2d of ferdelance.np.extensions"
         )
     shape = np.broadcast_shapes(x.shape[:-1], y.shape[:-1]) + (3,)
     result = np.empty(shape, (x[..., 0] * y[..., 0]).dtype)
@@ -192,3 +194,14 @@ def numpy_cross(
         result[..., 1] = -(x[..., 0] * y[..., 2])
     result[..., 2] = x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
     return np.moveaxis(result, -1, axisc)
+
+
+def ferdelance_np_extensions_cross2d(a, b):
+    """cross2d(a, b) of ferdelance.np.extensions"""
+    x = np.asarray(a)
+    y = np.asarray(b)
+    if x.shape[-1] != 2 or y.shape[-1] != 2:
+        raise ValueError(
+            "Incompatible dimensions for 2D cross product\n(dimension must be 2 for both inputs)"
+        )
+    return x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]

@@ -1,7 +1,7 @@
 """numpy.linalg: what NumPy's functions do around the loops of `numpy.linalg._umath_linalg`.
 
-`np._gufunc(name, *operands, *results)` runs a loop and says whether it failed; results have the full
-shape, operands are broadcast to it. As in NumPy, all is computed in double precision.
+`np._gufunc(name, *operands, *results)` runs a loop and says whether it failed; results have the
+full shape, operands are broadcast to it. As in NumPy, all is computed in double precision.
 """
 
 import numpy as np
@@ -239,7 +239,7 @@ def numpy_linalg_pinv(a, rcond=None, hermitian: "literal" = False, rtol=None):
     return np.swapaxes(vh, -1, -2) @ (factors[..., None] * np.swapaxes(u, -1, -2))
 
 
-# determinants, ranks, norms ------------------------------------------------------------------------
+# determinants, ranks, norms -----------------------------------------------------------------------
 
 
 def numpy_linalg_det(a):
@@ -423,7 +423,7 @@ def numpy_linalg_matrix_norm(x, keepdims: "literal" = False, ord="fro"):
     return _matrix_norm(_inexact(np.asarray(x)), ord, -2, -1, keepdims)
 
 
-# powers and chains ---------------------------------------------------------------------------------
+# powers and chains --------------------------------------------------------------------------------
 
 
 def numpy_linalg_matrix_power(a, n):
@@ -517,7 +517,7 @@ def _chain_part(matrices, split, i, j):
     return np.dot(_chain_part(matrices, split, i, k), _chain_part(matrices, split, k + 1, j))
 
 
-# decompositions ------------------------------------------------------------------------------------
+# decompositions -----------------------------------------------------------------------------------
 
 
 def numpy_linalg_cholesky(a, upper: "literal" = False):
@@ -693,7 +693,7 @@ def numpy_linalg_eigvalsh(a, UPLO="L"):
     return _single_or_not(w, np.asarray(a))
 
 
-# other names of functions of NumPy -----------------------------------------------------------------
+# other names of functions of NumPy ----------------------------------------------------------------
 
 
 def numpy_linalg_matrix_transpose(x):

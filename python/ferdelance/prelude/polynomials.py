@@ -4,7 +4,7 @@ functions of NumPy itself (np.polyval and others), whose coefficients begin with
 
 import numpy as np
 
-# series, the lowest power first --------------------------------------------------------------------
+# series, the lowest power first -------------------------------------------------------------------
 
 
 def numpy_polynomial_polyutils_trimseq(seq):
@@ -138,7 +138,9 @@ def numpy_polynomial_polynomial_polyder(c, m=1, scl=1, axis: "literal" = 0):
         if n == 0:
             values = values * 0
         else:
-            factors = np.arange(1.0, n + 1)[(...,) + (None,) * (values.ndim - 1)].astype(values.dtype)
+            factors = np.arange(1.0, n + 1)[(...,) + (None,) * (values.ndim - 1)].astype(
+                values.dtype
+            )
             values = np.array(values[1:] * factors * scl, values.dtype, order="C")
     return np.moveaxis(values, 0, axis)
 
@@ -202,7 +204,7 @@ def _inexact(a):
     return a.astype(np.float64)
 
 
-# the highest power first ---------------------------------------------------------------------------
+# the highest power first --------------------------------------------------------------------------
 
 
 def numpy_polyval(p, x):
@@ -342,9 +344,7 @@ def numpy_roots(p):
     return result
 
 
-def numpy_polyfit(
-    x, y, deg, rcond=None, full: "literal" = False, w=None, cov: "literal" = False
-):
+def numpy_polyfit(x, y, deg, rcond=None, full: "literal" = False, w=None, cov: "literal" = False):
     """np.polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False)"""
     points = np.asarray(x) + 0.0
     values = np.asarray(y) + 0.0
@@ -378,7 +378,7 @@ def numpy_polyfit(
         return c, residuals, rank, s, cutoff
     if cov:
         base = np.linalg.inv(left.T @ left) / np.outer(scale, scale)
-        if cov == "unscaled":
+        if isinstance(cov, str):
             factor = np.ones(1)
         else:
             if len(points) <= order:

@@ -1,10 +1,10 @@
-"""Sampled functions: convolution, windows, differences, integrals, and how variables vary together."""
+"""Sampled functions: convolution, windows, differences, integrals, covariance."""
 
 import math
 
 import numpy as np
 
-# convolution ---------------------------------------------------------------------------------------
+# convolution --------------------------------------------------------------------------------------
 
 
 def _convolved(a, v, start, count):
@@ -56,7 +56,7 @@ def numpy_correlate(a, v, mode="valid"):
     return _convolved(x, y, start, count)
 
 
-# windows -------------------------------------------------------------------------------------------
+# windows ------------------------------------------------------------------------------------------
 
 
 def _centred(M):
@@ -111,9 +111,66 @@ def _bessel_i0(x):
     """The modified Bessel function of order 0, by the series of Cephes."""
     x = abs(x)
     if x <= 8.0:
-        small = (-4.4153416464793395e-18, 3.3307945188222384e-17, -2.431279846547955e-16, 1.715391285555133e-15, -1.1685332877993451e-14, 7.676185498604936e-14, -4.856446783111929e-13, 2.95505266312964e-12, -1.726826291441556e-11, 9.675809035373237e-11, -5.189795601635263e-10, 2.6598237246823866e-09, -1.300025009986248e-08, 6.046995022541919e-08, -2.670793853940612e-07, 1.1173875391201037e-06, -4.4167383584587505e-06, 1.6448448070728896e-05, -5.754195010082104e-05, 0.00018850288509584165, -0.0005763755745385824, 0.0016394756169413357, -0.004324309995050576, 0.010546460394594998, -0.02373741480589947, 0.04930528423967071, -0.09490109704804764, 0.17162090152220877, -0.3046826723431984, 0.6767952744094761)  # fmt: skip
+        small = (
+            -4.4153416464793395e-18,
+            3.3307945188222384e-17,
+            -2.431279846547955e-16,
+            1.715391285555133e-15,
+            -1.1685332877993451e-14,
+            7.676185498604936e-14,
+            -4.856446783111929e-13,
+            2.95505266312964e-12,
+            -1.726826291441556e-11,
+            9.675809035373237e-11,
+            -5.189795601635263e-10,
+            2.6598237246823866e-09,
+            -1.300025009986248e-08,
+            6.046995022541919e-08,
+            -2.670793853940612e-07,
+            1.1173875391201037e-06,
+            -4.4167383584587505e-06,
+            1.6448448070728896e-05,
+            -5.754195010082104e-05,
+            0.00018850288509584165,
+            -0.0005763755745385824,
+            0.0016394756169413357,
+            -0.004324309995050576,
+            0.010546460394594998,
+            -0.02373741480589947,
+            0.04930528423967071,
+            -0.09490109704804764,
+            0.17162090152220877,
+            -0.3046826723431984,
+            0.6767952744094761,
+        )
         return math.exp(x) * _chebyshev(x / 2.0 - 2, small)
-    large = (-7.233180487874754e-18, -4.830504485944182e-18, 4.46562142029676e-17, 3.461222867697461e-17, -2.8276239805165836e-16, -3.425485619677219e-16, 1.7725601330565263e-15, 3.8116806693526224e-15, -9.554846698828307e-15, -4.150569347287222e-14, 1.54008621752141e-14, 3.8527783827421426e-13, 7.180124451383666e-13, -1.7941785315068062e-12, -1.3215811840447713e-11, -3.1499165279632416e-11, 1.1889147107846439e-11, 4.94060238822497e-10, 3.3962320257083865e-09, 2.266668990498178e-08, 2.0489185894690638e-07, 2.8913705208347567e-06, 6.889758346916825e-05, 0.0033691164782556943, 0.8044904110141088)  # fmt: skip
+    large = (
+        -7.233180487874754e-18,
+        -4.830504485944182e-18,
+        4.46562142029676e-17,
+        3.461222867697461e-17,
+        -2.8276239805165836e-16,
+        -3.425485619677219e-16,
+        1.7725601330565263e-15,
+        3.8116806693526224e-15,
+        -9.554846698828307e-15,
+        -4.150569347287222e-14,
+        1.54008621752141e-14,
+        3.8527783827421426e-13,
+        7.180124451383666e-13,
+        -1.7941785315068062e-12,
+        -1.3215811840447713e-11,
+        -3.1499165279632416e-11,
+        1.1889147107846439e-11,
+        4.94060238822497e-10,
+        3.3962320257083865e-09,
+        2.266668990498178e-08,
+        2.0489185894690638e-07,
+        2.8913705208347567e-06,
+        6.889758346916825e-05,
+        0.0033691164782556943,
+        0.8044904110141088,
+    )
     return math.exp(x) * _chebyshev(32.0 / x - 2.0, large) / math.sqrt(x)
 
 
@@ -139,7 +196,7 @@ def numpy_kaiser(M, beta):
     return window
 
 
-# differences and integrals -------------------------------------------------------------------------
+# differences and integrals ------------------------------------------------------------------------
 
 
 def numpy_ediff1d(ary, to_end=None, to_begin=None):
@@ -156,7 +213,7 @@ def numpy_ediff1d(ary, to_end=None, to_begin=None):
 
 
 def _as_items(values, a):
-    if not np.can_cast(np.result_type(values), a.dtype, "same_kind"):
+    if not np.can_cast(np.asarray(values).dtype, a.dtype, "same_kind"):
         np._refuse("dtype of `to_begin` or `to_end` must be compatible with input `ary`")
     return np.ravel(values).astype(a.dtype)
 
@@ -203,7 +260,9 @@ def _distance(distances, at: "literal", axes: "literal"):
         return 1.0
     if len(distances) == 1 and axes > 1:
         if np.ndim(distances[0]) > 0:
-            np._refuse("np.gradient() takes one distance for all axes, or something for each of them")
+            np._refuse(
+                "np.gradient() takes one distance for all axes, or something for each of them"
+            )
         return distances[0]
     if len(distances) != axes:
         np._refuse("np.gradient() takes one distance for all axes, or something for each of them")
@@ -265,7 +324,9 @@ def _uneven_gradient(f, g, steps, edge_order: "literal"):
     for i in range(1, f.shape[0] - 1):
         h = steps[i - 1]
         k = steps[i]
-        g[i] = -k / (h * (h + k)) * f[i - 1] + (k - h) / (h * k) * f[i] + h / (k * (h + k)) * f[i + 1]
+        g[i] = (
+            -k / (h * (h + k)) * f[i - 1] + (k - h) / (h * k) * f[i] + h / (k * (h + k)) * f[i + 1]
+        )
     if edge_order == 1:
         g[0] = (f[1] - f[0]) / steps[0]
         g[-1] = (f[-1] - f[-2]) / steps[-1]
@@ -273,16 +334,20 @@ def _uneven_gradient(f, g, steps, edge_order: "literal"):
         h = steps[0]
         k = steps[1]
         g[0] = (
-            -(2.0 * h + k) / (h * (h + k)) * f[0] + (h + k) / (h * k) * f[1] - h / (k * (h + k)) * f[2]
+            -(2.0 * h + k) / (h * (h + k)) * f[0]
+            + (h + k) / (h * k) * f[1]
+            - h / (k * (h + k)) * f[2]
         )
         h = steps[-2]
         k = steps[-1]
         g[-1] = (
-            k / (h * (h + k)) * f[-3] - (k + h) / (h * k) * f[-2] + (2.0 * k + h) / (k * (h + k)) * f[-1]
+            k / (h * (h + k)) * f[-3]
+            - (k + h) / (h * k) * f[-2]
+            + (2.0 * k + h) / (k * (h + k)) * f[-1]
         )
 
 
-# covariance ----------------------------------------------------------------------------------------
+# covariance ---------------------------------------------------------------------------------------
 
 
 def _variables(m, rowvar, by_rows: "literal"):
@@ -321,7 +386,7 @@ def numpy_cov(
     aweights=None,
     dtype: "literal" = None,
 ):
-    """np.cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, dtype=None)"""
+    """np.cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, ...)"""
     c = _covariance(_both_variables(m, y, rowvar), bias, ddof, fweights, aweights)
     if dtype is not None:
         c = c.astype(dtype)

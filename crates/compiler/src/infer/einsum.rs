@@ -1,12 +1,12 @@
 //! Typing of `np.einsum`: its subscripts are constants, so that each dimension of each operand has a known
 //! label.
 
+use super::AbsVal;
 use super::call::{ArgRef, Resolution};
 use super::creation::as_array;
 use super::intrinsic::Intrinsic;
 use super::op::plain;
 use super::solve::Frame;
-use super::AbsVal;
 use crate::diag::{Code, Result};
 use crate::hir::Name;
 use crate::host::Const;
@@ -49,7 +49,10 @@ pub(super) fn call(
     let refuse = |message: String| frame.error(Code::BadArguments, message);
     let Some((text, operands)) = subscripts(args) else {
         return Err(frame
-            .error(Code::NotConstant, "the subscripts of np.einsum() must be constants")
+            .error(
+                Code::NotConstant,
+                "the subscripts of np.einsum() must be constants",
+            )
             .help("they decide which loops there are: write the text into the call"));
     };
     let mut out = None;
@@ -58,7 +61,11 @@ pub(super) fn call(
             // How it is computed does not show in the result.
             "optimize" | "order" => {}
             "out" => out = Some(value).filter(|v| !v.ty().is_none()),
-            _ => return Err(refuse(format!("np.einsum() takes no argument `{name}` here"))),
+            _ => {
+                return Err(refuse(format!(
+                    "np.einsum() takes no argument `{name}` here"
+                )));
+            }
         }
     }
     let mut ranks = vec![];
@@ -178,7 +185,9 @@ fn parse(text: &str, ranks: &[usize]) -> std::result::Result<Einsum, String> {
         };
         let Some(rest) = rest else {
             return Err(if letters > rank {
-                format!("einstein sum subscripts string contains too many subscripts for operand {i}")
+                format!(
+                    "einstein sum subscripts string contains too many subscripts for operand {i}"
+                )
             } else {
                 "operand has more dimensions than subscripts given in einstein sum, but no '...' \
                  ellipsis provided to broadcast the extra dimensions."

@@ -36,12 +36,10 @@ pub(crate) fn product(a: Ty, b: Ty) -> Option<Ty> {
     }
     // A vector has no dimension that stays; of stacks, the longer decides.
     let stack = x.ndim.max(y.ndim).saturating_sub(2);
-    Some(
-        match stack + u8::from(x.ndim > 1) + u8::from(y.ndim > 1) {
-            0 => dtype,
-            ndim => Ty::array(dtype, ndim, Layout::C),
-        },
-    )
+    Some(match stack + u8::from(x.ndim > 1) + u8::from(y.ndim > 1) {
+        0 => dtype,
+        ndim => Ty::array(dtype, ndim, Layout::C),
+    })
 }
 
 /// The loop of `numpy.linalg` that a call in the prelude means: `np._gufunc("inv", a, inverse)`. Whether

@@ -60,7 +60,8 @@ impl Roles {
             columns: without(b, &both),
             inner,
         };
-        let stays = |labels: &[Label]| !labels.is_empty() && labels.iter().all(|l| result.contains(l));
+        let stays =
+            |labels: &[Label]| !labels.is_empty() && labels.iter().all(|l| result.contains(l));
         (!roles.inner.is_empty() && stays(&roles.rows) && stays(&roles.columns)).then_some(roles)
     }
 
@@ -169,7 +170,11 @@ impl Body<'_, '_, '_> {
         let mut extents: Extents = vec![];
         let mut bad = self.b.bool(false);
         let mut numbers = vec![];
-        let labels = distinct(spec.result.iter().chain(operands.iter().flat_map(|o| &o.labels)));
+        let labels = distinct(
+            spec.result
+                .iter()
+                .chain(operands.iter().flat_map(|o| &o.labels)),
+        );
         let mut shown = vec![];
         for operand in operands {
             let shape = self.shape(operand.array, operand.ty.ndim);
@@ -251,11 +256,11 @@ impl Body<'_, '_, '_> {
     ) -> Result<Typed> {
         let order = nest_order(operands, result);
         let shape: Vals = order.iter().filter_map(|&l| extent(extents, l)).collect();
-        let factors: Vec<Typed> = operands
+        let factors: Vec<Typed> = operands.iter().map(|o| self.by_labels(o, &order)).collect();
+        let over = order
             .iter()
-            .map(|o| self.by_labels(o, &order))
-            .collect();
-        let over = order.iter().enumerate().filter(|(_, l)| !result.contains(l));
+            .enumerate()
+            .filter(|(_, l)| !result.contains(l));
         let over = over.fold(0, |bits, (i, _)| bits | 1 << i);
         let made = ArrayTy {
             dtype,
@@ -310,7 +315,12 @@ impl Body<'_, '_, '_> {
     ) -> Result<Typed> {
         let [a, b] = operands;
         let a = self.as_matrices(a, [&roles.stack, &roles.rows, &roles.inner], extents, dtype)?;
-        let b = self.as_matrices(b, [&roles.stack, &roles.inner, &roles.columns], extents, dtype)?;
+        let b = self.as_matrices(
+            b,
+            [&roles.stack, &roles.inner, &roles.columns],
+            extents,
+            dtype,
+        )?;
         let sizes = |labels: &[Label]| -> Vals {
             labels.iter().filter_map(|&l| extent(extents, l)).collect()
         };
@@ -322,7 +332,7 @@ impl Body<'_, '_, '_> {
             readonly: false,
             aligned: true,
         };
-        let product = self.matrix_product(&a, &b, &stack, made)?[0];
+        let product = self.matrix_product(&a, &b, &stack, made, None)?[0];
         let labels = roles.result();
         let ty = ArrayTy {
             ndim: labels.len() as u8,
@@ -445,14 +455,16 @@ fn nest_order(operands: &[Labelled], result: &[Label]) -> Vec<Label> {
     }
 }
 
-/// Two operands that are multiplied before the others, and the labels that their product has: if there
-/// are fewer labels at a time then.
-fn cheaper_pair(operands: &[Labelled], result: &[Label]) -> Option<(usize, usize, Vec<Label>)> {
+/// Two operands, by number, and the labels that their product has.
+type Pair = (usize, usize, Vec<Label>);
+
+/// Two operands that are multiplied before the others, if there are fewer labels at a time then.
+fn cheaper_pair(operands: &[Labelled], result: &[Label]) -> Option<Pair> {
     if operands.len() < 3 {
         return None;
     }
     let all = distinct(operands.iter().flat_map(|o| &o.labels)).len();
-    let mut best: Option<((usize, usize), (usize, usize, Vec<Label>))> = None;
+    let mut pairs = vec![];
     for i in 0..operands.len() {
         for j in i + 1..operands.len() {
             let pair = distinct(operands[i].labels.iter().chain(&operands[j].labels));
@@ -460,12 +472,14 @@ fn cheaper_pair(operands: &[Labelled], result: &[Label]) -> Option<(usize, usize
             let is_needed =
                 |l: &Label| result.contains(l) || others().any(|k| operands[k].labels.contains(l));
             let kept: Vec<Label> = pair.iter().filter(|l| is_needed(l)).copied().collect();
-            let cost = (pair.len(), kept.len());
-            let is_better = best.as_ref().is_none_or(|(c, _)| cost < *c);
-            if pair.len() < all && !kept.is_empty() && kept.len() < pair.len() && is_better {
-                best = Some((cost, (i, j, kept)));
+            if pair.len() < all && !kept.is_empty() && kept.len() < pair.len() {
+                pairs.push((pair.len(), (i, j, kept)));
             }
         }
     }
-    best.map(|(_, found)| found)
+    // The first of those that cost the same.
+    let best = pairs
+        .into_iter()
+        .min_by_key(|(cost, (.., kept))| (*cost, kept.len()));
+    best.map(|(_, pair)| pair)
 }

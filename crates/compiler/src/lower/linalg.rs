@@ -69,13 +69,68 @@ impl Body<'_, '_, '_> {
                 let b = self.with_axes(&b, y, &axes);
                 self.sum_of_products(&shape, 1 << (stack.len() + 1), &[a, b], result)?
             }
-            _ => self.matrix_product(&a, &b, &stack, result)?,
+            _ => {
+                let target = match args.get(2) {
+                    Some(out) => {
+                        self.check_out(out, &left, &right, &stack, is_dot)?;
+                        out.ty.as_array().map(|o| (out.vals[0], o))
+                    }
+                    None => None,
+                };
+                let target = target.filter(|(_, o)| o.dtype.strong() == dtype && o.aligned);
+                let vals = self.matrix_product(&a, &b, &stack, result, target)?;
+                if target.is_some() {
+                    return self.cast(&args[2], ty);
+                }
+                vals
+            }
         };
         let Some(out) = args.get(2) else {
             return Ok(vals);
         };
+        self.check_out(out, &left, &right, &stack, is_dot)?;
         self.store_result(out, &Typed::new(result.ty(), vals))?;
         self.cast(out, ty)
+    }
+
+    /// Raises ValueError unless an array has the shape of a product.
+    fn check_out(
+        &mut self,
+        out: &Typed,
+        left: &[Value],
+        right: &[Value],
+        stack: &[Value],
+        is_dot: bool,
+    ) -> Result<()> {
+        let core: Vals = [
+            left.len().checked_sub(2).map(|i| left[i]),
+            right.len().checked_sub(2).map(|i| right[i + 1]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let ndim = stack.len() + core.len();
+        let shape = self.shape(out.vals[0], ndim as u8);
+        let mut bad = self.b.bool(false);
+        for (dim, &n) in stack.iter().chain(&core).enumerate() {
+            let differ = self.b.cmp(Cmp::Ne, shape[dim], n);
+            if !is_dot && dim >= stack.len() {
+                let message = format!(
+                    "matmul: Output operand 0 has a mismatch in its core dimension {}, with gufunc \
+                     signature (n?,k),(k,m?)->(n?,m?) (size {{}} is different from {{}})",
+                    dim - stack.len()
+                );
+                self.raise_numbers_if(differ, "ValueError", &message, &[shape[dim], n])?;
+            } else {
+                bad = self.b.binary(Bin::Or, bad, differ);
+            }
+        }
+        let message = if is_dot {
+            "output array has wrong dimensions"
+        } else {
+            "operands could not be broadcast together: the output has another stack of matrices"
+        };
+        self.raise_if(bad, "ValueError", message)
     }
 
     /// The same of float16, which sums are too long for: computed in float32.
@@ -258,13 +313,14 @@ impl Body<'_, '_, '_> {
             .ok_or_else(|| self.bug("a product of nothing"))
     }
 
-    /// Products of matrices by the runtime.
+    /// Products of matrices by the runtime, into a new array or one of their shape.
     pub(super) fn matrix_product(
         &mut self,
         a: &Typed,
         b: &Typed,
         stack: &[Value],
         result: ArrayTy,
+        target: Option<(Value, ArrayTy)>,
     ) -> Result<Vals> {
         let mut operands: SmallVec<[Operand; 3]> = smallvec![];
         for factor in [a, b] {
@@ -303,8 +359,14 @@ impl Body<'_, '_, '_> {
         ];
         let mut shape: Vals = stack.into();
         shape.extend([sizes[0], sizes[2]]);
-        let c = self.allocate(result.dtype.itemsize(), Layout::C, &shape, false)?;
-        operands.push((c, result, 2));
+        let (c, ty) = match target {
+            Some(target) => target,
+            None => {
+                let size = result.dtype.itemsize();
+                (self.allocate(size, Layout::C, &shape, false)?, result)
+            }
+        };
+        operands.push((c, ty, 2));
         let words = self.loop_words(stack, &sizes, &operands);
         let types = match (result.dtype.is_complex(), result.dtype.bits()) {
             (false, 32) => "fff",
@@ -319,7 +381,11 @@ impl Body<'_, '_, '_> {
         let mut call: Vals = smallvec![number];
         call.extend(operands.iter().map(|o| self.b.part(o.0, Part::Data)));
         call.push(words);
-        self.b.rt(RtFn::matmul, &call);
+        if target.is_some() {
+            self.rt_raising(RtFn::matmul_into, &call)?;
+        } else {
+            self.b.rt(RtFn::matmul, &call);
+        }
         Ok(smallvec![c])
     }
 

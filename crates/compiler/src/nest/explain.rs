@@ -126,7 +126,8 @@ fn allocates(func: RtFn) -> bool {
 
 /// What a library does in place of loops.
 fn library(func: RtFn) -> Option<&'static str> {
-    (func == RtFn::matmul).then_some("product of matrices: the loops of np.matmul itself")
+    matches!(func, RtFn::matmul | RtFn::matmul_into)
+        .then_some("product of matrices: the loops of np.matmul itself")
 }
 
 /// The place in the user's own code: where what is inlined was called.

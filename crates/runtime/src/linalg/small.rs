@@ -170,9 +170,7 @@ unsafe fn strip<T: Number, const N: usize>(
     for (q, &sum) in sums.iter().enumerate() {
         // SAFETY: items of the result.
         unsafe {
-            c.offset((j + q as isize) * along_c)
-                .cast::<T>()
-                .write(sum);
+            c.offset((j + q as isize) * along_c).cast::<T>().write(sum);
         }
     }
 }

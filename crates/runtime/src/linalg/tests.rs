@@ -16,7 +16,11 @@ unsafe extern "C" fn spy(
 }
 
 /// The words of a product of stacks: extents, sizes, and for each operand its outer and core strides.
-fn words(extents: &[isize], sizes: [isize; 3], operands: [(&[isize], [isize; 2]); 3]) -> Vec<isize> {
+fn words(
+    extents: &[isize],
+    sizes: [isize; 3],
+    operands: [(&[isize], [isize; 2]); 3],
+) -> Vec<isize> {
     let mut words = vec![3, extents.len() as isize, 3];
     words.extend(extents);
     words.extend(sizes);
@@ -43,7 +47,10 @@ fn call(number: i64, a: &[f64], b: &[f64], c: &mut [f64], mut words: Vec<isize>)
 
 #[test]
 fn a_stack_of_small_products_needs_no_loop() {
-    let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 3.0]);
+    let (a, b) = (
+        [1.0, 2.0, 3.0, 4.0],
+        [1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 3.0],
+    );
     let mut c = [0.0; 8];
     let words = words(
         &[2],
@@ -88,7 +95,10 @@ fn an_empty_sum_is_zero() {
 
 #[test]
 fn sizes_and_strides_arrive_and_rows_of_a_stack_are_one_matrix() {
-    set_loops(Loops(vec![Some((spy as Loop, ptr::null_mut())); LOOPS.len()]));
+    set_loops(Loops(vec![
+        Some((spy as Loop, ptr::null_mut()));
+        LOOPS.len()
+    ]));
     let numbers = [0.0; 40_000];
     let mut out = [0.0; 2];
     // 2 * (10, 10) @ (10, 10), and what is no such stack because the results lie apart.
@@ -104,7 +114,10 @@ fn sizes_and_strides_arrive_and_rows_of_a_stack_are_one_matrix() {
             ],
         );
         call(1, &numbers, &numbers, &mut out, words);
-        assert_eq!(out.map(|x: f64| x.to_bits() as i64), [sizes, steps + 3 * 88]);
+        assert_eq!(
+            out.map(|x: f64| x.to_bits() as i64),
+            [sizes, steps + 3 * 88]
+        );
     }
     let _ = out;
 }
@@ -121,4 +134,21 @@ fn a_matrix_that_blas_does_not_take_is_copied() {
         .iter()
         .flat_map(|w| [*w as u64, (*w >> 64) as u64].map(f64::from_bits));
     assert!(halves.eq([8.0, 10.0, 4.0, 6.0, 0.0, 2.0]));
+}
+
+#[test]
+fn results_may_share_memory_with_the_factors() {
+    // A stack of two (2, 2) matrices, each squared in place.
+    let mut items = [1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 1.0, 0.0];
+    let mut words = words(
+        &[2],
+        [2, 2, 2],
+        [(&[32], [16, 8]), (&[32], [16, 8]), (&[32], [8, 16])],
+    );
+    let data = items.as_mut_ptr().cast();
+    // SAFETY: the words describe the array.
+    let error = unsafe { matmul_into(1, data, data, data, words.as_mut_ptr().cast()) };
+    assert!(error.is_null());
+    // The results are written transposed.
+    assert_eq!(items, [7.0, 15.0, 10.0, 22.0, 1.0, 0.0, 0.0, 1.0]);
 }
