@@ -58,17 +58,18 @@ struct Operand<'a> {
 
 /// A call of a loop for each index of the outer dimensions.
 #[derive(Debug)]
-struct Call<'a> {
+struct Call<'a, const N: usize> {
     extents: &'a [isize],
     sizes: &'a [isize],
-    operands: [Operand<'a>; MOST_OPERANDS],
+    /// Those that there are come first.
+    operands: [Operand<'a>; N],
     count: usize,
 }
 
-impl<'a> Call<'a> {
+impl<'a, const N: usize> Call<'a, N> {
     /// # Safety
     /// `words` leads to a call as the head of this file describes it, unchanged for `'a`.
-    unsafe fn read(words: *const isize) -> Call<'a> {
+    unsafe fn read(words: *const isize) -> Call<'a, N> {
         let mut at = words;
         let mut take = |n: isize| {
             let n = usize::try_from(n).unwrap_or(0);
@@ -82,8 +83,8 @@ impl<'a> Call<'a> {
         let head = take(3);
         let (count, rank, cores) = (head[0], head[1], head[2]);
         let (extents, sizes) = (take(rank), take(cores));
-        let count = usize::try_from(count).unwrap_or(0).min(MOST_OPERANDS);
-        let mut operands = [Operand::default(); MOST_OPERANDS];
+        let count = usize::try_from(count).unwrap_or(0).min(N);
+        let mut operands = [Operand::default(); N];
         for operand in &mut operands[..count] {
             let own = take(1)[0];
             let dims = take(rank + own);
@@ -102,13 +103,13 @@ impl<'a> Call<'a> {
     /// the extent and the strides of the last.
     fn for_each(
         &self,
-        addresses: [*mut c_char; MOST_OPERANDS],
-        mut run: impl FnMut([*mut c_char; MOST_OPERANDS], isize, [isize; MOST_OPERANDS]),
+        addresses: [*mut c_char; N],
+        mut run: impl FnMut([*mut c_char; N], isize, [isize; N]),
     ) {
         if self.extents.contains(&0) {
             return;
         }
-        let mut steps = [0; MOST_OPERANDS];
+        let mut steps = [0; N];
         let Some((&inner, outer)) = self.extents.split_last() else {
             run(addresses, 1, steps);
             return;
@@ -143,11 +144,7 @@ impl<'a> Call<'a> {
 
     /// # Safety
     /// As the loop has it: the operands are where the addresses and strides say, of the loop's types.
-    unsafe fn run(
-        &self,
-        (run, data): (Loop, *mut c_void),
-        addresses: [*mut c_char; MOST_OPERANDS],
-    ) {
+    unsafe fn run(&self, (run, data): (Loop, *mut c_void), addresses: [*mut c_char; N]) {
         let mut sizes = [0; MOST_STEPS];
         sizes[1..=self.sizes.len()].copy_from_slice(self.sizes);
         let mut steps = [0; MOST_STEPS + MOST_OPERANDS];
@@ -195,7 +192,7 @@ pub unsafe extern "C" fn gufunc(
     };
     // SAFETY: the caller's promise. The flags belong to this thread, and are as before afterwards.
     unsafe {
-        let call = Call::read(words.cast());
+        let call = Call::<MOST_OPERANDS>::read(words.cast());
         let before = fetestexcept(FE_INVALID);
         feclearexcept(FE_INVALID);
         let mut failed = 0;
@@ -227,25 +224,34 @@ pub unsafe extern "C" fn matmul(
     words: *mut c_void,
 ) {
     // SAFETY: the caller's promise.
-    let mut call = unsafe { Call::read(words.cast()) };
-    let (&[m, k, n], [x, y, z, ..]) = (call.sizes, call.operands) else {
+    unsafe {
+        multiply(
+            number,
+            [a, b, c].map(<*mut c_void>::cast),
+            Call::read(words.cast()),
+        )
+    };
+}
+
+/// # Safety
+/// As [`matmul`].
+unsafe fn multiply(number: i64, mut addresses: [*mut c_char; 3], call: Call<'_, 3>) {
+    let (&[m, k, n], [x, y, z]) = (call.sizes, call.operands) else {
         return;
     };
-    let mut addresses = [ptr::null_mut(); MOST_OPERANDS];
-    addresses[..3].copy_from_slice(&[a, b, c].map(<*mut c_void>::cast));
     if m * k * n <= most_items(number)
         && let Some(product) = small::product(number)
     {
         let cores = [x, y, z].map(|o| [o.core[0], o.core[1]]);
-        call.for_each(addresses, |[a, b, c, ..], count, [sa, sb, sc, ..]| {
+        call.for_each(addresses, |here, count, steps| {
             let stack = small::Stack {
                 count,
-                steps: [sa, sb, sc],
+                steps,
                 sizes: [m, k, n],
                 cores,
             };
             // SAFETY: the caller's promise.
-            unsafe { product(&stack, [a.cast(), b.cast(), c.cast()]) };
+            unsafe { product(&stack, here.map(<*mut c_char>::cast)) };
         });
         return;
     }
@@ -255,10 +261,9 @@ pub unsafe extern "C" fn matmul(
     let item = item_size(number);
     // The rows of a stack that lie one behind the other are those of one matrix, if all are
     // multiplied by the same.
-    let mut sizes = [m, k, n];
-    while let Some((&extent, rest)) = call.extents.split_last() {
+    let (mut sizes, mut extents) = ([m, k, n], call.extents);
+    while let Some((&extent, rest)) = extents.split_last() {
         let d = rest.len();
-        let [x, y, z, ..] = call.operands;
         let is_one = y.outer[d] == 0
             && x.outer[d] == sizes[0] * x.core[0]
             && z.outer[d] == sizes[0] * z.core[0];
@@ -266,12 +271,16 @@ pub unsafe extern "C" fn matmul(
             break;
         }
         sizes[0] *= extent;
-        call.extents = rest;
+        extents = rest;
     }
-    call.sizes = &sizes;
     // What BLAS cannot take as it lies is copied.
     let mut copies = [Vec::new(), Vec::new()];
     let mut strides = [[0; 2]; 2];
+    let mut call = Call {
+        extents,
+        sizes: &sizes,
+        ..call
+    };
     if call.extents.is_empty() && sizes.iter().all(|&s| s > 0) {
         let shapes = [[sizes[0], sizes[1]], [sizes[1], sizes[2]]];
         for i in 0..2 {
@@ -309,8 +318,8 @@ pub unsafe extern "C" fn matmul_into(
     words: *mut c_void,
 ) -> *mut Error {
     // SAFETY: the caller's promise.
-    let call = unsafe { Call::read(words.cast()) };
-    let (&[m, k, n], [x, y, z, ..]) = (call.sizes, call.operands) else {
+    let call = unsafe { Call::<3>::read(words.cast()) };
+    let (&[m, k, n], [x, y, z]) = (call.sizes, call.operands) else {
         return ptr::null_mut();
     };
     let item = item_size(number);
@@ -318,7 +327,7 @@ pub unsafe extern "C" fn matmul_into(
         .map(|(data, operand, core)| span(data.addr(), operand, call.extents, core, item));
     if !(meet(&a_at, &c_at) || meet(&b_at, &c_at)) {
         // SAFETY: the caller's promise, and what was found out.
-        unsafe { matmul(number, a, b, c, words) };
+        unsafe { multiply(number, [a, b, c].map(<*mut c_void>::cast), call) };
         return ptr::null_mut();
     }
     // The same call with results that lie one behind the other.
@@ -335,31 +344,30 @@ pub unsafe extern "C" fn matmul_into(
         return Error::raised(Kind::MemoryError, "no memory for a product of matrices");
     }
     results.resize(wanted, 0);
-    let mut aside = vec![3, call.extents.len() as isize, 3];
-    aside.extend(call.extents);
-    aside.extend(call.sizes);
-    for operand in [x, y] {
-        aside.push(2);
-        aside.extend(operand.outer.iter().chain(operand.core));
-    }
-    aside.push(2);
-    aside.extend(&strides);
     let kept = results.as_mut_ptr().cast::<c_char>();
     // SAFETY: the results have room for all items; then each goes where it belongs.
     unsafe {
-        matmul(number, a, b, kept.cast(), aside.as_mut_ptr().cast());
+        let (outer, core) = strides.split_at(call.extents.len());
+        let aside = Operand {
+            dims: &strides,
+            outer,
+            core,
+        };
+        let call = Call {
+            operands: [x, y, aside],
+            ..call
+        };
+        multiply(number, [a.cast(), b.cast(), kept], call);
         let copies = Call {
             extents: &shape,
             sizes: &[],
-            operands: core::array::from_fn(|i| Operand {
-                outer: if i == 0 { &strides } else { z.dims },
+            operands: [&strides, z.dims].map(|outer| Operand {
+                outer,
                 ..Operand::default()
             }),
             count: 2,
         };
-        let mut addresses = [ptr::null_mut(); MOST_OPERANDS];
-        addresses[..2].copy_from_slice(&[kept, c.cast()]);
-        copies.for_each(addresses, |[from, to, ..], count, [near, far, ..]| {
+        copies.for_each([kept, c.cast()], |[from, to], count, [near, far]| {
             for i in 0..count {
                 let (from, to) = (from.offset(i * near), to.offset(i * far));
                 ptr::copy_nonoverlapping(from, to, item.unsigned_abs());
