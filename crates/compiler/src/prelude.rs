@@ -74,7 +74,21 @@ fn parse(name: &str, text: &str) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use crate::hir::Op;
+
+    #[test]
+    fn public_names_are_defined_once() {
+        let mut defined: HashMap<String, usize> = HashMap::new();
+        for number in 0..super::FILES.len() {
+            let file = super::load(number).expect("the prelude is well-formed");
+            for name in file.names.keys().filter(|name| !name.starts_with('_')) {
+                let before = defined.insert(name.to_string(), number);
+                assert_eq!(before, None, "{name} is defined twice");
+            }
+        }
+    }
 
     #[test]
     fn no_variable_has_to_be_checked_for_a_value() {
