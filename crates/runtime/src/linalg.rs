@@ -239,7 +239,7 @@ unsafe fn multiply(number: i64, mut addresses: [*mut c_char; 3], call: Call<'_, 
     let (&[m, k, n], [x, y, z]) = (call.sizes, call.operands) else {
         return;
     };
-    if m * k * n <= most_items(number)
+    if m.saturating_mul(k).saturating_mul(n) <= most_items(number)
         && let Some(product) = small::product(number)
     {
         let cores = [x, y, z].map(|o| [o.core[0], o.core[1]]);
