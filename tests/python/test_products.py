@@ -346,3 +346,18 @@ def test_wrong_subscripts_are_said_when_compiling(text, message):
 def test_subscripts_must_be_constant():
     with pytest.raises(TypingError, match="must be constants"):
         njit(lambda s, a: np.einsum(s, a))("ij", numbers((2, 2)))
+
+
+def test_what_is_read_before_a_product_is_written_is_what_was_there():
+    def f(a, b, out):
+        before = out * 2
+        np.matmul(a, b, out=out)
+        after = out + before
+        inverse = np.linalg.inv(after + 9 * np.eye(3))
+        after[...] = 0
+        return before + 1, out.copy(), inverse
+
+    a, b, out = numbers((3, 3)), numbers((3, 3)), numbers((3, 3))
+    wanted, found = f(a, b, out.copy()), njit(f)(a, b, out.copy())
+    for x, y in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-13)
