@@ -50,8 +50,7 @@ const MOST_DIMS: usize = 64;
 /// Where an operand's items are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Operand<'a> {
-    /// The strides of all dimensions; those of the outer ones; those of the loop's own.
-    dims: &'a [isize],
+    /// The strides of the outer dimensions, and of the loop's own.
     outer: &'a [isize],
     core: &'a [isize],
 }
@@ -87,9 +86,10 @@ impl<'a, const N: usize> Call<'a, N> {
         let mut operands = [Operand::default(); N];
         for operand in &mut operands[..count] {
             let own = take(1)[0];
-            let dims = take(rank + own);
-            let (outer, core) = dims.split_at(extents.len());
-            *operand = Operand { dims, outer, core };
+            *operand = Operand {
+                outer: take(rank),
+                core: take(own),
+            };
         }
         Call {
             extents,
@@ -228,14 +228,14 @@ pub unsafe extern "C" fn matmul(
         multiply(
             number,
             [a, b, c].map(<*mut c_void>::cast),
-            Call::read(words.cast()),
+            &Call::read(words.cast()),
         )
     };
 }
 
 /// # Safety
 /// As [`matmul`].
-unsafe fn multiply(number: i64, mut addresses: [*mut c_char; 3], call: Call<'_, 3>) {
+unsafe fn multiply(number: i64, mut addresses: [*mut c_char; 3], call: &Call<'_, 3>) {
     let (&[m, k, n], [x, y, z]) = (call.sizes, call.operands) else {
         return;
     };
@@ -279,7 +279,7 @@ unsafe fn multiply(number: i64, mut addresses: [*mut c_char; 3], call: Call<'_, 
     let mut call = Call {
         extents,
         sizes: &sizes,
-        ..call
+        ..*call
     };
     if call.extents.is_empty() && sizes.iter().all(|&s| s > 0) {
         let shapes = [[sizes[0], sizes[1]], [sizes[1], sizes[2]]];
@@ -327,7 +327,7 @@ pub unsafe extern "C" fn matmul_into(
         .map(|(data, operand, core)| span(data.addr(), operand, call.extents, core, item));
     if !(meet(&a_at, &c_at) || meet(&b_at, &c_at)) {
         // SAFETY: the caller's promise, and what was found out.
-        unsafe { multiply(number, [a, b, c].map(<*mut c_void>::cast), call) };
+        unsafe { multiply(number, [a, b, c].map(<*mut c_void>::cast), &call) };
         return ptr::null_mut();
     }
     // The same call with results that lie one behind the other.
@@ -348,28 +348,24 @@ pub unsafe extern "C" fn matmul_into(
     // SAFETY: the results have room for all items; then each goes where it belongs.
     unsafe {
         let (outer, core) = strides.split_at(call.extents.len());
-        let aside = Operand {
-            dims: &strides,
-            outer,
-            core,
-        };
+        let aside = Operand { outer, core };
         let call = Call {
             operands: [x, y, aside],
             ..call
         };
-        multiply(number, [a.cast(), b.cast(), kept], call);
+        multiply(number, [a.cast(), b.cast(), kept], &call);
         let copies = Call {
-            extents: &shape,
+            extents: call.extents,
             sizes: &[],
-            operands: [&strides, z.dims].map(|outer| Operand {
-                outer,
-                ..Operand::default()
-            }),
+            operands: [aside, z],
             count: 2,
         };
-        copies.for_each([kept, c.cast()], |[from, to], count, [near, far]| {
-            for i in 0..count {
-                let (from, to) = (from.offset(i * near), to.offset(i * far));
+        copies.for_each([kept, c.cast()], |here, count, steps| {
+            for (i, j, l) in indices(count, m, n) {
+                let [from, to] = core::array::from_fn(|o| {
+                    let core = copies.operands[o].core;
+                    here[o].offset(i * steps[o] + j * core[0] + l * core[1])
+                });
                 ptr::copy_nonoverlapping(from, to, item.unsigned_abs());
             }
         });
@@ -386,7 +382,8 @@ fn span(
     item: isize,
 ) -> core::ops::Range<usize> {
     let mut range = data..data.wrapping_add_signed(item);
-    for (&stride, &extent) in operand.dims.iter().zip(extents.iter().chain(&core)) {
+    let outer = operand.outer.iter().zip(extents);
+    for (&stride, &extent) in outer.chain(operand.core.iter().zip(&core)) {
         let length = stride * (extent - 1);
         if extent == 0 {
             return data..data;
@@ -397,6 +394,11 @@ fn span(
         }
     }
     range
+}
+
+/// All indices of a stack of matrices.
+fn indices(count: isize, m: isize, n: isize) -> impl Iterator<Item = (isize, isize, isize)> {
+    (0..count).flat_map(move |i| (0..m).flat_map(move |j| (0..n).map(move |l| (i, j, l))))
 }
 
 fn meet(a: &core::ops::Range<usize>, b: &core::ops::Range<usize>) -> bool {
