@@ -116,6 +116,17 @@ def test_any_matrices(name, dtype):
         check(ANY[name], matrices(*shape, dtype=dtype).swapaxes(-1, -2))
 
 
+def test_memory_of_any_kind():
+    a = positive(3, 3)
+    unaligned = np.zeros(9 * 8 + 1, np.uint8)[1:].view(np.float64).reshape(3, 3)
+    unaligned[...] = a
+    fixed = a.copy()
+    fixed.flags.writeable = False
+    for matrix in (unaligned, fixed):
+        for function in (*SQUARE.values(), *ANY.values()):
+            check(function, matrix)
+
+
 def test_singular_matrices():
     singular = np.array([[1.0, 2.0], [2.0, 4.0]])
     stack = np.stack([np.eye(2), singular])

@@ -80,7 +80,8 @@ impl Body<'_, '_, '_> {
             let own = a.dtype.strong();
             dtype = Some(dtype.map_or(own, |d| crate::types::promote::common_dtype(d, own)));
             // As NumPy names the operand in an error.
-            let is_view = args.len() == 1 && labels.iter().all(|l| spec.result.contains(l));
+            let is_view =
+                spec.operands.len() == 1 && labels.iter().all(|l| spec.result.contains(l));
             let name = if is_view {
                 "single operand".into()
             } else {

@@ -324,30 +324,8 @@ impl Body<'_, '_, '_> {
     ) -> Result<Vals> {
         let mut operands: SmallVec<[Operand; 3]> = smallvec![];
         for factor in [a, b] {
-            let Kind::Array(f) = *factor.ty.kind() else {
-                return Err(self.bug("a factor that is no array"));
-            };
-            let layout = if f.layout == Layout::F {
-                Layout::F
-            } else {
-                Layout::C
-            };
-            operands.push(if f.dtype.strong() == result.dtype && f.aligned {
-                (factor.vals[0], f, 2)
-            } else {
-                let ty = Ty::array(result.dtype, f.ndim, layout);
-                let converted = self.map(std::slice::from_ref(factor), ty, |body, x, dtype| {
-                    body.cast(&x[0], dtype)
-                })?;
-                let f = ArrayTy {
-                    dtype: result.dtype,
-                    layout,
-                    readonly: false,
-                    aligned: true,
-                    ..f
-                };
-                (converted[0], f, 2)
-            });
+            let (array, f) = self.as_loops_take_it(factor, result.dtype)?;
+            operands.push((array, f, 2));
         }
         let size = |body: &mut Self, (array, a, _): Operand, back: u8| {
             body.b.part(array, Part::Shape(a.ndim - back))
@@ -389,21 +367,45 @@ impl Body<'_, '_, '_> {
         Ok(smallvec![c])
     }
 
+    /// An array of this type whose items are aligned: itself or a copy.
+    fn as_loops_take_it(&mut self, array: &Typed, dtype: Ty) -> Result<(Value, ArrayTy)> {
+        let Kind::Array(a) = *array.ty.kind() else {
+            return Err(self.bug("an operand that is no array"));
+        };
+        if a.dtype.strong() == dtype && a.aligned {
+            return Ok((array.vals[0], a));
+        }
+        let copy = ArrayTy {
+            dtype,
+            layout: if a.layout == Layout::F {
+                Layout::F
+            } else {
+                Layout::C
+            },
+            readonly: false,
+            aligned: true,
+            ..a
+        };
+        let vals = self.map(std::slice::from_ref(array), copy.ty(), |body, x, dtype| {
+            body.cast(&x[0], dtype)
+        })?;
+        Ok((vals[0], copy))
+    }
+
     /// Runs a loop of `numpy.linalg` for each matrix of its operands; whether it failed.
     pub(super) fn call_gufunc(&mut self, number: usize, args: &[Typed]) -> Result<Value> {
         let cores: Vec<Vec<&str>> = LOOPS[number].cores().collect();
         let mut operands: SmallVec<[Operand; 3]> = smallvec![];
         let (mut names, mut sizes): (Vec<&str>, Vals) = (vec![], smallvec![]);
         for (arg, core) in args.iter().zip(&cores) {
-            let Kind::Array(a) = *arg.ty.kind() else {
-                return Err(self.bug("an operand that is no array"));
-            };
+            let own = arg.ty.as_array().map_or(arg.ty, |a| a.dtype);
+            let (array, a) = self.as_loops_take_it(arg, own.strong())?;
             let outer = usize::from(a.ndim) - core.len();
-            operands.push((arg.vals[0], a, core.len()));
+            operands.push((array, a, core.len()));
             for (dim, name) in (outer..).zip(core) {
                 if !names.contains(name) {
                     names.push(*name);
-                    sizes.push(self.b.part(arg.vals[0], Part::Shape(dim as u8)));
+                    sizes.push(self.b.part(array, Part::Shape(dim as u8)));
                 }
             }
         }
