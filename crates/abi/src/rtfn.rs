@@ -98,6 +98,8 @@ macro_rules! for_each_rtfn {
             fd error_new(Ptr, Ptr) -> (Err) effect;
             /// A new error whose arguments are one message, a `Str` literal.
             fd error_message(Ptr, Ptr, Ptr) -> (Err) effect;
+            /// The same; the address leads to the integers that stand for each `{}` in the message.
+            fd error_numbers(Ptr, Ptr, Ptr, Ptr) -> (Err) effect;
             /// RecursionError("maximum recursion depth exceeded") at a location: a recursive function
             /// found its stack below [`RtFn::stack_limit`].
             fd recursion_error(Ptr) -> (Err) effect;
@@ -284,10 +286,16 @@ macro_rules! for_each_rtfn {
             fd row_search(I64, Ptr, I64, I64, Ptr, I64, I64, Ptr, I64, I64, I64) -> () effect;
 
             // ---- linear algebra ----------------------------------------------------------------
-            /// Matrix product into the third array. The number says the type of the elements (0 float32,
-            /// 1 float64, 2 complex64, 3 complex128); the last address leads to nine integers: the sizes m,
-            /// k, n, then the strides in bytes of the dimensions of each matrix.
+            /// Products of matrices, or of stacks of them, into the third array: the loop of
+            /// [`crate::gufunc::LOOPS`] by number, three arrays, and the words that say where their items
+            /// are (see the runtime's `linalg`).
             fd matmul(I64, Ptr, Ptr, Ptr, Ptr) -> () effect;
+            /// The same into an array that may share memory with the others; MemoryError if it does, and
+            /// there is none to keep the results aside.
+            fd matmul_into(I64, Ptr, Ptr, Ptr, Ptr) -> () raises;
+            /// Any other loop: its number, the words, the arrays (null for those that it has not). Whether
+            /// it failed.
+            fd gufunc(I64, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr) -> (I1) effect;
 
             // ---- hashing ------------------------------------------------------------------------
             /// CPython's hash of an int, a float; tuples are mixed with `hash_tuple_step`/`_end`.

@@ -80,7 +80,7 @@ pub trait Host {
     fn default(&self, function: PyRef, index: usize) -> Option<PyRef>;
     /// Text that names an object in messages.
     fn repr(&self, object: PyRef) -> String;
-    /// The exception class called `name`, a builtin one or one of `numpy.exceptions`.
+    /// The exception class called `name`, a builtin one or one of NumPy's.
     fn exception(&self, name: &str) -> Option<PyRef>;
     /// A module's name if the object is one (`numpy`, `math`): for `Kind::Module` types.
     fn module(&self, name: &str) -> Option<PyRef>;

@@ -33,6 +33,7 @@ pub mod creation;
 pub mod dict;
 mod display;
 mod dtypes;
+pub mod einsum;
 mod elementwise;
 mod generator;
 mod grid;
@@ -352,15 +353,10 @@ impl<'h> Session<'h> {
 
     /// A function of the prelude.
     fn prelude(&mut self, name: &str) -> Result<Option<(ModuleId, hir::FuncId)>> {
-        let files = crate::prelude::load()?;
-        let found = files
-            .iter()
-            .enumerate()
-            .find_map(|(i, file)| file.names.get(name).map(|&f| (i, f)));
-        let Some((file, function)) = found else {
+        let Some((number, file, function)) = crate::prelude::find(name)? else {
             return Ok(None);
         };
-        let id = match self.prelude.get(&file) {
+        let id = match self.prelude.get(&number) {
             Some(&id) => id,
             None => {
                 let id = ModuleId(self.modules.len() as u32);
@@ -368,13 +364,13 @@ impl<'h> Session<'h> {
                     always_inline: true,
                     ..self.modules[0].options
                 };
-                let module = files[file].module.clone();
+                let module = file.module.clone();
                 self.modules.push(ModuleInfo {
                     module,
                     options,
                     locals: Arc::from([]),
                 });
-                self.prelude.insert(file, id);
+                self.prelude.insert(number, id);
                 id
             }
         };

@@ -8,9 +8,9 @@
 //! * [`value`]: types as machine values, conversions. * [`scalar`], [`compare`]: operators.
 //! * [`array`]: basic indexing and creation, [`index`]: indexing by arrays, [`views`]: other views, arrays of
 //!   sequences. * [`elementwise`], [`reduce`]: whole arrays, [`ufunc`]: what is computed for elements,
-//!   [`vector_math`]: elementary functions of elements. * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and
-//!   intrinsics. * [`list`]: lists, [`dict`]: dicts and sets. * [`raise`]: errors. * [`text`]: str,
-//!   repr, print, hash.
+//!   [`vector_math`]: elementary functions of elements. * [`linalg`], [`einsum`]: products of arrays.
+//! * [`iter`]: iteration, [`generator`]: generators. * [`call`]: calls and intrinsics. * [`list`]: lists,
+//!   [`dict`]: dicts and sets. * [`raise`]: errors. * [`text`]: str, repr, print, hash.
 
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ mod buffer;
 mod call;
 mod compare;
 mod dict;
+mod einsum;
 mod elementwise;
 mod generator;
 mod index;

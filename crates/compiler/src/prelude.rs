@@ -22,8 +22,9 @@ macro_rules! files {
 /// Names and texts of the files.
 const FILES: &[(&str, &str)] = files![
     "prelude/arrays.py" "prelude/buffers.py" "prelude/core.py" "prelude/elementwise.py" "prelude/grids.py" "prelude/joining.py" "prelude/linalg.py"
-    "prelude/dicts.py" "prelude/lists.py" "prelude/math.py" "prelude/picking.py" "prelude/quantiles.py" "prelude/reductions.py"
-    "prelude/shapes.py" "prelude/sorting.py" "prelude/ufuncs.py"
+    "prelude/dicts.py" "prelude/lists.py" "prelude/math.py" "prelude/matrices.py" "prelude/picking.py"
+    "prelude/polynomials.py" "prelude/quantiles.py" "prelude/reductions.py" "prelude/shapes.py" "prelude/signals.py"
+    "prelude/sorting.py" "prelude/ufuncs.py"
 ];
 
 /// A file: its functions, and which names they have.
@@ -33,12 +34,33 @@ pub struct File {
     pub names: Arc<FxHashMap<Arc<str>, hir::FuncId>>,
 }
 
-/// The files of the prelude; parsed at first use.
-pub fn load() -> Result<&'static [File]> {
-    static LOADED: OnceLock<Result<Vec<File>>> = OnceLock::new();
-    LOADED
-        .get_or_init(|| FILES.iter().map(|(name, text)| parse(name, text)).collect())
-        .as_deref()
+/// Where a function of this name is: the number of its file, and its number there. The file is parsed if
+/// it has not been.
+pub fn find(name: &str) -> Result<Option<(usize, &'static File, hir::FuncId)>> {
+    static DEFINED: OnceLock<FxHashMap<&str, usize>> = OnceLock::new();
+    let defined = DEFINED.get_or_init(|| {
+        let names = |(i, (_, text)): (usize, &(&str, &'static str))| {
+            text.lines().filter_map(move |line| {
+                let (name, _) = line.strip_prefix("def ")?.split_once('(')?;
+                Some((name, i))
+            })
+        };
+        FILES.iter().enumerate().flat_map(names).collect()
+    });
+    let Some(&number) = defined.get(name) else {
+        return Ok(None);
+    };
+    let file = load(number)?;
+    Ok(file.names.get(name).map(|&f| (number, file, f)))
+}
+
+/// A file by number; parsed at first use.
+fn load(number: usize) -> Result<&'static File> {
+    static LOADED: [OnceLock<Result<File>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+    let (name, text) = FILES[number];
+    LOADED[number]
+        .get_or_init(|| parse(name, text))
+        .as_ref()
         .map_err(Clone::clone)
 }
 
@@ -52,11 +74,26 @@ fn parse(name: &str, text: &str) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use crate::hir::Op;
 
     #[test]
+    fn public_names_are_defined_once() {
+        let mut defined: HashMap<String, usize> = HashMap::new();
+        for number in 0..super::FILES.len() {
+            let file = super::load(number).expect("the prelude is well-formed");
+            for name in file.names.keys().filter(|name| !name.starts_with('_')) {
+                let before = defined.insert(name.to_string(), number);
+                assert_eq!(before, None, "{name} is defined twice");
+            }
+        }
+    }
+
+    #[test]
     fn no_variable_has_to_be_checked_for_a_value() {
-        for file in super::load().expect("the prelude is well-formed") {
+        for number in 0..super::FILES.len() {
+            let file = super::load(number).expect("the prelude is well-formed");
             for f in &file.module.functions {
                 let checks = f
                     .blocks

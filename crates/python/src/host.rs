@@ -355,7 +355,9 @@ impl Host for PyHost<'_> {
 
     fn exception(&self, name: &str) -> Option<PyRef> {
         let of = |module| self.py.import(module).and_then(|m| m.getattr(name));
-        let class = self.ok(of("builtins").or_else(|_| of("numpy.exceptions")))?;
+        let class = self.ok(of("builtins")
+            .or_else(|_| of("numpy.exceptions"))
+            .or_else(|_| of("numpy.linalg")))?;
         let is_exception = class
             .cast::<PyType>()
             .ok()?

@@ -122,7 +122,12 @@ pub fn canonical_name(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     // `_operator` is a private twin of `operator`.
     let public = own.strip_prefix('_').unwrap_or(&own);
     let places: &[&str] = match package {
-        "ferdelance" => &["ferdelance", "ferdelance.extending", "ferdelance.typed"],
+        "ferdelance" => &[
+            "ferdelance",
+            "ferdelance.extending",
+            "ferdelance.np.extensions",
+            "ferdelance.typed",
+        ],
         // Ufuncs have no module; random functions are methods; others may live in private modules.
         "numpy" | "" => &[
             "numpy",

@@ -7,8 +7,9 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
+use ferdelance_abi::gufunc::{self, LOOPS};
 use ferdelance_compiler::types::{ArrayTy, Layout};
-use ferdelance_runtime::linalg::{Loop, Matmul, set_matmul};
+use ferdelance_runtime::linalg::{Loop, Loops, set_loops};
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -201,9 +202,7 @@ pub fn init(py: Python<'_>) -> PyResult<()> {
         by_number,
     };
     test(py, &module, &found)?;
-    if let Some(loops) = matmul_loops(&module.getattr("matmul")?) {
-        set_matmul(loops);
-    }
+    set_loops(gufunc_loops(&module));
     let _ = NUMPY.set(found);
     Ok(())
 }
@@ -224,25 +223,58 @@ struct UFunc {
     types: *const c_char,
 }
 
-/// The loops of `np.matmul` for the types that BLAS has.
-fn matmul_loops(ufunc: &Bound<'_, PyAny>) -> Option<Matmul> {
+/// The loops of [`LOOPS`] in this NumPy.
+fn gufunc_loops(numpy: &Bound<'_, PyModule>) -> Loops {
+    let lapack = numpy.py().import("numpy.linalg._umath_linalg");
+    let find = |row: &gufunc::Loop| {
+        let module = match row.name {
+            "matmul" => numpy,
+            _ => lapack.as_ref().ok()?,
+        };
+        gufunc_loop(&module.getattr(row.name).ok()?, row)
+    };
+    Loops(LOOPS.iter().map(find).collect())
+}
+
+fn gufunc_loop(ufunc: &Bound<'_, PyAny>, row: &gufunc::Loop) -> Option<(Loop, *mut c_void)> {
+    let signature: String = ufunc.getattr("signature").ok()?.extract().ok()?;
+    if signature.replace(' ', "") != row.signature {
+        return None;
+    }
     // SAFETY: the structure is NumPy's by its published header, and its numbers are looked at before its
     // tables are.
     let known = unsafe { &*ufunc.as_ptr().cast::<UFunc>() };
-    if (known.nin, known.nout, known.nargs) != (2, 1, 3) || known.functions.is_null() {
+    let count = row.types.len();
+    if usize::try_from(known.nargs) != Ok(count) || known.nin + known.nout != known.nargs {
         return None;
     }
-    let find = |number: c_char| {
-        (0..usize::try_from(known.ntypes).ok()?).find_map(|i| {
-            // SAFETY: `ntypes` functions, with as many data, and three types for each.
-            unsafe {
-                let same = (0..3).all(|k| *known.types.add(3 * i + k) == number);
-                Some(((*known.functions.add(i))?, *known.data.add(i))).filter(|_| same)
-            }
-        })
-    };
-    // NumPy's numbers of float32, float64, complex64, complex128.
-    Some(Matmul([find(11)?, find(12)?, find(14)?, find(15)?]))
+    let numbers: Option<Vec<c_char>> = row.types.bytes().map(type_number).collect();
+    let numbers = numbers?;
+    (0..usize::try_from(known.ntypes).ok()?).find_map(|i| {
+        // SAFETY: `ntypes` functions, with as many data, and types for each.
+        unsafe {
+            let same = (0..count).all(|k| *known.types.add(count * i + k) == numbers[k]);
+            // Some have no data at all.
+            let data = if known.data.is_null() {
+                core::ptr::null_mut()
+            } else {
+                *known.data.add(i)
+            };
+            Some(((*known.functions.add(i))?, data)).filter(|_| same)
+        }
+    })
+}
+
+/// NumPy's number of a type by its character.
+fn type_number(character: u8) -> Option<c_char> {
+    Some(match character {
+        b'i' => 5,
+        b'f' => 11,
+        b'd' => 12,
+        b'F' => 14,
+        b'D' => 15,
+        _ => return None,
+    })
 }
 
 /// Compares what the structures say about known objects with what Python says.

@@ -191,6 +191,32 @@ pub unsafe extern "C" fn error_message(
     }
 }
 
+/// A new error whose only argument is a message with numbers in it.
+///
+/// # Safety
+/// As [`error_new`]; `template` is a live `Str`, and `numbers` leads to an integer for each `{}` in it.
+#[cold]
+pub unsafe extern "C" fn error_numbers(
+    class: *mut c_void,
+    location: *mut c_void,
+    template: *mut c_void,
+    numbers: *mut c_void,
+) -> *mut Error {
+    // SAFETY: passed on.
+    unsafe {
+        let error = error_new(class, location);
+        let text = StrRef::borrowed(template.cast()).to_string();
+        let mut parts = text.split("{}");
+        let mut message = String::from(parts.next().unwrap_or_default());
+        for (i, part) in parts.enumerate() {
+            message.push_str(&numbers.cast::<i64>().add(i).read().to_string());
+            message.push_str(part);
+        }
+        (*error).push(Arg::Str(StrRef::from(message.as_str())));
+        error
+    }
+}
+
 /// The error of a recursive function that ran out of stack.
 ///
 /// # Safety

@@ -1,1 +1,1 @@
-"""What concerns NumPy: `numpy_support` translates between types and dtypes."""
+"""What concerns NumPy: `numpy_support` translates types and dtypes, `extensions` has functions."""

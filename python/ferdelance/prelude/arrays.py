@@ -240,12 +240,9 @@ def numpy_fill_diagonal(a, val, wrap=False):
 
 def numpy_vander(x, N=None, increasing=False):
     """np.vander(x, N=None, increasing=False)"""
+    x = np.asarray(x)
     columns = x.size if N is None else N
-    result = (
-        np.ones((x.size, columns), x.dtype)
-        if x.itemsize == 8
-        else np.ones((x.size, columns), (x[:1] * 1).dtype)
-    )
+    result = np.ones((x.size, columns), np.promote_types(x.dtype, np.int64))
     for i in range(x.size):
         for j in range(1, columns):
             if increasing:

@@ -384,6 +384,8 @@ def numpy_diff(a, n: "literal" = 1, axis: "literal" = -1, prepend=None, append=N
         return numpy_diff(np.concatenate((a, _end_of(a, axis, append)), axis), n, axis)
     if n == 0:
         return a
+    if n < 0:
+        raise ValueError("order must be non-negative but got " + str(n))
     rows = np.moveaxis(a, axis, 0)
     if a.dtype == np.bool_:
         steps = rows[1:] != rows[:-1]

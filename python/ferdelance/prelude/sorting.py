@@ -386,21 +386,6 @@ def numpy_setdiff1d(ar1, ar2, assume_unique=False):
     return a[numpy_isin(a, ar2, True, True)]
 
 
-def numpy_argwhere(a):
-    """np.argwhere(a)"""
-    a = np.asarray(a)
-    found = np.nonzero(a)
-    result = np.empty((found[0].size, a.ndim), np.int64)
-    for i in range(a.ndim):
-        result[:, i] = found[i]
-    return result
-
-
-def numpy_extract(condition, arr):
-    """np.extract(condition, arr)"""
-    return np.ravel(arr)[np.flatnonzero(condition)]
-
-
 def numpy_bincount(x, weights=None, minlength=0):
     """np.bincount(x, weights=None, minlength=0)"""
     a = np.asarray(x)

@@ -2,7 +2,8 @@
 //!
 //! In `np.stack([a, b])` nobody sees the list but NumPy's function, and that takes a tuple as well: so
 //! it is one. Its items may have different types, and are known one by one where the function is
-//! compiled, which lets arrays among them be fused into it. So is `["x", "y"]` as an index into records.
+//! compiled, which lets arrays among them be fused into it. So is `["x", "y"]` as an index into records, and
+//! a list in a tuple that nobody else sees: `np.tensordot(a, b, ([0], [1]))`.
 
 use rustc_hash::FxHashMap;
 
@@ -19,7 +20,7 @@ const MOST_ITEMS: usize = 64;
 enum Use {
     /// It is an argument of a call of this value, or an index into it.
     Argument(Value),
-    /// It is an item of this display.
+    /// It is an item of this display, of a list or of a tuple.
     Item(Value),
     /// Somebody else may see it.
     Other,
@@ -28,15 +29,19 @@ enum Use {
 /// The displays of a function that are seen by one call only, and what is called.
 pub(super) fn arguments(f: &Function) -> FxHashMap<Value, Value> {
     let mut displays: FxHashMap<Value, (Option<Use>, usize)> = FxHashMap::default();
-    let insts = || f.blocks.iter().flat_map(|b| &b.insts);
-    for inst in insts() {
-        if let Op::List(args) = &inst.op
-            && args.iter().all(|a| matches!(a, Arg::Plain(_)))
-        {
+    let mut lists = vec![];
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        let (Op::List(args) | Op::Tuple(args)) = &inst.op else {
+            continue;
+        };
+        if args.iter().all(|a| matches!(a, Arg::Plain(_))) {
             displays.insert(inst.result, (None, args.len()));
+            if matches!(inst.op, Op::List(_)) {
+                lists.push(inst.result);
+            }
         }
     }
-    if displays.is_empty() {
+    if lists.is_empty() {
         return FxHashMap::default();
     }
     let mut used = |v: Value, how: Use| {
@@ -63,7 +68,7 @@ pub(super) fn arguments(f: &Function) -> FxHashMap<Value, Value> {
                         used(*v, Use::Argument(*callee));
                     }
                 }
-                Op::List(args) => {
+                Op::List(args) | Op::Tuple(args) => {
                     for arg in args {
                         match *arg {
                             Arg::Plain(v) => used(v, Use::Item(inst.result)),
@@ -95,9 +100,9 @@ pub(super) fn arguments(f: &Function) -> FxHashMap<Value, Value> {
             }
         }
     };
-    displays
-        .keys()
-        .filter_map(|&display| callee(display).map(|callee| (display, callee)))
+    lists
+        .into_iter()
+        .filter_map(|display| callee(display).map(|callee| (display, callee)))
         .collect()
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferdelance_abi::rtfn::RtFn;
 
 use super::dict::DictOp;
+use super::einsum::Einsum;
 use super::joining::Join;
 use super::list::ListOp;
 use super::reduce::Reduce;
@@ -138,8 +139,13 @@ pub enum Intrinsic {
     },
     /// The indices of elements that are not zero: an array for each dimension.
     Nonzero,
-    /// `a @ b` of arrays; a third argument is written to.
-    Product,
+    /// `a @ b` of arrays; a third argument is written to. Errors are those of `np.dot` or `np.matmul`.
+    Product {
+        is_dot: bool,
+    },
+    Einsum(Box<Einsum>),
+    /// A loop of [`ferdelance_abi::gufunc`], by number; its results are among the arguments.
+    Gufunc(usize),
     /// A reduction of the first argument, or of the receiver, an array.
     Reduce(Box<Reduce>),
     /// `x in tuple`, `tuple.index(x)`, `tuple.count(x)`.

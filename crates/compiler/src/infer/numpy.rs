@@ -123,6 +123,8 @@ impl Session<'_> {
             "datetime64" | "timedelta64" => {
                 super::time::construct(frame, name == "timedelta64", args, keywords).map(Some)
             }
+            "_gufunc" if args.len() > 1 => super::linalg::call_gufunc(frame, args).map(Some),
+            "einsum" => super::einsum::call(frame, args, keywords),
             "dot" | "matmul" => self.call_product(frame, name, args, keywords),
             "ndindex" | "ndenumerate" | "nditer" => {
                 super::walk::construct(frame, name, args, keywords).map(Some)

@@ -242,11 +242,24 @@ impl Session<'_> {
                 })),
                 None => match self.host.exception(name) {
                     Some(class) => Ty::new(Kind::ExcClass(class, (&**name).into())),
-                    None => return super::builtins::by_name(name),
+                    None => match self.result_class(name) {
+                        Some(class) => class,
+                        None => return super::builtins::by_name(name),
+                    },
                 },
             },
         };
         AbsVal::of(ty)
+    }
+
+    /// A named tuple that functions of `numpy.linalg` return.
+    fn result_class(&self, name: &str) -> Option<Ty> {
+        if !super::linalg::RESULTS.contains(&name) {
+            return None;
+        }
+        let module = self.host.module("numpy.linalg._linalg")?;
+        let class = self.host.attribute(module, name)?;
+        Some(self.host.describe(class).ok()?.ty)
     }
 
     /// `a op b` on scalars, tuples and strings.

@@ -43,6 +43,9 @@ const TABLE: &[(&str, &[&str])] = &[
     // with these axes put back in.
     ("_reduced_last", &["axis"]),
     ("_expanded", &["axis", "ndim"]),
+    // Likewise: with these axes last, in this order, and with so many of the first dimensions last.
+    ("_axes_last", &["axes"]),
+    ("_rotated", &["count"]),
     (
         "lib.stride_tricks.as_strided",
         &["shape", "strides", "subok", "writeable"],
@@ -238,6 +241,15 @@ impl Call<'_> {
                 let over = self.reduced(ndim)?;
                 let kept = (0..ndim).filter(|d| !over.contains(d));
                 permuted(kept.chain(over.iter().copied()).collect())
+            }
+            "_axes_last" => {
+                let last = self.axes(self.needed("axes")?, ndim)?;
+                let kept = (0..ndim).filter(|d| !last.contains(d));
+                permuted(kept.chain(last.iter().copied()).collect())
+            }
+            "_rotated" => {
+                let count = self.int(&self.needed("count")?.abs)? as usize;
+                permuted((count..ndim).chain(0..count).collect())
             }
             "_expanded" => {
                 let over = self.reduced(self.int(&self.needed("ndim")?.abs)? as usize)?;

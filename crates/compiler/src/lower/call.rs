@@ -341,7 +341,9 @@ impl Body<'_, '_, '_> {
             }
             Intrinsic::Join(join) => self.join_arrays(join, args)?,
             Intrinsic::Strided { shape, strides } => self.strided(*shape, *strides, args)?,
-            Intrinsic::Product => self.array_product(args, ty)?,
+            Intrinsic::Product { is_dot } => self.array_product(args, *is_dot, ty)?,
+            Intrinsic::Einsum(spec) => self.einsum(spec, args, ty)?,
+            Intrinsic::Gufunc(number) => smallvec![self.call_gufunc(*number, args)?],
             Intrinsic::Reduce(reduce) => {
                 let all = with_receiver(callee, args);
                 self.reduce(reduce, &all, ty)?

@@ -27,13 +27,6 @@ impl Body<'_, '_, '_> {
         self.b.pool(id, Type::Ptr)
     }
 
-    fn stop_iteration(&mut self) -> Result<Value> {
-        match self.cx.session.host.exception("StopIteration") {
-            Some(class) => Ok(self.class(class)),
-            None => Err(self.bug("no exception class StopIteration")),
-        }
-    }
-
     /// Raises a builtin exception with a message if `cond` holds; goes on if not.
     pub(super) fn raise_if(&mut self, cond: Value, class: &str, message: &str) -> Result<()> {
         let Some((cold, next)) = self.b.cold_if(cond) else {
@@ -43,6 +36,37 @@ impl Body<'_, '_, '_> {
         self.raise(class, message)?;
         self.b.switch_to(next);
         Ok(())
+    }
+
+    /// The same; a message with a `{}` for each number.
+    pub(super) fn raise_numbers_if(
+        &mut self,
+        cond: Value,
+        class: &str,
+        message: &str,
+        numbers: &[Value],
+    ) -> Result<()> {
+        let Some((cold, next)) = self.b.cold_if(cond) else {
+            return Ok(());
+        };
+        self.b.switch_to(cold);
+        let (class, location) = (self.builtin_class(class)?, self.location());
+        let id = self.cx.program.pool_id(PoolEntry::Str(message.into()));
+        let text = self.b.pool(id, Type::Ptr);
+        let words = self.words_on_stack(numbers);
+        let err = self
+            .b
+            .rt1(RtFn::error_numbers, &[class, location, text, words]);
+        self.throw(err)?;
+        self.b.switch_to(next);
+        Ok(())
+    }
+
+    fn builtin_class(&mut self, name: &str) -> Result<Value> {
+        match self.cx.session.host.exception(name) {
+            Some(class) => Ok(self.class(class)),
+            None => Err(self.bug(format!("no exception class {name}"))),
+        }
     }
 
     /// Raises unless a variable has a value.
@@ -59,10 +83,7 @@ impl Body<'_, '_, '_> {
 
     /// Raises a builtin exception with a message; ends the block.
     pub(super) fn raise(&mut self, class: &str, message: &str) -> Result<()> {
-        let Some(object) = self.cx.session.host.exception(class) else {
-            return Err(self.bug(format!("no exception class {class}")));
-        };
-        let class = self.class(object);
+        let class = self.builtin_class(class)?;
         let location = self.location();
         let id = self.cx.program.pool_id(PoolEntry::Str(message.into()));
         let text = self.b.pool(id, Type::Ptr);
@@ -180,7 +201,7 @@ impl Body<'_, '_, '_> {
             self.b.func.may_raise = true;
             if self.generator.is_some() {
                 // It would end the loop over the generator.
-                let class = self.stop_iteration()?;
+                let class = self.builtin_class("StopIteration")?;
                 self.b.rt(RtFn::error_in_generator, &[err, class]);
             }
             self.b.terminate(Term::Throw(err));

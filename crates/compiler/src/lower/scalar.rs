@@ -105,7 +105,7 @@ impl Body<'_, '_, '_> {
     pub(super) fn binary(&mut self, op: BinaryOp, a: &Typed, b: &Typed, ty: Ty) -> Result<Vals> {
         let (a, b) = (self.unwrap(a)?, self.unwrap(b)?);
         if op == BinaryOp::MatMul {
-            return self.array_product(&[a, b], ty);
+            return self.array_product(&[a, b], false, ty);
         }
         if [&a, &b]
             .iter()

@@ -145,7 +145,7 @@ impl Body<'_, '_, '_> {
         let operands = [a.clone(), self.unwrap(b)?];
         if op == BinaryOp::MatMul {
             let ty = product(a.ty, of_operand(operands[1].ty)).unwrap_or(a.ty);
-            let vals = self.array_product(&operands, ty)?;
+            let vals = self.array_product(&operands, false, ty)?;
             self.store_result(a, &Typed::new(ty, vals))?;
             return Ok(a.vals.clone());
         }

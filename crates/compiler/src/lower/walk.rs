@@ -91,19 +91,12 @@ impl Body<'_, '_, '_> {
             words.extend(strides.iter().copied());
             words.push(zero);
         }
-        let slot = self.b.stack_slot(8 * words.len() as u32, 8);
-        let place = |body: &mut Self, i: usize| {
-            let at = body.b.i64(8 * i as i64);
-            body.b.offset(slot, at)
-        };
-        for (i, &word) in words.iter().enumerate() {
-            let ptr = place(self, i);
-            self.b.store(ptr, word, 8, Mem::Stack);
-        }
+        let slot = self.words_on_stack(&words);
         let (dims, count) = (self.b.i64(ndim as i64), self.b.i64(arrays.len() as i64));
         self.b.rt(RtFn::memory_order, &[dims, count, slot]);
         let mut load = |i: usize| {
-            let ptr = place(self, i);
+            let at = self.b.i64(8 * i as i64);
+            let ptr = self.b.offset(slot, at);
             self.b.load(Type::I64, ptr, 8, Mem::Stack)
         };
         let shape: Vals = (0..ndim).map(&mut load).collect();

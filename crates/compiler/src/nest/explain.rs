@@ -126,7 +126,13 @@ fn allocates(func: RtFn) -> bool {
 
 /// What a library does in place of loops.
 fn library(func: RtFn) -> Option<&'static str> {
-    (func == RtFn::matmul).then_some("product of matrices: the loops of np.matmul itself")
+    match func {
+        RtFn::matmul | RtFn::matmul_into => Some(
+            "product of matrices: the loops of np.matmul itself, or code without them for small ones",
+        ),
+        RtFn::gufunc => Some("the loops of numpy.linalg itself"),
+        _ => None,
+    }
 }
 
 /// The place in the user's own code: where what is inlined was called.
