@@ -429,6 +429,37 @@ def test_zip_asks_none_after_the_first_that_is_finished():
     same(f, 5, 3)
 
 
+def test_zip_reads_an_item_before_the_next_generator_takes_it_away():
+    def dropped(items):
+        for i in range(10):
+            if len(items) > 0:
+                items.pop()
+            yield i
+
+    def replaced(entries):
+        for i in range(10):
+            entries.pop(i)
+            entries[i + 100] = "new"
+            yield i
+
+    def function():
+        items = [str(i) * 30 for i in range(6)]
+        pairs = [(x, i) for x, i in zip(items, dropped(items))]
+        items = [str(i) * 30 for i in range(6)]
+        triples = [(j, x, i) for (j, x), i in zip(enumerate(items), dropped(items))]
+        entries = {i: "old" for i in range(6)}
+        found = []
+        for key, i in zip(entries, replaced(entries)):
+            found.append((key, i))
+            if len(found) == 4:
+                break
+        return pairs, triples, found
+
+    expected = function()
+    dropped, replaced = njit(dropped), njit(replaced)
+    assert njit(function)() == expected
+
+
 def test_zip_of_one_iterator_gives_pairs():
     def f(n):
         it = iter(range(n))

@@ -11,7 +11,7 @@
 //! * `reversed(x)`: for a range, the range backwards; else the sequence and an index that falls.
 
 use ferdelance_abi::rtfn::RtFn;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 use super::{Body, Typed, Vals, machine};
 use crate::diag::Result;
@@ -19,7 +19,7 @@ use crate::hir::CompareOp;
 use crate::infer::Intrinsic;
 use crate::infer::walk::walked;
 use crate::tir::{Bin, Cmp, Hint, Part, Type, Value};
-use crate::types::{Generator, Kind, Ty};
+use crate::types::{Kind, Ty};
 
 /// Whether an iterator over a range with this step (`None`: known at run time only) counts its items.
 fn is_counted(step: Option<i64>) -> bool {
@@ -42,19 +42,19 @@ fn order(item: Ty) -> (Cmp, Cmp) {
 /// What asking an iterator whether there is more has given already.
 #[derive(Clone, Default)]
 pub(super) struct Fetched {
-    /// The items of the generators among what is iterated over, in order.
-    items: SmallVec<[Vals; 1]>,
+    /// The next item of a generator, or of a `zip` with one inside.
+    item: Option<Typed>,
     /// What the generator has returned.
     pub result: Vals,
 }
 
-/// The generators among what is iterated over, in order.
-fn generators(over: Ty, out: &mut Vec<Generator>) {
+/// Whether code runs that may do anything when it is asked whether there is more.
+fn runs_code(over: Ty) -> bool {
     match over.kind() {
-        Kind::Generator(generator) => out.push(*generator),
-        Kind::Enumerate(inner) => generators(*inner, out),
-        Kind::Zip(items) => items.iter().for_each(|t| generators(*t, out)),
-        _ => {}
+        Kind::Generator(_) => true,
+        Kind::Enumerate(inner) => runs_code(*inner),
+        Kind::Zip(items) => items.iter().any(|t| runs_code(*t)),
+        _ => false,
     }
 }
 
@@ -124,7 +124,7 @@ impl Body<'_, '_, '_> {
         Ok(match over.kind() {
             Kind::Generator(generator) => {
                 let resumed = self.resume(*generator, state[0])?;
-                fetched.items.push(resumed.item);
+                fetched.item = Some(Typed::new(generator.item, resumed.item));
                 fetched.result = resumed.result;
                 resumed.more
             }
@@ -148,10 +148,8 @@ impl Body<'_, '_, '_> {
             }
             Kind::Enumerate(inner) => self.more(*inner, &state[..state.len() - 1], fetched)?,
             Kind::Zip(items) => {
-                let mut inside = vec![];
-                generators(over, &mut inside);
-                if !inside.is_empty() {
-                    return self.more_of_all(items, &inside, state, fetched);
+                if runs_code(over) {
+                    return self.more_of_each(items, state, fetched);
                 }
                 let mut all = self.b.bool(!items.is_empty());
                 let mut at = 0;
@@ -175,40 +173,44 @@ impl Body<'_, '_, '_> {
         })
     }
 
-    /// Of what `zip` gets, generators among it: none is asked after one that has no more.
-    fn more_of_all(
+    /// Of a `zip` that runs code: each item is read before the next iterable is asked, which may change
+    /// the list it comes from, and none is asked after one that has no more.
+    fn more_of_each(
         &mut self,
         items: &[Ty],
-        inside: &[Generator],
         state: &[Value],
         fetched: &mut Fetched,
     ) -> Result<Value> {
         let (done, stop) = (self.b.new_block(), self.b.new_block());
         let more = self.b.add_param(done, Type::I1);
-        let mut own = Fetched::default();
-        let mut at = 0;
+        let (mut all, mut types, mut at) = (Vals::new(), vec![], 0);
+        all.push(self.b.bool(true));
         for &t in items {
             let len = machine(Ty::new(Kind::Iter(t))).len();
-            let one = self.more(t, &state[at..at + len], &mut own)?;
+            let state = &state[at..at + len];
+            let mut own = Fetched::default();
+            let one = self.more(t, state, &mut own)?;
             let next = self.b.new_block();
             self.b.branch(one, next, stop, Hint::None);
             self.b.switch_to(next);
+            let item = self.current(t, state, &own)?;
+            all.extend(item.vals);
+            types.push(item.ty);
             at += len;
         }
-        let mut all: Vals = smallvec![self.b.bool(true)];
-        all.extend(own.items.iter().flatten().copied());
         self.b.jump(done, &all);
+        let item = Ty::tuple(&types);
+        let parts = machine(item);
         self.b.switch_to(stop);
         let mut nothing: Vals = smallvec![self.b.bool(false)];
-        let types = inside.iter().flat_map(|g| machine(g.item));
-        nothing.extend(types.map(|t| self.b.undef(t)));
+        nothing.extend(parts.iter().map(|&t| self.b.undef(t)));
         self.b.jump(done, &nothing);
         self.b.switch_to(done);
-        for generator in inside {
-            let parts = machine(generator.item).into_iter();
-            let item = parts.map(|t| self.b.add_param(done, t)).collect();
-            fetched.items.push(item);
-        }
+        let vals: Vals = parts
+            .into_iter()
+            .map(|t| self.b.add_param(done, t))
+            .collect();
+        fetched.item = Some(Typed::new(item, vals));
         Ok(more)
     }
 
@@ -226,18 +228,13 @@ impl Body<'_, '_, '_> {
         let Kind::Iter(inner) = *it.ty.kind() else {
             return Err(self.bug("not an iterator"));
         };
-        self.current(inner, &it.vals, &mut fetched.items.iter())
+        self.current(inner, &it.vals, fetched)
     }
 
-    fn current(
-        &mut self,
-        over: Ty,
-        state: &[Value],
-        fetched: &mut std::slice::Iter<'_, Vals>,
-    ) -> Result<Typed> {
+    fn current(&mut self, over: Ty, state: &[Value], fetched: &Fetched) -> Result<Typed> {
         Ok(match over.kind() {
-            Kind::Generator(generator) => match fetched.next() {
-                Some(item) => Typed::new(generator.item, item.clone()),
+            Kind::Generator(_) | Kind::Zip(_) if runs_code(over) => match &fetched.item {
+                Some(item) => item.clone(),
                 None => return Err(self.bug("an item before the question whether there is one")),
             },
             Kind::Range(t, _) => Typed::one(*t, state[0]),
