@@ -451,7 +451,7 @@ def test_zip_reads_an_item_before_the_next_generator_takes_it_away():
         found = []
         for key, i in zip(entries, replaced(entries)):
             found.append((key, i))
-            if len(found) == 4:
+            if len(found) == 2:
                 break
         return pairs, triples, found
 
