@@ -4,7 +4,7 @@
 //! to 64 bytes. Blocks come from the C library (`calloc` for zeroed ones, so that big arrays of zeros
 //! cost nothing until they are touched). Small blocks that are freed wait in a list of their thread
 //! for the next request of their size class, because a loop that makes small temporaries would
-//! otherwise spend most of its time in the allocator.
+//! otherwise spend most of its time in the allocator; large ones wait in [`kept`].
 //!
 //! A buffer may belong to a Python object instead. Its last release may come from a thread that must
 //! not touch Python objects, so the object is queued ([`drain_owners`] takes the queue, holding the
@@ -26,6 +26,8 @@ use ferdelance_abi::layout::{Buffer, OWNER_BORROWED};
 
 use crate::error::{Error, Kind};
 
+mod kept;
+
 /// Alignment of payloads: a cache line, and the widest vector register.
 pub const ALIGN: usize = 64;
 
@@ -37,8 +39,10 @@ struct Block {
     base: *mut c_void,
     /// The next block in a list of free blocks or in the queue of [`PENDING`].
     next: *mut Block,
-    /// Index of the size class; [`UNCLASSED`] for a block that is not kept.
+    /// Index of the size class; [`UNCLASSED`] for a large block.
     class: usize,
+    /// Bytes that the payload may have.
+    capacity: usize,
 }
 const _: () = assert!(size_of::<Block>() == ALIGN);
 
@@ -324,22 +328,31 @@ impl Drop for Local {
 const SLACK: usize = ALIGN - 16;
 
 /// From here on the kernel is asked for huge pages.
-#[cfg(target_os = "linux")]
 const HUGE: usize = 4 << 20;
 
 /// A block with count 1, no owner and a payload of `size` bytes; `None` if there is no memory.
 fn make(size: usize, zeroed: bool) -> Option<NonNull<Block>> {
     let (class, capacity) = class_of(size).unwrap_or((UNCLASSED, size));
-    let kept = LOCAL.try_with(|local| local.pop(class)).ok().flatten();
+    let kept = if class != UNCLASSED {
+        LOCAL.try_with(|local| local.pop(class)).ok().flatten()
+    } else if zeroed && size >= HUGE {
+        // The kernel has pages of zeros, and perhaps few of them are touched.
+        None
+    } else {
+        kept::take(size)
+    };
     let block = match kept {
         Some(block) => {
             if zeroed {
-                // SAFETY: the payload of this class is at least `size` bytes and lies behind the header.
+                // SAFETY: the payload may have `size` bytes and lies behind the header.
                 unsafe { block.as_ptr().add(1).cast::<u8>().write_bytes(0, size) };
             }
             block
         }
-        None => make_new(class, capacity, zeroed)?,
+        None => make_new(class, capacity, zeroed).or_else(|| {
+            kept::clear();
+            make_new(class, capacity, zeroed)
+        })?,
     };
     // SAFETY: the block is initialised and ours alone.
     let buffer = unsafe { &mut (*block.as_ptr()).buffer };
@@ -380,6 +393,7 @@ fn make_new(class: usize, capacity: usize, zeroed: bool) -> Option<NonNull<Block
         base,
         next: ptr::null_mut(),
         class,
+        capacity,
     };
     // SAFETY: inside the allocation and aligned.
     unsafe { block.write(header) };
@@ -406,10 +420,16 @@ fn make_new(class: usize, capacity: usize, zeroed: bool) -> Option<NonNull<Block
 /// # Safety
 /// The block is initialised and nobody refers to it.
 unsafe fn recycle(block: NonNull<Block>) {
-    // SAFETY: passed on.
-    let kept = LOCAL
-        .try_with(|local| unsafe { local.push(block) })
-        .unwrap_or(false);
+    // SAFETY: initialised.
+    let kept = if unsafe { (*block.as_ptr()).class } == UNCLASSED {
+        // SAFETY: passed on.
+        unsafe { kept::put(block) }
+    } else {
+        // SAFETY: passed on.
+        LOCAL
+            .try_with(|local| unsafe { local.push(block) })
+            .unwrap_or(false)
+    };
     if !kept {
         // SAFETY: passed on.
         unsafe { give_back(block) };

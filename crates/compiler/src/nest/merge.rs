@@ -21,11 +21,13 @@
 //! succeeded, because other checks may be what makes its accesses valid.
 
 use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::Rewrites;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, Way, nest_at};
 use super::body::{operations, read_once, substitute, tidy};
+use super::parts;
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction, Source, Stretch};
 use crate::tir::pass::number::Numbers;
@@ -218,7 +220,7 @@ impl Pair<'_, '_> {
                 let OutputKind::Store(store) = &other.kind else {
                     continue;
                 };
-                if self.a.disjoint(written.array, store.array) {
+                if self.a.disjoint(written.array, store.array) || self.aligned(&written, store) {
                     continue;
                 }
                 if !self.same_items(&written, store) {
@@ -254,6 +256,7 @@ impl Pair<'_, '_> {
                 if input.copied
                     || self.a.disjoint(input.access.array, store.array)
                     || self.same_items(store, &input.access)
+                    || self.aligned(store, &input.access)
                 {
                     continue;
                 }
@@ -285,20 +288,32 @@ impl Pair<'_, '_> {
 
     /// Whether what is read are the items that are written, at the same indices.
     fn same_items(&self, written: &Access, read: &Access) -> bool {
+        self.a.numbers.equal(written.array, read.array) && self.same_indices(written, read)
+    }
+
+    /// Whether what two accesses have in common are the items at the same indices of the nest.
+    fn aligned(&self, x: &Access, y: &Access) -> bool {
+        let numbers = &self.a.numbers;
+        !self.a.f.options.without.has(Rewrites::PARTS)
+            && self.same_indices(x, y)
+            && parts::aligned(numbers, numbers.get(x.array), numbers.get(y.array))
+    }
+
+    /// Whether the indices of the nest mean the same indices of the arrays, and each one a single item.
+    fn same_indices(&self, written: &Access, other: &Access) -> bool {
         let all = |access: &Access| {
             let nest_rank = self.a.nest(self.second).map(|n| n.extents.len());
             Some(access.dims.len()) == nest_rank
         };
         all(written)
-            && all(read)
-            && self.a.numbers.equal(written.array, read.array)
-            && written.item.size == read.item.size
+            && all(other)
+            && written.item.size == other.item.size
             && written.dims.iter().all(|d| d.stretch == Stretch::No)
             && written
                 .dims
                 .iter()
-                .zip(&read.dims)
-                .all(|(w, r)| w.dim == r.dim)
+                .zip(&other.dims)
+                .all(|(w, o)| w.dim == o.dim)
     }
 
     // ---- moving ----

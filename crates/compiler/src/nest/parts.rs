@@ -27,6 +27,23 @@ pub(super) fn apart(numbers: &Numbers, x: u32, y: u32) -> bool {
         .any(|(x, y)| x.base == y.base && x.apart(y, numbers))
 }
 
+/// Whether two arrays, by number, are rows of one array or parts of such, each from the same items: what
+/// they have in common are the items at the same indices, all or none.
+///
+/// ```python
+/// out[k] = even + odd
+/// out[k + half] = even - odd
+/// ```
+pub(super) fn aligned(numbers: &Numbers, x: u32, y: u32) -> bool {
+    let (Some(Key::Subview(base, at, axes)), Some(Key::Subview(other_base, other_at, other_axes))) =
+        (numbers.key(x), numbers.key(y))
+    else {
+        return false;
+    };
+    let dims = at.iter().map(|(dim, _)| dim);
+    base == other_base && axes == other_axes && dims.eq(other_at.iter().map(|(dim, _)| dim))
+}
+
 /// Whether a number is certainly not larger than a constant.
 pub(super) fn at_most(numbers: &Numbers, n: u32, most: i64) -> bool {
     let facts = Facts {
