@@ -179,3 +179,9 @@ def reduced_into_a_row(a, b):
     out = np.empty((2, b.shape[1]))
     out[1, :] = np.sum(a * b, axis=0)
     return out
+
+
+# fuse: f8[:, ::1], f8[::1], i8, i8
+def rows_written_in_one_loop(out, x, k, half):
+    out[k] = x + 1.0
+    out[k + half] = x - 1.0

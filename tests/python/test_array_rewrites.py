@@ -225,6 +225,21 @@ def reduced_into_parts(m, b):
     return out
 
 
+def rows_of_one_array(m, b):
+    for i in range(4):
+        for j in range(4):
+            x = m[i] * b
+            m[i] = x + 1.0
+            m[j] = x - 1.0
+            m[i, ::2] = m[j, ::2] * 0.5
+            m[j, ::2] = m[i, ::2] + m[j, ::2]
+            m[:, i] = m[:, j] * 0.25 + 1.0
+            m[:, j] = m[:, i] - m[:, -1]
+            m[i, 1:] = x[1:]
+            m[j, :-1] = x[:-1] + 2.0
+    return m.sum()
+
+
 def loads_from_what_is_stored(a, b):
     i = np.argsort(a)
     b[:] = a[i]
@@ -256,6 +271,8 @@ PROGRAMS = [
     (masked_rows, (M, B[:7])),
     (reduced_into_parts, (M, B[:7])),
     (reduced_into_parts, (np.asfortranarray(M), B[:7].copy())),
+    (rows_of_one_array, (M, B[:7])),
+    (rows_of_one_array, (M.T, B[:9])),
     (loads_from_what_is_stored, (A, B)),
     (handed_on, (A, B)),
     (begun_again, (A, B)),
