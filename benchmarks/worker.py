@@ -11,12 +11,15 @@ import hashlib
 import importlib
 import json
 import linecache
+import pathlib
 import sys
 import time
 
 import numpy as np
 from kernels import KERNELS
 from programs import PROGRAMS
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 CALLS = {
     "scalar int": ("def f(x):\n    return x\n", (1,), {}),
@@ -160,7 +163,8 @@ def serve(answer):
         try:
             reply = answer(json.loads(line))
         except Exception as error:  # whatever an engine raises is its answer
-            reply = {"error": f"{type(error).__name__}: {error}"}
+            text = str(error).replace(f"{HERE}/", "")
+            reply = {"error": f"{type(error).__name__}: {text}"}
         print(json.dumps(reply), flush=True)
 
 

@@ -8,16 +8,11 @@ import sys
 import ferdelance as fd
 import numpy as np
 import pytest
-from ferdelance import _core, njit
+from conftest import live
+from ferdelance import njit
 
 Point = collections.namedtuple("Point", "x y")
 TABLE = np.array([10.0, 20.0, 30.0])
-
-
-def live():
-    gc.collect()
-    stats = _core.runtime_stats()
-    return stats["live_buffers"], stats["live_objects"], stats["live_errors"]
 
 
 # ---- scalars ------------------------------------------------------------------------------------

@@ -1,18 +1,12 @@
 """Dicts: against CPython, what the caller sees, memory, what inference says of keys and values."""
 
 import copy
-import gc
 
 import numpy as np
 import pytest
+from conftest import live
 from ferdelance import _core, njit
 from ferdelance.errors import TypingError
-
-
-def live():
-    gc.collect()
-    stats = _core.runtime_stats()
-    return stats["live_buffers"], stats["live_objects"], stats["live_errors"], stats["live_bytes"]
 
 
 def outcome(function, arguments):

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import live
 from ferdelance import njit, types
 from ferdelance._core import runtime_stats
 from ferdelance.errors import TypingError, UnsupportedError
@@ -749,12 +750,6 @@ def test_first_iterable_is_evaluated_at_once_and_the_rest_late():
 
 
 # ---- nothing leaks -------------------------------------------------------------------------------
-
-
-def live():
-    gc.collect()
-    now = runtime_stats()
-    return now["live_objects"], now["live_buffers"], now["live_errors"], now["live_bytes"]
 
 
 @njit

@@ -1,18 +1,11 @@
 """Lists: what goes in and out, what the caller sees, memory, and what inference says of items."""
 
-import gc
-
 import ferdelance as fd
 import numpy as np
 import pytest
-from ferdelance import _core, njit
+from conftest import live
+from ferdelance import njit
 from ferdelance.errors import TypingError
-
-
-def live():
-    gc.collect()
-    stats = _core.runtime_stats()
-    return stats["live_buffers"], stats["live_objects"], stats["live_errors"], stats["live_bytes"]
 
 
 def check(function, *arguments):

@@ -1,18 +1,12 @@
 """Sets: against CPython, what the caller sees, memory."""
 
 import copy
-import gc
 
 import numpy as np
 import pytest
-from ferdelance import _core, njit
+from conftest import live
+from ferdelance import njit
 from ferdelance.errors import TypingError
-
-
-def live():
-    gc.collect()
-    stats = _core.runtime_stats()
-    return stats["live_buffers"], stats["live_objects"], stats["live_errors"], stats["live_bytes"]
 
 
 def outcome(function, arguments):

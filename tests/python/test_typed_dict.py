@@ -6,14 +6,9 @@ import weakref
 
 import numpy as np
 import pytest
-from ferdelance import _core, njit, typed, typeof, types
+from conftest import live
+from ferdelance import njit, typed, typeof, types
 from ferdelance.errors import TypingError
-
-
-def live():
-    gc.collect()
-    stats = _core.runtime_stats()
-    return stats["live_buffers"], stats["live_objects"], stats["live_errors"], stats["live_bytes"]
 
 
 def made(key, value, items):

@@ -360,20 +360,12 @@ def set_or(a, b):
 
 def set_and(a, b):
     """a & b"""
-    both = set()
-    for item in a:
-        if item in b:
-            both.add(item)
-    return np._dict_like(a, both)
+    return np._dict_like(a, {item for item in a if item in b})
 
 
 def set_sub(a, b):
     """a - b"""
-    rest = set()
-    for item in a:
-        if item not in b:
-            rest.add(item)
-    return np._dict_like(a, rest)
+    return np._dict_like(a, {item for item in a if item not in b})
 
 
 def set_xor(a, b):

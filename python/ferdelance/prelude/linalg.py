@@ -3,14 +3,6 @@
 import numpy as np
 
 
-def _into(out, value):
-    """A result, written to `out` if there is one."""
-    if out is None:
-        return value
-    out[...] = value
-    return out
-
-
 def _numbers(shape):
     """The number of items of an array of this shape."""
     n = 1
@@ -43,7 +35,7 @@ def numpy_matmul(x1, x2, out=None):
 def numpy_dot(a, b, out=None):
     """np.dot where one of the two is a number or a sequence, or the second has many dimensions."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return _into(out, np.multiply(a, b))
+        return np._into(out, np.multiply(a, b))
     x = np.asarray(a)
     y = np.asarray(b)
     if y.ndim < 3:
@@ -54,7 +46,7 @@ def numpy_dot(a, b, out=None):
             + str(x.shape[-1]) + " (dim " + str(x.ndim - 1) + ") != "
             + str(y.shape[-2]) + " (dim " + str(y.ndim - 2) + ")"
         )  # fmt: skip
-    return _into(out, _contracted(x, np._axes_last(y, (-2,)), 1))
+    return np._into(out, _contracted(x, np._axes_last(y, (-2,)), 1))
 
 
 def _contracted(a, b, count: "literal"):
@@ -77,7 +69,7 @@ def array_dot(array, other, out=None):
 
 def numpy_outer(a, b, out=None):
     """np.outer: the products of all pairs of elements."""
-    return _into(out, np.ravel(a)[:, None] * np.ravel(b)[None, :])
+    return np._into(out, np.ravel(a)[:, None] * np.ravel(b)[None, :])
 
 
 def numpy_vdot(a, b):

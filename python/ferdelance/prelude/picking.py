@@ -6,14 +6,6 @@
 import numpy as np
 
 
-def _into(out, value):
-    """A result, written to `out` if there is one."""
-    if out is None:
-        return value
-    out[...] = value
-    return out
-
-
 def _checked(indices, n, mode: "literal"):
     """Indices as `a[index]` takes them, of `n` items."""
     if isinstance(indices, int):
@@ -49,7 +41,7 @@ def numpy_take(a, indices, axis: "literal" = None, out=None, mode: "literal" = "
         source = np.asarray(a)
         n = source.shape[np._wrapped(axis, source.ndim)]
         taken = np._along(source, _checked(indices, n, mode), axis)
-    return _into(out, taken)
+    return np._into(out, taken)
 
 
 def array_take(array, indices, axis: "literal" = None, out=None, mode: "literal" = "raise"):
@@ -185,14 +177,14 @@ def numpy_choose(a, choices, out=None, mode: "literal" = "raise"):
     if isinstance(choices, tuple):
         if len(choices) == 1:
             shape = np.broadcast_shapes(index.shape, np.shape(choices[0]))
-            return _into(out, np.broadcast_to(choices[0], shape).copy())
-        return _into(out, _chosen(index, choices, 0))
+            return np._into(out, np.broadcast_to(choices[0], shape).copy())
+        return np._into(out, _chosen(index, choices, 0))
     all_choices = np.stack(choices)
     shape = np.broadcast_shapes(index.shape, all_choices.shape[1:])
     full = np.broadcast_to(index, shape)[None, ...]
     missing = (None,) * (full.ndim - all_choices.ndim)
     spread = np.broadcast_to(all_choices[(slice(None),) + missing + (...,)], (n,) + shape)
-    return _into(out, numpy_take_along_axis(spread, full, 0)[0])
+    return np._into(out, numpy_take_along_axis(spread, full, 0)[0])
 
 
 def array_choose(array, choices, out=None, mode: "literal" = "raise"):

@@ -41,13 +41,6 @@ def _known(row):
     return n
 
 
-def _into(out, value):
-    if out is None:
-        return value
-    out[...] = value
-    return out
-
-
 def _median_of(row):
     """The median of a row, which is reordered."""
     n = row.size
@@ -71,8 +64,8 @@ def _medians(a, axis: "literal", out, keepdims: "literal", known: "literal"):
         else:
             result[index] = _median_of(row[:n])
     if keepdims:
-        return _into(out, np._expanded(result, axis, a.ndim))
-    return _into(out, result[()])
+        return np._into(out, np._expanded(result, axis, a.ndim))
+    return np._into(out, result[()])
 
 
 def numpy_median(
@@ -236,8 +229,8 @@ def _quantiles(
             else:
                 _quantiles_of(row[:n], flat, method, own, result[index])
     if keepdims:
-        return _into(out, _shaped(np._expanded(result, axis, a.ndim), q))
-    return _into(out, _shaped(result, q))
+        return np._into(out, _shaped(np._expanded(result, axis, a.ndim), q))
+    return np._into(out, _shaped(result, q))
 
 
 def _weights_of(a, weights, axis: "literal", index):

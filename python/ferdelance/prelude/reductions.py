@@ -22,14 +22,6 @@ def _count(array, axis: "literal", where):
     return np.sum(full, axis=axis, keepdims=True)
 
 
-def _into(out, value):
-    """A result, written to `out` if there is one."""
-    if out is None:
-        return value
-    out[...] = value
-    return out
-
-
 def _float(dtype):
     """The type that means of elements of this type are computed in."""
     return np.true_divide(dtype.type(1), 1).dtype
@@ -42,7 +34,7 @@ def numpy_mean(
     a = np.asarray(a)
     if dtype is None and a.dtype == np.float16:
         mean = numpy_mean(a, axis, np.float32, None, keepdims, where).astype(np.float16)
-        return _into(out, mean)
+        return np._into(out, mean)
     if dtype is None and a.dtype == np.bool_:
         total = np.sum(a, axis, None, None, keepdims, where=where)
     elif dtype is None:
@@ -55,7 +47,7 @@ def numpy_mean(
     else:
         full = np.zeros(a.shape, np.bool_) | where
         mean = np.true_divide(total, np.sum(full, axis=axis, keepdims=keepdims))
-    return _into(out, mean)
+    return np._into(out, mean)
 
 
 def numpy_var(
@@ -74,7 +66,7 @@ def numpy_var(
     if dtype is None and a.dtype == np.float16:
         wide = a.astype(np.float32)
         var = numpy_var(wide, axis, None, None, ddof, keepdims, where, mean, correction)
-        return _into(out, var.astype(np.float16))
+        return np._into(out, var.astype(np.float16))
     if mean is None:
         distance = a - numpy_mean(a, axis, dtype, None, True, where)
     else:
@@ -92,7 +84,7 @@ def numpy_var(
         var = np.true_divide(total, max(count, 0))
     else:
         var = np.true_divide(total, np.maximum(count, 0))
-    return _into(out, var)
+    return np._into(out, var)
 
 
 def numpy_std(
@@ -108,13 +100,13 @@ def numpy_std(
 ):
     """np.std: the square root of the variance."""
     std = np.sqrt(numpy_var(a, axis, dtype, None, ddof, keepdims, where, mean, correction))
-    return _into(out, std)
+    return np._into(out, std)
 
 
 def numpy_ptp(a, axis: "literal" = None, out=None, keepdims: "literal" = False):
     """np.ptp: the largest less the smallest."""
     spread = np.max(a, axis, None, keepdims) - np.min(a, axis, None, keepdims)
-    return _into(out, spread)
+    return np._into(out, spread)
 
 
 def array_mean(
@@ -236,7 +228,7 @@ def numpy_nanmean(a, axis: "literal" = None, dtype=None, out=None, keepdims: "li
     """np.nanmean: the mean of what is not NaN."""
     count = np.sum(~np.isnan(a), axis, None, None, keepdims)
     mean = np.divide(numpy_nansum(a, axis, _float(a.dtype), None, keepdims), count)
-    return _into(out, mean)
+    return np._into(out, mean)
 
 
 def numpy_nanvar(
@@ -248,7 +240,7 @@ def numpy_nanvar(
     count = np.sum(known, axis, None, None, keepdims) - ddof
     total = np.sum(np.real(distance * np.conj(distance)), axis, None, None, keepdims)
     var = np.divide(total, np.where(count > 0, count + 0.0, np.nan))
-    return _into(out, var)
+    return np._into(out, var)
 
 
 def numpy_nanstd(
@@ -256,7 +248,7 @@ def numpy_nanstd(
 ):
     """np.nanstd: the square root of the variance of what is not NaN."""
     std = np.sqrt(numpy_nanvar(a, axis, dtype, None, ddof, keepdims))
-    return _into(out, std)
+    return np._into(out, std)
 
 
 def _check_known(a, axis: "literal"):
@@ -305,7 +297,7 @@ def _running(a, axis: "literal", dtype, out, product: "literal"):
                     rows[i] *= rows[i - 1]
                 else:
                     rows[i] += rows[i - 1]
-    return _into(out, results)
+    return np._into(out, results)
 
 
 def numpy_cumsum(a, axis: "literal" = None, dtype=None, out=None):
@@ -347,12 +339,12 @@ def numpy_cumulative_sum(
             np._refuse("cumulative_sum() of an array of several dimensions needs an axis")
         totals = numpy_cumsum(a, 0, dtype)
         if include_initial:
-            return _into(out, _with_initial(totals, 0, 0))
-        return _into(out, totals)
+            return np._into(out, _with_initial(totals, 0, 0))
+        return np._into(out, totals)
     totals = numpy_cumsum(a, axis, dtype)
     if include_initial:
-        return _into(out, _with_initial(totals, axis, 0))
-    return _into(out, totals)
+        return np._into(out, _with_initial(totals, axis, 0))
+    return np._into(out, totals)
 
 
 def numpy_cumulative_prod(
@@ -365,12 +357,12 @@ def numpy_cumulative_prod(
             np._refuse("cumulative_prod() of an array of several dimensions needs an axis")
         totals = numpy_cumprod(a, 0, dtype)
         if include_initial:
-            return _into(out, _with_initial(totals, 0, 1))
-        return _into(out, totals)
+            return np._into(out, _with_initial(totals, 0, 1))
+        return np._into(out, totals)
     totals = numpy_cumprod(a, axis, dtype)
     if include_initial:
-        return _into(out, _with_initial(totals, axis, 1))
-    return _into(out, totals)
+        return np._into(out, _with_initial(totals, axis, 1))
+    return np._into(out, totals)
 
 
 def numpy_diff(a, n: "literal" = 1, axis: "literal" = -1, prepend=None, append=None):

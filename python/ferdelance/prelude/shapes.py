@@ -8,6 +8,14 @@ import numpy as np
 from numpy.exceptions import AxisError
 
 
+def numpy__into(out, value):
+    """A result, written to `out` if there is one."""
+    if out is None:
+        return value
+    out[...] = value
+    return out
+
+
 def numpy__wrapped(axis, ndim):
     """An axis counted from the front; for other files, too."""
     if axis < -ndim or axis >= ndim:

@@ -21,13 +21,6 @@ def _folded_dtype(ufunc, a, dtype):
     return ufunc(np.ravel(a)[:0], np.ravel(a)[:0]).dtype
 
 
-def _into(out, value):
-    if out is None:
-        return value
-    out[...] = value
-    return out
-
-
 def ufunc_reduce(
     ufunc,
     array,
@@ -59,8 +52,8 @@ def ufunc_reduce(
     else:
         folded = _folded(ufunc, a, axis, dtype)
     if keepdims:
-        return _into(out, np._expanded(np.asarray(folded), axis, a.ndim))
-    return _into(out, folded)
+        return np._into(out, np._expanded(np.asarray(folded), axis, a.ndim))
+    return np._into(out, folded)
 
 
 def _folded(ufunc, a, axis: "literal", dtype):
@@ -85,7 +78,7 @@ def ufunc_accumulate(ufunc, array, axis: "literal" = 0, dtype=None, out=None):
             totals[0] = rows[0]
         else:
             totals[i] = ufunc(totals[i - 1], rows[i])
-    return _into(out, result)
+    return np._into(out, result)
 
 
 def ufunc_reduceat(ufunc, array, indices, axis: "literal" = 0, dtype=None, out=None):
@@ -102,4 +95,4 @@ def ufunc_reduceat(ufunc, array, indices, axis: "literal" = 0, dtype=None, out=N
         totals[k] = rows[first]
         for i in range(first + 1, end):
             totals[k] = ufunc(totals[k], rows[i])
-    return _into(out, np.moveaxis(totals, 0, axis))
+    return np._into(out, np.moveaxis(totals, 0, axis))
