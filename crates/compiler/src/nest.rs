@@ -8,11 +8,13 @@
 //! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
 //! * [`prune`]: results that nobody needs are not made.
+//! * [`bands`]: nests that follow each other run together, some rows at a time.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
 pub mod alias;
 mod analysis;
+mod bands;
 mod body;
 pub mod expand;
 pub mod explain;
@@ -25,5 +27,6 @@ mod parts;
 mod prune;
 mod reuse;
 
+pub use bands::bands;
 pub use expand::expand;
 pub use fuse::fuse;

@@ -14,7 +14,7 @@ use crate::lower::{
     lower,
     value::{c_signature, machine},
 };
-use crate::nest::{expand, explain, fuse};
+use crate::nest::{bands, expand, explain, fuse};
 use crate::tir::build::Builder;
 use crate::tir::pass::{
     count::count, inline::inline, number::number, simplify::simplify, speculate::speculate,
@@ -109,6 +109,11 @@ pub const PASSES: &[Pass] = &[
         name: "fuse",
         doc: "merges operations on whole arrays",
         run: |p| whole(p, fuse),
+    },
+    Pass {
+        name: "bands",
+        doc: "runs operations on whole arrays together, some rows at a time",
+        run: |p| whole(p, bands),
     },
     Pass {
         name: "expand",

@@ -8,7 +8,7 @@ use super::parts;
 use crate::tir::nest::Nest;
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::predecessor_counts;
-use crate::tir::{Function, Inst, Mem, Op, Part, Type, Value};
+use crate::tir::{Function, Inst, Mem, Op, Part, Term, Type, Value};
 
 /// The place of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -140,6 +140,27 @@ impl<'f> Analysis<'f> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the error of a nest leaves the function, without looking at anything else.
+    pub fn leaves(&self, at: Place) -> bool {
+        let body = &self.f.blocks[at.block];
+        let err = self.inst(at).results.last().copied();
+        let Term::Branch { then, .. } = &body.term else {
+            return false;
+        };
+        let check = &body.insts[at.inst + 1..];
+        let block = self.f.block(then.block);
+        let Term::Throw(thrown) = block.term else {
+            return false;
+        };
+        let mut own: Vec<Value> = err.into_iter().collect();
+        let mut alone = then.args.is_empty() && Some(thrown) == err && check.len() <= 2;
+        for inst in &block.insts {
+            inst.op.for_each_operand(|v| alone &= own.contains(&v));
+            own.extend(&inst.results);
+        }
+        alone
     }
 
     /// Whether something on a way may change what a nest reads.

@@ -365,6 +365,9 @@ impl Expander {
             self.replace(results[range.start], array);
             written.push(Some(Access::along(array, dims, item)));
         }
+        if nest.outputs.iter().all(|o| o.values.is_empty()) {
+            return;
+        }
         let sums = self.guarded(nest, &written, failed);
         let scalars = nest
             .outputs
@@ -410,7 +413,7 @@ impl Expander {
             let shared = if pair.1 {
                 self.overlap(nest, read, store)
             } else {
-                self.touch((bases.0, read.item), (bases.1, store.item))
+                self.b.touch((bases.0, read.item), (bases.1, store.item))
             };
             overlap = Some(match overlap {
                 Some(before) => self.b.binary(Bin::Or, before, shared),

@@ -117,7 +117,7 @@ impl Pair<'_, '_> {
         }
         let checked = [(x, self.first), (y, self.second)]
             .iter()
-            .all(|(nest, place)| !nest.allocates() || self.leaves(*place));
+            .all(|(nest, place)| !nest.allocates() || self.a.leaves(*place));
         if !checked {
             return None;
         }
@@ -317,27 +317,6 @@ impl Pair<'_, '_> {
     }
 
     // ---- moving ----
-
-    /// Whether the error of a nest leaves the function, without looking at anything else.
-    fn leaves(&self, at: Place) -> bool {
-        let body = &self.a.f.blocks[at.block];
-        let err = self.a.inst(at).results.last().copied();
-        let Term::Branch { then, .. } = &body.term else {
-            return false;
-        };
-        let check = &body.insts[at.inst + 1..];
-        let block = self.a.f.block(then.block);
-        let Term::Throw(thrown) = block.term else {
-            return false;
-        };
-        let mut own: Vec<Value> = err.into_iter().collect();
-        let mut alone = then.args.is_empty() && Some(thrown) == err && check.len() <= 2;
-        for inst in &block.insts {
-            inst.op.for_each_operand(|v| alone &= own.contains(&v));
-            own.extend(&inst.results);
-        }
-        alone
-    }
 
     /// Whether an instruction that is passed by a store neither sees it nor has effects.
     fn ignores(&self, inst: &Inst, nest: &Nest) -> bool {

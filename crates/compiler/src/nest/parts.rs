@@ -156,21 +156,21 @@ impl Region {
 }
 
 /// A sum of multiples of values, by number, and a constant.
-#[derive(Clone, Default)]
-struct Linear {
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Linear {
     terms: BTreeMap<u32, i64>,
     constant: i64,
 }
 
 impl Linear {
-    fn constant(constant: i64) -> Linear {
+    pub fn constant(constant: i64) -> Linear {
         Linear {
             constant,
             ..Linear::default()
         }
     }
 
-    fn of(numbers: &Numbers, n: u32) -> Linear {
+    pub fn of(numbers: &Numbers, n: u32) -> Linear {
         match numbers.key(n) {
             Some(Key::Int(_, value)) if value.unsigned_abs() < 1 << 62 => Linear::constant(*value),
             Some(Key::Binary(Bin::Add, a, b)) => {
@@ -200,12 +200,16 @@ impl Linear {
         sum
     }
 
-    fn plus(&self, other: &Linear) -> Linear {
+    pub fn plus(&self, other: &Linear) -> Linear {
         self.with(other, 1)
     }
 
-    fn minus(&self, other: &Linear) -> Linear {
+    pub fn minus(&self, other: &Linear) -> Linear {
         self.with(other, -1)
+    }
+
+    pub fn as_constant(&self) -> Option<i64> {
+        self.terms.is_empty().then_some(self.constant)
     }
 }
 

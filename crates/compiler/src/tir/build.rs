@@ -7,7 +7,7 @@ use ferdelance_abi::settings::Options;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::nest::Subview;
+use super::nest::{Item, Subview};
 use super::{
     Bin, Block, BlockId, CSignature, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, LocId, Mem, Op,
     Part, PoolId, Rounds, Table, Target, Term, Type, Un, Value,
@@ -566,6 +566,41 @@ impl Builder {
             Part::Shape(_) | Part::Stride(_) => Type::I64,
         };
         self.one(Op::ArrayPart(array, part), ty)
+    }
+
+    /// Whether the stretches of memory that two arrays lie in have bytes in common.
+    pub fn touch(&mut self, a: (Value, Item), b: (Value, Item)) -> Value {
+        let ((low_a, high_a), (low_b, high_b)) = (self.bounds(a), self.bounds(b));
+        let before = self.cmp(Cmp::ULt, low_a, high_b);
+        let after = self.cmp(Cmp::ULt, low_b, high_a);
+        self.binary(Bin::And, before, after)
+    }
+
+    /// The addresses between which an array's items lie, at least.
+    fn bounds(&mut self, (array, item): (Value, Item)) -> (Value, Value) {
+        let Type::Array(rank) = self.ty(array) else {
+            return (array, array);
+        };
+        let data = self.part(array, Part::Data);
+        let mut low = self.cast(Cast::PtrToInt, data, Type::I64);
+        let size = self.i64(i64::from(item.size));
+        let mut high = self.binary(Bin::Add, low, size);
+        let (zero, one) = (self.i64(0), self.i64(1));
+        for dim in 0..rank {
+            let (n, stride) = (
+                self.part(array, Part::Shape(dim)),
+                self.part(array, Part::Stride(dim)),
+            );
+            let last = self.binary(Bin::Sub, n, one);
+            let span = self.binary(Bin::Mul, last, stride);
+            let (down, up) = (
+                self.binary(Bin::SMin, span, zero),
+                self.binary(Bin::SMax, span, zero),
+            );
+            low = self.binary(Bin::Add, low, down);
+            high = self.binary(Bin::Add, high, up);
+        }
+        (low, high)
     }
 
     // ---- calls ----

@@ -131,7 +131,7 @@ pub struct Reduction {
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Output {
-    /// Values of the body (or from outside).
+    /// Values of the body (or from outside). None for a new array that something else fills.
     pub values: SmallVec<[Value; 2]>,
     pub kind: OutputKind,
 }

@@ -296,7 +296,9 @@ impl Expander {
 
     /// Whether two arrays share memory other than item by item.
     pub(super) fn overlap(&mut self, nest: &Nest, read: &Access, store: &Access) -> Value {
-        let shared = self.touch((read.array, read.item), (store.array, store.item));
+        let shared = self
+            .b
+            .touch((read.array, read.item), (store.array, store.item));
         let alike = read.dims.len() == store.dims.len()
             && read.dims.len() == nest.extents.len()
             && read.item.size == store.item.size;
@@ -327,41 +329,6 @@ impl Expander {
         }
         let other = self.b.not(same);
         self.b.binary(Bin::And, shared, other)
-    }
-
-    /// Whether the stretches of memory that two arrays lie in have bytes in common.
-    pub(super) fn touch(&mut self, a: (Value, Item), b: (Value, Item)) -> Value {
-        let ((low_a, high_a), (low_b, high_b)) = (self.bounds(a), self.bounds(b));
-        let before = self.b.cmp(Cmp::ULt, low_a, high_b);
-        let after = self.b.cmp(Cmp::ULt, low_b, high_a);
-        self.b.binary(Bin::And, before, after)
-    }
-
-    /// The addresses between which an array's items lie, at least.
-    pub(super) fn bounds(&mut self, (array, item): (Value, Item)) -> (Value, Value) {
-        let Type::Array(rank) = self.b.ty(array) else {
-            return (array, array);
-        };
-        let data = self.part(array, Part::Data);
-        let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
-        let size = self.b.i64(i64::from(item.size));
-        let mut high = self.b.binary(Bin::Add, low, size);
-        let (zero, one) = (self.b.i64(0), self.b.i64(1));
-        for dim in 0..rank {
-            let (n, stride) = (
-                self.part(array, Part::Shape(dim)),
-                self.part(array, Part::Stride(dim)),
-            );
-            let last = self.b.binary(Bin::Sub, n, one);
-            let span = self.b.binary(Bin::Mul, last, stride);
-            let (down, up) = (
-                self.b.binary(Bin::SMin, span, zero),
-                self.b.binary(Bin::SMax, span, zero),
-            );
-            low = self.b.binary(Bin::Add, low, down);
-            high = self.b.binary(Bin::Add, high, up);
-        }
-        (low, high)
     }
 
     pub(super) fn base(&self, mut array: Value) -> Value {

@@ -1,0 +1,550 @@
+//! Bands: nests that follow each other run together, some rows at a time.
+//!
+//! ```python
+//! lap = a[2:, 1:-1] + a[:-2, 1:-1] - 2 * a[1:-1, 1:-1]
+//! out = lap[1:, :] - lap[:-1, :]       # needs two rows of `lap` at a time
+//!
+//! a[1:-1] = 0.5 * (a[2:] + a[:-2])     # a row can be stored when the row below it has been computed
+//! ```
+//!
+//! A *row* is all that belongs to an index of a nest's first dimension. A group of nests becomes a loop over
+//! bands of rows, in which each nest does its part. What one of them makes is still in the cache when the
+//! next one needs it, and of an array that only the group reads no more than a band is ever there.
+//!
+//! A nest that needs rows, or replaces rows, with which one before it deals later than at the same row lags
+//! behind by so many rows, its *shift*: in a band that begins at row `t` it does those from `t - shift`. All
+//! rows that a nest before it would have done before are done then, and rows of an array go through the
+//! nests in their order. That is a constant for views whose bounds differ by one.
+//!
+//! Where arrays fit the cache, or anything is not as it should be - arrays that share memory by surprise, a
+//! check between the nests that fails - there is one band: the program runs as it was written.
+
+use ferdelance_abi::settings::Rewrites;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::analysis::{Analysis, Place};
+use super::parts::Linear;
+use crate::tir::nest::{Access, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
+use crate::tir::pass::simplify::remove_unreachable;
+use crate::tir::{Bin, Function, Hint, Inst, Op, Part, Program, Target, Term, Type, Value};
+use crate::types::Layout;
+
+mod apply;
+
+/// No nest lags further behind.
+const MOST_SHIFT: i64 = 16;
+/// A group has no more nests: each of them costs a little in each band.
+const MOST_MEMBERS: usize = 8;
+
+/// Runs groups of nests in bands, in every function of a program.
+pub fn bands(program: &mut Program) {
+    for f in &mut program.functions {
+        if f.options.without.has(Rewrites::BANDS) {
+            continue;
+        }
+        // The blocks of loops over bands; blocks keep their numbers.
+        let mut done = FxHashSet::default();
+        while let Some(group) = find(f, &done) {
+            done.extend(group.apply(f));
+        }
+        if !done.is_empty() {
+            remove_unreachable(f);
+        }
+    }
+}
+
+/// The arrays that are never there as a whole, with the nest that makes each: for explanations.
+#[allow(dead_code)]
+pub(super) fn kept(f: &Function) -> Vec<(Value, Place, Vec<Place>)> {
+    let mut found = vec![];
+    if !f.options.without.has(Rewrites::BANDS) {
+        let mut seen = FxHashSet::default();
+        while let Some(group) = find(f, &seen) {
+            let places: Vec<Place> = group.members.iter().map(|m| m.at).collect();
+            found.extend((group.kept.iter()).map(|k| (k.array, places[k.member], places.clone())));
+            seen.extend(places.iter().map(|p| p.block));
+        }
+    }
+    found
+}
+
+/// Nests that run together.
+struct Group {
+    members: Vec<Member>,
+    /// Results of instructions between them that move before the loop.
+    hoisted: Vec<Value>,
+    /// Conditions between them on which something else happens.
+    checks: Vec<Value>,
+    /// Arrays that share no memory if the caller keeps to it.
+    apart: Vec<[(Value, Item); 2]>,
+    kept: Vec<Kept>,
+    /// The blocks from the first nest to the last one.
+    blocks: Vec<usize>,
+}
+
+struct Member {
+    at: Place,
+    shift: i64,
+    touches: Vec<Touch>,
+    /// For each input: how its rows follow the nest's, if they do.
+    inputs: Vec<Option<Reading>>,
+}
+
+/// An input whose rows follow those of the nest.
+struct Reading {
+    /// The dimension of the array.
+    dim: usize,
+    /// It may have a single row instead.
+    may_stay: bool,
+    /// Its memory is written by the group.
+    written: bool,
+}
+
+/// An array of which only a band is there at a time.
+struct Kept {
+    array: Value,
+    /// Who makes it: the nest, and which of its outputs.
+    member: usize,
+    output: usize,
+    /// The number of rows before a band that are still needed.
+    rows: i64,
+    /// Views of it that the group reads.
+    views: Vec<(Value, Subview)>,
+}
+
+/// What a nest reads or writes.
+struct Touch {
+    array: Value,
+    item: Item,
+    writes: bool,
+    /// What the array is a view of.
+    base: Value,
+    /// The array's rows, if they follow the nest's.
+    rows: Option<Rows>,
+}
+
+/// Row `r` of a nest deals with index `start + r` of a dimension of an array, by number.
+struct Rows {
+    base: u32,
+    dim: usize,
+    start: Linear,
+}
+
+impl Rows {
+    fn along(&self, other: &Rows) -> bool {
+        self.base == other.base && self.dim == other.dim
+    }
+}
+
+/// The first group that is not in a block that is `done`.
+fn find(f: &Function, done: &FxHashSet<usize>) -> Option<Group> {
+    let nests = |b: &&crate::tir::BlockId| {
+        let insts = &f.block(**b).insts;
+        !done.contains(&b.index()) && insts.iter().any(|i| matches!(i.op, Op::Nest(_)))
+    };
+    let order = f.reverse_postorder();
+    order.iter().find(nests)?;
+    let a = Analysis::new(f);
+    let views = f.blocks.iter().flat_map(|b| &b.insts);
+    let views = views.filter_map(|i| match &i.op {
+        Op::Subview(view) => Some((i.results[0], view.as_ref())),
+        _ => None,
+    });
+    let finder = Finder {
+        a: &a,
+        views: views.collect(),
+    };
+    let blocks = order.iter().filter(nests).map(|b| b.index());
+    let places = blocks
+        .flat_map(|block| (0..f.blocks[block].insts.len()).map(move |inst| Place { block, inst }));
+    let mut tried = FxHashSet::default();
+    for at in places {
+        if a.nest(at).is_some() && !tried.contains(&at) {
+            let group = finder.group(at, done);
+            if group.members.len() > 1 {
+                return Some(group);
+            }
+            tried.insert(at);
+        }
+    }
+    None
+}
+
+struct Finder<'a, 'f> {
+    a: &'a Analysis<'f>,
+    views: FxHashMap<Value, &'f Subview>,
+}
+
+impl Finder<'_, '_> {
+    /// The nests from this one on that can run together.
+    fn group(&self, start: Place, done: &FxHashSet<usize>) -> Group {
+        let f = self.a.f;
+        let mut group = Group {
+            members: vec![],
+            hoisted: vec![],
+            checks: vec![],
+            apart: vec![],
+            kept: vec![],
+            blocks: vec![],
+        };
+        // What is certain once another nest has joined.
+        let (mut hoisted, mut checks, mut blocks) = (vec![], vec![], vec![start.block]);
+        // What is made by the nests, and what depends on that.
+        let mut inside: FxHashSet<Value> = FxHashSet::default();
+        let mut at = start;
+        while group.members.len() < MOST_MEMBERS {
+            let block = &f.blocks[at.block];
+            let Some(inst) = block.insts.get(at.inst) else {
+                let next = match &block.term {
+                    Term::Jump(target) => target,
+                    Term::Branch {
+                        cond,
+                        other,
+                        hint: Hint::Unlikely,
+                        ..
+                    } => {
+                        if !inside.contains(cond) {
+                            checks.push(*cond);
+                        }
+                        other
+                    }
+                    _ => break,
+                };
+                let block = next.block.index();
+                if self.a.before[block] != Some(at.block)
+                    || !f.blocks[block].params.is_empty()
+                    || done.contains(&block)
+                {
+                    break;
+                }
+                blocks.push(block);
+                at = Place { block, inst: 0 };
+                continue;
+            };
+            if let Op::Nest(nest) = &inst.op {
+                if !self.join(&mut group, nest, at) {
+                    break;
+                }
+                group.hoisted.append(&mut hoisted);
+                group.checks.append(&mut checks);
+                group.blocks.clone_from(&blocks);
+                inside.extend(&inst.results);
+            } else if !moves(&inst.op) {
+                break;
+            } else {
+                let mut depends = false;
+                inst.op.for_each_operand(|v| depends |= inside.contains(&v));
+                let is_shape = matches!(inst.op, Op::ArrayPart(_, Part::Shape(_)));
+                if depends && !is_shape {
+                    // Only views of what is made, and checks of errors.
+                    if !matches!(inst.op, Op::Subview(_) | Op::Compare(..)) {
+                        break;
+                    }
+                    inside.extend(&inst.results);
+                } else {
+                    hoisted.extend(&inst.results);
+                }
+            }
+            at.inst += 1;
+        }
+        self.settle(&mut group);
+        group
+    }
+
+    /// Adds a nest to the group, if it may run along with the others.
+    fn join(&self, group: &mut Group, nest: &Nest, at: Place) -> bool {
+        let Some(touches) = self.touches(nest, at) else {
+            return false;
+        };
+        let a = self.a;
+        let (mut shift, mut connected) = (0, group.members.is_empty());
+        let mut apart = vec![];
+        for earlier in &group.members {
+            for x in &earlier.touches {
+                for y in &touches {
+                    let related = match (&x.rows, &y.rows) {
+                        (Some(r), Some(q)) if r.along(q) => Some((r, q)),
+                        _ => None,
+                    };
+                    connected |= related.is_some();
+                    if !(x.writes || y.writes) || a.disjoint(x.array, y.array) {
+                        continue;
+                    }
+                    if let Some((r, q)) = related {
+                        let Some(further) = q.start.minus(&r.start).as_constant() else {
+                            return false;
+                        };
+                        shift = shift.max(earlier.shift + further);
+                    } else if a.roots.of(x.array) == a.roots.of(y.array) {
+                        return false;
+                    } else {
+                        apart.push([(x.base, x.item), (y.base, y.item)]);
+                    }
+                }
+            }
+        }
+        if !connected || shift > MOST_SHIFT {
+            return false;
+        }
+        for &(i, o) in &nest.guards {
+            let (read, stored) = (&nest.inputs[i as usize].access, &nest.outputs[o as usize]);
+            let OutputKind::Store(store) = &stored.kind else {
+                return false;
+            };
+            if a.roots.of(read.array) == a.roots.of(store.array) {
+                return false;
+            }
+            let base = |access: &Access| (self.base(access.array), access.item);
+            apart.push([base(read), base(store)]);
+        }
+        for pair in apart {
+            let same =
+                |known: &[(Value, Item); 2]| known[0].0 == pair[0].0 && known[1].0 == pair[1].0;
+            if !group.apart.iter().any(same) {
+                group.apart.push(pair);
+            }
+        }
+        let reading = |input: &Input| {
+            let dims = &input.access.dims;
+            let dim = dims
+                .iter()
+                .position(|d| d.dim == 0 && d.stretch != Stretch::One)?;
+            Some(Reading {
+                dim,
+                may_stay: dims[dim].stretch == Stretch::Maybe,
+                written: false,
+            })
+        };
+        group.members.push(Member {
+            at,
+            shift,
+            touches,
+            inputs: nest.inputs.iter().map(reading).collect(),
+        });
+        true
+    }
+
+    /// What a nest touches; `None` if it cannot run in bands at all.
+    fn touches(&self, nest: &Nest, at: Place) -> Option<Vec<Touch>> {
+        let a = self.a;
+        if nest.extents.is_empty()
+            || !nest.sources.is_empty()
+            || nest.inputs.iter().any(|i| i.copied)
+            || nest.insts.iter().any(|i| matches!(i.op, Op::Call { .. }))
+            || nest.allocates() && !a.leaves(at)
+        {
+            return None;
+        }
+        let mut touches = vec![];
+        for input in &nest.inputs {
+            touches.push(self.touch(&input.access, false)?);
+        }
+        let ranges = nest.result_ranges();
+        for (output, range) in nest.outputs.iter().zip(ranges) {
+            let result = || a.inst(at).results[range.start];
+            let made = |item: Item| Touch {
+                array: result(),
+                item,
+                writes: true,
+                base: result(),
+                rows: Some(Rows {
+                    base: a.numbers.get(result()),
+                    dim: 0,
+                    start: Linear::constant(0),
+                }),
+            };
+            let touch = match &output.kind {
+                OutputKind::New(item) if item.layout == Layout::C => made(*item),
+                OutputKind::Store(access) => self.touch(access, true)?,
+                OutputKind::Reduce(r) if r.over & 1 == 0 => match (&r.target, r.item) {
+                    (Some(access), _) => self.touch(access, true)?,
+                    (None, Some(item)) if item.layout == Layout::C => made(item),
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            if touch.rows.is_none() {
+                return None;
+            }
+            touches.push(touch);
+        }
+        nest.for_each_source(|v| {
+            if let Some(array) = a.array_of(v) {
+                touches.push(Touch {
+                    array: v,
+                    item: Item {
+                        size: 1,
+                        align: 1,
+                        layout: Layout::A,
+                    },
+                    writes: false,
+                    base: self.base(array),
+                    rows: None,
+                });
+            }
+        });
+        let mut known = true;
+        nest.for_each_source(|v| known &= a.array_of(v).is_some());
+        known.then_some(touches)
+    }
+
+    /// `None` if rows lie across the memory of an array.
+    fn touch(&self, access: &Access, writes: bool) -> Option<Touch> {
+        let along = |d: &crate::tir::nest::Along| d.dim == 0 && d.stretch != Stretch::One;
+        let dim = access.dims.iter().position(along);
+        let rows = match dim {
+            Some(dim) => {
+                let (rows, layout) = self.rows(access, dim)?;
+                let across = match layout {
+                    Layout::C => access.dims.len() > 1 && dim + 1 == access.dims.len(),
+                    Layout::F => access.dims.len() > 1,
+                    Layout::A => false,
+                };
+                if across {
+                    return None;
+                }
+                Some(rows)
+            }
+            None => None,
+        };
+        Some(Touch {
+            array: access.array,
+            item: access.item,
+            writes,
+            base: self.base(access.array),
+            rows,
+        })
+    }
+
+    /// Where rows lie in what the array is a view of, and what is known of its strides. `None` if one is not
+    /// next to the other there.
+    fn rows(&self, access: &Access, dim: usize) -> Option<(Rows, Layout)> {
+        let numbers = &self.a.numbers;
+        let (mut array, mut dim, mut layout) = (access.array, dim, access.item.layout);
+        let mut start = Linear::constant(0);
+        while let Some(view) = self.views.get(&array) {
+            dim = match view.axes[dim] {
+                Axis::New => return None,
+                Axis::Whole(dim) => usize::from(dim),
+                Axis::Part {
+                    dim,
+                    start: first,
+                    step,
+                    ..
+                } => {
+                    if Linear::of(numbers, numbers.get(step)).as_constant() != Some(1) {
+                        return None;
+                    }
+                    start = start.plus(&Linear::of(numbers, numbers.get(first)));
+                    usize::from(dim)
+                }
+            };
+            layout = view.item.layout;
+            array = view.base;
+        }
+        let base = numbers.get(array);
+        Some((Rows { base, dim, start }, layout))
+    }
+
+    fn base(&self, mut array: Value) -> Value {
+        while let Some(view) = self.views.get(&array) {
+            array = view.base;
+        }
+        array
+    }
+
+    /// Finds out which arrays are there in bands only, and what is written.
+    fn settle(&self, group: &mut Group) {
+        let written: Vec<(u32, Value)> = (group.members.iter())
+            .flat_map(|m| &m.touches)
+            .filter(|t| t.writes)
+            .map(|t| (self.a.numbers.get(t.base), t.base))
+            .collect();
+        for member in &mut group.members {
+            for (reading, touch) in member.inputs.iter_mut().zip(&member.touches) {
+                if let Some(reading) = reading {
+                    let base = self.a.numbers.get(touch.base);
+                    reading.written = written.iter().any(|(number, _)| *number == base);
+                }
+            }
+        }
+        for m in 0..group.members.len() {
+            let at = group.members[m].at;
+            let Some(nest) = self.a.nest(at) else {
+                continue;
+            };
+            for (output, range) in nest.result_ranges().into_iter().enumerate() {
+                if let Some(&array) = self.a.inst(at).results[range].first()
+                    && let Some((views, rows)) = self.readers(group, m, array)
+                {
+                    group.kept.push(Kept {
+                        array,
+                        member: m,
+                        output,
+                        rows,
+                        views,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The views through which the group reads an array, and how many rows before a band it needs; `None`
+    /// if anything else needs the array.
+    fn readers(
+        &self,
+        group: &Group,
+        maker: usize,
+        array: Value,
+    ) -> Option<(Vec<(Value, Subview)>, i64)> {
+        let mut views = vec![];
+        let mut rows = 0;
+        let mut reads = |seen: Value, at: Place| {
+            let member = group.members.iter().find(|m| m.at == at)?;
+            let nest = self.a.nest(at)?;
+            let elsewhere = nest.outputs.iter().any(|o| o.target() == Some(seen));
+            let mut loaded = false;
+            nest.for_each_source(|v| loaded |= v == seen);
+            if elsewhere || loaded {
+                return None;
+            }
+            for touch in member.touches.iter().filter(|t| t.array == seen) {
+                let first = touch.rows.as_ref()?.start.as_constant()?;
+                rows = rows.max(member.shift - group.members[maker].shift - first);
+            }
+            Some(())
+        };
+        for &at in &self.a.uses[array.index()] {
+            if at.inst == usize::MAX {
+                return None;
+            }
+            match &self.a.inst(at).op {
+                Op::ArrayPart(_, Part::Shape(_)) => {}
+                Op::Nest(_) => reads(array, at)?,
+                Op::Subview(view) => {
+                    let seen = self.a.inst(at).results[0];
+                    for &at in &self.a.uses[seen.index()] {
+                        if at.inst == usize::MAX || !matches!(self.a.inst(at).op, Op::Nest(_)) {
+                            return None;
+                        }
+                        reads(seen, at)?;
+                    }
+                    views.push((seen, view.as_ref().clone()));
+                }
+                _ => return None,
+            }
+        }
+        (!self.a.uses[array.index()].is_empty()).then_some((views, rows))
+    }
+}
+
+/// Whether an instruction may be carried out before what comes before it.
+fn moves(op: &Op) -> bool {
+    match op {
+        Op::Load { .. } | Op::Rt { .. } | Op::StackSlot { .. } | Op::Subview(_) => {
+            matches!(op, Op::Subview(_))
+        }
+        Op::Binary { op, .. } => !matches!(op, Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem),
+        op => op.is_pure(),
+    }
+}
