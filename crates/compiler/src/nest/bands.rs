@@ -17,7 +17,7 @@
 //! nests in their order. That is a constant for views whose bounds differ by one.
 //!
 //! Where arrays fit the cache, or anything is not as it should be - arrays that share memory by surprise, a
-//! check between the nests that fails - there is one band: the program runs as it was written.
+//! check between the nests that fails - the nests run one after the other as before: there are two versions.
 
 use ferdelance_abi::settings::Rewrites;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -85,6 +85,10 @@ struct Group {
 struct Member {
     at: Place,
     shift: i64,
+    /// It goes through items that are in the cache when it follows those before it closely.
+    pays: bool,
+    /// The largest number of dimensions of the nest along which items of an array differ.
+    weight: usize,
     touches: Vec<Touch>,
     /// For each input: how its rows follow the nest's, if they do.
     inputs: Vec<Option<Reading>>,
@@ -96,8 +100,6 @@ struct Reading {
     dim: usize,
     /// It may have a single row instead.
     may_stay: bool,
-    /// Its memory is written by the group.
-    written: bool,
 }
 
 /// An array of which only a band is there at a time.
@@ -119,6 +121,8 @@ struct Touch {
     writes: bool,
     /// What the array is a view of.
     base: Value,
+    /// The number of dimensions of the nest along which items differ.
+    weight: usize,
     /// The array's rows, if they follow the nest's.
     rows: Option<Rows>,
 }
@@ -187,7 +191,8 @@ impl Finder<'_, '_> {
             kept: vec![],
             blocks: vec![],
         };
-        // What is certain once another nest has joined.
+        // What the group gets once another nest has joined for which it pays.
+        let mut certain = 0;
         let (mut hoisted, mut checks, mut blocks) = (vec![], vec![], vec![start.block]);
         // What is made by the nests, and what depends on that.
         let mut inside: FxHashSet<Value> = FxHashSet::default();
@@ -225,10 +230,13 @@ impl Finder<'_, '_> {
                 if !self.join(&mut group, nest, at) {
                     break;
                 }
-                group.hoisted.append(&mut hoisted);
-                group.checks.append(&mut checks);
-                group.blocks.clone_from(&blocks);
                 inside.extend(&inst.results);
+                if group.members.len() == 1 || group.members.last().is_some_and(|m| m.pays) {
+                    certain = group.members.len();
+                    group.hoisted.append(&mut hoisted);
+                    group.checks.append(&mut checks);
+                    group.blocks.clone_from(&blocks);
+                }
             } else if !moves(&inst.op) {
                 break;
             } else {
@@ -247,6 +255,7 @@ impl Finder<'_, '_> {
             }
             at.inst += 1;
         }
+        group.members.truncate(certain);
         self.settle(&mut group);
         group
     }
@@ -257,7 +266,9 @@ impl Finder<'_, '_> {
             return false;
         };
         let a = self.a;
+        let weight = touches.iter().map(|t| t.weight).max().unwrap_or(0);
         let (mut shift, mut connected) = (0, group.members.is_empty());
+        let mut pays = false;
         let mut apart = vec![];
         for earlier in &group.members {
             for x in &earlier.touches {
@@ -267,6 +278,9 @@ impl Finder<'_, '_> {
                         _ => None,
                     };
                     connected |= related.is_some();
+                    // What it saves is much of what it does.
+                    let weights = [x.weight, y.weight, weight, earlier.weight];
+                    pays |= related.is_some() && weights.iter().all(|w| *w == weight);
                     if !(x.writes || y.writes) || a.disjoint(x.array, y.array) {
                         continue;
                     }
@@ -312,12 +326,13 @@ impl Finder<'_, '_> {
             Some(Reading {
                 dim,
                 may_stay: dims[dim].stretch == Stretch::Maybe,
-                written: false,
             })
         };
         group.members.push(Member {
             at,
             shift,
+            pays,
+            weight,
             touches,
             inputs: nest.inputs.iter().map(reading).collect(),
         });
@@ -342,11 +357,17 @@ impl Finder<'_, '_> {
         let ranges = nest.result_ranges();
         for (output, range) in nest.outputs.iter().zip(ranges) {
             let result = || a.inst(at).results[range.start];
+            let rank = nest.extents.len();
+            let weight = match &output.kind {
+                OutputKind::Reduce(r) => r.kept(rank).count(),
+                _ => rank,
+            };
             let made = |item: Item| Touch {
                 array: result(),
                 item,
                 writes: true,
                 base: result(),
+                weight,
                 rows: Some(Rows {
                     base: a.numbers.get(result()),
                     dim: 0,
@@ -379,6 +400,7 @@ impl Finder<'_, '_> {
                     },
                     writes: false,
                     base: self.base(array),
+                    weight: 0,
                     rows: None,
                 });
             }
@@ -412,6 +434,11 @@ impl Finder<'_, '_> {
             item: access.item,
             writes,
             base: self.base(access.array),
+            weight: access
+                .dims
+                .iter()
+                .filter(|d| d.stretch != Stretch::One)
+                .count(),
             rows,
         })
     }
@@ -453,21 +480,8 @@ impl Finder<'_, '_> {
         array
     }
 
-    /// Finds out which arrays are there in bands only, and what is written.
+    /// Finds out which arrays are there in bands only.
     fn settle(&self, group: &mut Group) {
-        let written: Vec<(u32, Value)> = (group.members.iter())
-            .flat_map(|m| &m.touches)
-            .filter(|t| t.writes)
-            .map(|t| (self.a.numbers.get(t.base), t.base))
-            .collect();
-        for member in &mut group.members {
-            for (reading, touch) in member.inputs.iter_mut().zip(&member.touches) {
-                if let Some(reading) = reading {
-                    let base = self.a.numbers.get(touch.base);
-                    reading.written = written.iter().any(|(number, _)| *number == base);
-                }
-            }
-        }
         for m in 0..group.members.len() {
             let at = group.members[m].at;
             let Some(nest) = self.a.nest(at) else {

@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::tir::build::Builder;
 use crate::tir::nest::{Input, Nest, OutputKind};
 use crate::tir::pass::number::Numbers;
 use crate::tir::{Inst, Op, Type, Value};
@@ -30,6 +31,19 @@ pub(super) fn read_once(nest: &mut Nest, numbers: &Numbers) {
             _ => at += 1,
         }
     }
+}
+
+/// A copy of a nest with names of its own.
+pub(super) fn copy(b: &mut Builder, nest: &Nest) -> Nest {
+    let mut copy = nest.clone();
+    let mut names: FxHashMap<Value, Value> = FxHashMap::default();
+    copy.for_each_local_mut(|v| {
+        let new = b.value(b.ty(*v));
+        names.insert(*v, new);
+        *v = new;
+    });
+    copy.for_each_use_mut(|v| *v = names.get(v).copied().unwrap_or(*v));
+    copy
 }
 
 /// Puts values in the place of others in a nest.

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, nest_at};
-use super::body::{read_once, substitute, tidy};
+use super::body::{copy, read_once, substitute, tidy};
 use super::fuse::{computing, remove};
 use crate::tir::build::Builder;
 use crate::tir::nest::{
@@ -576,19 +576,6 @@ fn counted(b: &mut Builder, nest: &Nest, before: Place) -> Value {
         block.insts.insert(before.inst + k, inst);
     }
     count
-}
-
-/// A copy of a nest with names of its own.
-fn copy(b: &mut Builder, nest: &Nest) -> Nest {
-    let mut copy = nest.clone();
-    let mut names: FxHashMap<Value, Value> = FxHashMap::default();
-    copy.for_each_local_mut(|v| {
-        let new = b.value(b.ty(*v));
-        names.insert(*v, new);
-        *v = new;
-    });
-    copy.for_each_use_mut(|v| *v = names.get(v).copied().unwrap_or(*v));
-    copy
 }
 
 /// What a nest does with selected items, as a nest over the indices of the mask.

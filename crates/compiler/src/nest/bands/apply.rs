@@ -1,14 +1,17 @@
 //! A group of nests becomes a loop over bands.
 
-use smallvec::smallvec;
+use std::collections::BTreeMap;
+
+use smallvec::{SmallVec, smallvec};
 
 use super::*;
+use crate::nest::body::copy;
 use crate::tir::build::Builder;
 use crate::tir::nest::Output;
 use crate::tir::pass::simplify::Renaming;
 use crate::tir::{Block, BlockId, Cmp};
 
-type Vals = smallvec::SmallVec<[Value; 4]>;
+type Vals = SmallVec<[Value; 4]>;
 
 /// What the rows of a band that the nests touch take, in bytes: they are to stay in the second-level cache
 /// until the last nest has seen them.
@@ -18,26 +21,18 @@ const FEW: i64 = 4;
 /// The least rows of a band, where rows are long.
 const LEAST: i64 = 4;
 
-/// What is computed before the loop.
-struct Head {
-    /// The number of rows of a band.
-    band: Value,
-    /// For each member and input whose rows may stay: whether they do.
-    stays: FxHashMap<(usize, usize), Value>,
-}
+/// The nests of a group, with the instructions that they are.
+type Nests = Vec<(Nest, Inst)>;
 
 impl Group {
-    /// Rewrites the function. The blocks of the loop.
+    /// Rewrites the function. The blocks of the group and of the loop over bands.
     pub(super) fn apply(&self, f: &mut Function) -> Vec<usize> {
         let mut b = Builder::resume(std::mem::replace(f, Function::empty()));
-        let first = self.members[0].at;
-        let (enter, exit) = self.cut_out(&mut b);
-        let mut blocks = self.blocks.clone();
-        blocks[0] = enter.index();
-        let head = BlockId(first.block as u32);
+        let head = BlockId(self.members[0].at.block as u32);
+        let (mut blocks, exit) = self.cut_out(&mut b);
         b.switch_to(head);
         self.hoist(&mut b, &blocks);
-        let nests: Vec<(Nest, Inst)> = blocks
+        let nests: Nests = blocks
             .iter()
             .flat_map(|block| &b.func.blocks[*block].insts)
             .filter_map(|i| match &i.op {
@@ -46,117 +41,116 @@ impl Group {
             })
             .collect();
         b.set_loc_id(nests[0].1.loc);
-        let (zero, one) = (b.i64(0), b.i64(1));
-        let mut total = one;
+        let mut total = b.i64(0);
         for (member, (nest, _)) in self.members.iter().zip(&nests) {
             let shift = b.i64(member.shift);
             let end = b.binary_nsw(Bin::Add, nest.extents[0], shift);
-            // A single band at least: there may be checks.
             total = b.binary(Bin::SMax, total, end);
         }
-        let head = self.head(&mut b, &nests, total);
-        self.allocate(&mut b, &blocks, &nests, head.band);
-        let (header, latch) = (b.new_block(), b.new_block());
+        let (whole, bytes) = self.size(&mut b, &nests, total);
+        let first = b.new_block();
+        b.branch(whole, BlockId(blocks[0] as u32), first, Hint::None);
+        b.switch_to(first);
+        let band = self.band(&mut b, bytes);
+        let mut made = self.allocate(&mut b, &blocks, &nests, band);
+        // What is there as a whole in the end, whichever way was taken.
+        let whole = made
+            .iter()
+            .filter(|(array, _)| self.kept(**array).is_none());
+        let (whole, filled): (Vec<Value>, Vec<Value>) = whole.map(|(x, y)| (*x, *y)).unzip();
+        self.view(&mut b, &blocks, &mut made);
+        let (header, body) = (b.new_block(), b.new_block());
+        let zero = b.i64(0);
         b.jump(header, &[zero]);
         b.switch_to(header);
         let from = b.add_param(header, Type::I64);
         let more = b.cmp(Cmp::SLt, from, total);
+        // What is there as a whole in the end, whichever way was taken.
+        let whole = made
+            .iter()
+            .filter(|(array, _)| self.kept(**array).is_none());
+        let (whole, filled): (Vec<Value>, Vec<Value>) = whole.map(|(x, y)| (*x, *y)).unzip();
         b.terminate(Term::Branch {
             cond: more,
             then: Target {
-                block: enter,
+                block: body,
                 args: smallvec![],
             },
-            other: exit,
+            other: Target {
+                block: exit,
+                args: filled.into(),
+            },
             hint: Hint::None,
         });
-        let mut k = 0;
-        for &block in &blocks {
-            let insts = b.take_insts(BlockId(block as u32));
-            let mut term = std::mem::take(&mut b.func.blocks[block].term);
-            b.switch_to(BlockId(block as u32));
-            for inst in insts {
-                if !matches!(inst.op, Op::Nest(_)) {
-                    b.func.blocks[block].insts.push(inst);
-                    continue;
-                }
-                self.nest(&mut b, k, &nests[k], from, &head);
-                k += 1;
-                let latch = (k == nests.len()).then(|| Target {
-                    block: latch,
-                    args: smallvec![],
-                });
-                let Term::Branch { other, .. } = &mut term else {
-                    term = latch.map_or(term, Term::Jump);
-                    continue;
-                };
-                if nests[k - 1].0.allocates() {
-                    // What follows is the check of its error.
-                    *other = latch.unwrap_or_else(|| other.clone());
-                    let body = &b.func.blocks[block].insts;
-                    if body.last().is_some_and(|i| i.results.is_empty()) {
-                        term = Term::Jump(other.clone());
-                        break;
-                    }
-                }
-            }
-            b.func.blocks[block].term = term;
+        b.switch_to(body);
+        for (m, nest) in nests.iter().enumerate() {
+            self.nest(&mut b, m, nest, &made, (from, band));
         }
-        b.switch_to(latch);
-        let next = b.binary_nsw(Bin::Add, from, head.band);
-        self.keep(&mut b, &nests, next, total, &head);
+        let next = b.binary_nsw(Bin::Add, from, band);
+        self.keep(&mut b, &nests, &made, band);
         b.jump(header, &[next]);
+        self.join(&mut b, &blocks, exit, &whole);
         *f = b.func;
-        blocks.extend([header.index(), latch.index()]);
+        blocks.extend([header.index(), body.index()]);
         blocks
     }
 
-    /// Cuts the block of the first nest before it, and that of the last one behind it: where the loop begins,
-    /// and what follows it.
-    fn cut_out(&self, b: &mut Builder) -> (BlockId, Target) {
+    /// Cuts the block of the first nest before it, and that of the last one behind it: the blocks of the
+    /// group, and what follows it.
+    fn cut_out(&self, b: &mut Builder) -> (Vec<usize>, BlockId) {
         let (first, last) = (self.members[0].at, self.members[self.members.len() - 1].at);
-        let enter = b.new_block();
+        let (enter, exit) = (b.new_block(), b.new_block());
+        let mut group = self.blocks.clone();
+        group[0] = enter.index();
         let blocks = &mut b.func.blocks;
-        let head = &mut blocks[first.block];
-        let mut insts = head.insts.split_off(first.inst);
-        let (mut term, mut term_loc) = (std::mem::take(&mut head.term), head.term_loc);
-        let mut rounds = std::mem::take(&mut head.rounds);
-        let (mut at, mut block) = (last.inst, last.block);
-        if last.block == first.block {
-            (at, block) = (at - first.inst, enter.index());
+        let tail = std::mem::take(&mut blocks[first.block]);
+        let (before, mut inside) = (
+            Block {
+                params: tail.params.clone(),
+                insts: tail.insts[..first.inst].to_vec(),
+                ..Block::default()
+            },
+            Block {
+                params: vec![],
+                ..tail
+            },
+        );
+        inside.insts.drain(..first.inst);
+        blocks[first.block] = before;
+        blocks[enter.index()] = inside;
+        let end = group[group.len() - 1];
+        let at = if group.len() == 1 {
+            last.inst - first.inst
         } else {
-            blocks[enter.index()].insts = std::mem::take(&mut insts);
-            blocks[enter.index()].term = term;
-            blocks[enter.index()].term_loc = term_loc;
-            let body = &mut blocks[last.block];
-            insts = std::mem::take(&mut body.insts);
-            (term, term_loc) = (std::mem::take(&mut body.term), body.term_loc);
-            rounds = std::mem::take(&mut body.rounds);
-        }
-        let raises = matches!(&insts[at].op, Op::Nest(nest) if nest.allocates());
-        let after = match (&term, raises) {
-            (Term::Branch { other, .. }, true) => other.clone(),
-            _ => {
-                blocks.push(Block {
-                    params: vec![],
-                    insts: insts.split_off(at + 1),
-                    term: std::mem::take(&mut term),
-                    term_loc,
-                    rounds,
-                });
-                Target {
-                    block: BlockId(blocks.len() as u32 - 1),
-                    args: smallvec![],
-                }
-            }
+            last.inst
         };
-        blocks[block].insts = insts;
-        blocks[block].term = term;
-        (enter, after)
+        let onwards = Target {
+            block: exit,
+            args: smallvec![],
+        };
+        let body = &mut blocks[end];
+        let raises = matches!(&body.insts[at].op, Op::Nest(nest) if nest.allocates());
+        let after = match (&mut body.term, raises) {
+            // What follows is the check of its error.
+            (Term::Branch { other, .. }, true) => Block {
+                term: Term::Jump(std::mem::replace(other, onwards)),
+                term_loc: body.term_loc,
+                ..Block::default()
+            },
+            _ => Block {
+                params: vec![],
+                insts: body.insts.split_off(at + 1),
+                term: std::mem::replace(&mut body.term, Term::Jump(onwards)),
+                term_loc: body.term_loc,
+                rounds: std::mem::take(&mut body.rounds),
+            },
+        };
+        blocks[exit.index()] = after;
+        (group, exit)
     }
 
-    /// Moves what lies between the nests before the loop. Shapes of arrays that they make are those of the
-    /// nests; views of what is kept are made anew for each band.
+    /// Moves what lies between the nests before both versions. Shapes of arrays that they make are those of
+    /// the nests.
     fn hoist(&self, b: &mut Builder, blocks: &[usize]) {
         let mut renaming = Renaming::new(&b.func);
         let mut made: FxHashMap<Value, Vals> = FxHashMap::default();
@@ -166,13 +160,7 @@ impl Group {
                 if let Op::Nest(nest) = &inst.op {
                     for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
                         if let Some(&array) = inst.results[range].first() {
-                            made.insert(
-                                array,
-                                dims(nest, &output.kind)
-                                    .iter()
-                                    .map(|&d| nest.extents[d])
-                                    .collect(),
-                            );
+                            made.insert(array, shape(nest, &output.kind));
                         }
                     }
                 }
@@ -186,7 +174,7 @@ impl Group {
                     .is_some_and(|v| self.hoisted.contains(v))
                 {
                     moved.push(inst);
-                } else if !self.is_view(&inst) {
+                } else {
                     b.func.blocks[block].insts.push(inst);
                 }
             }
@@ -196,15 +184,8 @@ impl Group {
         renaming.apply(&mut b.func);
     }
 
-    fn is_view(&self, inst: &Inst) -> bool {
-        let mut views = self.kept.iter().flat_map(|k| &k.views);
-        inst.results
-            .first()
-            .is_some_and(|v| views.any(|(view, _)| view == v))
-    }
-
-    /// How large a band is.
-    fn head(&self, b: &mut Builder, nests: &[(Nest, Inst)], total: Value) -> Head {
+    /// Whether there are no bands, and how many bytes the rows at an index take.
+    fn size(&self, b: &mut Builder, nests: &Nests, total: Value) -> (Value, Value) {
         let mut whole = b.bool(false);
         for &cond in &self.checks {
             whole = b.binary(Bin::Or, whole, cond);
@@ -213,22 +194,16 @@ impl Group {
             let meet = b.touch(x, y);
             whole = b.binary(Bin::Or, whole, meet);
         }
-        let mut stays = FxHashMap::default();
-        for (m, (member, (nest, _))) in self.members.iter().zip(nests).enumerate() {
-            for (i, reading) in member.inputs.iter().enumerate() {
-                let Some(reading) = reading.as_ref().filter(|r| r.may_stay) else {
-                    continue;
-                };
-                let array = nest.inputs[i].access.array;
-                let size = self.size(b, nests, array, reading.dim);
-                let stay = b.cmp(Cmp::Ne, size, nest.extents[0]);
-                if reading.written {
-                    whole = b.binary(Bin::Or, whole, stay);
+        for (member, (nest, _)) in self.members.iter().zip(nests) {
+            for (input, reading) in nest.inputs.iter().zip(&member.inputs) {
+                if let Some(reading) = reading.as_ref().filter(|r| r.may_stay) {
+                    let size = self.extent(b, nests, input.access.array, reading.dim);
+                    let stays = b.cmp(Cmp::Ne, size, nest.extents[0]);
+                    whole = b.binary(Bin::Or, whole, stays);
                 }
-                stays.insert((m, i), stay);
             }
         }
-        let mut bytes = b.i64(1);
+        let mut bytes = b.i64(0);
         let mut seen = FxHashSet::default();
         for (member, (nest, _)) in self.members.iter().zip(nests) {
             for touch in &member.touches {
@@ -241,32 +216,37 @@ impl Group {
                 }
             }
         }
+        if !b.func.options.without.has(Rewrites::WHOLE) {
+            // The product may be anything where arrays are too large to be there.
+            let all = b.binary(Bin::Mul, bytes, total);
+            let few = b.i64(FEW * BAND);
+            let fits = b.cmp(Cmp::SLe, all, few);
+            whole = b.binary(Bin::Or, whole, fits);
+        }
+        (whole, bytes)
+    }
+
+    /// How many rows a band has, of which each takes so many bytes.
+    fn band(&self, b: &mut Builder, bytes: Value) -> Value {
         let least = self.kept.iter().map(|k| k.rows).fold(LEAST, i64::max);
         let least = b.i64(least);
-        let mut band = least;
-        if !b.func.options.without.has(Rewrites::WHOLE) {
-            let one = b.i64(1);
-            let bytes = b.binary(Bin::SMax, bytes, one);
-            let room = b.i64(BAND);
-            let rows = b.binary(Bin::SDiv, room, bytes);
-            let few = b.i64(FEW);
-            let small = b.binary_nsw(Bin::Mul, rows, few);
-            let fits = b.cmp(Cmp::SLe, total, small);
-            whole = b.binary(Bin::Or, whole, fits);
-            band = b.binary(Bin::SMax, rows, least);
+        if b.func.options.without.has(Rewrites::WHOLE) {
+            return least;
         }
-        let band = b.select(whole, total, band);
-        Head { band, stays }
+        let (room, one) = (b.i64(BAND), b.i64(1));
+        let bytes = b.binary(Bin::SMax, bytes, one);
+        let rows = b.binary(Bin::SDiv, room, bytes);
+        b.binary(Bin::SMax, rows, least)
     }
 
     /// The size of an array's dimension; of one that is not there yet, from what makes it.
-    fn size(&self, b: &mut Builder, nests: &[(Nest, Inst)], array: Value, dim: usize) -> Value {
+    fn extent(&self, b: &mut Builder, nests: &Nests, array: Value, dim: usize) -> Value {
         let Some((kept, view)) = self.kept(array) else {
             return b.part(array, Part::Shape(dim as u8));
         };
         let own = |dim: usize| {
             let nest = &nests[kept.member].0;
-            nest.extents[dims(nest, &nest.outputs[kept.output].kind)[dim]]
+            shape(nest, &nest.outputs[kept.output].kind)[dim]
         };
         match view.map(|v| v.axes[dim]) {
             None => own(dim),
@@ -287,46 +267,62 @@ impl Group {
         })
     }
 
-    /// Makes the arrays that the nests fill.
-    fn allocate(&self, b: &mut Builder, blocks: &[usize], nests: &[(Nest, Inst)], band: Value) {
+    /// Makes the arrays that the nests fill; by the names that they have in the other version.
+    fn allocate(
+        &self,
+        b: &mut Builder,
+        blocks: &[usize],
+        nests: &Nests,
+        band: Value,
+    ) -> BTreeMap<Value, Value> {
+        let mut made = BTreeMap::new();
         for (m, (nest, inst)) in nests.iter().enumerate() {
-            let err = inst.results.last().copied();
             for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
                 let (Some(item), Some(&array)) = (new(&output.kind), inst.results[range].first())
                 else {
                     continue;
                 };
-                let dims = dims(nest, &output.kind);
-                let mut extents: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
-                if let Some(kept) = self.kept.iter().find(|k| k.array == array) {
+                let mut extents = shape(nest, &output.kind);
+                if let Some((kept, _)) = self.kept(array) {
                     let before = b.i64(kept.rows);
                     extents[0] = b.binary_nsw(Bin::Add, band, before);
                 }
                 b.set_loc_id(inst.loc);
-                let raised = b.value(Type::Err);
-                let head = b.current().index();
-                b.func.blocks[head].insts.push(Inst {
-                    op: Op::Nest(Box::new(Nest {
-                        extents,
-                        inputs: vec![],
-                        indices: smallvec![],
-                        insts: vec![],
-                        outputs: vec![Output {
-                            values: smallvec![],
-                            kind: OutputKind::New(item),
-                        }],
-                        guards: vec![],
-                        sources: vec![],
-                    })),
-                    results: smallvec![array, raised],
-                    loc: inst.loc,
-                });
+                let types = [Type::Array(extents.len() as u8), Type::Err];
+                let empty = Output {
+                    values: smallvec![],
+                    kind: OutputKind::New(item),
+                };
+                let results = b.push(simple(extents, vec![], empty), &types);
                 let null = b.null(Type::Err);
-                let failed = b.cmp(Cmp::Ne, raised, null);
+                let failed = b.cmp(Cmp::Ne, results[1], null);
                 let (next, leave) = (b.new_block(), b.new_block());
                 b.branch(failed, leave, next, Hint::Unlikely);
-                self.leave(b, blocks, m, err, raised, leave);
+                self.leave(
+                    b,
+                    blocks,
+                    m,
+                    (inst.results.last().copied(), results[1]),
+                    leave,
+                );
                 b.switch_to(next);
+                made.insert(array, results[0]);
+            }
+        }
+        made
+    }
+
+    /// Makes the views of arrays that the nests fill, but for those of which there are bands only.
+    fn view(&self, b: &mut Builder, blocks: &[usize], made: &mut BTreeMap<Value, Value>) {
+        let insts = blocks.iter().flat_map(|block| &b.func.blocks[*block].insts);
+        let views = insts.filter_map(|i| match &i.op {
+            Op::Subview(view) => Some((i.results[0], view.as_ref().clone())),
+            _ => None,
+        });
+        for (seen, view) in views.collect::<Vec<_>>() {
+            if let (Some(&base), None) = (made.get(&view.base), self.kept(seen)) {
+                let view = b.subview(Subview { base, ..view });
+                made.insert(seen, view);
             }
         }
     }
@@ -337,16 +333,12 @@ impl Group {
         b: &mut Builder,
         blocks: &[usize],
         member: usize,
-        err: Option<Value>,
-        raised: Value,
+        (err, raised): (Option<Value>, Value),
         block: BlockId,
     ) {
-        let at = self
-            .blocks
-            .iter()
-            .position(|&k| k == self.members[member].at.block);
-        let Some(Term::Branch { then, .. }) = at.map(|k| b.func.blocks[blocks[k]].term.clone())
-        else {
+        let at = self.members[member].at.block;
+        let at = self.blocks.iter().position(|&k| k == at).map(|k| blocks[k]);
+        let Some(Term::Branch { then, .. }) = at.map(|at| b.func.blocks[at].term.clone()) else {
             return;
         };
         let mut names: FxHashMap<Value, Value> = err.map(|e| (e, raised)).into_iter().collect();
@@ -367,52 +359,55 @@ impl Group {
         own.term_loc = body.term_loc;
     }
 
-    /// A nest, for a band that begins at row `from`.
+    /// A nest, for a band that begins at row `from`. No two arrays meet that are not known to: nothing has
+    /// to be kept aside.
     fn nest(
         &self,
         b: &mut Builder,
         m: usize,
         (nest, inst): &(Nest, Inst),
-        from: Value,
-        head: &Head,
+        made: &BTreeMap<Value, Value>,
+        (from, band): (Value, Value),
     ) {
         b.set_loc_id(inst.loc);
-        let mut nest = nest.clone();
-        let (zero, rows) = (b.i64(0), nest.extents[0]);
+        let mut nest = copy(b, nest);
+        nest.guards.clear();
+        let (zero, all) = (b.i64(0), nest.extents[0]);
         let shift = b.i64(self.members[m].shift);
-        // Where the band begins, counted in rows of this nest.
+        // Where the band begins and ends, counted in rows of this nest.
         let begin = b.binary_nsw(Bin::Sub, from, shift);
-        let end = b.binary_nsw(Bin::Add, begin, head.band);
-        let low = b.binary(Bin::SMax, begin, zero);
-        let low = b.binary(Bin::SMin, low, rows);
-        let high = b.binary(Bin::SMax, end, zero);
-        let high = b.binary(Bin::SMin, high, rows);
+        let end = b.binary_nsw(Bin::Add, begin, band);
+        let [low, high] = [begin, end].map(|row| {
+            let row = b.binary(Bin::SMax, row, zero);
+            b.binary(Bin::SMin, row, all)
+        });
         let count = b.binary_nsw(Bin::Sub, high, low);
         nest.extents[0] = count;
         if let Some(index) = nest.indices.first_mut() {
-            let whole = std::mem::replace(index, b.value(Type::I64));
+            let counted = b.value(Type::I64);
             let shifted = Inst {
                 op: Op::Binary {
                     op: Bin::Add,
                     a: low,
-                    b: *index,
+                    b: counted,
                     nsw: true,
                 },
-                results: smallvec![whole],
+                results: smallvec![std::mem::replace(index, counted)],
                 loc: inst.loc,
             };
             nest.insts.insert(0, shifted);
         }
-        for (i, reading) in self.members[m].inputs.iter().enumerate() {
-            let Some(reading) = reading else { continue };
-            let access = &mut nest.inputs[i].access;
-            let (mut start, mut size) = (low, count);
-            if let Some(&stays) = head.stays.get(&(m, i)) {
-                let one = b.i64(1);
-                start = b.select(stays, zero, low);
-                size = b.select(stays, one, count);
+        let rows = Band {
+            from,
+            low,
+            count,
+            made,
+        };
+        for (input, reading) in nest.inputs.iter_mut().zip(&self.members[m].inputs) {
+            if let Some(reading) = reading {
+                input.access.dims[reading.dim].stretch = Stretch::No;
+                self.narrow(b, &mut input.access, &rows);
             }
-            self.narrow(b, access, reading.dim, start, size, from);
         }
         let ranges = nest.result_ranges();
         let rank = nest.extents.len();
@@ -420,8 +415,7 @@ impl Group {
             let item = new(&output.kind);
             match (&mut output.kind, item) {
                 (kind @ OutputKind::New(_), Some(item)) => {
-                    let access = Access::whole(inst.results[range.start], rank, item);
-                    *kind = OutputKind::Store(access);
+                    *kind = OutputKind::Store(Access::whole(inst.results[range.start], rank, item));
                 }
                 (OutputKind::Reduce(r), Some(item)) => {
                     let kept = r.kept(rank);
@@ -429,143 +423,141 @@ impl Group {
                 }
                 _ => {}
             }
-            let target = match &mut output.kind {
-                OutputKind::Store(access) => Some(access),
-                OutputKind::Reduce(r) => r.target.as_mut(),
-                _ => None,
-            };
-            if let Some(access) = target
-                && let Some(dim) = access.dims.iter().position(|d| d.dim == 0)
-            {
-                self.narrow(b, access, dim, low, count, from);
+            match &mut output.kind {
+                OutputKind::Store(access) => self.narrow(b, access, &rows),
+                OutputKind::Reduce(r) => r.target.iter_mut().for_each(|t| self.narrow(b, t, &rows)),
+                _ => {}
             }
         }
-        let results = if nest.allocates() {
-            inst.results.last().copied().into_iter().collect()
-        } else {
-            smallvec![]
-        };
-        let block = b.current().index();
-        b.func.blocks[block].insts.push(Inst {
-            op: Op::Nest(Box::new(nest)),
-            results,
-            loc: inst.loc,
-        });
+        b.push(Op::Nest(Box::new(nest)), &[]);
     }
 
-    /// Makes an access one to a band of the array: `count` rows from `low` on.
-    fn narrow(
-        &self,
-        b: &mut Builder,
-        access: &mut Access,
-        dim: usize,
-        low: Value,
-        count: Value,
-        from: Value,
-    ) {
-        let one = b.i64(1);
-        let rank = access.dims.len();
-        let part = |of: usize, start: Value| Axis::Part {
-            dim: of as u8,
-            start,
-            count,
-            step: one,
+    /// Makes an access one to a band of the array.
+    fn narrow(&self, b: &mut Builder, access: &mut Access, rows: &Band<'_>) {
+        let Some(dim) = access.dims.iter().position(|d| d.dim == 0) else {
+            return;
         };
+        let own = |array: Value| rows.made.get(&array).copied().unwrap_or(array);
         let mut view = Subview {
-            base: access.array,
+            base: own(access.array),
             at: smallvec![],
-            axes: (0..rank as u8).map(Axis::Whole).collect(),
+            axes: (0..access.dims.len() as u8).map(Axis::Whole).collect(),
             item: access.item,
         };
-        let mut start = low;
+        let mut start = rows.low;
         if let Some((kept, seen)) = self.kept(access.array) {
             // What is there of the array begins some rows before the band.
             let before = b.i64(kept.rows + self.members[kept.member].shift);
-            let there = b.binary_nsw(Bin::Sub, from, before);
-            start = b.binary_nsw(Bin::Sub, low, there);
+            let there = b.binary_nsw(Bin::Sub, rows.from, before);
+            start = b.binary_nsw(Bin::Sub, start, there);
             if let Some(seen) = seen {
-                view = seen.clone();
+                view = Subview {
+                    base: own(seen.base),
+                    ..seen.clone()
+                };
             }
         }
-        match &mut view.axes[dim] {
-            Axis::Part { start: first, .. } => {
-                let first = *first;
-                start = b.binary_nsw(Bin::Add, first, start);
-            }
-            _ => {}
-        }
-        let of = match view.axes[dim] {
-            Axis::Whole(of) | Axis::Part { dim: of, .. } => usize::from(of),
+        let (of, first) = match view.axes[dim] {
+            Axis::Whole(of) => (of, None),
+            Axis::Part { dim, start, .. } => (dim, Some(start)),
             Axis::New => return,
         };
-        view.axes[dim] = part(of, start);
+        if let Some(first) = first {
+            start = b.binary_nsw(Bin::Add, first, start);
+        }
+        view.axes[dim] = Axis::Part {
+            dim: of,
+            start,
+            count: rows.count,
+            step: b.i64(1),
+        };
         access.array = b.subview(view);
     }
 
     /// Moves the last rows of a band before those of the next one.
-    fn keep(
-        &self,
-        b: &mut Builder,
-        nests: &[(Nest, Inst)],
-        next: Value,
-        total: Value,
-        head: &Head,
-    ) {
-        let more = b.cmp(Cmp::SLt, next, total);
-        let zero = b.i64(0);
+    fn keep(&self, b: &mut Builder, nests: &Nests, made: &BTreeMap<Value, Value>, band: Value) {
         for kept in self.kept.iter().filter(|k| k.rows > 0) {
             let (nest, inst) = &nests[kept.member];
+            let output = &nest.outputs[kept.output];
+            let Some(item) = new(&output.kind) else {
+                continue;
+            };
             b.set_loc_id(inst.loc);
-            let kind = &nest.outputs[kept.output].kind;
-            let Some(item) = new(kind) else { continue };
-            let dims = dims(nest, kind);
-            let rows = b.i64(kept.rows);
-            let rows = b.select(more, rows, zero);
-            let mut extents: Vals = dims.iter().map(|&d| nest.extents[d]).collect();
-            extents[0] = rows;
-            let part = |b: &mut Builder, start: Value| {
-                let one = b.i64(1);
-                let mut axes: smallvec::SmallVec<[Axis; 4]> =
-                    (0..dims.len() as u8).map(Axis::Whole).collect();
+            let mut extents = shape(nest, &output.kind);
+            let (rank, zero, one) = (extents.len(), b.i64(0), b.i64(1));
+            extents[0] = b.i64(kept.rows);
+            let [read, store] = [band, zero].map(|start| {
+                let mut axes: SmallVec<[Axis; 4]> = (0..rank as u8).map(Axis::Whole).collect();
                 axes[0] = Axis::Part {
                     dim: 0,
                     start,
-                    count: rows,
+                    count: extents[0],
                     step: one,
                 };
-                let array = b.subview(Subview {
-                    base: kept.array,
+                let rows = b.subview(Subview {
+                    base: made[&kept.array],
                     at: smallvec![],
                     axes,
                     item,
                 });
-                Access::whole(array, dims.len(), item)
+                Access::whole(rows, rank, item)
+            });
+            let types: Vec<Type> = output.values.iter().map(|&v| b.ty(v)).collect();
+            let elements: SmallVec<[Value; 2]> = types.into_iter().map(|ty| b.value(ty)).collect();
+            let moved = Output {
+                values: elements.clone(),
+                kind: OutputKind::Store(store),
             };
-            let (read, store) = (part(b, head.band), part(b, zero));
-            let elements = nest.outputs[kept.output]
-                .values
-                .iter()
-                .map(|&v| b.ty(v))
-                .collect::<Vec<_>>();
-            let elements: smallvec::SmallVec<[Value; 2]> =
-                elements.into_iter().map(|ty| b.value(ty)).collect();
             b.push(
-                Op::Nest(Box::new(Nest {
-                    extents,
-                    inputs: vec![Input::new(read, elements.clone())],
-                    indices: smallvec![],
-                    insts: vec![],
-                    outputs: vec![Output {
-                        values: elements,
-                        kind: OutputKind::Store(store),
-                    }],
-                    guards: vec![],
-                    sources: vec![],
-                })),
+                simple(extents, vec![Input::new(read, elements)], moved),
                 &[],
             );
         }
     }
+
+    /// Where the two versions meet, arrays are those of one or the other.
+    fn join(&self, b: &mut Builder, blocks: &[usize], exit: BlockId, arrays: &[Value]) {
+        let mut names: FxHashMap<Value, Value> = FxHashMap::default();
+        for &array in arrays {
+            let ty = b.ty(array);
+            names.insert(array, b.value(ty));
+            b.adopt_param(exit, array);
+        }
+        let rename = |v: &mut Value| *v = names.get(v).copied().unwrap_or(*v);
+        for &block in blocks {
+            let body = &mut b.func.blocks[block];
+            for inst in &mut body.insts {
+                inst.results.iter_mut().for_each(rename);
+                inst.op.for_each_operand_mut(&mut { rename });
+            }
+            for target in body.term.targets_mut() {
+                if target.block == exit {
+                    target.args = arrays.iter().map(|array| names[array]).collect();
+                }
+            }
+        }
+    }
+}
+
+/// A band as a nest sees it: where it begins, and the nest's rows in it.
+struct Band<'m> {
+    from: Value,
+    low: Value,
+    count: Value,
+    made: &'m BTreeMap<Value, Value>,
+}
+
+/// A nest without operations.
+fn simple(extents: Vals, inputs: Vec<Input>, output: Output) -> Op {
+    Op::Nest(Box::new(Nest {
+        extents,
+        inputs,
+        indices: smallvec![],
+        insts: vec![],
+        outputs: vec![output],
+        guards: vec![],
+        sources: vec![],
+    }))
 }
 
 /// The item of a new array.
@@ -577,11 +569,13 @@ fn new(kind: &OutputKind) -> Option<Item> {
     }
 }
 
-/// The dimensions of a nest that a new array has.
-fn dims(nest: &Nest, kind: &OutputKind) -> Vec<usize> {
-    let rank = nest.extents.len();
+/// The shape of a new array that a nest makes.
+fn shape(nest: &Nest, kind: &OutputKind) -> Vals {
     match kind {
-        OutputKind::Reduce(r) => r.kept(rank).collect(),
-        _ => (0..rank).collect(),
+        OutputKind::Reduce(r) => r
+            .kept(nest.extents.len())
+            .map(|d| nest.extents[d])
+            .collect(),
+        _ => nest.extents.clone(),
     }
 }
