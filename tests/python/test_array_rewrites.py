@@ -249,6 +249,49 @@ def loads_from_what_is_stored(a, b):
     return a[i[::-1]].sum()
 
 
+def stencil_of_stencil(a, b):
+    first = 2.0 * a[1:-1] - a[2:] - a[:-2]
+    second = np.where(first[1:] > 0.0, first[:-1], first[1:] * 0.5)
+    return second[2:] - second[:-2] + b[0]
+
+
+def stored_where_it_is_read(a, b):
+    for _ in range(3):
+        new = 0.25 * (a[2:] + a[:-2]) + 0.5 * a[1:-1] - 0.1 * b[1:-1]
+        b[:] = a
+        a[1:-1] = new
+
+
+def rows_then_what_is_made_of_them(m, b):
+    mean = np.mean(m, axis=1)[:, None]
+    spread = np.sqrt(np.mean((m - mean) ** 2, axis=1)[:, None] + b[0])
+    return (m - mean) / spread, mean
+
+
+def upwards(a, b):
+    difference = a[:-3] - a[3:]
+    a[3:] = difference * 0.5 + a[3:]
+    b[: a.size - 4] += difference[1:] * a[4:]
+    return difference
+
+
+def numbered_rows(m, b):
+    weighted = m * np.arange(m.shape[0])[:, None]
+    return weighted[1:] - weighted[:-1] + np.arange(m.shape[0] - 1)[:, None] + b[0]
+
+
+def one_row_for_all(m, b):
+    row = m[:1] * 2.0
+    return row + m, row[:, 1:] - row[:, :-1]
+
+
+def check_between(a, b):
+    smooth = 0.5 * (a[1:] + a[:-1])
+    b[: smooth.size] = smooth[::-1]
+    a[:-2] = smooth[1:] + b[:-2]
+    return smooth[:3] + b[: a.size - 6]
+
+
 PROGRAMS = [
     (small_parts_met, (M, B)),
     (small_parts_met, (M.T, B)),
@@ -296,6 +339,14 @@ PROGRAMS = [
     (error_between, (A, B)),
     (empty, (A, B)),
     (scalar_in_between, (A, B)),
+    (stencil_of_stencil, (A, B)),
+    (stored_where_it_is_read, (A, B)),
+    (rows_then_what_is_made_of_them, (M, B)),
+    (rows_then_what_is_made_of_them, (M.T, B)),
+    (upwards, (A, B)),
+    (numbered_rows, (M, B)),
+    (one_row_for_all, (M, B)),
+    (check_between, (A, B)),
 ]
 
 
@@ -333,7 +384,7 @@ def test_results_are_those_of_numpy(without, overlap):
 
 
 def test_unknown_rewrites_are_refused():
-    with pytest.raises(ValueError, match="no rewrite speed; there are copy, fuse, hoist, "):
+    with pytest.raises(ValueError, match="no rewrite speed; there are bands, copy, fuse, "):
         njit(no_rewrites={"speed"})(reductions)
 
 

@@ -54,7 +54,7 @@ impl Rewrites {
     pub const MASKS: u16 = 128;
     /// Operations that follow each other run together, some rows at a time.
     pub const BANDS: u16 = 256;
-    /// All rows at a time where arrays fit the cache.
+    /// All rows at a time where arrays fit the cache; without it, as few as can be, always.
     pub const WHOLE: u16 = 512;
     pub const ALL: u16 = 1023;
 

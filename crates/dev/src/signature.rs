@@ -92,6 +92,7 @@ fn named(name: &str) -> Option<Ty> {
         "u2" | "uint16" => Ty::int(16, false),
         "u4" | "uint32" => Ty::int(32, false),
         "u8" | "uint64" | "uintp" => Ty::int(64, false),
+        "f2" | "float16" => Ty::float(16),
         "f4" | "float32" => Ty::float(32),
         "f8" | "float64" => Ty::float(64),
         "c8" | "complex64" => Ty::complex(64),

@@ -149,18 +149,27 @@ impl<'f> Analysis<'f> {
         let Term::Branch { then, .. } = &body.term else {
             return false;
         };
-        let check = &body.insts[at.inst + 1..];
-        let block = self.f.block(then.block);
-        let Term::Throw(thrown) = block.term else {
+        if body.insts[at.inst + 1..].len() > 2 {
             return false;
-        };
-        let mut own: Vec<Value> = err.into_iter().collect();
-        let mut alone = then.args.is_empty() && Some(thrown) == err && check.len() <= 2;
-        for inst in &block.insts {
-            inst.op.for_each_operand(|v| alone &= own.contains(&v));
-            own.extend(&inst.results);
         }
-        alone
+        let mut own: Vec<Value> = err.into_iter().collect();
+        let mut target = then;
+        for _ in 0..self.f.blocks.len() {
+            let block = self.f.block(target.block);
+            let mut alone = target.args.iter().all(|v| own.contains(v));
+            own.extend(&block.params);
+            for inst in &block.insts {
+                inst.op.for_each_operand(|v| alone &= own.contains(&v));
+                own.extend(&inst.results);
+            }
+            match &block.term {
+                _ if !alone => return false,
+                Term::Throw(thrown) => return own.contains(thrown),
+                Term::Jump(next) => target = next,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// Whether something on a way may change what a nest reads.

@@ -23,6 +23,7 @@ use ferdelance_abi::settings::Rewrites;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::{Analysis, Place};
+use super::body::operations;
 use super::parts::Linear;
 use crate::tir::nest::{Access, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
 use crate::tir::pass::simplify::remove_unreachable;
@@ -33,6 +34,8 @@ mod apply;
 
 /// No nest lags further behind.
 const MOST_SHIFT: i64 = 16;
+/// Number of operations from which a body takes longer than getting its items from a slower cache.
+const LONG: usize = 30;
 /// A group has no more nests: each of them costs a little in each band.
 const MOST_MEMBERS: usize = 8;
 
@@ -89,6 +92,8 @@ struct Member {
     pays: bool,
     /// The largest number of dimensions of the nest along which items of an array differ.
     weight: usize,
+    /// Memory is what it waits for.
+    short: bool,
     touches: Vec<Touch>,
     /// For each input: how its rows follow the nest's, if they do.
     inputs: Vec<Option<Reading>>,
@@ -268,6 +273,7 @@ impl Finder<'_, '_> {
         let a = self.a;
         let weight = touches.iter().map(|t| t.weight).max().unwrap_or(0);
         let (mut shift, mut connected) = (0, group.members.is_empty());
+        let short = operations(nest) < LONG;
         let mut pays = false;
         let mut apart = vec![];
         for earlier in &group.members {
@@ -280,7 +286,8 @@ impl Finder<'_, '_> {
                     connected |= related.is_some();
                     // What it saves is much of what it does.
                     let weights = [x.weight, y.weight, weight, earlier.weight];
-                    pays |= related.is_some() && weights.iter().all(|w| *w == weight);
+                    let alike = weights.iter().all(|w| *w == weight);
+                    pays |= related.is_some() && alike && short && earlier.short;
                     if !(x.writes || y.writes) || a.disjoint(x.array, y.array) {
                         continue;
                     }
@@ -333,6 +340,7 @@ impl Finder<'_, '_> {
             shift,
             pays,
             weight,
+            short,
             touches,
             inputs: nest.inputs.iter().map(reading).collect(),
         });

@@ -8,7 +8,7 @@ use super::*;
 use crate::nest::body::copy;
 use crate::tir::build::Builder;
 use crate::tir::nest::Output;
-use crate::tir::pass::simplify::Renaming;
+use crate::tir::pass::simplify::{Renaming, for_each_term_operand};
 use crate::tir::{Block, BlockId, Cmp};
 
 type Vals = SmallVec<[Value; 4]>;
@@ -31,7 +31,7 @@ impl Group {
         let head = BlockId(self.members[0].at.block as u32);
         let (mut blocks, exit) = self.cut_out(&mut b);
         b.switch_to(head);
-        self.hoist(&mut b, &blocks);
+        let shapes = self.hoist(&mut b, &blocks);
         let nests: Nests = blocks
             .iter()
             .flat_map(|block| &b.func.blocks[*block].insts)
@@ -47,7 +47,7 @@ impl Group {
             let end = b.binary_nsw(Bin::Add, nest.extents[0], shift);
             total = b.binary(Bin::SMax, total, end);
         }
-        let (whole, bytes) = self.size(&mut b, &nests, total);
+        let (whole, bytes) = self.size(&mut b, &nests, &shapes, total);
         let first = b.new_block();
         b.branch(whole, BlockId(blocks[0] as u32), first, Hint::None);
         b.switch_to(first);
@@ -65,11 +65,6 @@ impl Group {
         b.switch_to(header);
         let from = b.add_param(header, Type::I64);
         let more = b.cmp(Cmp::SLt, from, total);
-        // What is there as a whole in the end, whichever way was taken.
-        let whole = made
-            .iter()
-            .filter(|(array, _)| self.kept(**array).is_none());
-        let (whole, filled): (Vec<Value>, Vec<Value>) = whole.map(|(x, y)| (*x, *y)).unzip();
         b.terminate(Term::Branch {
             cond: more,
             then: Target {
@@ -149,43 +144,66 @@ impl Group {
         (group, exit)
     }
 
-    /// Moves what lies between the nests before both versions. Shapes of arrays that they make are those of
-    /// the nests.
-    fn hoist(&self, b: &mut Builder, blocks: &[usize]) {
+    /// Moves what lies between the nests before both versions. The shapes of arrays that the nests make, and
+    /// of views of them.
+    fn hoist(&self, b: &mut Builder, blocks: &[usize]) -> FxHashMap<Value, Vals> {
+        let head = b.current().index();
+        let one = b.i64(1);
         let mut renaming = Renaming::new(&b.func);
-        let mut made: FxHashMap<Value, Vals> = FxHashMap::default();
-        let mut moved = vec![];
+        let mut shapes: FxHashMap<Value, Vals> = FxHashMap::default();
         for &block in blocks {
             for inst in b.take_insts(BlockId(block as u32)) {
-                if let Op::Nest(nest) = &inst.op {
-                    for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
-                        if let Some(&array) = inst.results[range].first() {
-                            made.insert(array, shape(nest, &output.kind));
+                match &inst.op {
+                    Op::Nest(nest) => {
+                        for (output, range) in nest.outputs.iter().zip(nest.result_ranges()) {
+                            if let Some(&array) = inst.results[range].first() {
+                                shapes.insert(array, shape(nest, &output.kind));
+                            }
                         }
                     }
+                    Op::Subview(view) => {
+                        if let Some(base) = shapes.get(&view.base) {
+                            let size = |axis: &Axis| match *axis {
+                                Axis::New => one,
+                                Axis::Whole(dim) => base[usize::from(dim)],
+                                Axis::Part { count, .. } => count,
+                            };
+                            let shape = view.axes.iter().map(size).collect();
+                            shapes.insert(inst.results[0], shape);
+                        }
+                    }
+                    Op::ArrayPart(array, Part::Shape(dim)) => {
+                        if let Some(shape) = shapes.get(array) {
+                            renaming.set(inst.results[0], shape[usize::from(*dim)]);
+                            continue;
+                        }
+                    }
+                    _ => {}
                 }
-                if let Op::ArrayPart(array, Part::Shape(dim)) = inst.op
-                    && let Some(shape) = made.get(&array)
-                {
-                    renaming.set(inst.results[0], shape[usize::from(dim)]);
-                } else if inst
+                let moves = inst
                     .results
                     .first()
-                    .is_some_and(|v| self.hoisted.contains(v))
-                {
-                    moved.push(inst);
-                } else {
-                    b.func.blocks[block].insts.push(inst);
-                }
+                    .is_some_and(|v| self.hoisted.contains(v));
+                b.func.blocks[if moves { head } else { block }]
+                    .insts
+                    .push(inst);
             }
         }
-        let head = b.current();
-        b.func.blocks[head.index()].insts.append(&mut moved);
         renaming.apply(&mut b.func);
+        for size in shapes.values_mut().flatten() {
+            *size = renaming.find(*size);
+        }
+        shapes
     }
 
     /// Whether there are no bands, and how many bytes the rows at an index take.
-    fn size(&self, b: &mut Builder, nests: &Nests, total: Value) -> (Value, Value) {
+    fn size(
+        &self,
+        b: &mut Builder,
+        nests: &Nests,
+        shapes: &FxHashMap<Value, Vals>,
+        total: Value,
+    ) -> (Value, Value) {
         let mut whole = b.bool(false);
         for &cond in &self.checks {
             whole = b.binary(Bin::Or, whole, cond);
@@ -197,7 +215,11 @@ impl Group {
         for (member, (nest, _)) in self.members.iter().zip(nests) {
             for (input, reading) in nest.inputs.iter().zip(&member.inputs) {
                 if let Some(reading) = reading.as_ref().filter(|r| r.may_stay) {
-                    let size = self.extent(b, nests, input.access.array, reading.dim);
+                    let array = input.access.array;
+                    let size = match shapes.get(&array) {
+                        Some(shape) => shape[reading.dim],
+                        None => b.part(array, Part::Shape(reading.dim as u8)),
+                    };
                     let stays = b.cmp(Cmp::Ne, size, nest.extents[0]);
                     whole = b.binary(Bin::Or, whole, stays);
                 }
@@ -228,32 +250,17 @@ impl Group {
 
     /// How many rows a band has, of which each takes so many bytes.
     fn band(&self, b: &mut Builder, bytes: Value) -> Value {
-        let least = self.kept.iter().map(|k| k.rows).fold(LEAST, i64::max);
+        let forced = b.func.options.without.has(Rewrites::WHOLE);
+        let least = if forced { 1 } else { LEAST };
+        let least = self.kept.iter().map(|k| k.rows).fold(least, i64::max);
         let least = b.i64(least);
-        if b.func.options.without.has(Rewrites::WHOLE) {
+        if forced {
             return least;
         }
         let (room, one) = (b.i64(BAND), b.i64(1));
         let bytes = b.binary(Bin::SMax, bytes, one);
         let rows = b.binary(Bin::SDiv, room, bytes);
         b.binary(Bin::SMax, rows, least)
-    }
-
-    /// The size of an array's dimension; of one that is not there yet, from what makes it.
-    fn extent(&self, b: &mut Builder, nests: &Nests, array: Value, dim: usize) -> Value {
-        let Some((kept, view)) = self.kept(array) else {
-            return b.part(array, Part::Shape(dim as u8));
-        };
-        let own = |dim: usize| {
-            let nest = &nests[kept.member].0;
-            shape(nest, &nest.outputs[kept.output].kind)[dim]
-        };
-        match view.map(|v| v.axes[dim]) {
-            None => own(dim),
-            Some(Axis::Whole(dim)) => own(usize::from(dim)),
-            Some(Axis::Part { count, .. }) => count,
-            Some(Axis::New) => b.i64(1),
-        }
     }
 
     /// The array of which there are bands that this one is, or is a view of.
@@ -343,20 +350,21 @@ impl Group {
         };
         let mut names: FxHashMap<Value, Value> = err.map(|e| (e, raised)).into_iter().collect();
         let body = b.func.block(then.block).clone();
+        for (&param, arg) in body.params.iter().zip(&then.args) {
+            names.insert(param, names[arg]);
+        }
         for mut inst in body.insts {
-            inst.op.for_each_operand_mut(&mut |v: &mut Value| {
-                *v = names.get(v).copied().unwrap_or(*v)
-            });
+            inst.op.for_each_operand_mut(&mut |v| *v = names[v]);
             for result in &mut inst.results {
-                let ty = b.ty(*result);
-                let new = b.value(ty);
+                let new = b.value(b.ty(*result));
                 names.insert(std::mem::replace(result, new), new);
             }
             b.func.blocks[block.index()].insts.push(inst);
         }
         let own = &mut b.func.blocks[block.index()];
-        own.term = Term::Throw(raised);
         own.term_loc = body.term_loc;
+        own.term = body.term;
+        for_each_term_operand(&mut own.term, |v| *v = names[v]);
     }
 
     /// A nest, for a band that begins at row `from`. No two arrays meet that are not known to: nothing has
@@ -515,7 +523,7 @@ impl Group {
         }
     }
 
-    /// Where the two versions meet, arrays are those of one or the other.
+    /// Where the two versions meet, arrays are those of one or the other, and views are made anew.
     fn join(&self, b: &mut Builder, blocks: &[usize], exit: BlockId, arrays: &[Value]) {
         let mut names: FxHashMap<Value, Value> = FxHashMap::default();
         for &array in arrays {
@@ -523,6 +531,17 @@ impl Group {
             names.insert(array, b.value(ty));
             b.adopt_param(exit, array);
         }
+        let insts = blocks.iter().flat_map(|block| &b.func.blocks[*block].insts);
+        let views = insts.filter(|i| matches!(i.op, Op::Subview(_)));
+        let views: Vec<Inst> = views
+            .filter(|i| self.kept(i.results[0]).is_none())
+            .cloned()
+            .collect();
+        for view in &views {
+            let ty = b.ty(view.results[0]);
+            names.insert(view.results[0], b.value(ty));
+        }
+        b.func.blocks[exit.index()].insts.splice(0..0, views);
         let rename = |v: &mut Value| *v = names.get(v).copied().unwrap_or(*v);
         for &block in blocks {
             let body = &mut b.func.blocks[block];
