@@ -27,7 +27,7 @@ use super::body::operations;
 use super::parts::Linear;
 use crate::tir::nest::{Access, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
 use crate::tir::pass::simplify::remove_unreachable;
-use crate::tir::{Bin, Function, Hint, Inst, Op, Part, Program, Target, Term, Type, Value};
+use crate::tir::{Bin, Function, Hint, Inst, LocId, Op, Part, Program, Target, Term, Type, Value};
 use crate::types::Layout;
 
 mod apply;
@@ -41,34 +41,46 @@ const MOST_MEMBERS: usize = 8;
 
 /// Runs groups of nests in bands, in every function of a program.
 pub fn bands(program: &mut Program) {
-    for f in &mut program.functions {
-        if f.options.without.has(Rewrites::BANDS) {
-            continue;
-        }
-        // The blocks of loops over bands; blocks keep their numbers.
-        let mut done = FxHashSet::default();
-        while let Some(group) = find(f, &done) {
-            done.extend(group.apply(f));
-        }
-        if !done.is_empty() {
-            remove_unreachable(f);
-        }
-    }
+    program.functions.iter_mut().for_each(|f| {
+        each(f, |_, _| {});
+    });
 }
 
-/// The arrays that are never there as a whole, with the nest that makes each: for explanations.
-#[allow(dead_code)]
-pub(super) fn kept(f: &Function) -> Vec<(Value, Place, Vec<Place>)> {
-    let mut found = vec![];
-    if !f.options.without.has(Rewrites::BANDS) {
-        let mut seen = FxHashSet::default();
-        while let Some(group) = find(f, &seen) {
-            let places: Vec<Place> = group.members.iter().map(|m| m.at).collect();
-            found.extend((group.kept.iter()).map(|k| (k.array, places[k.member], places.clone())));
-            seen.extend(places.iter().map(|p| p.block));
-        }
+/// A group in words: where its nests are from, and the arrays of which bands are kept, with what makes them.
+pub(super) struct Together {
+    pub nests: Vec<LocId>,
+    pub kept: Vec<(Value, LocId)>,
+}
+
+/// The groups of a function, for explanations.
+pub(super) fn groups(f: &Function) -> Vec<Together> {
+    let mut groups = vec![];
+    each(&mut f.clone(), |f, group| {
+        let at = |m: &Member| f.blocks[m.at.block].insts[m.at.inst].loc;
+        let nests: Vec<LocId> = group.members.iter().map(at).collect();
+        let kept = group.kept.iter().map(|k| (k.array, nests[k.member]));
+        groups.push(Together {
+            kept: kept.collect(),
+            nests,
+        });
+    });
+    groups
+}
+
+/// Runs groups of nests in bands; `watch` sees each before.
+fn each(f: &mut Function, mut watch: impl FnMut(&Function, &Group)) {
+    if f.options.without.has(Rewrites::BANDS) {
+        return;
     }
-    found
+    // The blocks of groups; blocks keep their numbers.
+    let mut done = FxHashSet::default();
+    while let Some(group) = find(f, &done) {
+        watch(f, &group);
+        done.extend(group.apply(f));
+    }
+    if !done.is_empty() {
+        remove_unreachable(f);
+    }
 }
 
 /// Nests that run together.

@@ -12,6 +12,7 @@ use ferdelance_abi::rtfn::RtFn;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::Place;
+use super::bands;
 use super::fuse::{Refusal, refusals};
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
@@ -104,6 +105,7 @@ impl Stages {
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
             comparison.refused(&mut remarks);
+            comparison.together(&mut remarks);
         }
         remarks.sort_by(|a, b| (&a.source.file, a.line).cmp(&(&b.source.file, b.line)));
         let mut said = FxHashSet::default();
@@ -335,6 +337,34 @@ impl<'f> Comparison<'f> {
             };
             let loc = self.after.blocks[at.block].insts[at.inst].loc;
             out.push(self.remark(loc, Topic::Memory, format!("{what} is made: {why}")));
+        }
+    }
+
+    /// What runs in bands.
+    fn together(&self, out: &mut Vec<Remark>) {
+        for group in bands::groups(self.after) {
+            let line = |at: LocId| outermost(self.after, at).line;
+            let mut lines: Vec<u32> = group.nests.iter().map(|at| line(*at)).collect();
+            lines.sort_unstable();
+            lines.dedup();
+            for &at in &group.nests {
+                let others: Vec<u32> = lines.iter().copied().filter(|l| *l != line(at)).collect();
+                let text = match &others[..] {
+                    [] => "the passes of this line run together, some rows at a time, when the \
+                           arrays are larger than the cache"
+                        .to_owned(),
+                    others => format!(
+                        "runs together with {}, some rows at a time, when the arrays are larger \
+                         than the cache",
+                        listed(others)
+                    ),
+                };
+                out.push(self.remark(at, Topic::Loop, text));
+            }
+            for (array, at) in group.kept {
+                let text = format!("then {} is never more than these rows", self.array(array));
+                out.push(self.remark(at, Topic::Memory, text));
+            }
         }
     }
 
