@@ -16,8 +16,9 @@
 //! rows that a nest before it would have done before are done then, and rows of an array go through the
 //! nests in their order. That is a constant for views whose bounds differ by one.
 //!
-//! Where arrays fit the cache, or anything is not as it should be - arrays that share memory by surprise, a
-//! check between the nests that fails - the nests run one after the other as before: there are two versions.
+//! Where arrays fit the cache, one band is all. Where anything is not as it should be - arrays that share
+//! memory by surprise, a check between the nests that fails - the nests run one after the other as before;
+//! this version of them is not made fast.
 
 use ferdelance_abi::settings::Rewrites;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -107,16 +108,6 @@ struct Member {
     /// Memory is what it waits for.
     short: bool,
     touches: Vec<Touch>,
-    /// For each input: how its rows follow the nest's, if they do.
-    inputs: Vec<Option<Reading>>,
-}
-
-/// An input whose rows follow those of the nest.
-struct Reading {
-    /// The dimension of the array.
-    dim: usize,
-    /// It may have a single row instead.
-    may_stay: bool,
 }
 
 /// An array of which only a band is there at a time.
@@ -337,16 +328,6 @@ impl Finder<'_, '_> {
                 group.apart.push(pair);
             }
         }
-        let reading = |input: &Input| {
-            let dims = &input.access.dims;
-            let dim = dims
-                .iter()
-                .position(|d| d.dim == 0 && d.stretch != Stretch::One)?;
-            Some(Reading {
-                dim,
-                may_stay: dims[dim].stretch == Stretch::Maybe,
-            })
-        };
         group.members.push(Member {
             at,
             shift,
@@ -354,7 +335,6 @@ impl Finder<'_, '_> {
             weight,
             short,
             touches,
-            inputs: nest.inputs.iter().map(reading).collect(),
         });
         true
     }
@@ -404,9 +384,7 @@ impl Finder<'_, '_> {
                 },
                 _ => return None,
             };
-            if touch.rows.is_none() {
-                return None;
-            }
+            touch.rows.as_ref()?;
             touches.push(touch);
         }
         nest.for_each_source(|v| {

@@ -80,7 +80,9 @@ fn expand_function(f: &mut Function) {
         renamed: vec![],
         rare: Rare::Called,
         looking: false,
+        often: true,
     };
+    let mut seldom = seldom(&e.b.func);
     let mut at = 0;
     while at < e.b.func.blocks.len() {
         match e.b.func.blocks[at]
@@ -88,7 +90,11 @@ fn expand_function(f: &mut Function) {
             .iter()
             .position(is_array_operation)
         {
-            Some(index) => e.expand(BlockId(at as u32), index),
+            Some(index) => {
+                e.often = !seldom[at];
+                e.expand(BlockId(at as u32), index);
+                seldom.resize(e.b.func.blocks.len(), !e.often);
+            }
             None => at += 1,
         }
     }
@@ -98,6 +104,27 @@ fn expand_function(f: &mut Function) {
     }
     renaming.apply(&mut e.b.func);
     *f = e.b.func;
+}
+
+/// The blocks that lie on ways that are hardly ever taken only.
+fn seldom(f: &Function) -> Vec<bool> {
+    let mut seldom = vec![true; f.blocks.len()];
+    seldom[0] = false;
+    for block in f.reverse_postorder() {
+        let block = block.index();
+        let term = &f.blocks[block].term;
+        let unlikely = matches!(
+            term,
+            Term::Branch {
+                hint: Hint::Unlikely,
+                ..
+            }
+        );
+        for (k, target) in term.targets().iter().enumerate() {
+            seldom[target.block.index()] &= seldom[block] || unlikely && k == 0;
+        }
+    }
+    seldom
 }
 
 /// What an array is made of, where that can be seen.
@@ -149,6 +176,8 @@ struct Expander {
     rare: Rare,
     /// Bodies are written for the flag alone.
     looking: bool,
+    /// The nest is worth a fast version.
+    often: bool,
 }
 
 /// What becomes of [`Op::Rare`] in a copy of a nest's body.
@@ -421,12 +450,12 @@ impl Expander {
             });
         }
         let (Some(overlap), Some(failed)) = (overlap, failed) else {
-            return self.run(nest, written, true);
+            return self.run(nest, written, self.often);
         };
         let (aside, direct, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         self.b.branch(overlap, aside, direct, Hint::Unlikely);
         self.b.switch_to(direct);
-        let sums = self.run(nest, written, true);
+        let sums = self.run(nest, written, self.often);
         self.b.jump(done, &sums);
         self.b.switch_to(aside);
         let mut reading = nest.clone();

@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use super::*;
 use crate::nest::body::copy;
 use crate::tir::build::Builder;
-use crate::tir::nest::Output;
+use crate::tir::nest::{Along, Output};
 use crate::tir::pass::simplify::{Renaming, for_each_term_operand};
 use crate::tir::{Block, BlockId, Cmp};
 
@@ -19,7 +19,7 @@ const BAND: i64 = 1 << 17;
 /// Groups whose arrays are not larger than so many bands run in one.
 const FEW: i64 = 4;
 /// The least rows of a band, where rows are long.
-const LEAST: i64 = 4;
+const LEAST: i64 = 8;
 
 /// The nests of a group, with the instructions that they are.
 type Nests = Vec<(Nest, Inst)>;
@@ -47,11 +47,11 @@ impl Group {
             let end = b.binary_nsw(Bin::Add, nest.extents[0], shift);
             total = b.binary(Bin::SMax, total, end);
         }
-        let (whole, bytes) = self.size(&mut b, &nests, &shapes, total);
+        let (unusual, bytes) = self.size(&mut b, &nests, &shapes);
         let first = b.new_block();
-        b.branch(whole, BlockId(blocks[0] as u32), first, Hint::None);
+        b.branch(unusual, BlockId(blocks[0] as u32), first, Hint::Unlikely);
         b.switch_to(first);
-        let band = self.band(&mut b, bytes);
+        let band = self.band(&mut b, bytes, total);
         let mut made = self.allocate(&mut b, &blocks, &nests, band);
         // What is there as a whole in the end, whichever way was taken.
         let whole = made
@@ -59,34 +59,35 @@ impl Group {
             .filter(|(array, _)| self.kept(**array).is_none());
         let (whole, filled): (Vec<Value>, Vec<Value>) = whole.map(|(x, y)| (*x, *y)).unzip();
         self.view(&mut b, &blocks, &mut made);
-        let (header, body) = (b.new_block(), b.new_block());
+        let (body, several) = (b.new_block(), b.new_block());
         let zero = b.i64(0);
-        b.jump(header, &[zero]);
-        b.switch_to(header);
-        let from = b.add_param(header, Type::I64);
-        let more = b.cmp(Cmp::SLt, from, total);
+        b.jump(body, &[zero]);
+        b.switch_to(body);
+        let from = b.add_param(body, Type::I64);
+        for (m, nest) in nests.iter().enumerate() {
+            self.nest(&mut b, m, nest, &made, (from, band));
+        }
+        let next = b.binary_nsw(Bin::Add, from, band);
+        let more = b.cmp(Cmp::SLt, next, total);
         b.terminate(Term::Branch {
             cond: more,
             then: Target {
-                block: body,
+                block: several,
                 args: smallvec![],
             },
             other: Target {
                 block: exit,
                 args: filled.into(),
             },
-            hint: Hint::None,
+            // What it takes to go on to another band is not worth much code.
+            hint: Hint::Unlikely,
         });
-        b.switch_to(body);
-        for (m, nest) in nests.iter().enumerate() {
-            self.nest(&mut b, m, nest, &made, (from, band));
-        }
-        let next = b.binary_nsw(Bin::Add, from, band);
+        b.switch_to(several);
         self.keep(&mut b, &nests, &made, band);
-        b.jump(header, &[next]);
+        b.jump(body, &[next]);
         self.join(&mut b, &blocks, exit, &whole);
         *f = b.func;
-        blocks.extend([header.index(), body.index()]);
+        blocks.extend([body.index(), several.index()]);
         blocks
     }
 
@@ -196,32 +197,34 @@ impl Group {
         shapes
     }
 
-    /// Whether there are no bands, and how many bytes the rows at an index take.
+    /// Whether the nests have to run as they were, and how many bytes the rows at an index take.
     fn size(
         &self,
         b: &mut Builder,
         nests: &Nests,
         shapes: &FxHashMap<Value, Vals>,
-        total: Value,
     ) -> (Value, Value) {
-        let mut whole = b.bool(false);
+        let mut unusual = b.bool(false);
         for &cond in &self.checks {
-            whole = b.binary(Bin::Or, whole, cond);
+            unusual = b.binary(Bin::Or, unusual, cond);
         }
         for &[x, y] in &self.apart {
             let meet = b.touch(x, y);
-            whole = b.binary(Bin::Or, whole, meet);
+            unusual = b.binary(Bin::Or, unusual, meet);
         }
-        for (member, (nest, _)) in self.members.iter().zip(nests) {
-            for (input, reading) in nest.inputs.iter().zip(&member.inputs) {
-                if let Some(reading) = reading.as_ref().filter(|r| r.may_stay) {
-                    let array = input.access.array;
-                    let size = match shapes.get(&array) {
-                        Some(shape) => shape[reading.dim],
-                        None => b.part(array, Part::Shape(reading.dim as u8)),
+        for input in nests
+            .iter()
+            .flat_map(|(nest, _)| nest.inputs.iter().map(move |i| (nest, i)))
+        {
+            let (nest, access) = (input.0, &input.1.access);
+            for (dim, along) in access.dims.iter().enumerate() {
+                if along.stretch == Stretch::Maybe {
+                    let size = match shapes.get(&access.array) {
+                        Some(shape) => shape[dim],
+                        None => b.part(access.array, Part::Shape(dim as u8)),
                     };
-                    let stays = b.cmp(Cmp::Ne, size, nest.extents[0]);
-                    whole = b.binary(Bin::Or, whole, stays);
+                    let stays = b.cmp(Cmp::Ne, size, nest.extents[usize::from(along.dim)]);
+                    unusual = b.binary(Bin::Or, unusual, stays);
                 }
             }
         }
@@ -238,18 +241,11 @@ impl Group {
                 }
             }
         }
-        if !b.func.options.without.has(Rewrites::WHOLE) {
-            // The product may be anything where arrays are too large to be there.
-            let all = b.binary(Bin::Mul, bytes, total);
-            let few = b.i64(FEW * BAND);
-            let fits = b.cmp(Cmp::SLe, all, few);
-            whole = b.binary(Bin::Or, whole, fits);
-        }
-        (whole, bytes)
+        (unusual, bytes)
     }
 
-    /// How many rows a band has, of which each takes so many bytes.
-    fn band(&self, b: &mut Builder, bytes: Value) -> Value {
+    /// How many rows a band has, of which each takes so many bytes: all of them if that is not much.
+    fn band(&self, b: &mut Builder, bytes: Value, total: Value) -> Value {
         let forced = b.func.options.without.has(Rewrites::WHOLE);
         let least = if forced { 1 } else { LEAST };
         let least = self.kept.iter().map(|k| k.rows).fold(least, i64::max);
@@ -257,10 +253,15 @@ impl Group {
         if forced {
             return least;
         }
-        let (room, one) = (b.i64(BAND), b.i64(1));
+        // The product may be anything where arrays are too large to be there.
+        let all = b.binary(Bin::Mul, bytes, total);
+        let (few, room, one) = (b.i64(FEW * BAND), b.i64(BAND), b.i64(1));
+        let fits = b.cmp(Cmp::SLe, all, few);
         let bytes = b.binary(Bin::SMax, bytes, one);
         let rows = b.binary(Bin::SDiv, room, bytes);
-        b.binary(Bin::SMax, rows, least)
+        let rows = b.binary(Bin::SMax, rows, least);
+        let total = b.binary(Bin::SMax, total, least);
+        b.select(fits, total, rows)
     }
 
     /// The array of which there are bands that this one is, or is a view of.
@@ -411,11 +412,15 @@ impl Group {
             count,
             made,
         };
-        for (input, reading) in nest.inputs.iter_mut().zip(&self.members[m].inputs) {
-            if let Some(reading) = reading {
-                input.access.dims[reading.dim].stretch = Stretch::No;
-                self.narrow(b, &mut input.access, &rows);
+        for access in nest.inputs.iter_mut().map(|i| &mut i.access) {
+            for along in access
+                .dims
+                .iter_mut()
+                .filter(|d| d.stretch == Stretch::Maybe)
+            {
+                along.stretch = Stretch::No;
             }
+            self.narrow(b, access, &rows);
         }
         let ranges = nest.result_ranges();
         let rank = nest.extents.len();
@@ -442,7 +447,8 @@ impl Group {
 
     /// Makes an access one to a band of the array.
     fn narrow(&self, b: &mut Builder, access: &mut Access, rows: &Band<'_>) {
-        let Some(dim) = access.dims.iter().position(|d| d.dim == 0) else {
+        let follows = |d: &Along| d.dim == 0 && d.stretch == Stretch::No;
+        let Some(dim) = access.dims.iter().position(follows) else {
             return;
         };
         let own = |array: Value| rows.made.get(&array).copied().unwrap_or(array);
