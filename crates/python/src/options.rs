@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferdelance_abi::settings::{FastMath, Options, Rewrites};
+use ferdelance_abi::settings::{FastMath, Options, Parallel, Rewrites};
 use ferdelance_compiler::types::Ty;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -56,6 +56,15 @@ impl DispatcherOptions {
                 })?;
             }
         }
+        let mut parallel = Parallel(if flag("parallel")? { Parallel::ALL } else { 0 });
+        if let Some(parts) = options.get_item("parallel_parts")? {
+            for (part, bit) in Parallel::NAMES {
+                let on = parts.cast::<PyDict>()?.get_item(part)?;
+                if on.is_some_and(|on| on.is_truthy().is_ok_and(|on| !on)) {
+                    parallel.0 &= !bit;
+                }
+            }
+        }
         let text = |name: &str| -> PyResult<Option<String>> {
             match options.get_item(name)? {
                 // `inline` may also be a function that decides call by call: neither always nor never.
@@ -85,7 +94,7 @@ impl DispatcherOptions {
                 always_inline: inline.as_deref() == Some("always") || flag("forceinline")?,
                 // "never" is the default of the peer and does not mean what it says; the compiler decides.
                 never_inline: false,
-                parallel: flag("parallel")?,
+                parallel,
                 debug: flag("debug")?,
                 nogil: flag("nogil")?,
                 without,

@@ -11,11 +11,12 @@
 //!
 //! A forked child has none of these threads: its first region makes a team of its own.
 //!
-//! Nothing here touches Python: the caller may hold the GIL.
+//! Nothing here touches Python: the caller may hold the GIL. What a region prints is kept, and written by
+//! the caller at the end, in the order of the chunks.
 
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, Once, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -24,10 +25,9 @@ use ferdelance_abi::layout::Trampoline;
 
 use crate::error::{Error, Kind, error_drop};
 
-/// Work, in tenths of a nanosecond, from which it pays to wake the team: 20 µs.
-const WORTH: i64 = 200_000;
-/// Work that a chunk has at least.
-const CHUNK_WORTH: i64 = WORTH / 2;
+/// Work, in tenths of a nanosecond, from which it pays to wake the team: 20 µs. Each chunk has half of it,
+/// at least. Smaller in tests.
+static WORTH: AtomicI64 = AtomicI64::new(200_000);
 /// How long threads look for the next region, or for the end of this one, before they sleep.
 const SPIN: Duration = Duration::from_micros(60);
 /// Slots of a region's frame that are copied to the stack; larger ones go through the heap.
@@ -43,8 +43,9 @@ struct Local {
     chunk_size: Cell<i64>,
     /// Its number in the region that it runs a chunk of.
     id: Cell<u32>,
-    /// It runs a chunk of a region.
-    inside: Cell<bool>,
+    /// The region that it runs a chunk of, and the chunk.
+    job: Cell<*const Job>,
+    chunk: Cell<usize>,
 }
 
 thread_local! {
@@ -53,7 +54,8 @@ thread_local! {
             threads: Cell::new(0),
             chunk_size: Cell::new(0),
             id: Cell::new(0),
-            inside: Cell::new(false),
+            job: Cell::new(core::ptr::null()),
+            chunk: Cell::new(0),
         }
     };
 }
@@ -62,7 +64,7 @@ thread_local! {
 static MOST: AtomicU32 = AtomicU32::new(1);
 /// Somebody's region runs on the team.
 static BUSY: AtomicBool = AtomicBool::new(false);
-/// Some region has been split.
+/// Some region has run.
 static USED: AtomicBool = AtomicBool::new(false);
 /// The team, made when it is first needed and never freed.
 static TEAM: AtomicPtr<Team> = AtomicPtr::new(core::ptr::null_mut());
@@ -74,7 +76,12 @@ pub fn set_most_threads(n: u32) {
     MOST.store(n.max(1), Ordering::Relaxed);
 }
 
-/// Whether anything has run on several threads.
+/// Sets the work from which regions are split, for tests; gives the one before.
+pub fn set_worth(work: i64) -> i64 {
+    WORTH.swap(work, Ordering::Relaxed)
+}
+
+/// Whether any region has run.
 pub fn was_used() -> bool {
     USED.load(Ordering::Relaxed)
 }
@@ -147,6 +154,8 @@ struct Job {
     /// The lowest chunk that has raised an error so far: those behind it need not run.
     failed: AtomicUsize,
     error: Mutex<Option<Raised>>,
+    /// What chunks have printed, line by line.
+    output: Mutex<Vec<(usize, String)>>,
 }
 
 /// An error, and the chunk that raised it.
@@ -183,6 +192,7 @@ impl Job {
     }
 
     fn run_chunk(&self, chunk: usize, frame: &mut [u64]) {
+        LOCAL.with(|l| l.chunk.set(chunk));
         let (begin, end) = self.part(chunk);
         [frame[0], frame[1]] = [begin.cast_unsigned(), end.cast_unsigned()];
         // SAFETY: each chunk has so many slots; a region takes such a frame.
@@ -212,8 +222,18 @@ impl Job {
 
     /// Calls `f` with a frame of its own, inside of the region.
     fn inside(&self, f: impl FnOnce(&mut [u64])) {
-        let before = LOCAL.with(|l| (l.id.get(), l.inside.replace(true), l.threads.get()));
+        let before = LOCAL.with(|l| (l.id.get(), l.job.replace(self), l.threads.get()));
         LOCAL.with(|l| l.threads.set(self.setting));
+        self.with_frame(f);
+        LOCAL.with(|l| {
+            l.id.set(before.0);
+            l.job.set(before.1);
+            l.threads.set(before.2);
+        });
+    }
+
+    /// Calls `f` with a copy of the caller's frame, behind room for the rounds of a chunk.
+    fn with_frame(&self, f: impl FnOnce(&mut [u64])) {
         let slots = self.slots + 2;
         let mut small = [0_u64; FRAME];
         let mut large = Vec::new();
@@ -226,12 +246,49 @@ impl Job {
         // SAFETY: the caller's frame has so many slots.
         frame[2..].copy_from_slice(unsafe { slice(self.frame, self.slots) });
         f(frame);
-        LOCAL.with(|l| {
-            l.id.set(before.0);
-            l.inside.set(before.1);
-            l.threads.set(before.2);
+    }
+
+    /// Runs the only chunk of a region that is not split, as if there was none: a region further in may be
+    /// worth it.
+    fn run_alone(&self) {
+        self.with_frame(|frame| self.run_chunk(0, frame));
+    }
+
+    /// Runs all chunks on this thread.
+    fn run_all(&self) {
+        self.inside(|frame| {
+            for id in 0..self.threads {
+                self.run_thread(id, frame);
+            }
         });
     }
+}
+
+/// Keeps what a region prints for its end; false outside of one.
+pub(crate) fn keep_output(text: &str) -> bool {
+    LOCAL.with(|l| {
+        // SAFETY: the region runs as long as it is this thread's.
+        let Some(job) = (unsafe { l.job.get().as_ref() }) else {
+            return false;
+        };
+        let mut output = job.output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.push((l.chunk.get(), text.to_owned()));
+        true
+    })
+}
+
+/// Writes what the chunks have printed.
+fn write_output(mut output: Vec<(usize, String)>) -> *mut Error {
+    if output.is_empty() {
+        return core::ptr::null_mut();
+    }
+    output.sort_by_key(|(chunk, _)| *chunk);
+    let text: String = output.into_iter().map(|(_, text)| text).collect();
+    // A region inside of another one is printed with that.
+    if keep_output(&text) {
+        return core::ptr::null_mut();
+    }
+    crate::print::write(&text)
 }
 
 /// # Safety
@@ -254,7 +311,6 @@ unsafe fn slice<'a>(data: *const u64, len: usize) -> &'a [u64] {
 /// # Safety
 /// `region` is such a trampoline, which may run on several threads at once; `frame` has so many slots;
 /// `partials` and `count` are writable.
-#[expect(clippy::too_many_arguments, reason = "called by compiled code")]
 pub unsafe extern "C" fn parallel_for(
     region: *mut c_void,
     frame: *mut c_void,
@@ -267,21 +323,20 @@ pub unsafe extern "C" fn parallel_for(
 ) -> *mut Error {
     let (slots, results) = (slots.max(0) as usize, results.max(0) as usize);
     let (setting, chunk_size, nested) =
-        LOCAL.with(|l| (l.threads.get(), l.chunk_size.get(), l.inside.get()));
+        LOCAL.with(|l| (l.threads.get(), l.chunk_size.get(), !l.job.get().is_null()));
+    if !USED.load(Ordering::Relaxed) {
+        USED.store(true, Ordering::Relaxed);
+    }
     let most = num_threads().max(1) as usize;
+    let worth = WORTH.load(Ordering::Relaxed);
     let (threads, chunks) = if rounds <= 0 {
         (1, 0)
-    } else if nested || most == 1 || rounds == 1 || work < WORTH {
+    } else if nested || most == 1 || rounds == 1 || work < worth {
         (1, 1)
     } else {
-        split(most, rounds, work, chunk_size)
+        split(most, rounds, work / (worth / 2).max(1), chunk_size)
     };
-    let Some(memory) = allocate(chunks * results) else {
-        return Error::raised(
-            Kind::MemoryError,
-            "out of memory for the results of a parallel loop",
-        );
-    };
+    let memory = allocate(chunks * results);
     let job = Job {
         // SAFETY: a trampoline, as promised.
         region: unsafe { core::mem::transmute::<*mut c_void, Trampoline>(region) },
@@ -295,21 +350,27 @@ pub unsafe extern "C" fn parallel_for(
         setting,
         failed: AtomicUsize::new(usize::MAX),
         error: Mutex::new(None),
+        output: Mutex::new(Vec::new()),
     };
     match chunks {
         0 => {}
-        // Not marked as inside: a region further in may be worth splitting.
         1 => job.run_alone(),
         _ => run(&job),
     }
-    let raised = job
-        .error
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some(raised) = raised {
+    let output = job.output.into_inner();
+    let mut error = write_output(output.unwrap_or_else(PoisonError::into_inner));
+    let raised = job.error.into_inner();
+    if let Some(raised) = raised.unwrap_or_else(PoisonError::into_inner) {
+        if !error.is_null() {
+            // SAFETY: nobody else has it.
+            unsafe { error_drop(error) };
+        }
+        error = raised.error;
+    }
+    if !error.is_null() {
         // SAFETY: allocated above.
         unsafe { parallel_free(memory.cast()) };
-        return raised.error;
+        return error;
     }
     // SAFETY: writable, as promised.
     unsafe {
@@ -319,25 +380,28 @@ pub unsafe extern "C" fn parallel_for(
     core::ptr::null_mut()
 }
 
-/// Number of threads and of chunks.
-fn split(most: usize, rounds: i64, work: i64, chunk_size: i64) -> (usize, usize) {
+/// Number of threads and of chunks, of which the work is enough for so many.
+fn split(most: usize, rounds: i64, enough: i64, chunk_size: i64) -> (usize, usize) {
     let most = most.min(usize::try_from(rounds).unwrap_or(most));
     if chunk_size > 0 {
         let chunks = usize::try_from((rounds - 1) / chunk_size + 1).unwrap_or(most);
         return (most.min(chunks), chunks);
     }
-    let threads = most.min(usize::try_from(work / CHUNK_WORTH).unwrap_or(most));
+    let threads = most.min(usize::try_from(enough).unwrap_or(most)).max(1);
     (threads, threads)
 }
 
-/// Memory for so many slots; null for none, `None` if it cannot be had.
-fn allocate(slots: usize) -> Option<*mut u64> {
+/// Memory for so many slots; null for none.
+fn allocate(slots: usize) -> *mut u64 {
     if slots == 0 {
-        return Some(core::ptr::null_mut());
+        return core::ptr::null_mut();
     }
     // SAFETY: the size is not zero.
     let memory = unsafe { libc::calloc(slots, size_of::<u64>()) };
-    (!memory.is_null()).then_some(memory.cast())
+    if memory.is_null() {
+        std::alloc::handle_alloc_error(core::alloc::Layout::new::<u64>());
+    }
+    memory.cast()
 }
 
 /// Frees the results that [`parallel_for`] gave.
@@ -349,36 +413,8 @@ pub unsafe extern "C" fn parallel_free(partials: *mut c_void) {
     unsafe { libc::free(partials) };
 }
 
-impl Job {
-    /// Runs the only chunk of a region that is not split.
-    fn run_alone(&self) {
-        let slots = self.slots + 2;
-        let mut small = [0_u64; FRAME];
-        let mut large = Vec::new();
-        let frame = if slots <= FRAME {
-            &mut small[..slots]
-        } else {
-            large.resize(slots, 0);
-            &mut large[..]
-        };
-        // SAFETY: the caller's frame has so many slots.
-        frame[2..].copy_from_slice(unsafe { slice(self.frame, self.slots) });
-        self.run_chunk(0, frame);
-    }
-
-    /// Runs all chunks on this thread.
-    fn run_all(&self) {
-        self.inside(|frame| {
-            for id in 0..self.threads {
-                self.run_thread(id, frame);
-            }
-        });
-    }
-}
-
 /// Runs a job on the team, or here if that is at work.
 fn run(job: &Job) {
-    USED.store(true, Ordering::Relaxed);
     if BUSY.swap(true, Ordering::Acquire) {
         return job.run_all();
     }

@@ -123,7 +123,7 @@ fn threads_sleep_and_wake() {
 #[test]
 fn small_work_stays_here() {
     with_threads(4);
-    assert_eq!(split(4, 1000, WORTH, 0), (2, 2));
+    assert_eq!(split(4, 1000, 2, 0), (2, 2));
     assert_eq!(split(4, 1000, i64::MAX, 0), (4, 4));
     assert_eq!(split(4, 3, i64::MAX, 0), (3, 3));
     assert_eq!(split(4, 10, i64::MAX, 100), (1, 1));
