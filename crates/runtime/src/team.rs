@@ -5,6 +5,9 @@
 //! to thread `c % threads`, the caller being thread 0. There is no stealing: what a chunk computes, and
 //! the order in which partial results are combined, are the same in each run with as many threads.
 //!
+//! A caller that has done its own part takes back what a thread has not begun yet, so that nobody waits for
+//! a thread that is slow to wake.
+//!
 //! Between regions the threads wait for the next one, at first spinning, then parked. There is one team
 //! in the process; a caller that finds it at work for another one runs all its chunks itself, one after
 //! the other, with the same results. Regions inside of regions are one chunk, on the thread that is there.
@@ -25,9 +28,9 @@ use ferdelance_abi::layout::Trampoline;
 
 use crate::error::{Error, Kind, error_drop};
 
-/// Work, in tenths of a nanosecond, from which it pays to wake the team: 20 µs. Each chunk has half of it,
+/// Work, in hundredths of a nanosecond, from which it pays to wake the team: 20 µs. Each chunk has half of it,
 /// at least. Smaller in tests.
-static WORTH: AtomicI64 = AtomicI64::new(200_000);
+static WORTH: AtomicI64 = AtomicI64::new(2_000_000);
 /// How long threads look for the next region, or for the end of this one, before they sleep.
 const SPIN: Duration = Duration::from_micros(60);
 /// Slots of a region's frame that are copied to the stack; larger ones go through the heap.
@@ -303,7 +306,7 @@ unsafe fn slice<'a>(data: *const u64, len: usize) -> &'a [u64] {
 
 /// Runs a loop of so many rounds in chunks. `region` is a trampoline that takes the number of the first
 /// round, that behind the last one, and `slots` slots from `frame`; it gives `results` slots. `work` is
-/// what the whole loop costs, in tenths of a nanosecond.
+/// what the whole loop costs, in hundredths of a nanosecond.
 ///
 /// Gives the results of the chunks, in order, and their number; [`parallel_free`] frees them. The error
 /// is that of the lowest chunk that raised one.
@@ -423,9 +426,15 @@ fn run(job: &Job) {
     let helpers = unsafe { team.start(job) };
     job.inside(|frame| {
         job.run_thread(0, frame);
-        // What there were no threads for.
-        for id in helpers + 1..job.threads {
-            job.run_thread(id, frame);
+        // What there were no threads for, or what they have not begun.
+        for id in 1..job.threads {
+            let ours = match helpers.get(id - 1) {
+                Some(helper) => team.take_back(helper),
+                None => true,
+            };
+            if ours {
+                job.run_thread(id, frame);
+            }
         }
     });
     team.finish();
@@ -488,12 +497,12 @@ impl Team {
         team
     }
 
-    /// Hands a job to as many threads as it wants besides the caller; gives their number, which is smaller
-    /// if the system has no more threads.
+    /// Hands a job to as many threads as it wants besides the caller, and gives these: fewer if the system
+    /// has no more threads.
     ///
     /// # Safety
     /// The caller has made the team busy, and keeps the job until [`Team::finish`].
-    unsafe fn start(&'static self, job: &Job) -> usize {
+    unsafe fn start(&'static self, job: &Job) -> &'static [&'static Worker] {
         // SAFETY: the team is the caller's.
         let workers = unsafe { &mut *self.workers.get() };
         let wanted = job.threads - 1;
@@ -503,9 +512,9 @@ impl Team {
                 None => break,
             }
         }
-        let helpers = wanted.min(workers.len());
-        self.running.store(helpers, Ordering::Relaxed);
-        for worker in &workers[..helpers] {
+        let helpers = &workers[..wanted.min(workers.len())];
+        self.running.store(helpers.len(), Ordering::Relaxed);
+        for worker in helpers {
             worker
                 .job
                 .store(core::ptr::from_ref(job).cast_mut(), Ordering::SeqCst);
@@ -542,7 +551,6 @@ impl Team {
             // SAFETY: the caller waits until this thread has said that it is done.
             let job = unsafe { &*job };
             job.inside(|frame| job.run_thread(id, frame));
-            worker.job.store(core::ptr::null_mut(), Ordering::Relaxed);
             // From here on, the job may be gone.
             if self.running.fetch_sub(1, Ordering::SeqCst) == 1
                 && self.waiting.load(Ordering::SeqCst)
@@ -551,6 +559,15 @@ impl Team {
                 self.finished.notify_one();
             }
         }
+    }
+
+    /// Takes a job back from a thread; false if the thread has begun.
+    fn take_back(&self, worker: &Worker) -> bool {
+        let ours = !worker.take().is_null();
+        if ours {
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
+        ours
     }
 
     /// Waits until all threads have finished.
@@ -571,21 +588,28 @@ impl Team {
 }
 
 impl Worker {
+    /// What it is to run, which nobody else runs then; null for nothing.
+    fn take(&self) -> *const Job {
+        self.job.swap(core::ptr::null_mut(), Ordering::AcqRel)
+    }
+
     /// Waits for something to do.
     fn next(&self) -> *const Job {
         loop {
-            let there = || !self.job.load(Ordering::Acquire).is_null();
-            if !spin(there) {
-                self.parked.store(true, Ordering::SeqCst);
-                while self.job.load(Ordering::SeqCst).is_null() {
-                    thread::park();
+            if spin(|| !self.job.load(Ordering::Relaxed).is_null()) {
+                let job = self.take();
+                if !job.is_null() {
+                    return job;
                 }
-                self.parked.store(false, Ordering::Relaxed);
+                continue;
             }
-            let job = self.job.load(Ordering::Acquire);
-            if !job.is_null() {
-                return job;
+            // Whoever hands over a job looks at this after it, and we look for a job after this. Once awake,
+            // it spins again, whether the job is still there or not: more may follow.
+            self.parked.store(true, Ordering::SeqCst);
+            if self.job.load(Ordering::SeqCst).is_null() {
+                thread::park();
             }
+            self.parked.store(false, Ordering::Relaxed);
         }
     }
 }

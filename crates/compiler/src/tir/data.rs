@@ -421,8 +421,8 @@ pub enum Op {
         args: SmallVec<[Value; 4]>,
         signature: Box<CSignature>,
     },
-    /// Runs the rounds of a loop in chunks, on several threads if `work` (what all of them cost, in tenths
-    /// of a nanosecond) is worth it: `func` is one of [`Program::regions`], which takes the number of the
+    /// Runs the rounds of a loop in chunks, on several threads if `work` (what all of them cost, in
+    /// hundredths of a nanosecond) is worth it: `func` is one of [`Program::regions`], which takes the number of the
     /// first round of a chunk, that behind the last one, and `args`. The address of the chunks' results,
     /// slot after slot, the number of chunks, and an error, that of the lowest chunk that raised one.
     Parallel {

@@ -1,4 +1,4 @@
-//! What a loop costs: an estimate in tenths of a nanosecond, as a value that is computed before the loop.
+//! What a loop costs: an estimate in hundredths of a nanosecond, as a value that is computed before the loop.
 //!
 //! Numbers of rounds of inner loops are taken where they are known before the outer one begins; what is not
 //! known is taken to be much, so that the loop is split.
@@ -13,7 +13,7 @@ use crate::tir::{Bin, Cmp, Op, Rounds, Term, Value};
 /// Rounds of an inner loop about which nothing is known.
 const MANY: i64 = 1000;
 /// A call of a function that is not seen.
-const CALL: i64 = 100_000;
+const CALL: i64 = 1_000_000;
 
 /// Number of rounds of an inner loop.
 #[derive(Clone, Copy, PartialEq)]
@@ -49,7 +49,7 @@ impl Costs {
                 None => own,
             };
             let cost: i64 = l.f.blocks[b].insts.iter().map(|i| cost(&i.op, wide)).sum();
-            let cost = cost + if wide { 0 } else { 2 };
+            let cost = cost + if wide { 0 } else { 20 };
             let trips: SmallVec<[Trips; 4]> = around.iter().map(|i| i.trips).collect();
             match parts.iter_mut().find(|(t, _)| *t == trips) {
                 Some((_, sum)) => *sum += cost,
@@ -175,7 +175,7 @@ fn trips(l: &Loop<'_>, head: usize, blocks: &[bool]) -> Option<Trips> {
     }
 }
 
-/// An instruction in tenths of a nanosecond.
+/// An instruction in hundredths of a nanosecond; items of arrays are taken to be in a cache.
 fn cost(op: &Op, wide: bool) -> i64 {
     let by = |narrow: i64, vector: i64| if wide { vector } else { narrow };
     match op {
@@ -192,13 +192,13 @@ fn cost(op: &Op, wide: bool) -> i64 {
         | Op::View { .. }
         | Op::StackSlot { .. }
         | Op::Assume(_) => 0,
-        Op::Load { .. } | Op::Store { .. } => by(4, 2),
+        Op::Load { .. } | Op::Store { .. } => by(40, 6),
         Op::Binary {
             op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem,
             ..
-        } => by(30, 10),
-        Op::Binary { op: Bin::FRem, .. } => 200,
-        Op::Unary(crate::tir::Un::Sqrt, _) => by(30, 10),
+        } => by(300, 80),
+        Op::Binary { op: Bin::FRem, .. } => 2000,
+        Op::Unary(crate::tir::Un::Sqrt, _) => by(300, 80),
         Op::Rt { func, .. } => match func {
             RtFn::matmul | RtFn::matmul_into | RtFn::gufunc | RtFn::list_sort => CALL,
             RtFn::row_sort
@@ -206,10 +206,10 @@ fn cost(op: &Op, wide: bool) -> i64 {
             | RtFn::row_select
             | RtFn::row_select_positions
             | RtFn::row_search => CALL,
-            _ if func.info().effect == Effect::Pure => 100,
-            _ => 300,
+            _ if func.info().effect == Effect::Pure => 1000,
+            _ => 3000,
         },
         Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => CALL,
-        _ => by(3, 1),
+        _ => by(30, 2),
     }
 }
