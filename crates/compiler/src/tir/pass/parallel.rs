@@ -269,10 +269,8 @@ fn only_raises(f: &Function, from: usize, inside: &mut Vec<bool>) -> bool {
         }
         for target in term.targets() {
             let to = target.block.index();
-            if inside[to] {
-                return false;
-            }
-            if !seen.contains(&to) {
+            // Others that only raise may go on to the same blocks.
+            if !inside[to] && !seen.contains(&to) {
                 seen.push(to);
             }
         }
