@@ -10,8 +10,6 @@ import numpy as np
 
 from . import _core, config
 
-_core.set_most_threads(config.NUMBA_NUM_THREADS)
-
 
 class prange:
     """`range`, whose iterations may run in any order and at once with `parallel=True`.

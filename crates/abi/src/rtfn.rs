@@ -303,7 +303,7 @@ macro_rules! for_each_rtfn {
             /// results of the chunks, and how many there are.
             fd parallel_for(Ptr, Ptr, I64, I64, I64, I64) -> (Ptr, I64) raises;
             /// Frees those results.
-            fd parallel_free(Ptr) -> () effect;
+            fd parallel_free(Ptr, I64) -> () effect;
             fd num_threads() -> (I64) effect;
             fd set_num_threads(I64) -> () raises;
             fd thread_id() -> (I64) effect;

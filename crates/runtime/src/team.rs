@@ -227,16 +227,6 @@ impl Job {
     fn inside(&self, f: impl FnOnce(&mut [u64])) {
         let before = LOCAL.with(|l| (l.id.get(), l.job.replace(self), l.threads.get()));
         LOCAL.with(|l| l.threads.set(self.setting));
-        self.with_frame(f);
-        LOCAL.with(|l| {
-            l.id.set(before.0);
-            l.job.set(before.1);
-            l.threads.set(before.2);
-        });
-    }
-
-    /// Calls `f` with a copy of the caller's frame, behind room for the rounds of a chunk.
-    fn with_frame(&self, f: impl FnOnce(&mut [u64])) {
         let slots = self.slots + 2;
         let mut small = [0_u64; FRAME];
         let mut large = Vec::new();
@@ -249,12 +239,11 @@ impl Job {
         // SAFETY: the caller's frame has so many slots.
         frame[2..].copy_from_slice(unsafe { slice(self.frame, self.slots) });
         f(frame);
-    }
-
-    /// Runs the only chunk of a region that is not split, as if there was none: a region further in may be
-    /// worth it.
-    fn run_alone(&self) {
-        self.with_frame(|frame| self.run_chunk(0, frame));
+        LOCAL.with(|l| {
+            l.id.set(before.0);
+            l.job.set(before.1);
+            l.threads.set(before.2);
+        });
     }
 
     /// Runs all chunks on this thread.
@@ -305,14 +294,15 @@ unsafe fn slice<'a>(data: *const u64, len: usize) -> &'a [u64] {
 }
 
 /// Runs a loop of so many rounds in chunks. `region` is a trampoline that takes the number of the first
-/// round, that behind the last one, and `slots` slots from `frame`; it gives `results` slots. `work` is
-/// what the whole loop costs, in hundredths of a nanosecond.
+/// round, that behind the last one, and `slots` slots; it gives `results` slots. The frame has room for the
+/// two numbers, then the slots, then room for the results of one chunk. `work` is what the whole loop costs,
+/// in hundredths of a nanosecond.
 ///
 /// Gives the results of the chunks, in order, and their number; [`parallel_free`] frees them. The error
 /// is that of the lowest chunk that raised one.
 ///
 /// # Safety
-/// `region` is such a trampoline, which may run on several threads at once; `frame` has so many slots;
+/// `region` is such a trampoline, which may run on several threads at once; there is such a frame;
 /// `partials` and `count` are writable.
 pub unsafe extern "C" fn parallel_for(
     region: *mut c_void,
@@ -324,41 +314,49 @@ pub unsafe extern "C" fn parallel_for(
     partials: *mut *mut c_void,
     count: *mut i64,
 ) -> *mut Error {
-    let (slots, results) = (slots.max(0) as usize, results.max(0) as usize);
-    let (setting, chunk_size, nested) =
-        LOCAL.with(|l| (l.threads.get(), l.chunk_size.get(), !l.job.get().is_null()));
+    // SAFETY: a trampoline, as promised.
+    let region = unsafe { core::mem::transmute::<*mut c_void, Trampoline>(region) };
+    let (frame, slots) = (frame.cast::<u64>(), slots.max(0) as usize);
     if !USED.load(Ordering::Relaxed) {
         USED.store(true, Ordering::Relaxed);
     }
-    let most = num_threads().max(1) as usize;
-    let worth = WORTH.load(Ordering::Relaxed);
-    let (threads, chunks) = if rounds <= 0 {
-        (1, 0)
-    } else if nested || most == 1 || rounds == 1 || work < worth {
-        (1, 1)
-    } else {
-        split(most, rounds, work / (worth / 2).max(1), chunk_size)
-    };
+    let (threads, chunks) = split(rounds, work);
+    if chunks <= 1 {
+        // SAFETY: the frame has such room.
+        unsafe {
+            let results = frame.add(2 + slots);
+            partials.write(results.cast());
+            count.write(chunks as i64);
+            if chunks == 0 {
+                return core::ptr::null_mut();
+            }
+            frame.write(0);
+            frame.add(1).write(rounds.cast_unsigned());
+            return region(frame, results).cast();
+        }
+    }
+    let results = results.max(0) as usize;
     let memory = allocate(chunks * results);
     let job = Job {
-        // SAFETY: a trampoline, as promised.
-        region: unsafe { core::mem::transmute::<*mut c_void, Trampoline>(region) },
-        frame: frame.cast_const().cast(),
+        region,
+        // SAFETY: the slots begin there.
+        frame: unsafe { frame.add(2) },
         slots,
         results,
         partials: memory,
         rounds,
         chunks,
         threads,
-        setting,
+        setting: LOCAL.with(|l| l.threads.get()),
         failed: AtomicUsize::new(usize::MAX),
         error: Mutex::new(None),
         output: Mutex::new(Vec::new()),
     };
-    match chunks {
-        0 => {}
-        1 => job.run_alone(),
-        _ => run(&job),
+    run(&job);
+    // SAFETY: writable, as promised.
+    unsafe {
+        partials.write(memory.cast());
+        count.write(chunks as i64);
     }
     let output = job.output.into_inner();
     let mut error = write_output(output.unwrap_or_else(PoisonError::into_inner));
@@ -371,26 +369,29 @@ pub unsafe extern "C" fn parallel_for(
         error = raised.error;
     }
     if !error.is_null() {
-        // SAFETY: allocated above.
-        unsafe { parallel_free(memory.cast()) };
-        return error;
+        // SAFETY: nobody looks at the results of a region that has raised.
+        unsafe { parallel_free(memory.cast(), chunks as i64) };
     }
-    // SAFETY: writable, as promised.
-    unsafe {
-        partials.write(memory.cast());
-        count.write(chunks as i64);
-    }
-    core::ptr::null_mut()
+    error
 }
 
-/// Number of threads and of chunks, of which the work is enough for so many.
-fn split(most: usize, rounds: i64, enough: i64, chunk_size: i64) -> (usize, usize) {
-    let most = most.min(usize::try_from(rounds).unwrap_or(most));
-    if chunk_size > 0 {
-        let chunks = usize::try_from((rounds - 1) / chunk_size + 1).unwrap_or(most);
+/// Number of threads and of chunks.
+fn split(rounds: i64, work: i64) -> (usize, usize) {
+    let worth = WORTH.load(Ordering::Relaxed);
+    if rounds <= 1 || work < worth {
+        return (1, usize::from(rounds > 0));
+    }
+    let (nested, size) = LOCAL.with(|l| (!l.job.get().is_null(), l.chunk_size.get()));
+    let most = num_threads().min(rounds).max(1) as usize;
+    if nested || most == 1 {
+        return (1, 1);
+    }
+    if size > 0 {
+        let chunks = ((rounds - 1) / size + 1) as usize;
         return (most.min(chunks), chunks);
     }
-    let threads = most.min(usize::try_from(enough).unwrap_or(most)).max(1);
+    let enough = usize::try_from(work / (worth / 2).max(1)).unwrap_or(most);
+    let threads = most.min(enough).max(1);
     (threads, threads)
 }
 
@@ -411,9 +412,12 @@ fn allocate(slots: usize) -> *mut u64 {
 ///
 /// # Safety
 /// They are not used any more.
-pub unsafe extern "C" fn parallel_free(partials: *mut c_void) {
-    // SAFETY: allocated by `allocate`, or null.
-    unsafe { libc::free(partials) };
+pub unsafe extern "C" fn parallel_free(partials: *mut c_void, count: i64) {
+    // Those of one chunk are in the frame.
+    if count > 1 {
+        // SAFETY: allocated by `allocate`, or null.
+        unsafe { libc::free(partials) };
+    }
 }
 
 /// Runs a job on the team, or here if that is at work.

@@ -21,16 +21,17 @@ impl<'c> Emitter<'_, '_, 'c> {
         let i64_ = self.shared.types.i64;
         let types: SmallVec<[Type; 8]> = args.iter().map(|&v| self.function.ty(v)).collect();
         let scalars: SmallVec<[Val<'c>; 16]> = args.iter().flat_map(|&v| self.get_all(v)).collect();
-        let array = self.shared.types.array(i64_, scalars.len() as u64);
-        self.stack_bytes += 8 * scalars.len() as u64;
-        let frame = self.entry.alloca(array, 8);
-        let slots = Slots {
-            base: frame,
-            next: 0,
-        };
-        store_slots(self.shared, &self.builder, &types, slots, &scalars);
         let results = &self.shared.program.functions[func.index()].results;
         let results: usize = results.iter().map(|&ty| scalar_count(ty)).sum();
+        // First and last round, what is captured, the results of one chunk.
+        let size = 2 + scalars.len() as u64 + results as u64;
+        self.stack_bytes += 8 * size;
+        let frame = self.entry.alloca(self.shared.types.array(i64_, size), 8);
+        let slots = Slots {
+            base: frame,
+            next: 2,
+        };
+        store_slots(self.shared, &self.builder, &types, slots, &scalars);
         let region = self.shared.function(func).value;
         let numbers = [scalars.len(), results].map(|n| i64_.int(n as i64));
         let (rounds, work) = (self.get(rounds), self.get(work));

@@ -22,7 +22,13 @@ extern "C" fn sum(frame: *const u64, results: *mut u64) -> *mut c_void {
 /// Runs `sum`: the total, the parts, and whether there was an error.
 fn run_sum(rounds: i64, bad: i64) -> (i64, Vec<i64>, Option<String>) {
     let total = AtomicI64::new(0);
-    let mut frame = [(&raw const total).addr() as u64, bad.cast_unsigned()];
+    let mut frame = [
+        0,
+        0,
+        (&raw const total).addr() as u64,
+        bad.cast_unsigned(),
+        0,
+    ];
     let (mut partials, mut count) = (core::ptr::null_mut(), 0);
     // SAFETY: `sum` takes two slots and gives one.
     let error = unsafe {
@@ -47,7 +53,7 @@ fn run_sum(rounds: i64, bad: i64) -> (i64, Vec<i64>, Option<String>) {
     let parts = unsafe { slice(partials.cast_const().cast(), count as usize) };
     let parts = parts.iter().map(|p| p.cast_signed()).collect();
     // SAFETY: not used any more.
-    unsafe { parallel_free(partials) };
+    unsafe { parallel_free(partials, count) };
     (total, parts, None)
 }
 
@@ -123,10 +129,12 @@ fn threads_sleep_and_wake() {
 #[test]
 fn small_work_stays_here() {
     with_threads(4);
-    assert_eq!(split(4, 1000, 2, 0), (2, 2));
-    assert_eq!(split(4, 1000, i64::MAX, 0), (4, 4));
-    assert_eq!(split(4, 3, i64::MAX, 0), (3, 3));
-    assert_eq!(split(4, 10, i64::MAX, 100), (1, 1));
+    let worth = WORTH.load(Ordering::Relaxed);
+    assert_eq!(split(1000, worth - 1), (1, 1));
+    assert_eq!(split(1000, worth), (2, 2));
+    assert_eq!(split(1000, i64::MAX), (4, 4));
+    assert_eq!(split(3, i64::MAX), (3, 3));
+    assert_eq!(split(0, i64::MAX), (1, 0));
 }
 
 #[test]

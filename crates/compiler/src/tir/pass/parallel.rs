@@ -31,8 +31,8 @@ use super::simplify::{constants, for_each_term_operand, simplify};
 use crate::tir::build::Builder;
 use crate::tir::dominators::Dominators;
 use crate::tir::{
-    Bin, BlockId, Cmp, FuncId, Function, Hint, Inst, Loc, Mem, Op, ParallelLoop, Program, Rounds,
-    Spread, Target, Term, Type, Value,
+    Bin, BlockId, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, Mem, Op, ParallelLoop, Program,
+    Rounds, Spread, Target, Term, Type, Value,
 };
 use ferdelance_abi::rtfn::RtFn;
 
@@ -304,8 +304,11 @@ struct Plan {
     control: usize,
     cmp: Cmp,
     bound: Value,
-    /// What the region uses from outside.
+    /// What the region is given from outside.
     captured: Vec<Value>,
+    /// What it computes again from that, in order: constants, addresses and sizes. They cost little, and so
+    /// it is seen in the region which of them are the same.
+    again: Vec<Value>,
 }
 
 impl Plan {
@@ -329,7 +332,7 @@ impl Plan {
         if head.insts.iter().any(|i| !i.op.is_pure()) {
             return Err("asking for a further round has effects");
         }
-        let captured = captured(l);
+        let (captured, again) = split_outside(l);
         if captured.iter().any(|&v| l.f.ty(v) == Type::Err) {
             return Err("an exception that was caught is used in it");
         }
@@ -339,6 +342,7 @@ impl Plan {
             cmp,
             bound,
             captured,
+            again,
         })
     }
 
@@ -381,11 +385,12 @@ impl Plan {
                 map.insert(r, new);
             }
         }
-        // Constants from outside.
         b.switch_to(BlockId(0));
-        for v in used_from_outside(l) {
-            if let (true, Some(op)) = (l.is_constant(v), l.op(v)) {
-                let new = b.push(op.clone(), &[f.ty(v)])[0];
+        for &v in &self.again {
+            if let Some(op) = l.op(v) {
+                let mut op = op.clone();
+                op.for_each_operand_mut(&mut |v| *v = renamed(&map, *v));
+                let new = b.push(op, &[f.ty(v)])[0];
                 map.insert(v, new);
             }
         }
@@ -565,7 +570,7 @@ impl Plan {
         if ty == Type::I64 {
             return rounds;
         }
-        b.cast(crate::tir::Cast::SExt, rounds, Type::I64)
+        b.cast(Cast::SExt, rounds, Type::I64)
     }
 
     /// What the chunks give, combined in their order.
@@ -610,7 +615,7 @@ impl Plan {
         b.jump(header, &args);
         b.set_rounds(Rounds::Rare);
         b.switch_to(after);
-        b.rt(RtFn::parallel_free, &[partials]);
+        b.rt(RtFn::parallel_free, &[partials, count]);
         so_far
     }
 }
@@ -625,7 +630,7 @@ fn advanced(b: &mut Builder, start: Value, rounds: Value, step: Value) -> Value 
     let rounds = if ty == Type::I64 {
         rounds
     } else {
-        b.cast(crate::tir::Cast::Trunc, rounds, ty)
+        b.cast(Cast::Trunc, rounds, ty)
     };
     let distance = b.binary(Bin::Mul, rounds, step);
     b.binary(Bin::Add, start, distance)
@@ -730,8 +735,52 @@ fn used_from_outside(l: &Loop<'_>) -> Vec<Value> {
     used
 }
 
-fn captured(l: &Loop<'_>) -> Vec<Value> {
-    let mut used = used_from_outside(l);
-    used.retain(|&v| !l.is_constant(v));
-    used
+/// What of that a region is given, and what it computes again, operands first.
+fn split_outside(l: &Loop<'_>) -> (Vec<Value>, Vec<Value>) {
+    let (mut captured, mut again) = (vec![], vec![]);
+    let mut seen = FxHashSet::default();
+    // Values, and whether their operands are dealt with.
+    let mut work: Vec<(Value, bool)> = used_from_outside(l)
+        .into_iter()
+        .map(|v| (v, false))
+        .collect();
+    work.reverse();
+    while let Some((v, ready)) = work.pop() {
+        if ready {
+            again.push(v);
+            continue;
+        }
+        if !seen.insert(v) {
+            continue;
+        }
+        match l.op(v).filter(|op| is_repeated(op)) {
+            Some(op) => {
+                work.push((v, true));
+                op.for_each_operand(|o| work.push((o, false)));
+            }
+            None => captured.push(v),
+        }
+    }
+    (captured, again)
+}
+
+fn is_repeated(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Int(_)
+            | Op::Float(_)
+            | Op::Null
+            | Op::Undef
+            | Op::Pool(_)
+            | Op::FunctionAddress { .. }
+            | Op::ArrayPart(..)
+            | Op::Offset { .. }
+            | Op::Element { .. }
+            | Op::View { .. }
+            | Op::Cast(Cast::SExt | Cast::ZExt | Cast::Trunc, _)
+            | Op::Binary {
+                op: Bin::Add | Bin::Sub | Bin::Mul | Bin::SMin | Bin::SMax,
+                ..
+            }
+    )
 }

@@ -49,7 +49,7 @@ impl Costs {
                 None => own,
             };
             let cost: i64 = l.f.blocks[b].insts.iter().map(|i| cost(&i.op, wide)).sum();
-            let cost = cost + if wide { 0 } else { 20 };
+            let cost = cost + if wide { 0 } else { 10 };
             let trips: SmallVec<[Trips; 4]> = around.iter().map(|i| i.trips).collect();
             match parts.iter_mut().find(|(t, _)| *t == trips) {
                 Some((_, sum)) => *sum += cost,
@@ -192,7 +192,7 @@ fn cost(op: &Op, wide: bool) -> i64 {
         | Op::View { .. }
         | Op::StackSlot { .. }
         | Op::Assume(_) => 0,
-        Op::Load { .. } | Op::Store { .. } => by(40, 6),
+        Op::Load { .. } | Op::Store { .. } => by(15, 6),
         Op::Binary {
             op: Bin::FDiv | Bin::FDivExact | Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem,
             ..
@@ -210,6 +210,6 @@ fn cost(op: &Op, wide: bool) -> i64 {
             _ => 3000,
         },
         Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => CALL,
-        _ => by(30, 2),
+        _ => by(10, 2),
     }
 }
