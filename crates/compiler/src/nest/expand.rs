@@ -558,6 +558,7 @@ impl Expander {
         }
         // What the fast version needs, and cannot be seen here.
         let mut conditions: Vec<Value> = vec![];
+        let mut may_be_apart = false;
         let inner = order.last().copied();
         for access in &present {
             for (k, along) in access.dims.iter().enumerate() {
@@ -581,6 +582,7 @@ impl Expander {
                     let size = self.b.i64(i64::from(access.item.size));
                     if self.b.as_int(stride) != Some(i64::from(access.item.size)) {
                         conditions.push(self.b.cmp(Cmp::Eq, stride, size));
+                        may_be_apart = true;
                     }
                 }
             }
@@ -623,7 +625,12 @@ impl Expander {
                 restart,
                 in_memory,
                 rounds,
-                spread: e.spread(nest, often, in_memory),
+                // Where it is there for stretched arrays only, the slow version is not worth more code.
+                spread: if fast || may_be_apart {
+                    e.spread(nest, often, in_memory)
+                } else {
+                    Spread::No
+                },
             };
             if !e.b.func.options.without.has(Rewrites::HOIST) {
                 loops.find_depths();
