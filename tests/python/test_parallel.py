@@ -3,6 +3,7 @@
 Here every region is split, however small, and there are more threads than this machine may have.
 """
 
+import functools
 import multiprocessing
 import os
 import subprocess
@@ -628,12 +629,21 @@ def test_parts_of_parallel():
 # ---- threads ------------------------------------------------------------------------------------
 
 
-@njit(parallel=True)
 def ids(n):
-    out = np.full(n, -1)
-    for i in prange(n):
-        out[i] = fd.get_thread_id()
-    return out
+    return compiled_ids()(n)
+
+
+@functools.cache
+def compiled_ids():
+    # Compiled inside of a test: it is then that everything is split.
+    @njit(parallel=True)
+    def ids(n):
+        out = np.full(n, -1)
+        for i in prange(n):
+            out[i] = fd.get_thread_id()
+        return out
+
+    return ids
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])

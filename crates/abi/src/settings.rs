@@ -90,6 +90,8 @@ impl Parallel {
     /// Reductions of arrays.
     pub const REDUCTION: u8 = 8;
     pub const ALL: u8 = 15;
+    /// However little there is to do: for tests.
+    pub const ALWAYS: u8 = 16;
 
     /// What the parts of a dict are, by name; what is not here has no effect of its own.
     pub const NAMES: &[(&str, u8)] = &[

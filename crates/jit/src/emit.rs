@@ -81,6 +81,12 @@ pub(crate) fn program<'c>(
         let (pointer, _) = foreign::emit_pointer(&mut shared, id);
         shared.addresses.push((id, pointer, trampoline));
     }
+    for &id in &program.regions {
+        if shared.function(id).form != shared::Form::Entry {
+            let trampoline = function::emit_trampoline(&mut shared, id);
+            shared.regions.push((id, trampoline));
+        }
+    }
     for id in 0..program.functions.len() {
         function::emit(&mut shared, FuncId(id as u32));
     }

@@ -56,14 +56,25 @@ impl DispatcherOptions {
                 })?;
             }
         }
+        let parts = options.get_item("parallel_parts")?;
+        let is_off = |part: &str| -> PyResult<bool> {
+            let Some(parts) = &parts else {
+                return Ok(false);
+            };
+            let on = parts.cast::<PyDict>()?.get_item(part)?;
+            on.map_or(Ok(false), |on| Ok(!on.is_truthy()?))
+        };
+        if is_off("fusion")? {
+            without.0 |= Rewrites::FUSE | Rewrites::MERGE;
+        }
         let mut parallel = Parallel(if flag("parallel")? { Parallel::ALL } else { 0 });
-        if let Some(parts) = options.get_item("parallel_parts")? {
-            for (part, bit) in Parallel::NAMES {
-                let on = parts.cast::<PyDict>()?.get_item(part)?;
-                if on.is_some_and(|on| on.is_truthy().is_ok_and(|on| !on)) {
-                    parallel.0 &= !bit;
-                }
+        for (part, bit) in Parallel::NAMES {
+            if is_off(part)? {
+                parallel.0 &= !bit;
             }
+        }
+        if parallel.any() && ferdelance_runtime::team::worth() == 0 {
+            parallel.0 |= Parallel::ALWAYS;
         }
         let text = |name: &str| -> PyResult<Option<String>> {
             match options.get_item(name)? {

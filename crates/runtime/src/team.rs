@@ -24,13 +24,12 @@ use std::sync::{Condvar, Mutex, Once, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use ferdelance_abi::layout::Trampoline;
+use ferdelance_abi::layout::{PARALLEL_WORTH, Trampoline};
 
 use crate::error::{Error, Kind, error_drop};
 
-/// Work, in hundredths of a nanosecond, from which it pays to wake the team: 20 µs. Each chunk has half of it,
-/// at least. Smaller in tests.
-static WORTH: AtomicI64 = AtomicI64::new(2_000_000);
+/// Work from which regions are split; each chunk has half of it, at least. Smaller in tests.
+static WORTH: AtomicI64 = AtomicI64::new(PARALLEL_WORTH);
 /// How long threads look for the next region, or for the end of this one, before they sleep.
 const SPIN: Duration = Duration::from_micros(60);
 /// Slots of a region's frame that are copied to the stack; larger ones go through the heap.
@@ -82,6 +81,11 @@ pub fn set_most_threads(n: u32) {
 /// Sets the work from which regions are split, for tests; gives the one before.
 pub fn set_worth(work: i64) -> i64 {
     WORTH.swap(work, Ordering::Relaxed)
+}
+
+/// That work.
+pub fn worth() -> i64 {
+    WORTH.load(Ordering::Relaxed)
 }
 
 /// Whether any region has run.
@@ -483,6 +487,7 @@ impl Team {
         static FORKS: Once = Once::new();
         // SAFETY: a function that only stores to atomics may run in a forked child.
         FORKS.call_once(|| unsafe {
+            #[cfg(not(miri))]
             libc::pthread_atfork(None, None, Some(forget_team));
         });
         let known = TEAM.load(Ordering::Acquire);
@@ -636,7 +641,7 @@ fn spin(done: impl Fn() -> bool) -> bool {
 
 /// A thread inherits how its maker computes; the team computes as IEEE has it.
 fn reset_floating_point() {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         /// Rounding to nearest, all exceptions masked, no flushing to zero.
         static DEFAULT: u32 = 0x1f80;

@@ -32,7 +32,7 @@ impl<'c> Emitter<'_, '_, 'c> {
             next: 2,
         };
         store_slots(self.shared, &self.builder, &types, slots, &scalars);
-        let region = self.shared.function(func).value;
+        let region = self.shared.region(func);
         let numbers = [scalars.len(), results].map(|n| i64_.int(n as i64));
         let (rounds, work) = (self.get(rounds), self.get(work));
         let args = [region, frame, numbers[0], numbers[1], rounds, work];

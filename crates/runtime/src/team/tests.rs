@@ -138,6 +138,7 @@ fn small_work_stays_here() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "has no fork")]
 fn a_forked_child_has_a_team_of_its_own() {
     with_threads(4);
     assert_eq!(run_sum(1000, i64::MAX).0, 499_500);

@@ -34,7 +34,9 @@ use crate::tir::{
     Bin, BlockId, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, Mem, Op, ParallelLoop, Program,
     Rounds, Spread, Target, Term, Type, Value,
 };
+use ferdelance_abi::layout::PARALLEL_WORTH;
 use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::Parallel;
 
 type Refused = &'static str;
 
@@ -204,18 +206,7 @@ impl<'f> Loop<'f> {
 
     /// Whether a value is a constant: those are written where they are needed.
     fn is_constant(&self, v: Value) -> bool {
-        let constant = |op: &Op| {
-            matches!(
-                op,
-                Op::Int(_)
-                    | Op::Float(_)
-                    | Op::Null
-                    | Op::Undef
-                    | Op::Pool(_)
-                    | Op::FunctionAddress { .. }
-            )
-        };
-        self.op(v).is_some_and(constant)
+        self.op(v).is_some_and(is_constant)
     }
 
     /// Whether a value is the same in all rounds, and known before the first one.
@@ -504,18 +495,42 @@ impl Plan {
         let work = costs.work(&mut b, l, rounds);
         let mut args = starts.clone();
         args.extend(&self.captured);
-        let made = b.parallel(func, rounds, work, &args);
-        let (partials, count, error) = (made[0], made[1], made[2]);
-        if raises {
-            let null = b.null(Type::Err);
-            let raised = b.cmp(Cmp::Ne, error, null);
-            if let Some((cold, next)) = b.cold_if(raised) {
-                b.switch_to(cold);
-                b.terminate(Term::Throw(error));
-                b.switch_to(next);
+        let after = b.new_block();
+        if !f.options.parallel.has(Parallel::ALWAYS) {
+            // What is too little to be split is called as it is, which costs less.
+            let worth = b.i64(PARALLEL_WORTH);
+            let little = b.cmp(Cmp::SLt, work, worth);
+            let (alone, split) = (b.new_block(), b.new_block());
+            b.branch(little, alone, split, Hint::None);
+            b.switch_to(alone);
+            let zero = b.i64(0);
+            let mut all = vec![zero, rounds];
+            all.extend(&args);
+            let mut types: Vec<Type> = self.results().map(|k| f.ty(l.params()[k])).collect();
+            types.extend(raises.then_some(Type::Err));
+            let mut parts = b.call(func, &all, &types);
+            if raises && let Some(error) = parts.pop() {
+                throw_if_raised(&mut b, error);
             }
+            let results: Vec<Value> = self
+                .results()
+                .zip(parts)
+                .map(|(k, part)| self.combine(&mut b, k, starts[k], part))
+                .collect();
+            b.jump(after, &results);
+            b.switch_to(split);
         }
-        let combined = self.combined(&mut b, l, &starts, partials, count);
+        let made = b.parallel(func, rounds, work, &args);
+        if raises {
+            throw_if_raised(&mut b, made[2]);
+        }
+        let combined = self.combined(&mut b, l, &starts, made[0], made[1]);
+        b.jump(after, &combined);
+        b.switch_to(after);
+        let combined: Vec<Value> = combined
+            .iter()
+            .map(|&v| b.add_param(after, b.ty(v)))
+            .collect();
         let mut combined = combined.into_iter();
         let ends: Vec<Value> = self
             .carried
@@ -573,6 +588,14 @@ impl Plan {
         b.cast(Cast::SExt, rounds, Type::I64)
     }
 
+    /// What was before a chunk, and what it gives.
+    fn combine(&self, b: &mut Builder, k: usize, before: Value, part: Value) -> Value {
+        match &self.carried[k] {
+            Carried::Reduced(combine) => combine.combine(b, before, part),
+            _ => part,
+        }
+    }
+
     /// What the chunks give, combined in their order.
     fn combined(
         &self,
@@ -607,16 +630,24 @@ impl Plan {
             let offset = b.i64(8 * i as i64);
             let ptr = b.offset(at, offset);
             let part = b.load(b.ty(so_far[i]), ptr, 8, Mem::Any);
-            args.push(match &self.carried[k] {
-                Carried::Reduced(combine) => combine.combine(b, so_far[i], part),
-                _ => part,
-            });
+            args.push(self.combine(b, k, so_far[i], part));
         }
         b.jump(header, &args);
         b.set_rounds(Rounds::Rare);
         b.switch_to(after);
         b.rt(RtFn::parallel_free, &[partials, count]);
         so_far
+    }
+}
+
+/// Throws an error, if it is one.
+fn throw_if_raised(b: &mut Builder, error: Value) {
+    let null = b.null(Type::Err);
+    let raised = b.cmp(Cmp::Ne, error, null);
+    if let Some((cold, next)) = b.cold_if(raised) {
+        b.switch_to(cold);
+        b.terminate(Term::Throw(error));
+        b.switch_to(next);
     }
 }
 
@@ -753,7 +784,7 @@ fn split_outside(l: &Loop<'_>) -> (Vec<Value>, Vec<Value>) {
         if !seen.insert(v) {
             continue;
         }
-        match l.op(v).filter(|op| is_repeated(op)) {
+        match l.op(v).filter(|op| is_repeated(l, op)) {
             Some(op) => {
                 work.push((v, true));
                 op.for_each_operand(|o| work.push((o, false)));
@@ -764,23 +795,17 @@ fn split_outside(l: &Loop<'_>) -> (Vec<Value>, Vec<Value>) {
     (captured, again)
 }
 
-fn is_repeated(op: &Op) -> bool {
+fn is_repeated(l: &Loop<'_>, op: &Op) -> bool {
+    match *op {
+        Op::ArrayPart(array, _) => !matches!(l.op(array), Some(Op::View { .. })),
+        Op::Offset { offset: by, .. } | Op::Element { index: by, .. } => l.int(by).is_some(),
+        _ => is_constant(op),
+    }
+}
+
+fn is_constant(op: &Op) -> bool {
     matches!(
         op,
-        Op::Int(_)
-            | Op::Float(_)
-            | Op::Null
-            | Op::Undef
-            | Op::Pool(_)
-            | Op::FunctionAddress { .. }
-            | Op::ArrayPart(..)
-            | Op::Offset { .. }
-            | Op::Element { .. }
-            | Op::View { .. }
-            | Op::Cast(Cast::SExt | Cast::ZExt | Cast::Trunc, _)
-            | Op::Binary {
-                op: Bin::Add | Bin::Sub | Bin::Mul | Bin::SMin | Bin::SMax,
-                ..
-            }
+        Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef | Op::Pool(_) | Op::FunctionAddress { .. }
     )
 }
