@@ -27,6 +27,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use self::reduce::Combine;
+use super::number::number;
 use super::simplify::{constants, for_each_term_operand, simplify};
 use crate::tir::build::Builder;
 use crate::tir::dominators::Dominators;
@@ -48,6 +49,8 @@ pub fn parallel(program: &mut Program) {
             continue;
         }
         let mut f = std::mem::replace(&mut program.functions[id], Function::empty());
+        // What is the same is seen to be only within a function: so it is given once.
+        number(&mut f);
         while let Some(head) = outermost(&f) {
             let spread = std::mem::take(&mut f.blocks[head].spread);
             let loc = f.locs[f.blocks[head].term_loc.index()].clone();
