@@ -41,6 +41,9 @@ use ferdelance_abi::settings::Parallel;
 
 type Refused = &'static str;
 
+/// Instructions of loops that stay beside their regions: a call would cost as much as they do.
+const SMALL: usize = 40;
+
 /// Makes regions of the loops of a program that may run on several threads.
 pub fn parallel(program: &mut Program) {
     for id in 0..program.functions.len() {
@@ -125,6 +128,10 @@ struct Loop<'f> {
     dominators: Dominators,
     /// Where the loop goes on when it ends.
     exit: Target,
+    /// It is inside of another loop, so that what a region costs counts even where there is little to do.
+    repeated: bool,
+    /// It is small besides: it stays, for those times.
+    stays: bool,
 }
 
 impl<'f> Loop<'f> {
@@ -171,9 +178,17 @@ impl<'f> Loop<'f> {
                 }
             }
         }
+        let size: usize = blocks.iter().map(|&b| f.blocks[b].insts.len()).sum();
+        let is_outer = |&b: &usize| {
+            b != head && dominators.dominates(b, head) && natural_loop(b, &preds, &dominators)[head]
+        };
+        let repeated =
+            !f.options.parallel.has(Parallel::ALWAYS) && (0..f.blocks.len()).any(|b| is_outer(&b));
         Ok(Loop {
             f,
             head,
+            repeated,
+            stays: repeated && size <= SMALL,
             inside,
             blocks,
             natural,
@@ -499,28 +514,18 @@ impl Plan {
         let mut args = starts.clone();
         args.extend(&self.captured);
         let after = b.new_block();
-        if !f.options.parallel.has(Parallel::ALWAYS) {
-            // What is too little to be split is called as it is, which costs less.
+        if l.repeated {
             let worth = b.i64(PARALLEL_WORTH);
             let little = b.cmp(Cmp::SLt, work, worth);
             let (alone, split) = (b.new_block(), b.new_block());
             b.branch(little, alone, split, Hint::None);
             b.switch_to(alone);
-            let zero = b.i64(0);
-            let mut all = vec![zero, rounds];
-            all.extend(&args);
-            let mut types: Vec<Type> = self.results().map(|k| f.ty(l.params()[k])).collect();
-            types.extend(raises.then_some(Type::Err));
-            let mut parts = b.call(func, &all, &types);
-            if raises && let Some(error) = parts.pop() {
-                throw_if_raised(&mut b, error);
+            if l.stays {
+                b.jump(BlockId(head as u32), &starts);
+            } else {
+                let results = self.called(&mut b, l, func, &starts, (rounds, &args), raises);
+                b.jump(after, &results);
             }
-            let results: Vec<Value> = self
-                .results()
-                .zip(parts)
-                .map(|(k, part)| self.combine(&mut b, k, starts[k], part))
-                .collect();
-            b.jump(after, &results);
             b.switch_to(split);
         }
         let made = b.parallel(func, rounds, work, &args);
@@ -547,10 +552,40 @@ impl Plan {
                 _ => combined.next().unwrap_or(starts[k]),
             })
             .collect();
+        // Where the loop stays, these are values for which it ends.
         b.jump(BlockId(head as u32), &ends);
-        let block = &mut b.func.blocks[head];
-        block.term = Term::Jump(l.exit.clone());
+        if !l.stays {
+            b.func.blocks[head].term = Term::Jump(l.exit.clone());
+        }
+        for &at in &l.blocks {
+            b.func.blocks[at].spread = Spread::No;
+        }
         b.func
+    }
+
+    /// The results of a region that is called as it is, for all rounds.
+    fn called(
+        &self,
+        b: &mut Builder,
+        l: &Loop<'_>,
+        func: FuncId,
+        starts: &[Value],
+        (rounds, args): (Value, &[Value]),
+        raises: bool,
+    ) -> Vec<Value> {
+        let mut all = vec![b.i64(0), rounds];
+        all.extend(args);
+        let types = self.results().map(|k| l.f.ty(l.params()[k]));
+        let mut types: Vec<Type> = types.collect();
+        types.extend(raises.then_some(Type::Err));
+        let mut parts = b.call(func, &all, &types);
+        if raises && let Some(error) = parts.pop() {
+            throw_if_raised(b, error);
+        }
+        let results = self.results().zip(parts);
+        results
+            .map(|(k, part)| self.combine(b, k, starts[k], part))
+            .collect()
     }
 
     /// Number of rounds from what the control starts with.
