@@ -555,7 +555,9 @@ def test_a_handler_in_the_body():
 # ---- arrays -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(0,), (1,), (5,), (1000,), (40_001,), (7, 9), (200, 300), (3, 0)])
+@pytest.mark.parametrize(
+    "shape", [(0,), (1,), (5,), (1000,), (40_001,), (7, 9), (200, 300), (3, 0)]
+)
 @pytest.mark.parametrize("strided", [False, True])
 def test_array_statements(shape, strided):
     def elementwise(a, b):

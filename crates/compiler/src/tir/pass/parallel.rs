@@ -42,7 +42,7 @@ use ferdelance_abi::settings::Parallel;
 type Refused = &'static str;
 
 /// Instructions of loops that stay beside their regions: a call would cost as much as they do.
-const SMALL: usize = 40;
+const SMALL: usize = 24;
 
 /// Makes regions of the loops of a program that may run on several threads.
 pub fn parallel(program: &mut Program) {
@@ -153,13 +153,12 @@ impl<'f> Loop<'f> {
             return Err("it has no count of rounds");
         }
         let mut inside = natural.clone();
-        for b in 0..f.blocks.len() {
-            if natural[b] {
-                for target in f.blocks[b].term.targets() {
-                    let to = target.block.index();
-                    if b != head && !inside[to] && !only_raises(f, to, &mut inside) {
-                        return Err("it is left by `break`, `return` or to an exception handler");
-                    }
+        let within = natural.iter().zip(&f.blocks).enumerate();
+        for (_, (_, block)) in within.filter(|&(b, (natural, _))| *natural && b != head) {
+            for target in block.term.targets() {
+                let to = target.block.index();
+                if !inside[to] && !only_raises(f, to, &mut inside) {
+                    return Err("it is left by `break`, `return` or to an exception handler");
                 }
             }
         }
@@ -268,7 +267,7 @@ fn natural_loop(head: usize, preds: &[Vec<usize>], dominators: &Dominators) -> V
 }
 
 /// Whether every way from a block outside of the loop ends in an exception; its blocks are added.
-fn only_raises(f: &Function, from: usize, inside: &mut Vec<bool>) -> bool {
+fn only_raises(f: &Function, from: usize, inside: &mut [bool]) -> bool {
     let mut seen = vec![from];
     let mut at = 0;
     while at < seen.len() {
