@@ -645,7 +645,7 @@ pub struct Program {
     pub generators: Vec<FuncId>,
     /// The functions that C code can call: each gets a wrapper with C's convention.
     pub c_entries: Vec<CEntry>,
-    /// The functions that run chunks of loops: entered through their trampolines, by the runtime only.
+    /// The functions that run chunks of loops: the runtime enters them through their trampolines.
     pub regions: Vec<FuncId>,
     /// What became of loops that may run on several threads.
     pub parallel: Vec<ParallelLoop>,
