@@ -52,6 +52,7 @@ NAV = {
     "Start": "docs/index.md",
     "Getting started": "docs/user/getting-started.md",
     "Generators": "docs/user/generators.md",
+    "Parallel code": "docs/user/parallel.md",
     "Options": "docs/user/options.md",
     "Errors": "docs/user/errors.md",
     "Benchmarks": "docs/benchmarks.md",

@@ -1,15 +1,14 @@
 """Parallel loops and threads, seen from Python.
 
-Generated code runs on the calling thread for now: a `prange` loop is an ordinary loop, and the
-number of threads and the chunk size are kept for the day they have an effect.
+Compiled code has a team of threads of its own; how many of them take part, and in which pieces, is
+a setting of the thread that calls.
 """
 
 import contextlib
-import threading
 
 import numpy as np
 
-from . import config
+from . import _core, config
 
 
 class prange:
@@ -30,20 +29,12 @@ class pndindex:
         return np.ndindex(*shape)
 
 
-class _Local(threading.local):
-    num_threads = None
-    chunksize = 0
-
-
-_local = _Local()
-
-
 def get_num_threads():
     """Number of threads that parallel code started from this thread uses.
 
     At first `config.NUMBA_NUM_THREADS`.
     """
-    return _local.num_threads or config.NUMBA_NUM_THREADS
+    return _core.num_threads()
 
 
 def set_num_threads(n):
@@ -58,12 +49,12 @@ def set_num_threads(n):
         raise ValueError(
             f"the number of threads must be between 1 and {config.NUMBA_NUM_THREADS}, not {n}"
         )
-    _local.num_threads = int(n)
+    _core.set_num_threads(int(n))
 
 
 def get_thread_id():
     """Number of the thread within the parallel region, from 0; 0 outside of one."""
-    return 0
+    return _core.thread_id()
 
 
 def threading_layer():
@@ -71,12 +62,14 @@ def threading_layer():
 
     Raises ValueError until parallel code has run.
     """
-    raise ValueError("no threading layer is active: no parallel code has run")
+    if not _core.team_was_used():
+        raise ValueError("no threading layer is active: no parallel code has run")
+    return "ferdelance"
 
 
 def get_parallel_chunksize():
     """Number of iterations that a thread takes at a time; 0: as many as share the work evenly."""
-    return _local.chunksize
+    return _core.chunk_size()
 
 
 def set_parallel_chunksize(n):
@@ -89,8 +82,7 @@ def set_parallel_chunksize(n):
         raise TypeError(f"the chunk size is an integer, not {n!r}")
     if n < 0:
         raise ValueError(f"the chunk size must not be negative: {n}")
-    before, _local.chunksize = _local.chunksize, int(n)
-    return before
+    return _core.set_chunk_size(int(n))
 
 
 @contextlib.contextmanager
@@ -101,3 +93,21 @@ def parallel_chunksize(n):
         yield
     finally:
         set_parallel_chunksize(before)
+
+
+def _warn(function, file, line, loops):
+    """Warn that loops (file, line, why) of a function run in order, or that nothing is parallel.
+
+    Called by the compiler.
+    """
+    if config.DISABLE_PERFORMANCE_WARNINGS:
+        return
+    import warnings
+
+    from .errors import NumbaPerformanceWarning
+
+    if not loops:
+        text = f"parallel=True has no effect: nothing in {function} can run on several threads"
+        loops = [(file, line, text)]
+    for file, line, text in loops:
+        warnings.warn_explicit(text, NumbaPerformanceWarning, file, line)

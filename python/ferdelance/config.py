@@ -113,6 +113,12 @@ def reload_config():
     """Read all settings from the environment again."""
     for setting in SETTINGS:
         globals()[setting.attribute] = _read(setting)
+    try:
+        from . import _core
+    except ImportError:
+        # Not built: there is no compiled code that could use threads.
+        return
+    _core.set_most_threads(globals()["NUMBA_NUM_THREADS"])
 
 
 reload_config()

@@ -13,6 +13,7 @@ PAGES = [
     "docs/user/getting-started.md",
     "docs/user/caching.md",
     "docs/user/generators.md",
+    "docs/user/parallel.md",
 ]
 
 

@@ -247,6 +247,9 @@ pub struct Location {
     pub column: u32,
 }
 
+/// Work of a loop, in hundredths of a nanosecond, from which it pays to wake other threads: 20 µs.
+pub const PARALLEL_WORTH: i64 = 2_000_000;
+
 /// The trampoline's type: slots in, slots out, an error pointer (null when none) back.
 pub type Trampoline =
     unsafe extern "C" fn(args: *const u64, results: *mut u64) -> *mut core::ffi::c_void;

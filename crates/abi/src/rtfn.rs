@@ -297,6 +297,21 @@ macro_rules! for_each_rtfn {
             /// it failed.
             fd gufunc(I64, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr, Ptr) -> (I1) effect;
 
+            // ---- threads ------------------------------------------------------------------------
+            /// Runs a loop in chunks on the team of threads: the trampoline of a region, its frame (room for
+            /// the first round and that behind the last, the arguments in slots, room for results), slots
+            /// of arguments and of results, rounds of the loop, and what it costs. The results of the
+            /// chunks, and how many there are.
+            fd parallel_for(Ptr, Ptr, I64, I64, I64, I64) -> (Ptr, I64) raises;
+            /// Frees those results of so many chunks.
+            fd parallel_free(Ptr, I64) -> () effect;
+            fd num_threads() -> (I64) effect;
+            fd set_num_threads(I64) -> () raises;
+            fd thread_id() -> (I64) effect;
+            fd chunk_size() -> (I64) effect;
+            /// The chunk size before.
+            fd set_chunk_size(I64) -> (I64) raises;
+
             // ---- hashing ------------------------------------------------------------------------
             /// CPython's hash of an int, a float; tuples are mixed with `hash_tuple_step`/`_end`.
             fd hash_i64(I64) -> (I64) pure;

@@ -82,6 +82,40 @@ impl Rewrites {
     }
 }
 
+/// What runs on several threads, as bits: `parallel=True` or parts of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Parallel(pub u8);
+
+impl Parallel {
+    /// `prange` loops.
+    pub const PRANGE: u8 = 1;
+    /// Operations on arrays that make new ones.
+    pub const NUMPY: u8 = 2;
+    /// Stores into arrays.
+    pub const SETITEM: u8 = 4;
+    /// Reductions of arrays.
+    pub const REDUCTION: u8 = 8;
+    pub const ALL: u8 = 15;
+    /// However little there is to do: for tests.
+    pub const ALWAYS: u8 = 16;
+
+    /// What the parts of a dict are, by name; what is not here has no effect of its own.
+    pub const NAMES: &[(&str, u8)] = &[
+        ("prange", Self::PRANGE),
+        ("numpy", Self::NUMPY),
+        ("setitem", Self::SETITEM),
+        ("reduction", Self::REDUCTION),
+    ];
+
+    pub fn has(self, part: u8) -> bool {
+        self.0 & part != 0
+    }
+
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// What a function is compiled with; all of it is part of the cache key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Options {
@@ -94,7 +128,7 @@ pub struct Options {
     pub always_inline: bool,
     /// `inline='never'`.
     pub never_inline: bool,
-    pub parallel: bool,
+    pub parallel: Parallel,
     /// Full debug information and less optimisation.
     pub debug: bool,
     /// Run without the GIL.

@@ -53,7 +53,7 @@ mod sites;
 mod solve;
 mod time;
 mod ufunc;
-mod unroll;
+pub(crate) mod unroll;
 mod views;
 pub mod walk;
 

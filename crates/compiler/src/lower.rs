@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+use ferdelance_abi::settings::Parallel;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -21,6 +22,7 @@ use crate::diag::{Code, Diagnostic, Result};
 use crate::hir::{self, Inst, Op, Terminator};
 use crate::host::Const;
 use crate::infer::record::named_field;
+use crate::infer::unroll::definition;
 use crate::infer::{InstanceId, ModuleInfo, Session, Typing};
 use crate::tir::{self, FuncId, Hint, Loc, Program, Term, build::Builder};
 use crate::types::{Generator, Kind, Ty};
@@ -236,7 +238,41 @@ impl Body<'_, '_, '_> {
                 self.block(block)?;
             }
         }
+        if self.info.options.parallel.has(Parallel::PRANGE) {
+            self.mark_parallel_loops();
+        }
         Ok(self.b.func)
+    }
+
+    /// Marks the loops over `prange` and `pndindex`.
+    fn mark_parallel_loops(&mut self) {
+        let named = |callee: hir::Value, name: &str| match self.ty(callee).kind() {
+            Kind::Builtin(known) => **known == *name,
+            _ => false,
+        };
+        let is_parallel = |over: hir::Value| match definition(self.f, over) {
+            Some(Op::Call { callee, .. }) => named(*callee, "ferdelance.prange"),
+            Some(Op::WalkRange(over, 0)) => match definition(self.f, *over) {
+                Some(Op::Call { callee, .. }) => named(*callee, "ferdelance.pndindex"),
+                _ => false,
+            },
+            _ => false,
+        };
+        let mut heads = vec![];
+        for block in &self.f.blocks {
+            let iterators = block.insts.iter().filter_map(|inst| match inst.op {
+                Op::Iter(over) if is_parallel(over) => Some(inst.result),
+                _ => None,
+            });
+            for iterator in iterators {
+                let mut targets = block.term.targets();
+                let head = targets.find(|t| t.args.contains(&iterator));
+                heads.extend(head.and_then(|t| self.blocks[t.block.index()]));
+            }
+        }
+        for head in heads {
+            self.b.func.blocks[head.index()].spread = tir::Spread::Asked;
+        }
     }
 
     fn block(&mut self, id: hir::BlockId) -> Result<()> {

@@ -17,7 +17,8 @@ use crate::lower::{
 use crate::nest::{bands, expand, explain, fuse};
 use crate::tir::build::Builder;
 use crate::tir::pass::{
-    count::count, inline::inline, number::number, simplify::simplify, speculate::speculate,
+    count::count, inline::inline, number::number, parallel::parallel, simplify::simplify,
+    speculate::speculate,
 };
 use crate::tir::{CEntry, FuncId, PoolEntry, Program, Term, Type};
 use crate::types::{PyRef, Signature, Ty, promote};
@@ -119,6 +120,11 @@ pub const PASSES: &[Pass] = &[
         name: "expand",
         doc: "makes loops of operations on whole arrays",
         run: |p| whole(p, expand),
+    },
+    Pass {
+        name: "parallel",
+        doc: "makes functions of loops that run on several threads",
+        run: |p| whole(p, parallel),
     },
     Pass {
         name: "speculate",

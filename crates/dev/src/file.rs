@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ferdelance_abi::settings::{FastMath, Options, Rewrites};
+use ferdelance_abi::settings::{FastMath, Options, Parallel, Rewrites};
 use ferdelance_compiler::diag::{Code, Diagnostic, Result};
 use ferdelance_compiler::hir;
 use ferdelance_compiler::host::{Callee, Const, Described, Host};
@@ -269,7 +269,7 @@ fn read_options(arguments: &str) -> std::result::Result<Options, String> {
                     _ => 0,
                 }
             }
-            "parallel" => options.parallel = yes,
+            "parallel" => options.parallel = Parallel(if yes { Parallel::ALL } else { 0 }),
             _ => return Err(format!("no option `{name}` here")),
         }
         Ok(())

@@ -22,8 +22,11 @@ fn programs_after_passes() {
                 let text = text.unwrap_or_else(|diagnostic| {
                     panic!("{}: {}", function.name, diagnostic.render())
                 });
-                // Its callees have snapshots of their own where they matter.
-                let text = text.split("\n\nfn1 = ").next().unwrap_or_default();
+                // Its callees have snapshots of their own where they matter; regions belong to it.
+                let text = match &**stage {
+                    "parallel" => &text,
+                    _ => text.split("\n\nfn1 = ").next().unwrap_or_default(),
+                };
                 shown.push(format!(
                     "# {} after {stage}: {types}\n\n{}",
                     function.name,

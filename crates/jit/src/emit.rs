@@ -8,13 +8,14 @@
 //! * [`raw`]: LLVM's builder. * [`shared`]: what the functions of a module share. * [`runtime`]:
 //!   declarations of runtime functions. * [`function`]: one function. * [`ops`]: one instruction.
 //!   * [`floats`]: operations on the parts of floats. * [`foreign`]: calls by address, C functions.
-//!   * [`debug`]: source locations.
+//!   * [`parallel`]: loops in chunks. * [`debug`]: source locations.
 
 mod debug;
 pub(crate) mod floats;
 mod foreign;
 mod function;
 mod ops;
+mod parallel;
 pub(crate) mod raw;
 mod raw_debug;
 mod runtime;
@@ -68,7 +69,10 @@ pub(crate) fn program<'c>(
     let mut shared = Shared::new(context, module, program, debug_info);
 
     let called = called_functions(program);
-    let entered = |id: usize| program.entries.iter().any(|e| e.index() == id);
+    let entered = |id: usize| {
+        let entries = program.entries.iter().chain(&program.regions);
+        entries.map(|e| e.index()).any(|e| e == id)
+    };
     for (id, called) in called.into_iter().enumerate() {
         shared.declare(FuncId(id as u32), entered(id) && !called);
     }
@@ -76,6 +80,12 @@ pub(crate) fn program<'c>(
         let trampoline = function::emit_trampoline(&mut shared, id);
         let (pointer, _) = foreign::emit_pointer(&mut shared, id);
         shared.addresses.push((id, pointer, trampoline));
+    }
+    for &id in &program.regions {
+        if shared.function(id).form != shared::Form::Entry {
+            let trampoline = function::emit_trampoline(&mut shared, id);
+            shared.regions.push((id, trampoline));
+        }
     }
     for id in 0..program.functions.len() {
         function::emit(&mut shared, FuncId(id as u32));

@@ -159,6 +159,9 @@ pub fn compile(
     let object = object.map_err(|error| Failure::Internal(error.to_string()))?;
     let debugger = options.compiler.debug;
     let mut unit = load(py, &object, result, asked, options.compiler, debugger)?;
+    if options.compiler.parallel.any() {
+        crate::parallel::warn(py, program, &examined.module).map_err(Failure::Raised)?;
+    }
     unit.examined = OnceCell::from(examined);
     unit.timings = Timings {
         front,
@@ -569,7 +572,7 @@ pub fn text(unit: &Unit, what: &str) -> Result<String, String> {
         "explain" => {
             let vectorised = lock::native(|| jit::vectorised(program, &unit.settings));
             let vectorised = vectorised.map_err(|error| error.to_string())?;
-            inspect::explain(report, &vectorised, module, unit.options)
+            inspect::explain(report, &vectorised, module, program, unit.options)
         }
         _ => return Err(format!("there is no text {what:?} about compiled code")),
     })

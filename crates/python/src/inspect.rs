@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ferdelance_abi::settings::Options;
+use ferdelance_abi::settings::{Options, Parallel};
 use ferdelance_compiler::hir;
 use ferdelance_compiler::pipeline::Report;
 use ferdelance_compiler::source::Source;
+use ferdelance_compiler::tir::Program;
 use ferdelance_jit::Vectorised;
 
 /// A line with remarks.
@@ -23,6 +24,7 @@ pub fn explain(
     report: &Report,
     vectorised: &[Vectorised],
     module: &hir::Module,
+    program: &Program,
     options: Options,
 ) -> String {
     let mut lines: BTreeMap<(String, u32), Line> = BTreeMap::new();
@@ -43,19 +45,33 @@ pub fn explain(
             let text = format!("{} {} at a time", vectors.items, numpy_name(&vectors.item));
             add(&module.source, &function.name, vectors.line, "vector", text);
         }
-        for line in parallel_loops(function, module) {
-            let text = if options.parallel {
-                "the loop runs on the calling thread: threads are not supported yet"
-            } else {
-                "the loop runs on the calling thread: parallel=True was not given"
-            };
-            add(
-                &module.source,
-                &function.name,
-                line,
-                "parallel",
-                text.to_owned(),
-            );
+        if !options.parallel.has(Parallel::PRANGE) {
+            for line in parallel_loops(function, module) {
+                let text = "the loop runs on the calling thread: parallel=True was not given";
+                add(
+                    &module.source,
+                    &function.name,
+                    line,
+                    "parallel",
+                    text.to_owned(),
+                );
+            }
+        }
+    }
+    let mut said: Vec<(&str, u32, String)> = vec![];
+    for l in &program.parallel {
+        let text = match (&l.refused, l.asked) {
+            (None, true) => "the rounds of the loop run in parallel".to_owned(),
+            (None, false) => "in parallel, if there is enough to do".to_owned(),
+            (Some(why), true) => format!("the loop runs in order, on one thread: {why}"),
+            (Some(why), false) => format!("on one thread: {why}"),
+        };
+        // Versions of one loop.
+        let remark = (&*l.loc.source.file, l.loc.line, text);
+        if !said.contains(&remark) {
+            let text = remark.2.clone();
+            add(&l.loc.source, &l.loc.function, l.loc.line, "parallel", text);
+            said.push(remark);
         }
     }
     let mut out = String::from("[");

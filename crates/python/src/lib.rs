@@ -40,6 +40,7 @@ mod num;
 mod numpy;
 mod options;
 mod overloads;
+mod parallel;
 mod typed;
 mod typeof_;
 mod types;
@@ -112,5 +113,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_recent_sources, module)?)?;
     module.add_function(wrap_pyfunction!(errors::set_error_factory, module)?)?;
+    parallel::add_functions(module)?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferdelance_abi::settings::{FastMath, Options, Rewrites};
+use ferdelance_abi::settings::{FastMath, Options, Parallel, Rewrites};
 use ferdelance_compiler::types::Ty;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -56,6 +56,26 @@ impl DispatcherOptions {
                 })?;
             }
         }
+        let parts = options.get_item("parallel_parts")?;
+        let is_off = |part: &str| -> PyResult<bool> {
+            let Some(parts) = &parts else {
+                return Ok(false);
+            };
+            let on = parts.cast::<PyDict>()?.get_item(part)?;
+            on.map_or(Ok(false), |on| Ok(!on.is_truthy()?))
+        };
+        if is_off("fusion")? {
+            without.0 |= Rewrites::FUSE | Rewrites::MERGE;
+        }
+        let mut parallel = Parallel(if flag("parallel")? { Parallel::ALL } else { 0 });
+        for (part, bit) in Parallel::NAMES {
+            if is_off(part)? {
+                parallel.0 &= !bit;
+            }
+        }
+        if parallel.any() && ferdelance_runtime::team::worth() == 0 {
+            parallel.0 |= Parallel::ALWAYS;
+        }
         let text = |name: &str| -> PyResult<Option<String>> {
             match options.get_item(name)? {
                 // `inline` may also be a function that decides call by call: neither always nor never.
@@ -85,7 +105,7 @@ impl DispatcherOptions {
                 always_inline: inline.as_deref() == Some("always") || flag("forceinline")?,
                 // "never" is the default of the peer and does not mean what it says; the compiler decides.
                 never_inline: false,
-                parallel: flag("parallel")?,
+                parallel,
                 debug: flag("debug")?,
                 nogil: flag("nogil")?,
                 without,

@@ -1,4 +1,4 @@
-//! What compiled code calls: memory, errors, numbers, strings, lists, dicts, generators.
+//! What compiled code calls: memory, errors, numbers, strings, lists, dicts, generators, threads.
 //!
 //! Each function of the table [`ferdelance_abi::rtfn`] is an `extern "C"` function in one of the
 //! modules here, under the name of its row; [`address`] gives its address. The table is the only
@@ -33,6 +33,7 @@ pub mod special;
 pub mod stack;
 pub mod string;
 mod table;
+pub mod team;
 
 pub use error::{Arg, Error, Kind, take};
 pub use memory::{Stats, buffer_from_object, drain_owners, stats};

@@ -55,13 +55,10 @@ pub extern "C" fn print_end() -> *mut Error {
     }) else {
         return ptr::null_mut();
     };
-    let written = catch_unwind(AssertUnwindSafe(|| match HOOK.get() {
-        Some(hook) => hook(&text),
-        None => match write_out(&text) {
-            Ok(()) => ptr::null_mut(),
-            Err(error) => Error::raised(Kind::OSError, &error.to_string()),
-        },
-    }));
+    if crate::team::keep_output(&text) {
+        return ptr::null_mut();
+    }
+    let error = write(&text);
     if text.capacity() <= KEEP {
         text.clear();
         let _ = TEXT.try_with(|kept| {
@@ -72,6 +69,18 @@ pub extern "C" fn print_end() -> *mut Error {
             }
         });
     }
+    error
+}
+
+/// Writes text, with the hook.
+pub(crate) fn write(text: &str) -> *mut Error {
+    let written = catch_unwind(AssertUnwindSafe(|| match HOOK.get() {
+        Some(hook) => hook(text),
+        None => match write_out(text) {
+            Ok(()) => ptr::null_mut(),
+            Err(error) => Error::raised(Kind::OSError, &error.to_string()),
+        },
+    }));
     written.unwrap_or_else(|_| Error::raised(Kind::SystemError, "the print hook panicked"))
 }
 

@@ -27,6 +27,7 @@ mod fd {
     pub(super) use crate::special::*;
     pub(super) use crate::stack::*;
     pub(super) use crate::string::*;
+    pub(super) use crate::team::*;
 }
 
 /// The Rust type of a machine type in a signature.

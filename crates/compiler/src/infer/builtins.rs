@@ -1,5 +1,8 @@
 //! Typing of the functions of `builtins`, `math`, `cmath` and `operator`, and of methods.
 
+use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::settings::Parallel;
+
 use super::call::{ArgRef, Resolution, signature};
 use super::intrinsic::{self, Class, Intrinsic};
 use super::op::{plain, truth, ty_of, unary};
@@ -100,6 +103,7 @@ impl Session<'_> {
         if let Some(found) = real_or_complex(name, args) {
             return Ok(Some(found));
         }
+        let thread = |func| (AbsVal::of(Ty::py_int()), Intrinsic::Thread(func));
         if let Some(found) = self.dict_builtin(frame, name, args)? {
             return Ok(Some(found));
         }
@@ -236,6 +240,19 @@ impl Session<'_> {
                 } else {
                     weak_int
                 };
+                let options = self.info(self.get(frame.id).key.module).options;
+                if name == "ferdelance.prange"
+                    && options.parallel.has(Parallel::PRANGE)
+                    && types.len() == 3
+                    && args[2].abs.as_int().is_none()
+                {
+                    return Err(frame
+                        .error(
+                            Code::BadArguments,
+                            "the step of prange() must be a constant in parallel code".to_owned(),
+                        )
+                        .help("count with a step of 1, and multiply in the body"));
+                }
                 let step = if types.len() == 3 {
                     args[2].abs.as_int().filter(|s| *s != 0)
                 } else {
@@ -337,6 +354,16 @@ impl Session<'_> {
                     constant: None,
                 },
                 Intrinsic::Ldexp,
+            ),
+            ("ferdelance.get_num_threads", []) => thread(RtFn::num_threads),
+            ("ferdelance.get_thread_id", []) => thread(RtFn::thread_id),
+            ("ferdelance.get_parallel_chunksize", []) => thread(RtFn::chunk_size),
+            ("ferdelance.set_parallel_chunksize", [t]) if t.is_integral() => {
+                thread(RtFn::set_chunk_size)
+            }
+            ("ferdelance.set_num_threads", [t]) if t.is_integral() => (
+                AbsVal::literal(Const::None),
+                Intrinsic::Thread(RtFn::set_num_threads),
             ),
             ("math.gcd", [a, b]) if a.is_integral() && b.is_integral() => (
                 AbsVal {

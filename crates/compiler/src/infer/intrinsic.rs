@@ -80,6 +80,8 @@ pub enum Intrinsic {
     Frexp,
     Ldexp,
     Gcd,
+    /// A setting of the calling thread, or its number: a runtime function of integers.
+    Thread(RtFn),
     /// degrees, radians: times this factor.
     Scale(f64),
     /// A function of complex numbers.

@@ -110,7 +110,7 @@ fn items(frame: &Frame, over: Value) -> Option<Items> {
     }
 }
 
-pub(super) fn definition(f: &Function, value: Value) -> Option<&Op> {
+pub(crate) fn definition(f: &Function, value: Value) -> Option<&Op> {
     f.blocks
         .iter()
         .flat_map(|b| &b.insts)

@@ -1,6 +1,6 @@
 //! Calls of compiled functions, and intrinsics.
 
-use ferdelance_abi::rtfn::RtFn;
+use ferdelance_abi::rtfn::{Effect, RtFn};
 use smallvec::{SmallVec, smallvec};
 
 use super::value::c_signature;
@@ -252,6 +252,17 @@ impl Body<'_, '_, '_> {
                 let n = self.cast(&args[1], Ty::int(64, true))?;
                 let r = self.b.rt1(RtFn::ldexp, &[x[0], n[0]]);
                 self.cast_number(&Typed::one(Ty::float(64), r), ty)
+            }
+            &Intrinsic::Thread(func) => {
+                let mut ints = Vals::new();
+                for arg in args {
+                    ints.extend(self.cast(arg, Ty::int(64, true))?);
+                }
+                if func.info().effect == Effect::Raises {
+                    self.rt_raising(func, &ints)?.iter().copied().collect()
+                } else {
+                    self.b.rt(func, &ints).iter().copied().collect()
+                }
             }
             Intrinsic::Gcd => {
                 let (a, b) = (self.cast(&args[0], ty)?, self.cast(&args[1], ty)?);

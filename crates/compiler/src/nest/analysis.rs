@@ -130,7 +130,9 @@ impl<'f> Analysis<'f> {
                 o.target()
                     .is_some_and(|target| !self.disjoint(target, array))
             }),
-            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } => true,
+            Op::Call { .. } | Op::CallIndirect { .. } | Op::CallC { .. } | Op::Parallel { .. } => {
+                true
+            }
             Op::Rt { func, args }
                 if matches!(func.info().effect, Effect::Effect | Effect::Raises) =>
             {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use ferdelance_abi::rtfn::RtFn;
-use ferdelance_abi::settings::Rewrites;
+use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -17,8 +17,8 @@ use crate::tir::nest::{
 };
 use crate::tir::pass::simplify::Renaming;
 use crate::tir::{
-    Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Mem, Op, Part, Program, Rounds, Target, Term,
-    Type, Value,
+    Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Mem, Op, Part, Program, Rounds, Spread, Target,
+    Term, Type, Value,
 };
 use crate::types::Layout;
 
@@ -30,6 +30,8 @@ const MOST_BYTES: f64 = (1u64 << 60) as f64;
 /// Sums are made of partial sums of this many terms, and those again: the error grows as that of NumPy's
 /// pairwise summation does, up to a constant.
 const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
+/// The same where they may run on several threads: the larger ones are what is shared out.
+const PARALLEL_GROUPS: [i64; 2] = [1 << 13, 1 << 10];
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
 /// Number of operations from which a body keeps a processor waiting for their results; more where rare cases
@@ -214,6 +216,8 @@ struct Loops<'n> {
     in_memory: bool,
     /// Of the innermost loop.
     rounds: Rounds,
+    /// Of the outermost loop.
+    spread: Spread,
     depths: Depths,
 }
 
@@ -586,6 +590,7 @@ impl Expander {
         }
         // What the fast version needs, and cannot be seen here.
         let mut conditions: Vec<Value> = vec![];
+        let mut may_be_apart = false;
         let inner = order.last().copied();
         for access in &present {
             for (k, along) in access.dims.iter().enumerate() {
@@ -609,6 +614,7 @@ impl Expander {
                     let size = self.b.i64(i64::from(access.item.size));
                     if self.b.as_int(stride) != Some(i64::from(access.item.size)) {
                         conditions.push(self.b.cmp(Cmp::Eq, stride, size));
+                        may_be_apart = true;
                     }
                 }
             }
@@ -651,6 +657,12 @@ impl Expander {
                 restart,
                 in_memory,
                 rounds,
+                // Where it is there for stretched arrays only, the slow version is not worth more code.
+                spread: if fast || may_be_apart {
+                    e.spread(nest, often, in_memory)
+                } else {
+                    Spread::No
+                },
             };
             if !e.b.func.options.without.has(Rewrites::HOIST) {
                 loops.find_depths();
@@ -683,6 +695,23 @@ impl Expander {
         init.iter()
             .map(|&v| self.b.add_param(done, self.b.ty(v)))
             .collect()
+    }
+
+    /// Whether the outermost loop of a nest may run on several threads.
+    fn spread(&self, nest: &Nest, often: bool, in_memory: bool) -> Spread {
+        let options = self.b.func.options.parallel;
+        let wanted = nest.outputs.iter().all(|o| match o.kind {
+            OutputKind::New(_) => options.has(Parallel::NUMPY),
+            OutputKind::Store(_) => options.has(Parallel::SETITEM),
+            OutputKind::Reduce(_) => options.has(Parallel::REDUCTION) && !in_memory,
+            // In the order of the indices.
+            OutputKind::Scatter(_) | OutputKind::Select(_) => false,
+        });
+        if wanted && often && options.any() {
+            Spread::Offered
+        } else {
+            Spread::No
+        }
     }
 
     /// Writes the initial values of reductions that are carried in memory.

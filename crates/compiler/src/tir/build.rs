@@ -692,6 +692,23 @@ impl Builder {
         )
     }
 
+    /// Runs a loop in chunks: the address of their results, their number, and the error.
+    pub fn parallel(
+        &mut self,
+        func: FuncId,
+        rounds: Value,
+        work: Value,
+        args: &[Value],
+    ) -> SmallVec<[Value; 2]> {
+        let op = Op::Parallel {
+            func,
+            rounds,
+            work,
+            args: args.into(),
+        };
+        self.push(op, &[Type::Ptr, Type::I64, Type::Err])
+    }
+
     /// A call of a function of the program; the error comes last if there is one.
     pub fn call(&mut self, func: FuncId, args: &[Value], results: &[Type]) -> SmallVec<[Value; 2]> {
         self.push(

@@ -421,6 +421,16 @@ pub enum Op {
         args: SmallVec<[Value; 4]>,
         signature: Box<CSignature>,
     },
+    /// Runs the rounds of a loop in chunks, on several threads if `work` (what all of them cost, in
+    /// hundredths of a nanosecond) is worth it: `func` is one of [`Program::regions`], which takes the number of the
+    /// first round of a chunk, that behind the last one, and `args`. The address of the chunks' results,
+    /// slot after slot, the number of chunks, and an error, that of the lowest chunk that raised one.
+    Parallel {
+        func: FuncId,
+        rounds: Value,
+        work: Value,
+        args: SmallVec<[Value; 4]>,
+    },
     /// Makes a generator of a generator function and its arguments: an owned object, and an error. The
     /// operations on generators are gone after inlining.
     NewGenerator {
@@ -517,6 +527,17 @@ pub enum Rounds {
     Rare,
 }
 
+/// Whether the rounds of a loop may run on several threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Spread {
+    #[default]
+    No,
+    /// The user says so.
+    Asked,
+    /// Its rounds have nothing to do with each other, but for reductions.
+    Offered,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     pub params: Vec<Value>,
@@ -525,6 +546,8 @@ pub struct Block {
     pub term_loc: LocId,
     /// Of the loop that the terminator, a jump, closes.
     pub rounds: Rounds,
+    /// Of the loop that begins with this block. Nothing is left of it after `pass::parallel`.
+    pub spread: Spread,
 }
 
 /// A place in the user's source (or in the prelude).
@@ -622,6 +645,20 @@ pub struct Program {
     pub generators: Vec<FuncId>,
     /// The functions that C code can call: each gets a wrapper with C's convention.
     pub c_entries: Vec<CEntry>,
+    /// The functions that run chunks of loops: the runtime enters them through their trampolines.
+    pub regions: Vec<FuncId>,
+    /// What became of loops that may run on several threads.
+    pub parallel: Vec<ParallelLoop>,
+}
+
+/// A loop that was to run on several threads.
+#[derive(Clone, Debug)]
+pub struct ParallelLoop {
+    pub loc: Loc,
+    /// The user has asked for it.
+    pub asked: bool,
+    /// Why it runs in order; none if it runs in parallel.
+    pub refused: Option<Arc<str>>,
 }
 
 impl Function {
@@ -827,6 +864,13 @@ impl Op {
                 }
             }
             Op::Nest(nest) => nest.for_each_use_mut(f),
+            Op::Parallel {
+                rounds, work, args, ..
+            } => {
+                f(rounds);
+                f(work);
+                args.iter_mut().for_each(f);
+            }
             Op::Call { args, .. }
             | Op::Rt { args, .. }
             | Op::NewGenerator { args, .. }
@@ -862,6 +906,7 @@ impl Op {
             | Op::Call { .. }
             | Op::CallIndirect { .. }
             | Op::CallC { .. }
+            | Op::Parallel { .. }
             | Op::NewGenerator { .. }
             | Op::Resume { .. }
             | Op::Yield { .. }

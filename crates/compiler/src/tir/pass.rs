@@ -5,6 +5,7 @@ pub mod count;
 mod generator;
 pub mod inline;
 pub mod number;
+pub mod parallel;
 mod peek;
 pub mod simplify;
 pub mod speculate;

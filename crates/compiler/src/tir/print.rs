@@ -139,6 +139,16 @@ impl Display for Op {
                 list(f, args)?;
                 f.write_char(')')
             }
+            Op::Parallel {
+                func,
+                rounds,
+                work,
+                args,
+            } => {
+                write!(f, "parallel {func} {rounds}, work {work} (")?;
+                list(f, args)?;
+                f.write_char(')')
+            }
             Op::NewGenerator { func, args } => {
                 write!(f, "generator {func}(")?;
                 list(f, args)?;
@@ -448,7 +458,7 @@ impl Function {
             (options.boundscheck, "boundscheck"),
             (options.always_inline, "always_inline"),
             (options.never_inline, "never_inline"),
-            (options.parallel, "parallel"),
+            (options.parallel.any(), "parallel"),
             (options.debug, "debug"),
             (options.nogil, "nogil"),
             (options.without.0 == Rewrites::ALL, "unfused"),
@@ -491,6 +501,9 @@ impl Display for Function {
                 f.write_char('(')?;
                 self.write_typed(f, &block.params)?;
                 f.write_char(')')?;
+            }
+            if block.spread != Spread::No {
+                f.write_str(" parallel")?;
             }
             f.write_str(":\n")?;
             block

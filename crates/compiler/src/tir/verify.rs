@@ -73,6 +73,9 @@ impl Program {
                 Op::NewGenerator { .. } | Op::Resume { .. } | Op::Yield { .. } | Op::Received
             );
             ensure!(!of_generators, "`{}` was left", inst.op);
+            if let Op::Parallel { func, .. } = inst.op {
+                ensure!(self.regions.contains(&func), "{func} is no region");
+            }
             if let Op::FunctionAddress { func, .. } = inst.op {
                 let known = self.generators.contains(&func);
                 ensure!(known, "{func} is not called by address");
@@ -329,6 +332,22 @@ impl<'a> Check<'a> {
                 let mut types = callee.results.clone();
                 types.extend(callee.may_raise.then_some(Type::Err));
                 self.are(results, &types, "results")
+            }
+            Op::Parallel {
+                func,
+                rounds,
+                work,
+                args,
+            } => {
+                self.is(*rounds, Type::I64)?;
+                self.is(*work, Type::I64)?;
+                let region = self.program.functions.get(func.index());
+                let region = region.ok_or_else(|| format!("{func} does not exist"))?;
+                let [Type::I64, Type::I64, params @ ..] = &region.params[..] else {
+                    return Err(format!("{func} takes no rounds"));
+                };
+                self.are(args, params, "arguments")?;
+                self.are(results, &[Type::Ptr, Type::I64, Type::Err], "results")
             }
             Op::CallIndirect { pointer, args } => {
                 self.is(*pointer, Type::Ptr)?;

@@ -401,7 +401,8 @@ impl<'c> Emitter<'_, '_, 'c> {
                     base: self.value.param(1),
                     next: 0,
                 };
-                store_results(self.shared, &self.builder, self.function, slots, &scalars);
+                let results = &self.function.results;
+                store_slots(self.shared, &self.builder, results, slots, &scalars);
                 self.builder.ret(Some(null));
             }
         }
@@ -456,9 +457,9 @@ impl<'c> Emitter<'_, '_, 'c> {
 }
 
 /// A position in an area of 8-byte slots.
-struct Slots<'c> {
-    base: Val<'c>,
-    next: i64,
+pub(super) struct Slots<'c> {
+    pub base: Val<'c>,
+    pub next: i64,
 }
 
 impl<'c> Slots<'c> {
@@ -508,19 +509,19 @@ fn load_arguments<'c>(
     scalars
 }
 
-/// Stores the scalars of a function's results into slots, whole slots.
-fn store_results<'c>(
+/// Stores the scalars of values of these types into slots, whole slots.
+pub(super) fn store_slots<'c>(
     shared: &Shared<'_, 'c>,
     builder: &Builder<'c>,
-    function: &Function,
+    values: &[Type],
     mut slots: Slots<'c>,
     scalars: &[Val<'c>],
 ) {
     let types = &shared.types;
     let mut scalars = scalars.iter();
-    for &result in &function.results {
-        for &scalar in scalars.by_ref().take(scalar_count(result)) {
-            let whole = match result {
+    for &ty in values {
+        for &scalar in scalars.by_ref().take(scalar_count(ty)) {
+            let whole = match ty {
                 Type::I1 => builder.cast(LLVMOpcode::LLVMZExt, scalar, types.i64),
                 Type::I8 | Type::I16 | Type::I32 => {
                     builder.cast(LLVMOpcode::LLVMSExt, scalar, types.i64)
@@ -566,7 +567,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> Va
         next: 0,
     };
     if !function.may_raise {
-        store_results(shared, &builder, function, slots, &all);
+        store_slots(shared, &builder, &function.results, slots, &all);
         builder.ret(Some(shared.types.ptr.zero()));
         return trampoline;
     }
@@ -579,7 +580,7 @@ pub(super) fn emit_trampoline<'c>(shared: &mut Shared<'_, 'c>, id: FuncId) -> Va
     builder.position(failed);
     builder.ret(Some(error));
     builder.position(fine);
-    store_results(shared, &builder, function, slots, &all[..count]);
+    store_slots(shared, &builder, &function.results, slots, &all[..count]);
     builder.ret(Some(shared.types.ptr.zero()));
     trampoline
 }

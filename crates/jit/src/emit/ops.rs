@@ -40,6 +40,15 @@ impl<'c> Emitter<'_, '_, 'c> {
                 let results = self.call_indirect(*pointer, args, &inst.results);
                 self.set_results(&inst.results, &results);
             }
+            Op::Parallel {
+                func,
+                rounds,
+                work,
+                args,
+            } => {
+                let results = self.parallel(*func, *rounds, *work, args);
+                self.set_results(&inst.results, &results);
+            }
             Op::CallC {
                 pointer,
                 args,
@@ -221,6 +230,7 @@ impl<'c> Emitter<'_, '_, 'c> {
             | Op::Call { .. }
             | Op::CallIndirect { .. }
             | Op::CallC { .. }
+            | Op::Parallel { .. }
             | Op::Rt { .. }
             | Op::Retain(_)
             | Op::Release(_)

@@ -66,6 +66,8 @@ pub(super) struct Shared<'a, 'c> {
     functions: Vec<Callable<'c>>,
     /// Of functions that run generators on: what is called by address, and trampolines.
     pub addresses: Vec<(FuncId, Val<'c>, Val<'c>)>,
+    /// Trampolines of regions that are called directly, too.
+    pub regions: Vec<(FuncId, Val<'c>)>,
     runtime: Vec<Option<Declared<'c>>>,
     pub allocators: Vec<(Allocator, Val<'c>, Ty<'c>)>,
     intrinsics: FxHashMap<Overload, (Val<'c>, Ty<'c>)>,
@@ -107,6 +109,7 @@ impl<'a, 'c> Shared<'a, 'c> {
             pool: program.pool.clone(),
             functions: Vec::with_capacity(program.functions.len()),
             addresses: Vec::new(),
+            regions: Vec::new(),
             runtime: TABLE.iter().map(|_| None).collect(),
             allocators: Vec::new(),
             intrinsics: FxHashMap::default(),
@@ -212,6 +215,12 @@ impl<'a, 'c> Shared<'a, 'c> {
         for &attr in &self.function_attrs {
             function.add_attribute(Place::Function, attr);
         }
+    }
+
+    /// What the runtime calls for a region.
+    pub fn region(&self, id: FuncId) -> Val<'c> {
+        let known = self.regions.iter().find(|(region, _)| *region == id);
+        known.map_or_else(|| self.function(id).value, |(_, trampoline)| *trampoline)
     }
 
     pub fn function(&self, id: FuncId) -> Callable<'c> {

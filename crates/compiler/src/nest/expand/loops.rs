@@ -114,6 +114,23 @@ impl Expander {
         map: &mut FxHashMap<Value, Value>,
         carried_in: Vals,
     ) -> Vals {
+        // The outermost loop begins with the next block.
+        let head = self.b.func.blocks.len();
+        let sums = self.loop_inside(loops, k, pointers, map, carried_in);
+        if k == 0 {
+            self.b.func.blocks[head].spread = loops.spread;
+        }
+        sums
+    }
+
+    fn loop_inside(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        pointers: &[Option<Value>],
+        map: &mut FxHashMap<Value, Value>,
+        carried_in: Vals,
+    ) -> Vals {
         let (n, dim) = loops.levels[k];
         let zero = self.b.i64(0);
         let inner = k + 1 == loops.levels.len();
@@ -137,11 +154,16 @@ impl Expander {
             && sums.contains(&true)
             && self.b.as_int(n).is_none_or(|n| n > GROUPS[1])
         {
+            let all = if k == 0 && loops.spread == Spread::Offered {
+                PARALLEL_GROUPS
+            } else {
+                GROUPS
+            };
             let mut sum = |e: &mut Self, groups: &[i64], start: Vals| {
                 e.grouped(loops, (zero, n), groups, &sums, start, &mut round)
             };
             if loops.restart.is_none() {
-                return sum(self, &GROUPS, carried_in);
+                return sum(self, &all, carried_in);
             }
             // A short sum, of which there are many, has one group.
             let (short, long, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());

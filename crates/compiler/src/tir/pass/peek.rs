@@ -75,7 +75,9 @@ fn bases(f: &Function) -> Vec<Option<Value>> {
 /// Whether an instruction may end the life of an item of some list.
 fn takes_items(op: &Op) -> bool {
     match op {
-        Op::Call { .. } | Op::CallIndirect { .. } | Op::Exchange { .. } => true,
+        Op::Call { .. } | Op::CallIndirect { .. } | Op::Parallel { .. } | Op::Exchange { .. } => {
+            true
+        }
         Op::Rt { func, .. } => {
             matches!(
                 func,
@@ -128,7 +130,10 @@ impl Walk<'_> {
                 // A function that is given the item could take it from its list while using it.
                 let keeps = matches!(
                     inst.op,
-                    Op::Call { .. } | Op::CallIndirect { .. } | Op::MakeArray { .. }
+                    Op::Call { .. }
+                        | Op::CallIndirect { .. }
+                        | Op::Parallel { .. }
+                        | Op::MakeArray { .. }
                 );
                 if used && (taken || keeps) {
                     return false;
