@@ -18,9 +18,10 @@
 //!
 //! Where arrays fit the cache, one band is all. Where anything is not as it should be - arrays that share
 //! memory by surprise, a check between the nests that fails - the nests run one after the other as before;
-//! this version of them is not made fast.
+//! this version of them is not made fast. With `parallel=True`, threads share the rows of one nest after the
+//! other, and there are no bands.
 
-use ferdelance_abi::settings::Rewrites;
+use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::{Analysis, Place};
@@ -70,7 +71,9 @@ pub(super) fn groups(f: &Function) -> Vec<Together> {
 
 /// Runs groups of nests in bands; `watch` sees each before.
 fn each(f: &mut Function, mut watch: impl FnMut(&Function, &Group)) {
-    if f.options.without.has(Rewrites::BANDS) {
+    // Nests that threads share have no order among their rows.
+    let shared = f.options.parallel.has(Parallel::NUMPY | Parallel::SETITEM);
+    if f.options.without.has(Rewrites::BANDS) || shared {
         return;
     }
     // The blocks of groups; blocks keep their numbers.
