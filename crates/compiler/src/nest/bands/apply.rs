@@ -9,7 +9,7 @@ use crate::nest::body::copy;
 use crate::tir::build::Builder;
 use crate::tir::nest::{Along, Output};
 use crate::tir::pass::simplify::{Renaming, for_each_term_operand};
-use crate::tir::{Block, BlockId, Cmp};
+use crate::tir::{Block, BlockId, Cmp, Spread};
 
 type Vals = SmallVec<[Value; 4]>;
 
@@ -104,10 +104,12 @@ impl Group {
             Block {
                 params: tail.params.clone(),
                 insts: tail.insts[..first.inst].to_vec(),
+                spread: tail.spread,
                 ..Block::default()
             },
             Block {
                 params: vec![],
+                spread: Spread::default(),
                 ..tail
             },
         );
@@ -134,11 +136,11 @@ impl Group {
                 ..Block::default()
             },
             _ => Block {
-                params: vec![],
                 insts: body.insts.split_off(at + 1),
                 term: std::mem::replace(&mut body.term, Term::Jump(onwards)),
                 term_loc: body.term_loc,
                 rounds: std::mem::take(&mut body.rounds),
+                ..Block::default()
             },
         };
         blocks[exit.index()] = after;
