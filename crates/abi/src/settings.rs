@@ -33,28 +33,30 @@ impl FastMath {
 /// Rewrites of operations on whole arrays, as bits. Each is right by itself, and can be left out to find
 /// the one that is not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Rewrites(pub u8);
+pub struct Rewrites(pub u16);
 
 impl Rewrites {
     /// What an array is made of is computed where the array is used.
-    pub const FUSE: u8 = 1;
+    pub const FUSE: u16 = 1;
     /// Operations over the same indices become one.
-    pub const MERGE: u8 = 2;
+    pub const MERGE: u16 = 2;
     /// New arrays take the memory of arrays that are not needed any more.
-    pub const REUSE: u8 = 4;
+    pub const REUSE: u16 = 4;
     /// Parts of one array are seen to be apart.
-    pub const PARTS: u8 = 8;
+    pub const PARTS: u16 = 8;
     /// What stores would meet, or loops go through again and again at distant places, is copied first.
-    pub const COPY: u8 = 16;
+    pub const COPY: u16 = 16;
     /// Small arrays that would be computed again in each round of an outer loop are made.
-    pub const KEEP: u8 = 32;
+    pub const KEEP: u16 = 32;
     /// What stays the same in an inner loop is computed outside of it.
-    pub const HOIST: u8 = 64;
+    pub const HOIST: u16 = 64;
     /// What is computed of chosen items is computed where the choice is made.
-    pub const MASKS: u8 = 128;
-    pub const ALL: u8 = 255;
+    pub const MASKS: u16 = 128;
+    /// Loops over the same items go from block to block of them.
+    pub const BLOCK: u16 = 256;
+    pub const ALL: u16 = 511;
 
-    pub const NAMES: &[(&str, u8)] = &[
+    pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
         ("merge", Self::MERGE),
         ("reuse", Self::REUSE),
@@ -63,15 +65,16 @@ impl Rewrites {
         ("keep", Self::KEEP),
         ("hoist", Self::HOIST),
         ("masks", Self::MASKS),
+        ("block", Self::BLOCK),
     ];
 
     /// The rewrite called `name`.
-    pub fn named(name: &str) -> Option<u8> {
+    pub fn named(name: &str) -> Option<u16> {
         let found = Self::NAMES.iter().find(|(n, _)| *n == name);
         found.map(|(_, bit)| *bit)
     }
 
-    pub fn has(self, rewrite: u8) -> bool {
+    pub fn has(self, rewrite: u16) -> bool {
         self.0 & rewrite != 0
     }
 }

@@ -7,12 +7,14 @@
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
+//! * [`block`](mod@block): loops over the same items run for one block of them after the other.
 //! * [`prune`]: results that nobody needs are not made.
 //! * [`expand`]: nests that are left become blocks.
 //! * [`explain`]: tells the user.
 
 pub mod alias;
 mod analysis;
+pub mod block;
 mod body;
 pub mod expand;
 pub mod explain;
@@ -25,5 +27,6 @@ mod parts;
 mod prune;
 mod reuse;
 
+pub use block::block;
 pub use expand::expand;
 pub use fuse::fuse;

@@ -14,7 +14,7 @@ use crate::lower::{
     lower,
     value::{c_signature, machine},
 };
-use crate::nest::{expand, explain, fuse};
+use crate::nest::{block, expand, explain, fuse};
 use crate::tir::build::Builder;
 use crate::tir::pass::{
     count::count, inline::inline, number::number, simplify::simplify, speculate::speculate,
@@ -109,6 +109,11 @@ pub const PASSES: &[Pass] = &[
         name: "fuse",
         doc: "merges operations on whole arrays",
         run: |p| whole(p, fuse),
+    },
+    Pass {
+        name: "block",
+        doc: "runs loops over the same items block by block",
+        run: |p| whole(p, block),
     },
     Pass {
         name: "expand",

@@ -457,7 +457,7 @@ impl Function {
             write!(f, " {name}")?;
         }
         if options.without.0 != Rewrites::ALL {
-            let without = |(_, bit): &&(&str, u8)| options.without.has(*bit);
+            let without = |(_, bit): &&(&str, u16)| options.without.has(*bit);
             for (name, _) in Rewrites::NAMES.iter().filter(without) {
                 write!(f, " without_{name}")?;
             }
