@@ -53,8 +53,8 @@ impl Rewrites {
     /// What is computed of chosen items is computed where the choice is made.
     pub const MASKS: u16 = 128;
     /// Loops over the same items go from block to block of them.
-    pub const BLOCK: u16 = 256;
-    pub const ALL: u16 = 511;
+    pub const BLOCK: u16 = 1024;
+    pub const ALL: u16 = 2047;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),

@@ -1,6 +1,7 @@
 //! The array compiler: merges operations on whole arrays and turns them into loops.
 //!
 //! * [`fuse`]: what a nest makes is computed where it is used.
+//! * [`items`]: parts of items come with the items.
 //! * [`land`]: results of reductions are written where they are stored.
 //! * [`masks`]: what is computed of chosen items is computed where the choice is made.
 //! * [`merge`]: nests over the same indices become one.
@@ -19,6 +20,7 @@ mod body;
 pub mod expand;
 pub mod explain;
 pub mod fuse;
+mod items;
 mod land;
 mod masks;
 mod merge;
