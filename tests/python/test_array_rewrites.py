@@ -333,7 +333,7 @@ def test_results_are_those_of_numpy(without, overlap):
 
 
 def test_unknown_rewrites_are_refused():
-    with pytest.raises(ValueError, match="no rewrite speed; there are copy, fuse, hoist, "):
+    with pytest.raises(ValueError, match="no rewrite speed; there are block, copy, fuse, hoist, "):
         njit(no_rewrites={"speed"})(reductions)
 
 

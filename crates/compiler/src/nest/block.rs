@@ -67,7 +67,7 @@ pub(super) struct Plan {
     /// The first dimension is the innermost one.
     backwards: bool,
     /// Items of a block.
-    items: i64,
+    pub items: i64,
     /// Arrays that share no memory if there is more than one block.
     apart: Vec<(Reach, Reach)>,
     retirement: Option<Retirement>,

@@ -12,6 +12,7 @@ use ferdelance_abi::rtfn::RtFn;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::Place;
+use super::block::plans;
 use super::fuse::{Refusal, refusals};
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
@@ -103,6 +104,7 @@ impl Stages {
             }
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
+            comparison.blocked(&mut remarks);
             comparison.refused(&mut remarks);
         }
         remarks.sort_by(|a, b| (&a.source.file, a.line).cmp(&(&b.source.file, b.line)));
@@ -281,6 +283,22 @@ impl<'f> Comparison<'f> {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// Loops that run block by block.
+    fn blocked(&self, out: &mut Vec<Remark>) {
+        for plan in plans(self.after) {
+            let early = if plan.retires() {
+                "; a block in which nothing will change any more is left early"
+            } else {
+                ""
+            };
+            let text = format!(
+                "all rounds of the loop for {} items, then for the next ones, so that they stay in the cache{early}",
+                plan.items
+            );
+            out.push(self.remark(plan.loc, Topic::Loop, text));
         }
     }
 
