@@ -32,6 +32,7 @@ use crate::types::Layout;
 
 mod apply;
 mod loops;
+pub(super) mod peel;
 mod retire;
 
 use loops::Loop;

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, nest_at};
+use super::block::peel::peel;
 use super::body::{read_once, substitute, tidy};
 use super::items::Parts;
 use super::land;
@@ -61,15 +62,27 @@ pub fn fuse(program: &mut Program) {
             simplify(f);
             settle_shapes(f);
         }
-        if !without.has(Rewrites::REUSE) && reuse(f) {
-            simplify(f);
-            settle_guards(f);
-            settle_shapes(f);
+        if !without.has(Rewrites::REUSE) {
+            reuse_memory(f);
+            if !without.has(Rewrites::BLOCK) {
+                peel(f, reuse_memory);
+            }
         }
         if !without.has(Rewrites::COPY) {
             pack(f);
         }
     }
+}
+
+/// Lets new arrays take the memory of old ones, which decides some questions of what shares memory.
+fn reuse_memory(f: &mut Function) -> bool {
+    let changed = reuse(f);
+    if changed {
+        simplify(f);
+        settle_guards(f);
+        settle_shapes(f);
+    }
+    changed
 }
 
 /// Carries out the first rewrite that there is.
