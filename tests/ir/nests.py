@@ -188,3 +188,25 @@ def rows_written_in_one_loop(x, half):
         out[k] = x + k
         out[k + half] = x - k
     return out
+
+
+# block: f8[::1], f8[::1]
+def rounds_for_a_block(y, c):
+    for k in range(c.size):
+        y *= 2.0
+        y += c[k]
+
+
+# block: c16[::1], i8
+def blocks_that_end_early(c, limit):
+    z = np.zeros_like(c)
+    for _ in range(limit):
+        z = np.where(z.real < 4.0, z * z + c, z)
+    return z
+
+
+# fuse: f8[::1], i8
+def first_round_apart(x, rounds):
+    for _ in range(rounds):
+        x = x * 0.5
+    return x

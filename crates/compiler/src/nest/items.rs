@@ -93,7 +93,8 @@ impl Parts {
             let is_size =
                 matches!(self.0.get(&stride), Some(Op::Int(s)) if *s == i64::from(item.size));
             let same = numbers.get(stride) == numbers.stride(array, k);
-            if numbers.get(n) != numbers.size(array, k) || !same && !(unit == Some(k) && is_size) {
+            let known = same || unit == Some(k) && is_size;
+            if numbers.get(n) != numbers.size(array, k) || !known {
                 return None;
             }
         }

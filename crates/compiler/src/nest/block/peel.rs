@@ -14,6 +14,7 @@ use super::{Candidate, is_array, plans};
 use crate::nest::analysis::Analysis;
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::OutputKind;
+use crate::tir::pass::simplify::for_each_term_operand;
 use crate::tir::{Block, BlockId, Function, Inst, Op, Target, Term, Value};
 
 /// Instructions of a loop that is worth a second copy.
@@ -146,7 +147,7 @@ impl Peel {
             for inst in &mut block.insts {
                 inst.op.for_each_operand_mut(&mut { renamed });
             }
-            crate::tir::pass::simplify::for_each_term_operand(&mut block.term, renamed);
+            for_each_term_operand(&mut block.term, renamed);
             for target in block.term.targets_mut() {
                 if target.block != self.header {
                     target.block = copy_of(target.block);
@@ -231,7 +232,7 @@ impl Peel {
                 for inst in &mut block.insts {
                     inst.op.for_each_operand_mut(&mut { renamed });
                 }
-                crate::tir::pass::simplify::for_each_term_operand(&mut block.term, renamed);
+                for_each_term_operand(&mut block.term, renamed);
             }
             f.blocks.push(way);
             let way = BlockId(f.blocks.len() as u32 - 1);
