@@ -51,10 +51,14 @@ class Program:
         #: Numbers that were computed from arrays.
         self.numbers = []
         self.indent = ""
+        #: It has loops that may run block by block, which shows with many items.
+        self.large = False
         for _ in range(pick.randint(1, 7)):
             self.statement()
             if pick.random() < 0.15:
                 self.loop()
+            elif pick.random() < 0.15:
+                self.rounds()
         names = self.whole[3:] + self.cut + self.results
         self.lines.append(f"return {', '.join(names) or 'None'}")
         body = "\n    ".join(self.lines)
@@ -77,6 +81,54 @@ class Program:
             (self.whole, self.cut, self.results, self.numbers), before, strict=True
         ):
             del names[count:]
+
+    def rounds(self):
+        """A loop that goes through the same items in each round, with what is chosen by masks."""
+        pick = self.random
+        self.large = True
+        # What is computed of all three can be stored into these.
+        wide = self.whole[:3] if len(set(self.dtypes)) == 1 and self.wide else []
+        names = [f"t{len(self.whole) + k}" for k in range(pick.randint(1, 2))]
+        for name in names:
+            self.add(
+                f"{name} = {pick.choice(('(a + b + c)', '(a * b - c)'))} * {pick.choice('12x')}"
+            )
+        counter = f"n{len(self.lines)}"
+        if pick.random() < 0.4:
+            self.add(f"{counter} = np.zeros(a.shape, np.int64)")
+            counts = True
+        else:
+            counts = False
+        k = f"k{len(self.lines)}"
+        self.add(f"for {k} in range({pick.choice(('0', '1', '2', '5', 'min(len(c), 3)'))}):")
+        self.indent = "    "
+        if pick.random() < 0.2:
+            self.add(f"if {k} == 2:\n            {pick.choice(('break', 'continue'))}")
+        row = (f"b[{k} % len(b)]",) if pick.random() < 0.2 else ()
+        for _ in range(pick.randint(1, 3)):
+            target = pick.choice((*names, *names, *wide))
+            atoms = (*names, *names, *self.whole[:3], "x", k, "1", *row)
+            value = f"({pick.choice(names)} {pick.choice('+-*')} {pick.choice(atoms)})"
+            what = pick.random()
+            order = "==" if "c16" in self.dtypes else pick.choice(("<", ">", "==", ">="))
+            other = pick.choice((*self.whole[:3], "x", "1", k))
+            mask = f"{pick.choice((target, target, *names))} {order} {other}"
+            if what < 0.3:
+                self.add(f"{target} {pick.choice('+-')}= {pick.choice((*atoms, value))}")
+            elif what < 0.5 and target in names:
+                self.add(f"{target} = {value}")
+            elif what < 0.8:
+                self.add(f"m{k} = {mask}")
+                either = (f"{value}", target) if pick.random() < 0.8 else (target, value)
+                self.add(f"{target}[...] = np.where(m{k}, {either[0]}, {either[1]})")
+                if counts:
+                    self.add(f"{counter} += m{k}")
+            else:
+                self.add(f"m{k} = {mask}")
+                self.add(f"{target}[m{k}] = {value}[m{k}]")
+        self.indent = ""
+        self.whole += names
+        self.results += [counter] * counts
 
     def part(self, name):
         """A part of the first dimension that ends or begins at a variable, and one beside it."""
@@ -218,6 +270,8 @@ class Program:
 def make_arguments(program, rng):
     """Arrays of one shape: separate, the same, or overlapping parts of one."""
     size = rng.choice((0, 1, 2, 3, 5, 9))
+    if program.large and rng.integers(2):
+        size = rng.choice({1: (70, 1000, 3000), 2: (9, 40, 70), 3: (9, 13)}[program.rank])
     shape = tuple(int(rng.choice((size, size, 4))) for _ in range(program.rank))
     arrays = []
     for dtype in program.dtypes:

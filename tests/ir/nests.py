@@ -188,3 +188,31 @@ def rows_written_in_one_loop(x, half):
         out[k] = x + k
         out[k + half] = x - k
     return out
+
+
+# tile: f8[::1], f8[::1]
+def rounds_for_a_block(y, c):
+    for k in range(c.size):
+        y *= 2.0
+        y += c[k]
+
+
+# tile: c16[::1], i8
+def blocks_that_end_early(c, limit):
+    z = np.zeros_like(c)
+    for _ in range(limit):
+        z = np.where(z.real < 4.0, z * z + c, z)
+    return z
+
+
+# fuse: f8[::1], i8
+def first_round_apart(x, rounds):
+    for _ in range(rounds):
+        x = x * 0.5
+    return x
+
+
+# tile: f8[:,::1]
+def rows_at_a_time(a):
+    difference = a[1:] - a[:-1]
+    a[1:-1] = 0.5 * (difference[1:] - difference[:-1])

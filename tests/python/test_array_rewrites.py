@@ -384,7 +384,7 @@ def test_results_are_those_of_numpy(without, overlap):
 
 
 def test_unknown_rewrites_are_refused():
-    with pytest.raises(ValueError, match="no rewrite speed; there are bands, copy, fuse, "):
+    with pytest.raises(ValueError, match="no rewrite speed; there are bands, block, copy, "):
         njit(no_rewrites={"speed"})(reductions)
 
 

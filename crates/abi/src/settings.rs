@@ -52,11 +52,13 @@ impl Rewrites {
     pub const HOIST: u16 = 64;
     /// What is computed of chosen items is computed where the choice is made.
     pub const MASKS: u16 = 128;
+    /// Loops over the same items go from block to block of them.
+    pub const BLOCK: u16 = 1024;
     /// Operations that follow each other run together, some rows at a time.
     pub const BANDS: u16 = 256;
     /// All rows at a time where arrays fit the cache; without it, as few as can be, always.
     pub const WHOLE: u16 = 512;
-    pub const ALL: u16 = 1023;
+    pub const ALL: u16 = 2047;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
@@ -67,6 +69,7 @@ impl Rewrites {
         ("keep", Self::KEEP),
         ("hoist", Self::HOIST),
         ("masks", Self::MASKS),
+        ("block", Self::BLOCK),
         ("bands", Self::BANDS),
         ("whole", Self::WHOLE),
     ];

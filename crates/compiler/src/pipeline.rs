@@ -14,7 +14,7 @@ use crate::lower::{
     lower,
     value::{c_signature, machine},
 };
-use crate::nest::{bands, expand, explain, fuse};
+use crate::nest::{expand, explain, fuse, tile};
 use crate::tir::build::Builder;
 use crate::tir::pass::{
     count::count, inline::inline, number::number, parallel::parallel, simplify::simplify,
@@ -112,9 +112,9 @@ pub const PASSES: &[Pass] = &[
         run: |p| whole(p, fuse),
     },
     Pass {
-        name: "bands",
-        doc: "runs operations on whole arrays together, some rows at a time",
-        run: |p| whole(p, bands),
+        name: "tile",
+        doc: "has operations on whole arrays go through the cache piece by piece",
+        run: |p| whole(p, tile),
     },
     Pass {
         name: "expand",

@@ -109,7 +109,9 @@ def numpy_linspace(
     last = _number_or_array(stop)
     div = num - 1 if endpoint else num
     delta = last * 1.0 - first
-    steps = np.arange(0.0, num)[(slice(None),) + (None,) * np.ndim(delta)]
+    counted = np.empty(num)
+    counted[:] = np.arange(num)
+    steps = counted[(slice(None),) + (None,) * np.ndim(delta)]
     if div > 0:
         step = delta / div
         if np.any(step == 0):

@@ -13,7 +13,7 @@ use crate::infer::attribute::field_attribute;
 use crate::infer::index::{IndexItem, flattened, index_items, indexing, slice_positions};
 use crate::infer::intrinsic::{Fill, ShapeFrom};
 use crate::infer::record::several_fields;
-use crate::tir::nest::{Axis, Subview, unit_dim};
+use crate::tir::nest::{Axis, Output, OutputKind, Subview, unit_dim};
 use crate::tir::{Bin, BlockId, Cast, Cmp, Hint, Mem, Part, Type, Value};
 use crate::types::{ArrayTy, Facet, Kind, Layout, Ty};
 
@@ -907,9 +907,8 @@ impl Body<'_, '_, '_> {
         } else {
             self.count_steps(work, start, stop, step)
         };
-        let array = self.allocate(a.dtype.itemsize(), a.layout, &[count], false)?;
-        let data = self.b.part(array, Part::Data);
-        self.count_loop(count, |body, i| {
+        let i = self.b.value(Type::I64);
+        self.indexed_nest(&[count], &[], &[i], |body, _| {
             let value = if floating {
                 // start + i * delta, delta being the rounded difference of the first two items, as NumPy does.
                 let second = body.b.binary(Bin::FAdd, start, step);
@@ -921,12 +920,12 @@ impl Body<'_, '_, '_> {
                 let distance = body.b.binary(Bin::Mul, i, step);
                 body.b.binary(Bin::Add, start, distance)
             };
-            let vals = body.cast(&Typed::one(work, value), a.dtype)?;
-            let ptr = body.b.element(data, i, a.dtype.itemsize());
-            body.store(ptr, a, &vals);
-            Ok(())
-        })?;
-        Ok(smallvec![array])
+            let values = body.cast(&Typed::one(work, value), a.dtype)?;
+            Ok(vec![Output {
+                values: values.into_iter().collect(),
+                kind: OutputKind::New(item(a)),
+            }])
+        })
     }
 
     /// Checks that a sequence has as many items as there are targets.

@@ -29,7 +29,7 @@ use super::body::operations;
 use super::parts::Linear;
 use crate::tir::nest::{Access, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
 use crate::tir::pass::simplify::remove_unreachable;
-use crate::tir::{Bin, Function, Hint, Inst, LocId, Op, Part, Program, Target, Term, Type, Value};
+use crate::tir::{Bin, Function, Hint, Inst, LocId, Op, Part, Target, Term, Type, Value};
 use crate::types::Layout;
 
 mod apply;
@@ -41,11 +41,9 @@ const LONG: usize = 30;
 /// A group has no more nests: each of them costs a little in each band.
 const MOST_MEMBERS: usize = 8;
 
-/// Runs groups of nests in bands, in every function of a program.
-pub fn bands(program: &mut Program) {
-    program.functions.iter_mut().for_each(|f| {
-        each(f, |_, _| {});
-    });
+/// Runs groups of nests of a function in bands, but for those in certain blocks.
+pub(super) fn bands(f: &mut Function, without: FxHashSet<usize>) {
+    each(f, without, |_, _| {});
 }
 
 /// A group in words: where its nests are from, and the arrays of which bands are kept, with what makes them.
@@ -55,9 +53,9 @@ pub(super) struct Together {
 }
 
 /// The groups of a function, for explanations.
-pub(super) fn groups(f: &Function) -> Vec<Together> {
+pub(super) fn groups(f: &Function, without: FxHashSet<usize>) -> Vec<Together> {
     let mut groups = vec![];
-    each(&mut f.clone(), |f, group| {
+    each(&mut f.clone(), without, |f, group| {
         let at = |m: &Member| f.blocks[m.at.block].insts[m.at.inst].loc;
         let nests: Vec<LocId> = group.members.iter().map(at).collect();
         let kept = group.kept.iter().map(|k| (k.array, nests[k.member]));
@@ -70,14 +68,13 @@ pub(super) fn groups(f: &Function) -> Vec<Together> {
 }
 
 /// Runs groups of nests in bands; `watch` sees each before.
-fn each(f: &mut Function, mut watch: impl FnMut(&Function, &Group)) {
+fn each(f: &mut Function, mut done: FxHashSet<usize>, mut watch: impl FnMut(&Function, &Group)) {
     // Nests that threads share have no order among their rows.
     let shared = f.options.parallel.has(Parallel::NUMPY | Parallel::SETITEM);
     if f.options.without.has(Rewrites::BANDS) || shared {
         return;
     }
-    // The blocks of groups; blocks keep their numbers.
-    let mut done = FxHashSet::default();
+    // With the blocks of groups; blocks keep their numbers.
     while let Some(group) = find(f, &done) {
         watch(f, &group);
         done.extend(group.apply(f));

@@ -13,6 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::Place;
 use super::bands;
+use super::block::{Plan, plans};
 use super::fuse::{Refusal, refusals};
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
@@ -104,6 +105,7 @@ impl Stages {
             }
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
+            comparison.blocked(&mut remarks);
             comparison.refused(&mut remarks);
             comparison.together(&mut remarks);
         }
@@ -286,6 +288,22 @@ impl<'f> Comparison<'f> {
         }
     }
 
+    /// Loops that run block by block.
+    fn blocked(&self, out: &mut Vec<Remark>) {
+        for plan in plans(self.after) {
+            let early = if plan.retires() {
+                "; a block in which nothing will change any more is left early"
+            } else {
+                ""
+            };
+            let text = format!(
+                "all rounds of the loop for {} items, then for the next ones, so that they stay in the cache{early}",
+                plan.items
+            );
+            out.push(self.remark(plan.loc, Topic::Loop, text));
+        }
+    }
+
     /// Why arrays are made that might not have to be.
     fn refused(&self, out: &mut Vec<Remark>) {
         for (array, at, refusal) in refusals(self.after) {
@@ -342,7 +360,8 @@ impl<'f> Comparison<'f> {
 
     /// What runs in bands.
     fn together(&self, out: &mut Vec<Remark>) {
-        for group in bands::groups(self.after) {
+        let blocked = plans(self.after).iter().flat_map(Plan::covers).collect();
+        for group in bands::groups(self.after, blocked) {
             let line = |at: LocId| outermost(self.after, at).line;
             let mut lines: Vec<u32> = group.nests.iter().map(|at| line(*at)).collect();
             lines.sort_unstable();

@@ -15,13 +15,15 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, nest_at};
+use super::block::peel::peel;
 use super::body::{read_once, substitute, tidy};
+use super::items::Parts;
 use super::land;
 use super::masks;
 use super::merge;
 use super::pack::pack;
 use super::parts;
-use super::prune::prune;
+use super::prune::{prune, settle};
 use super::reuse::reuse;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
@@ -60,13 +62,27 @@ pub fn fuse(program: &mut Program) {
             simplify(f);
             settle_shapes(f);
         }
-        if !without.has(Rewrites::REUSE) && reuse(f) {
-            simplify(f);
+        if !without.has(Rewrites::REUSE) {
+            reuse_memory(f);
+            if !without.has(Rewrites::BLOCK) {
+                peel(f, reuse_memory);
+            }
         }
         if !without.has(Rewrites::COPY) {
             pack(f);
         }
     }
+}
+
+/// Lets new arrays take the memory of old ones, which decides some questions of what shares memory.
+fn reuse_memory(f: &mut Function) -> bool {
+    let changed = reuse(f);
+    if changed {
+        simplify(f);
+        settle_guards(f);
+        settle_shapes(f);
+    }
+    changed
 }
 
 /// Carries out the first rewrite that there is.
@@ -108,33 +124,68 @@ fn step(f: &mut Function, without: Rewrites) -> bool {
 /// Notes which dimensions are certainly not stretched, and reads each input once.
 fn settle_shapes(f: &mut Function) {
     let mut numbers = Numbers::new(f);
-    for b in 0..f.blocks.len() {
-        for i in 0..f.blocks[b].insts.len() {
-            let Op::Nest(nest) = &mut f.blocks[b].insts[i].op else {
-                continue;
-            };
-            let extents = nest.extents.clone();
-            let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
-                OutputKind::Store(access) => Some(access),
-                _ => None,
-            });
-            for access in nest.inputs.iter_mut().map(|i| &mut i.access).chain(stored) {
-                for (k, along) in access.dims.iter_mut().enumerate() {
-                    if along.stretch != Stretch::Maybe {
-                        continue;
-                    }
-                    let extent = extents[usize::from(along.dim)];
-                    let size = numbers.size(access.array, k);
-                    if size == numbers.get(extent) {
-                        along.stretch = Stretch::No;
-                    } else if parts::at_most(&numbers, size, 1) {
-                        along.stretch = Stretch::One;
-                    }
+    let parts = Parts::new(f);
+    let Function { blocks, values, .. } = f;
+    for inst in blocks.iter_mut().flat_map(|b| &mut b.insts) {
+        let Op::Nest(nest) = &mut inst.op else {
+            continue;
+        };
+        let extents = nest.extents.clone();
+        let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
+            OutputKind::Store(access) => Some(access),
+            _ => None,
+        });
+        for access in nest.inputs.iter_mut().map(|i| &mut i.access).chain(stored) {
+            for (k, along) in access.dims.iter_mut().enumerate() {
+                if along.stretch != Stretch::Maybe {
+                    continue;
+                }
+                let extent = extents[usize::from(along.dim)];
+                let size = numbers.size(access.array, k);
+                if size == numbers.get(extent) {
+                    along.stretch = Stretch::No;
+                } else if parts::at_most(&numbers, size, 1) {
+                    along.stretch = Stretch::One;
                 }
             }
-            read_once(nest, &numbers);
+        }
+        let before = nest.inputs.len();
+        read_once(nest, &numbers);
+        parts.join(nest, &mut numbers, |v| values[v.index()]);
+        if nest.inputs.len() < before {
+            tidy(nest, |v| values[v.index()]);
         }
     }
+}
+
+/// Removes questions whether arrays share memory that can be answered now.
+fn settle_guards(f: &mut Function) {
+    let mut settled: Vec<(Place, Vec<(u32, u32)>)> = vec![];
+    {
+        let a = Analysis::new(f);
+        for (block, body) in f.blocks.iter().enumerate() {
+            for (inst, i) in body.insts.iter().enumerate() {
+                let Op::Nest(nest) = &i.op else { continue };
+                let open = |(i, o): &&(u32, u32)| {
+                    let target = nest.outputs[*o as usize].target();
+                    let read = nest.inputs[*i as usize].access.array;
+                    target.is_none_or(|target| !a.disjoint(read, target))
+                };
+                let left: Vec<(u32, u32)> = nest.guards.iter().filter(open).copied().collect();
+                if left.len() < nest.guards.len() {
+                    settled.push((Place { block, inst }, left));
+                }
+            }
+        }
+    }
+    // What follows the last nest of a block that may raise is its check.
+    for (at, left) in settled.into_iter().rev() {
+        if let Op::Nest(nest) = &mut f.blocks[at.block].insts[at.inst].op {
+            nest.guards = left;
+            settle(f, at.block, at.inst, true);
+        }
+    }
+    remove_unreachable(f);
 }
 
 /// Removes nests that only store items where they read them: the second half of `a[i:j] += b`.

@@ -80,30 +80,48 @@ fn find(a: &Analysis<'_>) -> Option<Reuse> {
             }
         }
     }
+    let mut made: Vec<(Place, &Nest, usize, Item, Value)> = vec![];
     for (block, body) in a.f.blocks.iter().enumerate() {
         for (inst, i) in body.insts.iter().enumerate() {
             let Op::Nest(nest) = &i.op else { continue };
-            let at = Place { block, inst };
-            for (output, o) in nest.outputs.iter().enumerate() {
-                let OutputKind::New(item) = o.kind else {
-                    continue;
-                };
-                let array = arrays.iter().find(|(v, from)| {
-                    let before = match *from {
-                        Source::Inst(p) if p.block == block => p.inst < inst,
-                        Source::Inst(p) => tree.dominates(p.block, block),
-                        Source::Param(b) => tree.dominates(b.index(), block),
-                    };
-                    before && fits(a, nest, &item, *v, *from) && is_free(a, nest, *v, *from, at)
-                });
-                if let Some(&(array, _)) = array {
-                    return Some(Reuse {
-                        nest: at,
-                        output,
-                        array,
-                        item,
-                    });
+            for (output, range) in nest.result_ranges().into_iter().enumerate() {
+                if let OutputKind::New(item) = nest.outputs[output].kind {
+                    let result = i.results[range.start];
+                    made.push((Place { block, inst }, nest, output, item, result));
                 }
+            }
+        }
+    }
+    // First of all, what goes round a loop stays in its place; otherwise two arrays might change places in
+    // each round.
+    let next = |new: Value, array: Value| {
+        let targets = a.f.blocks.iter().flat_map(|b| b.term.targets());
+        targets.into_iter().any(|t| {
+            let params = &a.f.block(t.block).params;
+            let mut pairs = t.args.iter().zip(params);
+            pairs.any(|(&arg, &param)| arg == new && param == array)
+        })
+    };
+    for in_place in [true, false] {
+        for &(at, nest, output, item, new) in &made {
+            let array = arrays.iter().find(|(v, from)| {
+                let before = match *from {
+                    Source::Inst(p) if p.block == at.block => p.inst < at.inst,
+                    Source::Inst(p) => tree.dominates(p.block, at.block),
+                    Source::Param(b) => tree.dominates(b.index(), at.block),
+                };
+                before
+                    && (!in_place || matches!(from, Source::Param(_)) && next(new, *v))
+                    && fits(a, nest, &item, *v, *from)
+                    && is_free(a, nest, *v, *from, at)
+            });
+            if let Some(&(array, _)) = array {
+                return Some(Reuse {
+                    nest: at,
+                    output,
+                    array,
+                    item,
+                });
             }
         }
     }
@@ -229,39 +247,71 @@ fn is_free(a: &Analysis<'_>, nest: &Nest, array: Value, from: Source, at: Place)
     let Some(all) = data.and_then(|data| family(a, array, data, &mut handed)) else {
         return false;
     };
-    if let Source::Param(block) = from {
-        let index = a.f.block(block).params.iter().position(|&p| p == array);
-        let targets = a.f.blocks.iter().flat_map(|b| b.term.targets());
-        let all_new = targets
-            .filter(|t| t.block == block)
-            .all(|t| index.is_some_and(|index| is_handed_over(a, t.args[index], block)));
-        if !all_new {
-            return false;
-        }
+    if let Source::Param(block) = from
+        && !is_always_new(a, array, block, &mut vec![array])
+    {
+        return false;
     }
     let view = |v: Value| v != array && all.contains(&v);
     let mut seen_else = nest.inputs.iter().any(|i| view(i.access.array));
     nest.for_each_source(|source| seen_else |= all.contains(&source));
-    handed.is_empty() && !seen_else && !reaches(a, &all, from, (at.block, at.inst + 1), Some(at))
+    // Whoever gets the array must not come to the nest with it.
+    let none = FxHashSet::default();
+    let kept = handed.iter().any(|&(b, t)| {
+        let to = a.f.blocks[b].term.targets()[t].block;
+        !matches!(from, Source::Param(own) if own == to)
+            && reaches(a, &none, from, (to.index(), 0), Some(at))
+    });
+    !kept && !seen_else && !reaches(a, &all, from, (at.block, at.inst + 1), Some(at))
+}
+
+/// Whether all who hand an array to a block have made it, or were given it, for this alone. `open` are those
+/// for which this is being asked.
+fn is_always_new(a: &Analysis<'_>, array: Value, block: BlockId, open: &mut Vec<Value>) -> bool {
+    let Some(index) = a.f.block(block).params.iter().position(|&p| p == array) else {
+        return false;
+    };
+    let targets = a.f.blocks.iter().flat_map(|b| b.term.targets());
+    let mut args = targets.filter(|t| t.block == block).map(|t| t.args[index]);
+    args.all(|arg| arg == array || is_handed_over(a, arg, block, open))
 }
 
 /// Whether an array is new, and not needed any more by those who hand it to a block.
-fn is_handed_over(a: &Analysis<'_>, array: Value, block: BlockId) -> bool {
-    let Some(at) = maker(a, array) else {
-        return false;
+fn is_handed_over(a: &Analysis<'_>, array: Value, block: BlockId, open: &mut Vec<Value>) -> bool {
+    let (from, data) = match (maker(a, array), taker(a, array)) {
+        (Some(at), _) => (Source::Inst(at), own_buffer(a, at)),
+        (_, Some(own)) => (Source::Param(own), Some(None)),
+        _ => return false,
     };
     let mut handed = vec![];
-    let Some(data) = own_buffer(a, at) else {
+    let Some(all) = data.and_then(|data| family(a, array, data, &mut handed)) else {
         return false;
     };
-    let Some(all) = family(a, array, data, &mut handed) else {
+    let only_there = handed.iter().all(|&(b, t)| {
+        let to = a.f.blocks[b].term.targets()[t].block;
+        to == block || matches!(from, Source::Param(own) if own == to)
+    });
+    if !only_there || reaches(a, &all, from, (block.index(), 0), None) {
         return false;
+    }
+    let Source::Param(own) = from else {
+        return true;
     };
-    let only_there = handed.len() == 1
-        && handed
+    if open.contains(&array) {
+        return true;
+    }
+    open.push(array);
+    is_always_new(a, array, own, open)
+}
+
+/// The block whose parameter an array is.
+fn taker(a: &Analysis<'_>, array: Value) -> Option<BlockId> {
+    let block =
+        a.f.blocks
             .iter()
-            .all(|&(b, t)| a.f.blocks[b].term.targets()[t].block == block);
-    only_there && !reaches(a, &all, Source::Inst(at), (block.index(), 0), None)
+            .skip(1)
+            .position(|b| b.params.contains(&array))?;
+    Some(BlockId(block as u32 + 1))
 }
 
 /// The instruction that makes an array.

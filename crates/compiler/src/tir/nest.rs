@@ -195,6 +195,20 @@ pub struct Subview {
     pub item: Item,
 }
 
+impl Subview {
+    /// Calls `f` with each value that says which items of a dimension of the base are seen.
+    pub fn for_each_bound(&self, mut f: impl FnMut(Value)) {
+        for axis in &self.axes {
+            if let Axis::Part {
+                start, count, step, ..
+            } = *axis
+            {
+                [start, count, step].into_iter().for_each(&mut f);
+            }
+        }
+    }
+}
+
 /// The dimension whose stride is the size of an item.
 pub fn unit_dim(layout: Layout, rank: usize) -> Option<usize> {
     match layout {

@@ -228,6 +228,11 @@ impl Numbers {
         self.part(self.get(array), Part::Shape(dim as u8))
     }
 
+    /// The number of the distance between items along an array's dimension.
+    pub fn stride(&mut self, array: Value, dim: usize) -> u32 {
+        self.part(self.get(array), Part::Stride(dim as u8))
+    }
+
     /// What a number stands for, if it is known.
     pub fn key(&self, number: u32) -> Option<&Key> {
         self.keys[number as usize].as_ref()
