@@ -312,6 +312,39 @@ impl Numbers {
         }
     }
 
+    /// An operation on two operands. Sums of a value and constants have one constant, and what is clamped to
+    /// zero twice, on its way down, is clamped once: the size of `a[1:][1:]` is that of `a[2:]`.
+    fn binary(&mut self, op: Bin, ty: Type, a: u32, b: u32) -> u32 {
+        if let Some(known) = self.fold(op, ty, a, b) {
+            return known;
+        }
+        if let (Type::I64, Some(constant)) = (ty, self.int(b)) {
+            let sum = match self.keys[a as usize] {
+                Some(Key::Binary(Bin::Add, x, y)) => self.int(y).map(|first| (x, first)),
+                _ => None,
+            };
+            match (op, sum) {
+                (Bin::Add, Some((x, first))) => {
+                    if let Some(both) = first.checked_add(constant) {
+                        let both = self.number(Key::Int(ty, both));
+                        return self.binary(op, ty, x, both);
+                    }
+                }
+                (Bin::SMax, Some((x, first))) if constant == 0 && first <= 0 => {
+                    if let Some(Key::Binary(Bin::SMax, y, zero)) = self.keys[x as usize]
+                        && self.int(zero) == Some(0)
+                    {
+                        let first = self.number(Key::Int(ty, first));
+                        let sum = self.binary(Bin::Add, ty, y, first);
+                        return self.binary(op, ty, sum, b);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.number(Key::Binary(op, a, b))
+    }
+
     /// The sizes of which one is the broadcast of, without those that are 1.
     fn fitted(&self, number: u32) -> SmallVec<[u32; 4]> {
         match &self.keys[number as usize] {
@@ -390,10 +423,7 @@ impl Numbers {
                 if *op == Bin::Fit {
                     return Some(self.fit(a, b));
                 }
-                if let Some(known) = self.fold(*op, ty, a, b) {
-                    return Some(known);
-                }
-                Key::Binary(*op, a, b)
+                return Some(self.binary(*op, ty, a, b));
             }
             Op::Unary(op, a) => {
                 let a = self.operand(*a);
