@@ -10,7 +10,7 @@
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Plan, Reach};
+use super::Plan;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Item, Nest, Output, OutputKind, Reduction, Stretch, unit_dim,
@@ -114,42 +114,12 @@ impl Writer<'_> {
     /// Whether some of the arrays that should be apart are not, and not the same items either.
     fn meet(&mut self) -> Option<Value> {
         let plan = self.plan;
-        let pairs = plan.apart.iter().map(|(x, y)| self.overlap(*x, *y));
+        let pairs = plan.apart.iter();
+        let pairs = pairs.map(|(x, y)| self.b.touch((x.array, x.item), (y.array, y.item)));
         let pairs: Vec<Value> = pairs.collect();
         pairs
             .into_iter()
             .reduce(|a, b| self.b.binary(Bin::Or, a, b))
-    }
-
-    fn overlap(&mut self, x: Reach, y: Reach) -> Value {
-        let ((low, high), (other_low, other_high)) = (self.bounds(x), self.bounds(y));
-        let before = self.b.cmp(Cmp::ULt, low, other_high);
-        let after = self.b.cmp(Cmp::ULt, other_low, high);
-        self.b.binary(Bin::And, before, after)
-    }
-
-    /// The addresses between which an array's items lie, at least.
-    fn bounds(&mut self, reach: Reach) -> (Value, Value) {
-        let Reach { array, item } = reach;
-        let data = self.b.part(array, Part::Data);
-        let mut low = self.b.cast(Cast::PtrToInt, data, Type::I64);
-        let size = self.b.i64(i64::from(item.size));
-        let mut high = self.b.binary(Bin::Add, low, size);
-        let Type::Array(rank) = self.b.ty(array) else {
-            return (low, high);
-        };
-        let (zero, one) = (self.b.i64(0), self.b.i64(1));
-        for dim in 0..rank {
-            let n = self.b.part(array, Part::Shape(dim));
-            let stride = self.b.part(array, Part::Stride(dim));
-            let last = self.b.binary(Bin::Sub, n, one);
-            let span = self.b.binary(Bin::Mul, last, stride);
-            let down = self.b.binary(Bin::SMin, span, zero);
-            let up = self.b.binary(Bin::SMax, span, zero);
-            low = self.b.binary(Bin::Add, low, down);
-            high = self.b.binary(Bin::Add, high, up);
-        }
-        (low, high)
     }
 
     /// Goes on to the first block.
