@@ -16,7 +16,7 @@ use crate::tir::nest::{
     Access, Along, Item, Nest, Output, OutputKind, Reduction, Stretch, unit_dim,
 };
 use crate::tir::{
-    Bin, BlockId, Cast, Cmp, Function, Hint, Inst, Op, Part, Target, Term, Type, Un, Value,
+    Bin, BlockId, Cmp, Function, Hint, Inst, Op, Part, Target, Term, Type, Un, Value,
 };
 use crate::types::Layout;
 
