@@ -437,6 +437,8 @@ def main():
             end.close()
         try:
             answer = ask(process, pipe, seed)
+        except KeyboardInterrupt:
+            break
         except (EOFError, OSError):
             process.join()
             answer = f"the process died with exit code {process.exitcode}\n{Program(seed).text}"

@@ -27,9 +27,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::analysis::{Analysis, Place};
 use super::body::operations;
 use super::parts::Linear;
-use crate::tir::nest::{Access, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
+use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
 use crate::tir::pass::simplify::remove_unreachable;
-use crate::tir::{Bin, Function, Hint, Inst, LocId, Op, Part, Target, Term, Type, Value};
+use crate::tir::{Bin, BlockId, Function, Hint, Inst, LocId, Op, Part, Target, Term, Type, Value};
 use crate::types::Layout;
 
 mod apply;
@@ -150,7 +150,7 @@ impl Rows {
 
 /// The first group that is not in a block that is `done`.
 fn find(f: &Function, done: &FxHashSet<usize>) -> Option<Group> {
-    let nests = |b: &&crate::tir::BlockId| {
+    let nests = |b: &&BlockId| {
         let insts = &f.block(**b).insts;
         !done.contains(&b.index()) && insts.iter().any(|i| matches!(i.op, Op::Nest(_)))
     };
@@ -167,19 +167,12 @@ fn find(f: &Function, done: &FxHashSet<usize>) -> Option<Group> {
         views: views.collect(),
     };
     let blocks = order.iter().filter(nests).map(|b| b.index());
-    let places = blocks
+    let mut places = blocks
         .flat_map(|block| (0..f.blocks[block].insts.len()).map(move |inst| Place { block, inst }));
-    let mut tried = FxHashSet::default();
-    for at in places {
-        if a.nest(at).is_some() && !tried.contains(&at) {
-            let group = finder.group(at, done);
-            if group.members.len() > 1 {
-                return Some(group);
-            }
-            tried.insert(at);
-        }
-    }
-    None
+    places.find_map(|at| {
+        let group = a.nest(at).map(|_| finder.group(at, done))?;
+        (group.members.len() > 1).then_some(group)
+    })
 }
 
 struct Finder<'a, 'f> {
@@ -410,7 +403,7 @@ impl Finder<'_, '_> {
 
     /// `None` if rows lie across the memory of an array.
     fn touch(&self, access: &Access, writes: bool) -> Option<Touch> {
-        let along = |d: &crate::tir::nest::Along| d.dim == 0 && d.stretch != Stretch::One;
+        let along = |d: &Along| d.dim == 0 && d.stretch != Stretch::One;
         let dim = access.dims.iter().position(along);
         let rows = match dim {
             Some(dim) => {
