@@ -98,6 +98,8 @@ impl Parallel {
     pub const SETITEM: u8 = 4;
     /// Reductions of arrays.
     pub const REDUCTION: u8 = 8;
+    /// What stores to arrays, new or not.
+    pub const ARRAYS: u8 = Self::NUMPY | Self::SETITEM;
     pub const ALL: u8 = 15;
     /// However little there is to do: for tests.
     pub const ALWAYS: u8 = 16;

@@ -8,7 +8,7 @@ use super::parts;
 use crate::tir::nest::Nest;
 use crate::tir::pass::number::Numbers;
 use crate::tir::pass::simplify::predecessor_counts;
-use crate::tir::{Function, Inst, Mem, Op, Part, Term, Type, Value};
+use crate::tir::{Bin, Function, Inst, Mem, Op, Part, Term, Type, Value};
 
 /// The place of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -180,6 +180,16 @@ impl<'f> Analysis<'f> {
         let mut any = nest.inputs.iter().any(|input| changed(input.access.array));
         nest.for_each_source(|source| any |= changed(source));
         any
+    }
+}
+
+/// Whether an operation gives the same wherever it stands.
+pub(super) fn moves(op: &Op) -> bool {
+    match op {
+        Op::Nest(_) | Op::Load { .. } | Op::Rt { .. } | Op::StackSlot { .. } => false,
+        // Checks keep zero away from these.
+        Op::Binary { op, .. } => !matches!(op, Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem),
+        op => op.is_pure(),
     }
 }
 

@@ -24,7 +24,7 @@
 use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::analysis::{Analysis, Place};
+use super::analysis::{Analysis, Place, moves};
 use super::body::operations;
 use super::parts::Linear;
 use crate::tir::nest::{Access, Along, Axis, Input, Item, Nest, OutputKind, Stretch, Subview};
@@ -70,8 +70,7 @@ pub(super) fn groups(f: &Function, without: FxHashSet<usize>) -> Vec<Together> {
 /// Runs groups of nests in bands; `watch` sees each before.
 fn each(f: &mut Function, mut done: FxHashSet<usize>, mut watch: impl FnMut(&Function, &Group)) {
     // Nests that threads share have no order among their rows.
-    let shared = f.options.parallel.has(Parallel::NUMPY | Parallel::SETITEM);
-    if f.options.without.has(Rewrites::BANDS) || shared {
+    if f.options.without.has(Rewrites::BANDS) || f.options.parallel.has(Parallel::ARRAYS) {
         return;
     }
     // With the blocks of groups; blocks keep their numbers.
@@ -380,24 +379,25 @@ impl Finder<'_, '_> {
             touch.rows.as_ref()?;
             touches.push(touch);
         }
-        nest.for_each_source(|v| {
-            if let Some(array) = a.array_of(v) {
-                touches.push(Touch {
-                    array: v,
-                    item: Item {
-                        size: 1,
-                        align: 1,
-                        layout: Layout::A,
-                    },
-                    writes: false,
-                    base: self.base(array),
-                    weight: 0,
-                    rows: None,
-                });
-            }
-        });
         let mut known = true;
-        nest.for_each_source(|v| known &= a.array_of(v).is_some());
+        nest.for_each_source(|v| {
+            let Some(array) = a.array_of(v) else {
+                known = false;
+                return;
+            };
+            touches.push(Touch {
+                array: v,
+                item: Item {
+                    size: 1,
+                    align: 1,
+                    layout: Layout::A,
+                },
+                writes: false,
+                base: self.base(array),
+                weight: 0,
+                rows: None,
+            });
+        });
         known.then_some(touches)
     }
 
@@ -540,16 +540,5 @@ impl Finder<'_, '_> {
             }
         }
         (!self.a.uses[array.index()].is_empty()).then_some((views, rows))
-    }
-}
-
-/// Whether an instruction may be carried out before what comes before it.
-fn moves(op: &Op) -> bool {
-    match op {
-        Op::Load { .. } | Op::Rt { .. } | Op::StackSlot { .. } | Op::Subview(_) => {
-            matches!(op, Op::Subview(_))
-        }
-        Op::Binary { op, .. } => !matches!(op, Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem),
-        op => op.is_pure(),
     }
 }

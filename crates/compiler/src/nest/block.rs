@@ -23,11 +23,11 @@ use ferdelance_abi::rtfn::Effect;
 use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, moves};
 use super::parts;
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Access, Item, Nest, OutputKind, Stretch};
-use crate::tir::{Bin, BlockId, Function, Inst, LocId, Op, Part, Type, Value};
+use crate::tir::{BlockId, Function, Inst, LocId, Op, Part, Type, Value};
 use crate::types::Layout;
 
 mod apply;
@@ -100,9 +100,8 @@ struct Reach {
 pub(super) fn plans(f: &Function) -> Vec<Plan> {
     let stores = |i: &Inst| matches!(&i.op, Op::Nest(nest) if nest.stores());
     // Nests that threads share go through all items.
-    let shared = f.options.parallel.has(Parallel::NUMPY | Parallel::SETITEM);
     if f.options.without.has(Rewrites::BLOCK)
-        || shared
+        || f.options.parallel.has(Parallel::ARRAYS)
         || !f.blocks.iter().any(|b| b.insts.iter().any(stores))
     {
         return vec![];
@@ -174,7 +173,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             c.own.extend(block.insts.iter().flat_map(|i| &i.results));
         }
         for inst in c.insts() {
-            let mut all = moves(inst);
+            let mut all = moves(&inst.op) && !matches!(inst.op, Op::Rare { .. });
             inst.op.for_each_operand(|v| all &= c.is_fixed(v));
             if all && inst.results.iter().all(|&v| !is_owned(a.f.ty(v))) {
                 c.invariant.extend(&inst.results);
@@ -467,18 +466,6 @@ impl<'a, 'f> Candidate<'a, 'f> {
             layout: Layout::A,
         };
         self.reach_of(address, item)
-    }
-}
-
-/// Whether an instruction gives the same wherever it stands.
-fn moves(inst: &Inst) -> bool {
-    match inst.op {
-        Op::Nest(_) | Op::Load { .. } | Op::Rt { .. } | Op::StackSlot { .. } | Op::Rare { .. } => {
-            false
-        }
-        // Checks keep zero away from these.
-        Op::Binary { op, .. } => !matches!(op, Bin::SDiv | Bin::UDiv | Bin::SRem | Bin::URem),
-        ref op => op.is_pure(),
     }
 }
 

@@ -496,15 +496,7 @@ impl Expander {
         }
         let sums_aside = self.run(&reading, &kept, false);
         for (inputs, output, target) in copies {
-            let copy = Nest {
-                extents: nest.extents.clone(),
-                inputs,
-                indices: smallvec![],
-                insts: vec![],
-                outputs: vec![output],
-                guards: vec![],
-                sources: vec![],
-            };
+            let copy = Nest::plain(nest.extents.clone(), inputs, output);
             self.run(&copy, &[Some(target)], false);
         }
         self.b.jump(done, &sums_aside);
@@ -727,18 +719,11 @@ impl Expander {
             if r.target.is_some() {
                 let dims = 0..kept.len();
                 let access = Access::along(access.array, dims, access.item);
-                let fill = Nest {
-                    extents: kept,
-                    inputs: vec![],
-                    indices: smallvec![],
-                    insts: vec![],
-                    outputs: vec![Output {
-                        values: r.init.iter().copied().collect(),
-                        kind: OutputKind::Store(access.clone()),
-                    }],
-                    guards: vec![],
-                    sources: vec![],
+                let filled = Output {
+                    values: r.init.iter().copied().collect(),
+                    kind: OutputKind::Store(access.clone()),
                 };
+                let fill = Nest::plain(kept, vec![], filled);
                 self.run(&fill, &[Some(access)], true);
                 continue;
             }

@@ -17,7 +17,7 @@ use super::block::{Plan, plans};
 use super::fuse::{Refusal, refusals};
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
-use crate::tir::{Bin, Function, Inst, Loc, LocId, Op, Part, Program, Term, Value};
+use crate::tir::{Bin, Function, Inst, LocId, Op, Part, Program, Term, Value};
 
 /// What a remark is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -105,9 +105,10 @@ impl Stages {
             }
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
-            comparison.blocked(&mut remarks);
+            let plans = plans(after);
+            comparison.blocked(&plans, &mut remarks);
             comparison.refused(&mut remarks);
-            comparison.together(&mut remarks);
+            comparison.together(&plans, &mut remarks);
         }
         remarks.sort_by(|a, b| (&a.source.file, a.line).cmp(&(&b.source.file, b.line)));
         let mut said = FxHashSet::default();
@@ -137,14 +138,6 @@ fn library(func: RtFn) -> Option<&'static str> {
         RtFn::gufunc => Some("the loops of numpy.linalg itself"),
         _ => None,
     }
-}
-
-/// The place in the user's own code: where what is inlined was called.
-fn outermost(f: &Function, mut at: LocId) -> &Loc {
-    while let Some(outer) = f.locs[at.index()].inlined_at {
-        at = outer;
-    }
-    &f.locs[at.index()]
 }
 
 /// A function before and after fusion.
@@ -182,7 +175,7 @@ impl<'f> Comparison<'f> {
     }
 
     fn remark(&self, at: LocId, topic: Topic, text: String) -> Remark {
-        let loc = outermost(self.after, at);
+        let loc = self.after.outermost(at);
         Remark {
             source: loc.source.clone(),
             function: loc.function.clone(),
@@ -201,7 +194,7 @@ impl<'f> Comparison<'f> {
             still.insert(inst.loc);
             for part in &nest.insts {
                 let lines = computed_at.entry(part.loc).or_default();
-                let line = outermost(self.after, inst.loc).line;
+                let line = self.after.outermost(inst.loc).line;
                 if !lines.contains(&line) {
                     lines.push(line);
                 }
@@ -211,11 +204,11 @@ impl<'f> Comparison<'f> {
         let mut last: FxHashMap<(u32, u32), &Inst> = FxHashMap::default();
         let before = self.before.blocks.iter().flat_map(|b| &b.insts);
         for inst in before.clone().filter(|i| matches!(i.op, Op::Nest(_))) {
-            let loc = outermost(self.before, inst.loc);
+            let loc = self.before.outermost(inst.loc);
             last.insert((loc.line, loc.column), inst);
         }
         let is_last = |inst: &Inst| {
-            let loc = outermost(self.before, inst.loc);
+            let loc = self.before.outermost(inst.loc);
             last.get(&(loc.line, loc.column))
                 .is_some_and(|i| i.results == inst.results)
         };
@@ -227,8 +220,8 @@ impl<'f> Comparison<'f> {
                 .and_then(|array| self.defined.get(array));
             if let Some(now) = kept {
                 let (here, there) = (
-                    outermost(self.before, inst.loc).line,
-                    outermost(self.after, now.loc).line,
+                    self.before.outermost(inst.loc).line,
+                    self.after.outermost(now.loc).line,
                 );
                 if here != there {
                     let text = format!(
@@ -249,7 +242,7 @@ impl<'f> Comparison<'f> {
                 _ if nest.insts.is_empty() => "no copy is made".to_owned(),
                 _ => "no array is made for a result in between".to_owned(),
             };
-            let here = outermost(self.before, inst.loc).line;
+            let here = self.before.outermost(inst.loc).line;
             let text = match lines {
                 [] => what,
                 [line] if *line == here => {
@@ -289,8 +282,8 @@ impl<'f> Comparison<'f> {
     }
 
     /// Loops that run block by block.
-    fn blocked(&self, out: &mut Vec<Remark>) {
-        for plan in plans(self.after) {
+    fn blocked(&self, plans: &[Plan], out: &mut Vec<Remark>) {
+        for plan in plans {
             let early = if plan.retires() {
                 "; a block in which nothing will change any more is left early"
             } else {
@@ -314,7 +307,7 @@ impl<'f> Comparison<'f> {
                     .insts
                     .get(at.inst)
                     .map_or(body.term_loc, |inst| inst.loc);
-                outermost(self.after, loc).line
+                self.after.outermost(loc).line
             };
             let why = match refusal {
                 Refusal::Needed(at) => {
@@ -359,10 +352,10 @@ impl<'f> Comparison<'f> {
     }
 
     /// What runs in bands.
-    fn together(&self, out: &mut Vec<Remark>) {
-        let blocked = plans(self.after).iter().flat_map(Plan::covers).collect();
+    fn together(&self, plans: &[Plan], out: &mut Vec<Remark>) {
+        let blocked = plans.iter().flat_map(Plan::covers).collect();
         for group in bands::groups(self.after, blocked) {
-            let line = |at: LocId| outermost(self.after, at).line;
+            let line = |at: LocId| self.after.outermost(at).line;
             let mut lines: Vec<u32> = group.nests.iter().map(|at| line(*at)).collect();
             lines.sort_unstable();
             lines.dedup();
@@ -492,7 +485,7 @@ impl<'f> Comparison<'f> {
 
     /// The variable that what is made here is bound to.
     fn name(&self, f: &Function, at: LocId) -> Option<Arc<str>> {
-        let loc = outermost(f, at);
+        let loc = f.outermost(at);
         let own = Arc::ptr_eq(&loc.source, &self.names.source);
         let name = self.names.variables.get(&(loc.line, loc.column));
         name.filter(|_| own).cloned()

@@ -684,6 +684,15 @@ impl Function {
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]
     }
+
+    /// The place in the user's own code: where what is inlined was called.
+    pub fn outermost(&self, mut at: LocId) -> &Loc {
+        while let Some(outer) = self.locs[at.index()].inlined_at {
+            at = outer;
+        }
+        &self.locs[at.index()]
+    }
+
     pub fn new_value(&mut self, ty: Type) -> Value {
         self.values.push(ty);
         Value(self.values.len() as u32 - 1)
@@ -895,6 +904,19 @@ impl Op {
         // The clone is of the operand lists only; ops are small.
         let mut copy = self.clone();
         copy.for_each_operand_mut(&mut |v| f(*v));
+    }
+
+    /// Has no operands, and gives the same wherever it stands.
+    pub fn is_constant(&self) -> bool {
+        matches!(
+            self,
+            Op::Int(_)
+                | Op::Float(_)
+                | Op::Null
+                | Op::Undef
+                | Op::Pool(_)
+                | Op::FunctionAddress { .. }
+        )
     }
 
     /// No effect besides its results: may be removed when they are unused, and moved.

@@ -8,6 +8,8 @@ pub struct Dominators {
     order: Vec<Option<u32>>,
     /// Immediate dominator by block; the entry's is itself.
     idom: Vec<u32>,
+    /// Predecessors of each block, of blocks that can be reached.
+    preds: Vec<Vec<usize>>,
 }
 
 impl Dominators {
@@ -27,13 +29,17 @@ impl Dominators {
         let mut tree = Dominators {
             order,
             idom: vec![u32::MAX; n],
+            preds,
         };
         tree.idom[0] = 0;
         loop {
             let mut changed = false;
             for block in reverse_postorder.iter().skip(1).map(|b| b.index()) {
                 let mut new = u32::MAX;
-                for &pred in preds[block].iter().filter(|&&p| tree.idom[p] != u32::MAX) {
+                for &pred in tree.preds[block]
+                    .iter()
+                    .filter(|&&p| tree.idom[p] != u32::MAX)
+                {
                     new = if new == u32::MAX {
                         pred as u32
                     } else {
@@ -59,6 +65,21 @@ impl Dominators {
             }
         }
         a
+    }
+
+    /// The natural loop that begins with a block: with it, those from which a jump back comes without passing
+    /// it. None if there is no jump back.
+    pub fn natural_loop(&self, head: usize) -> Vec<bool> {
+        let mut inside = vec![false; self.preds.len()];
+        let latches = self.preds[head].iter().copied();
+        let mut work: Vec<usize> = latches.filter(|&p| self.dominates(head, p)).collect();
+        inside[head] = !work.is_empty();
+        while let Some(b) = work.pop() {
+            if !std::mem::replace(&mut inside[b], true) {
+                work.extend(&self.preds[b]);
+            }
+        }
+        inside
     }
 
     pub fn reachable(&self, block: usize) -> bool {

@@ -252,6 +252,19 @@ impl Access {
 }
 
 impl Nest {
+    /// A nest without operations: what it reads is what it makes or stores.
+    pub fn plain(extents: SmallVec<[Value; 4]>, inputs: Vec<Input>, output: Output) -> Nest {
+        Nest {
+            extents,
+            inputs,
+            indices: smallvec![],
+            insts: vec![],
+            outputs: vec![output],
+            guards: vec![],
+            sources: vec![],
+        }
+    }
+
     /// The types of the instruction's results, given those of values.
     pub fn result_types(&self, ty: impl Fn(Value) -> Type) -> Vec<Type> {
         let rank = self.extents.len();

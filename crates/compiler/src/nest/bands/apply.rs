@@ -303,7 +303,10 @@ impl Group {
                     values: smallvec![],
                     kind: OutputKind::New(item),
                 };
-                let results = b.push(simple(extents, vec![], empty), &types);
+                let results = b.push(
+                    Op::Nest(Box::new(Nest::plain(extents, vec![], empty))),
+                    &types,
+                );
                 let null = b.null(Type::Err);
                 let failed = b.cmp(Cmp::Ne, results[1], null);
                 let (next, leave) = (b.new_block(), b.new_block());
@@ -524,10 +527,8 @@ impl Group {
                 values: elements.clone(),
                 kind: OutputKind::Store(store),
             };
-            b.push(
-                simple(extents, vec![Input::new(read, elements)], moved),
-                &[],
-            );
+            let moving = Nest::plain(extents, vec![Input::new(read, elements)], moved);
+            b.push(Op::Nest(Box::new(moving)), &[]);
         }
     }
 
@@ -572,19 +573,6 @@ struct Band<'m> {
     low: Value,
     count: Value,
     made: &'m BTreeMap<Value, Value>,
-}
-
-/// A nest without operations.
-fn simple(extents: Vals, inputs: Vec<Input>, output: Output) -> Op {
-    Op::Nest(Box::new(Nest {
-        extents,
-        inputs,
-        indices: smallvec![],
-        insts: vec![],
-        outputs: vec![output],
-        guards: vec![],
-        sources: vec![],
-    }))
 }
 
 /// The item of a new array.

@@ -14,26 +14,11 @@ pub(super) struct Loop {
 /// The loops of a function; outer ones before those in them.
 pub(super) fn find(f: &Function, tree: &Dominators) -> Vec<Loop> {
     let order = f.reverse_postorder();
-    let mut before: Vec<Vec<usize>> = vec![vec![]; f.blocks.len()];
-    for &b in &order {
-        for target in f.block(b).term.targets() {
-            before[target.block.index()].push(b.index());
-        }
-    }
     let mut loops: Vec<Loop> = vec![];
     for &header in &order {
-        let h = header.index();
-        let jumps_back = before[h].iter().filter(|&&b| tree.dominates(h, b));
-        let mut open: Vec<usize> = jumps_back.copied().collect();
-        if open.is_empty() {
+        let inside = tree.natural_loop(header.index());
+        if !inside[header.index()] {
             continue;
-        }
-        let mut inside = vec![false; f.blocks.len()];
-        inside[h] = true;
-        while let Some(b) = open.pop() {
-            if !std::mem::replace(&mut inside[b], true) {
-                open.extend(&before[b]);
-            }
         }
         let blocks: Vec<BlockId> = order
             .iter()

@@ -270,18 +270,11 @@ impl Expander {
             .map(|&v| self.b.value(self.b.ty(v)))
             .collect();
         let target = Access::whole(array, order.len(), item);
-        let copy = Nest {
-            extents: shape,
-            outputs: vec![Output {
-                values: elements.clone(),
-                kind: OutputKind::Store(target.clone()),
-            }],
-            inputs: vec![Input::new(from, elements)],
-            indices: smallvec![],
-            insts: vec![],
-            guards: vec![],
-            sources: vec![],
+        let stored = Output {
+            values: elements.clone(),
+            kind: OutputKind::Store(target.clone()),
         };
+        let copy = Nest::plain(shape, vec![Input::new(from, elements)], stored);
         let unit = order.last().map(|&k| {
             let stride = self.stride(access.array, access.item, order.len(), k);
             self.b.as_int(stride) == Some(i64::from(item.size))

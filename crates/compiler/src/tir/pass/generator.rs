@@ -181,18 +181,11 @@ fn definitions(f: &Function) -> FxHashMap<Value, Inst> {
 
 /// Cheap, and the same at any time: constants, parts of arrays, addresses.
 fn can_be_repeated(op: &Op) -> bool {
-    matches!(
+    let address = matches!(
         op,
-        Op::Int(_)
-            | Op::Float(_)
-            | Op::Null
-            | Op::Undef
-            | Op::Pool(_)
-            | Op::FunctionAddress { .. }
-            | Op::ArrayPart(..)
-            | Op::Offset { .. }
-            | Op::Element { .. }
-    )
+        Op::ArrayPart(..) | Op::Offset { .. } | Op::Element { .. }
+    );
+    op.is_constant() || address
 }
 
 /// Which of the values that are needed after a stop are saved, and which computed anew.

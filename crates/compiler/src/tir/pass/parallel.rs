@@ -32,8 +32,8 @@ use super::simplify::{constants, for_each_term_operand, simplify};
 use crate::tir::build::Builder;
 use crate::tir::dominators::Dominators;
 use crate::tir::{
-    Bin, BlockId, Cast, Cmp, FuncId, Function, Hint, Inst, Loc, Mem, Op, ParallelLoop, Program,
-    Rounds, Spread, Target, Term, Type, Value,
+    Bin, BlockId, Cast, Cmp, FuncId, Function, Hint, Inst, Mem, Op, ParallelLoop, Program, Rounds,
+    Spread, Target, Term, Type, Value,
 };
 use ferdelance_abi::layout::PARALLEL_WORTH;
 use ferdelance_abi::rtfn::RtFn;
@@ -56,10 +56,10 @@ pub fn parallel(program: &mut Program) {
         number(&mut f);
         while let Some(head) = outermost(&f) {
             let spread = std::mem::take(&mut f.blocks[head].spread);
-            let loc = f.locs[f.blocks[head].term_loc.index()].clone();
+            let loc = f.outermost(f.blocks[head].term_loc).clone();
             let refused = outline(&mut f, head, spread, program).err();
             program.parallel.push(ParallelLoop {
-                loc: outside(&f, loc),
+                loc,
                 asked: spread == Spread::Asked,
                 refused: refused.map(Arc::from),
             });
@@ -74,14 +74,6 @@ fn outermost(f: &Function) -> Option<usize> {
     let marked = |b: &BlockId| f.block(*b).spread != Spread::No;
     let found = f.reverse_postorder().into_iter().find(marked);
     found.map(BlockId::index)
-}
-
-/// The place in the user's code: where what is inlined was called.
-fn outside(f: &Function, mut loc: Loc) -> Loc {
-    while let Some(at) = loc.inlined_at {
-        loc = f.locs[at.index()].clone();
-    }
-    loc
 }
 
 /// Takes a loop out of a function.
@@ -137,14 +129,7 @@ struct Loop<'f> {
 impl<'f> Loop<'f> {
     fn find(f: &'f Function, head: usize) -> Result<Loop<'f>, Refused> {
         let dominators = Dominators::new(f);
-        let mut preds: Vec<Vec<usize>> = vec![vec![]; f.blocks.len()];
-        for b in f.reverse_postorder() {
-            for target in f.block(b).term.targets() {
-                preds[target.block.index()].push(b.index());
-            }
-        }
-        let mut natural = natural_loop(head, &preds, &dominators);
-        natural[head] = true;
+        let natural = dominators.natural_loop(head);
         let (exit, stays) = match &f.blocks[head].term {
             Term::Branch { then, other, .. } => (other.clone(), natural[then.block.index()]),
             _ => return Err("it has no count of rounds"),
@@ -179,7 +164,7 @@ impl<'f> Loop<'f> {
         }
         let size: usize = blocks.iter().map(|&b| f.blocks[b].insts.len()).sum();
         let is_outer = |&b: &usize| {
-            b != head && dominators.dominates(b, head) && natural_loop(b, &preds, &dominators)[head]
+            b != head && dominators.dominates(b, head) && dominators.natural_loop(b)[head]
         };
         let repeated =
             !f.options.parallel.has(Parallel::ALWAYS) && (0..f.blocks.len()).any(|b| is_outer(&b));
@@ -223,7 +208,7 @@ impl<'f> Loop<'f> {
 
     /// Whether a value is a constant: those are written where they are needed.
     fn is_constant(&self, v: Value) -> bool {
-        self.op(v).is_some_and(is_constant)
+        self.op(v).is_some_and(Op::is_constant)
     }
 
     /// Whether a value is the same in all rounds, and known before the first one.
@@ -251,19 +236,6 @@ impl<'f> Loop<'f> {
         let blocks = self.blocks.iter();
         blocks.flat_map(move |&b| f.blocks[b].insts.iter().map(move |i| (b, i)))
     }
-}
-
-/// The blocks of the loop that begins with a block, without it.
-fn natural_loop(head: usize, preds: &[Vec<usize>], dominators: &Dominators) -> Vec<bool> {
-    let mut inside = vec![false; preds.len()];
-    let latches = preds[head].iter().copied();
-    let mut work: Vec<usize> = latches.filter(|&p| dominators.dominates(head, p)).collect();
-    while let Some(b) = work.pop() {
-        if b != head && !std::mem::replace(&mut inside[b], true) {
-            work.extend(&preds[b]);
-        }
-    }
-    inside
 }
 
 /// Whether every way from a block outside of the loop ends in an exception; its blocks are added.
@@ -836,13 +808,6 @@ fn is_repeated(l: &Loop<'_>, op: &Op) -> bool {
     match *op {
         Op::ArrayPart(array, _) => !matches!(l.op(array), Some(Op::View { .. })),
         Op::Offset { offset: by, .. } | Op::Element { index: by, .. } => l.int(by).is_some(),
-        _ => is_constant(op),
+        _ => op.is_constant(),
     }
-}
-
-fn is_constant(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Int(_) | Op::Float(_) | Op::Null | Op::Undef | Op::Pool(_) | Op::FunctionAddress { .. }
-    )
 }

@@ -6,7 +6,7 @@
 use ferdelance_abi::rtfn::{Effect, RtFn};
 use smallvec::SmallVec;
 
-use super::{Loop, natural_loop};
+use super::Loop;
 use crate::tir::build::Builder;
 use crate::tir::{Bin, Cmp, Op, Rounds, Term, Value};
 
@@ -91,23 +91,14 @@ impl Costs {
 }
 
 fn inner_loops(l: &Loop<'_>) -> Vec<Inner> {
-    let mut preds: Vec<Vec<usize>> = vec![vec![]; l.f.blocks.len()];
-    for &b in &l.blocks {
-        for target in l.f.blocks[b].term.targets() {
-            preds[target.block.index()].push(b);
-        }
-    }
     let heads = l.blocks.iter().copied().filter(|&b| b != l.head);
-    let loops = heads.map(|head| (head, natural_loop(head, &preds, &l.dominators)));
+    let loops = heads.map(|head| (head, l.dominators.natural_loop(head)));
     loops
-        .filter(|(_, blocks)| blocks.contains(&true))
-        .map(|(head, mut blocks)| {
-            blocks[head] = true;
-            Inner {
-                trips: trips(l, head, &blocks).unwrap_or(Trips::Fixed(MANY)),
-                wide: is_wide(l, head, &blocks),
-                blocks,
-            }
+        .filter(|(head, blocks)| blocks[*head])
+        .map(|(head, blocks)| Inner {
+            trips: trips(l, head, &blocks).unwrap_or(Trips::Fixed(MANY)),
+            wide: is_wide(l, head, &blocks),
+            blocks,
         })
         .collect()
 }
@@ -179,13 +170,8 @@ fn trips(l: &Loop<'_>, head: usize, blocks: &[bool]) -> Option<Trips> {
 fn cost(op: &Op, wide: bool) -> i64 {
     let by = |narrow: i64, vector: i64| if wide { vector } else { narrow };
     match op {
-        Op::Int(_)
-        | Op::Float(_)
-        | Op::Null
-        | Op::Undef
-        | Op::Pool(_)
-        | Op::FunctionAddress { .. }
-        | Op::ArrayPart(..)
+        op if op.is_constant() => 0,
+        Op::ArrayPart(..)
         | Op::Offset { .. }
         | Op::Element { .. }
         | Op::MakeArray { .. }
