@@ -74,6 +74,11 @@ def reductions_over_the_same_items(a):
     return a.min(), a.max(), np.sum(a * a)
 
 
+# fuse: f8[::1]
+def made_twice(a):
+    return a.sum() / a.size, a.sum() * 2.0
+
+
 # fuse: f8[:, ::1]
 def kept_and_added_up(a):
     t = np.abs(a)

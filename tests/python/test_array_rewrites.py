@@ -51,6 +51,24 @@ def error_between(a, b):
     b[:] = a[:-1] + b
 
 
+def made_twice(m, b):
+    mean, spread = np.mean(m, axis=0), np.std(m, axis=0)
+    top = np.max(m - mean) - np.max(m - mean)
+    total = m.sum()
+    again = m.sum()
+    return mean, spread, top, total, again
+
+
+def made_twice_and_changed(m, b):
+    first = m.sum(axis=0)
+    second = m.sum(axis=0)
+    first[0] = b[0]
+    third = m.sum(axis=1)
+    fourth = m.sum(axis=1)
+    fourth[1:] += third[:-1]
+    return first, second, third, fourth
+
+
 def empty(a, b):
     s = a[:0].sum()
     return s, a[:0].min()
@@ -336,6 +354,9 @@ PROGRAMS = [
     (by_column, (M, B[:7])),
     (by_column, (M, B[:1])),
     (by_column, (M.T, B[:9])),
+    (made_twice, (M, B)),
+    (made_twice, (M.T, B)),
+    (made_twice_and_changed, (M, B)),
     (error_between, (A, B)),
     (empty, (A, B)),
     (scalar_in_between, (A, B)),

@@ -5,6 +5,7 @@
 //! * [`land`]: results of reductions are written where they are stored.
 //! * [`masks`]: what is computed of chosen items is computed where the choice is made.
 //! * [`merge`]: nests over the same indices become one.
+//! * [`twins`]: what one nest makes twice is made once.
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
@@ -30,6 +31,7 @@ mod pack;
 mod parts;
 mod prune;
 mod reuse;
+mod twins;
 
 pub use expand::expand;
 pub use fuse::fuse;

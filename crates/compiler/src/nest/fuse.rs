@@ -25,6 +25,7 @@ use super::pack::pack;
 use super::parts;
 use super::prune::{prune, settle};
 use super::reuse::reuse;
+use super::twins;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Axis, Input, Item, Nest, OutputKind, Source, Stretch, Subview,
@@ -106,6 +107,12 @@ fn step(f: &mut Function, without: Rewrites) -> bool {
         same.apply(f);
         // Checks of sizes that are one now go.
         number(f);
+        return true;
+    }
+    if !without.has(Rewrites::MERGE)
+        && let Some(twins) = twins::find(&a)
+    {
+        twins.apply(f);
         return true;
     }
     if !without.has(Rewrites::MERGE)
