@@ -27,11 +27,12 @@ mod loops;
 
 /// Largest number of bytes that is tried to allocate.
 const MOST_BYTES: f64 = (1u64 << 60) as f64;
-/// Sums are made of partial sums of this many terms, and those again: the error grows as that of NumPy's
-/// pairwise summation does, up to a constant.
-const GROUPS: [i64; 2] = [1 << 17, 1 << 10];
-/// The same where they may run on several threads: the larger ones are what is shared out.
-const PARALLEL_GROUPS: [i64; 2] = [1 << 13, 1 << 10];
+/// Sums are made of partial sums of this many terms, and of so many of those: the error grows as that of
+/// NumPy's pairwise summation does, up to a constant. Powers of two.
+const GROUP: i64 = 1 << 10;
+const GROUPS: i64 = 1 << 7;
+/// Items of which threads add up the same number, or a multiple of it.
+const PIECE: i64 = 1 << 13;
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
 /// Number of operations from which a body keeps a processor waiting for their results; more where rare cases

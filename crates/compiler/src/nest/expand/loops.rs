@@ -152,36 +152,31 @@ impl Expander {
         if inner
             && !carried_in.is_empty()
             && sums.contains(&true)
-            && self.b.as_int(n).is_none_or(|n| n > GROUPS[1])
+            && self.b.as_int(n).is_none_or(|n| n > GROUP)
         {
-            let all = if k == 0 && loops.spread == Spread::Offered {
-                PARALLEL_GROUPS
-            } else {
-                GROUPS
-            };
-            let mut sum = |e: &mut Self, groups: &[i64], start: Vals| {
-                e.grouped(loops, (zero, n), groups, &sums, start, &mut round)
-            };
-            if loops.restart.is_none() {
-                return sum(self, &all, carried_in);
+            if k > 0 || loops.spread != Spread::Offered {
+                return self.in_groups(loops, (zero, n), &sums, carried_in, &mut round);
             }
-            // A short sum, of which there are many, has one group.
-            let (short, long, done) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
-            let most = self.b.i64(GROUPS[1]);
-            let is_short = self.b.cmp(Cmp::SLe, n, most);
-            self.b.branch(is_short, short, long, Hint::None);
-            for (block, groups) in [(short, &[][..]), (long, &GROUPS)] {
-                self.b.switch_to(block);
-                let total = sum(self, groups, carried_in.clone());
-                self.b.jump(done, &total);
-            }
-            self.b.switch_to(done);
-            let types = carried_in.iter().map(|&v| self.b.ty(v));
-            let types: SmallVec<[Type; 4]> = types.collect();
-            return types
-                .into_iter()
-                .map(|t| self.b.add_param(done, t))
-                .collect();
+            // What threads share out are longer pieces, each a sum of its own.
+            return self.counted(
+                zero,
+                n,
+                PIECE,
+                Rounds::Unknown,
+                carried_in,
+                |e, i, before| {
+                    let size = e.b.i64(PIECE);
+                    let end = e.b.binary_nsw(Bin::Add, i, size);
+                    let end = e.b.binary(Bin::SMin, end, n);
+                    let fresh = e.begun_anew(&before, &sums);
+                    let part = e.in_groups(loops, (i, end), &sums, fresh, &mut round);
+                    let mut next = Vals::new();
+                    for ((&a, &b), &sum) in before.iter().zip(&part).zip(&sums) {
+                        next.push(if sum { e.b.binary(Bin::FAdd, a, b) } else { b });
+                    }
+                    next
+                },
+            );
         }
         if inner {
             return self.innermost(loops, (zero, n), carried_in, &mut round);
@@ -299,36 +294,108 @@ impl Expander {
         self.b.select(cond, slow, fast)
     }
 
-    /// A loop whose sums are made of partial sums.
-    pub(super) fn grouped(
+    /// The innermost loop, with sums that are made of partial sums: of [`GROUP`] terms, and of [`GROUPS`] such
+    /// groups. A sum that has one group only is what the innermost loop gives.
+    fn in_groups(
         &mut self,
         loops: &Loops<'_>,
         (from, to): (Value, Value),
-        groups: &[i64],
         sums: &[bool],
         start: Vals,
         round: &mut dyn FnMut(&mut Self, Value, Vals) -> Vals,
     ) -> Vals {
-        let Some((&size, smaller)) = groups.split_first() else {
-            return self.innermost(loops, (from, to), start, round);
+        let types: SmallVec<[Type; 4]> = start.iter().map(|&v| self.b.ty(v)).collect();
+        let summed = |values: &[Value]| -> Vals {
+            let both = values.iter().zip(sums);
+            both.filter_map(|(&v, &sum)| sum.then_some(v)).collect()
         };
-        self.counted(from, to, size, Rounds::Unknown, start, |e, i, before| {
-            let size = e.b.i64(size);
-            let end = e.b.binary_nsw(Bin::Add, i, size);
-            let end = e.b.binary(Bin::SMin, end, to);
-            let fresh = before
-                .iter()
-                .zip(sums)
-                .map(|(&v, &sum)| if sum { e.b.float(e.b.ty(v), -0.0) } else { v })
-                .collect();
-            let part = e.grouped(loops, (i, end), smaller, sums, fresh, round);
-            before
-                .iter()
-                .zip(&part)
-                .zip(sums)
-                .map(|((&a, &b), &sum)| if sum { e.b.binary(Bin::FAdd, a, b) } else { b })
-                .collect()
-        })
+        let (group, more, last) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        let (several, done) = (self.b.new_block(), self.b.new_block());
+        let i = self.b.add_param(group, Type::I64);
+        let params = |e: &mut Self, block, of: &[Type]| -> Vals {
+            of.iter().map(|&t| e.b.add_param(block, t)).collect()
+        };
+        let sum_types: SmallVec<[Type; 4]> = {
+            let both = types.iter().zip(sums);
+            both.filter_map(|(&t, &sum)| sum.then_some(t)).collect()
+        };
+        let current = params(self, group, &types);
+        // The sum of the groups since the last bunch was full, and that of full bunches.
+        let bunch = params(self, group, &sum_types);
+        let total = params(self, group, &sum_types);
+        let none: Vals = sum_types.iter().map(|&t| self.b.float(t, -0.0)).collect();
+        let mut args: Vals = smallvec![from];
+        args.extend(start.iter().chain(&none).chain(&none).copied());
+        self.b.jump(group, &args);
+
+        self.b.switch_to(group);
+        let size = self.b.i64(GROUP);
+        let end = self.b.binary_nsw(Bin::Add, i, size);
+        let end = self.b.binary(Bin::SMin, end, to);
+        let part = self.innermost(loops, (i, end), current, round);
+        let is_last = self.b.cmp(Cmp::SGe, end, to);
+        self.b.branch(is_last, last, more, Hint::Likely);
+
+        self.b.switch_to(more);
+        let begun = self.b.binary_nsw(Bin::Sub, end, from);
+        let within = self.b.i64(GROUP * GROUPS - 1);
+        let within = self.b.binary(Bin::And, begun, within);
+        let zero = self.b.i64(0);
+        let is_full = self.b.cmp(Cmp::Eq, within, zero);
+        let mut args: Vals = smallvec![end];
+        args.extend(self.begun_anew(&part, sums));
+        let mut totals = Vals::new();
+        for ((&part, &bunch), &total) in summed(&part).iter().zip(&bunch).zip(&total) {
+            let bunch = self.b.binary(Bin::FAdd, bunch, part);
+            let none = self.b.float(self.b.ty(part), -0.0);
+            let with = self.b.binary(Bin::FAdd, total, bunch);
+            args.push(self.b.select(is_full, none, bunch));
+            totals.push(self.b.select(is_full, with, total));
+        }
+        args.extend(totals);
+        self.b.jump(group, &args);
+
+        self.b.switch_to(last);
+        let is_first = self.b.cmp(Cmp::Eq, i, from);
+        let results = params(self, done, &types);
+        self.b.terminate(Term::Branch {
+            cond: is_first,
+            then: Target {
+                block: done,
+                args: part.clone(),
+            },
+            other: Target {
+                block: several,
+                args: smallvec![],
+            },
+            hint: Hint::Likely,
+        });
+        self.b.switch_to(several);
+        let mut whole = Vals::new();
+        let mut before = bunch.iter().zip(&total);
+        for (&part, &sum) in part.iter().zip(sums) {
+            let before = if sum { before.next() } else { None };
+            whole.push(before.map_or(part, |(&bunch, &total)| {
+                let bunch = self.b.binary(Bin::FAdd, bunch, part);
+                self.b.binary(Bin::FAdd, total, bunch)
+            }));
+        }
+        self.b.jump(done, &whole);
+        self.b.switch_to(done);
+        results
+    }
+
+    /// What is carried, with sums that begin with nothing.
+    fn begun_anew(&mut self, carried: &[Value], sums: &[bool]) -> Vals {
+        let mut values = Vals::new();
+        for (&v, &sum) in carried.iter().zip(sums) {
+            values.push(if sum {
+                self.b.float(self.b.ty(v), -0.0)
+            } else {
+                v
+            });
+        }
+        values
     }
 
     /// `for i in range(from, to, step)`, carrying values from round to round.
