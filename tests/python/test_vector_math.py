@@ -143,6 +143,30 @@ def test_functions_of_two_numbers_are_accurate_everywhere(name, dtype):
     assert error <= BINARY[name], what
 
 
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_complex_exponentials_are_accurate_in_both_parts(dtype):
+    real = np.dtype(dtype).type(0).real.dtype
+    rng = np.random.default_rng(3)
+    z = (rng.uniform(-80, 80, 20000) + 1j * rng.uniform(-1000, 1000, 20000)).astype(dtype)
+    z[::100] = 1j * rng.uniform(-1e12, 1e12, 200)  # angles of many turns
+    out = np.empty_like(z)
+    function("exp")(z, out)
+    exact = np.exp(z.astype(np.clongdouble))
+    for part in ("real", "imag"):
+        error, what = worst(getattr(out, part), getattr(exact, part), z)
+        assert error <= 3, what
+    # Special values, which the runtime computes.
+    parts = special(real)
+    with np.errstate(all="ignore"):
+        z = np.array([complex(a, b) for a in parts for b in parts]).astype(dtype)
+        out = np.empty_like(z)
+        function("exp")(z, out)
+        wanted = np.exp(z)
+        for part in ("real", "imag"):
+            got, want = getattr(out, part), getattr(wanted, part)
+            assert np.allclose(got, want, rtol=8 * np.finfo(real).eps, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     "exponent", [0.5, 1.5, 2.5, -0.5, -1.5, 2.0, 3.0, 5.0, -1.0, -2.0, -3.0, -4.0, 1.7]

@@ -166,6 +166,9 @@ macro_rules! for_each_rtfn {
             /// `a ** b` as NumPy has it: 0 to a power with a positive real part is 0.
             fd cpow_numpy(F64, F64, F64, F64) -> (F64, F64) pure;
             fd cexp(F64, F64) -> (F64, F64) pure;
+            /// The parts of it.
+            fd cexp_real(F64, F64) -> (F64) pure;
+            fd cexp_imag(F64, F64) -> (F64) pure;
             fd clog(F64, F64) -> (F64, F64) pure;
             fd clog10(F64, F64) -> (F64, F64) pure;
             fd cexp2(F64, F64) -> (F64, F64) pure;

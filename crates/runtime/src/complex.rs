@@ -176,7 +176,13 @@ pub fn rect(r: f64, phi: f64) -> Complex {
 
 pub fn exp(z: Complex) -> Complex {
     if z.is_finite() {
-        return if z.re > LOG_LARGE {
+        return if z.im == 0.0 {
+            c(libm::exp(z.re), z.im)
+        } else if z.re > LOG_LARGE + 1.0 {
+            // It is finite for tiny sines only.
+            let half = libm::exp(z.re * 0.5);
+            c(half * libm::cos(z.im) * half, half * libm::sin(z.im) * half)
+        } else if z.re > LOG_LARGE {
             // e**x may overflow where the product with the cosine does not.
             let length = libm::exp(z.re - 1.0);
             let e = core::f64::consts::E;
@@ -676,6 +682,14 @@ export_binary! {
     cpow_numpy = pow_numpy;
 }
 
+pub extern "C" fn cexp_real(re: f64, im: f64) -> f64 {
+    exp(c(re, im)).re
+}
+
+pub extern "C" fn cexp_imag(re: f64, im: f64) -> f64 {
+    exp(c(re, im)).im
+}
+
 /// `cmath.rect`.
 ///
 /// # Safety
@@ -716,6 +730,8 @@ mod tests {
         same(exp(c(1.0, INF)), NAN, NAN);
         same(exp(c(-INF, INF)), 0.0, 0.0);
         same(exp(c(1000.0, 1.0)), INF, INF);
+        same(exp(c(1000.0, -0.0)), INF, -0.0);
+        same(exp(c(2000.0, 1e-320)), INF, INF);
         same(sin(c(INF, 0.0)), NAN, -0.0);
         same(tan(c(INF, 1.0)), NAN, NAN);
         same(cosh(c(0.0, INF)), NAN, 0.0);

@@ -1,9 +1,9 @@
 //! Arithmetic on numbers, tuples and strings.
 
 use ferdelance_abi::rtfn::RtFn;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
-use super::{Body, Typed, Vals, machine};
+use super::{Body, Typed, Vals, machine, vector_math};
 use crate::diag::Result;
 use crate::hir::{BinaryOp, UnaryOp};
 use crate::tir::{Bin, Cast, Cmp, Hint, Part, Target, Term, Type, Un, Value};
@@ -444,7 +444,15 @@ impl Body<'_, '_, '_> {
                 }
             })
             .collect();
-        let results = self.b.rt(func, &wide);
+        let written = if self.in_nest {
+            vector_math::complex_function(&mut self.b, self.cx.session.target, func, &wide)
+        } else {
+            None
+        };
+        let results = match written {
+            Some(parts) => SmallVec::from(parts),
+            None => self.b.rt(func, &wide),
+        };
         let part = machine(ty)[0];
         results
             .iter()

@@ -86,6 +86,19 @@ pub(super) fn function(b: &mut Builder, target: Target, func: RtFn, x: &[Value])
     })
 }
 
+/// A function of complex elements, in parts, by its runtime function; `None` if there is only that.
+pub(super) fn complex_function(
+    b: &mut Builder,
+    target: Target,
+    func: RtFn,
+    z: &[Value],
+) -> Option<[Value; 2]> {
+    match (func, z) {
+        (RtFn::cexp, &[re, im]) => Some(Math::new(b, target, re).complex_exp(re, im)),
+        _ => None,
+    }
+}
+
 /// `x ** y` for a constant y that needs no logarithm; `None` for others.
 pub(super) fn constant_power(b: &mut Builder, x: Value, y: f64) -> Option<Value> {
     Math::new(b, Target::default(), x).simple_power(x, y)

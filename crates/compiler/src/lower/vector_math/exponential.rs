@@ -1,4 +1,6 @@
-//! `exp`, `exp2`, `expm1`.
+//! `exp`, also of complex numbers, `exp2`, `expm1`.
+
+use ferdelance_abi::rtfn::RtFn;
 
 use super::coefficients::{EXP, EXP2, EXPM1};
 use super::{Integral, Math};
@@ -28,6 +30,23 @@ impl Math<'_> {
         let p = self.fma(square, q, r);
         let y = self.add_c(p, 1.0);
         self.scale(y, k.float)
+    }
+
+    /// The real and the imaginary part of `exp(re + im * 1j)`, which are doubles. What overflows or is not finite is
+    /// the runtime's, as are angles of many turns.
+    pub(super) fn complex_exp(&mut self, re: Value, im: Value) -> [Value; 2] {
+        let length = self.exp(re);
+        let [sin, cos] = self.sin_cos(im);
+        let (exponent, angle) = (self.abs(re), self.abs(im));
+        let moderate = self.cmp_c(Cmp::FLe, exponent, 700.0);
+        let near = self.cmp_c(Cmp::FLe, angle, self.most_turned());
+        let common = self.both(moderate, near);
+        let rare = self.b.not(common);
+        let parts = [(cos, RtFn::cexp_real), (sin, RtFn::cexp_imag)];
+        parts.map(|(part, func)| {
+            let y = self.mul(length, part);
+            self.b.rare(rare, y, func, &[re, im])
+        })
     }
 
     pub(super) fn exp2(&mut self, x: Value) -> Value {

@@ -76,7 +76,7 @@ impl Math<'_> {
     }
 
     /// The angle beyond which libm has to help.
-    fn most_turned(&self) -> f64 {
+    pub(super) fn most_turned(&self) -> f64 {
         self.pick(f64::from(1 << 30), f64::from(1 << 16))
     }
 
@@ -93,22 +93,45 @@ impl Math<'_> {
         self.copysign(y, sin.hi)
     }
 
+    /// What to select from: sine and cosine of the quarter as numbers, and whether turns are odd.
+    fn choices(&mut self, quarter: &Quarter) -> [Value; 3] {
+        let (sine, cosine) = (
+            self.sine(quarter.sin),
+            self.add(quarter.cos.hi, quarter.cos.lo),
+        );
+        [sine, cosine, self.bit(quarter.turns, 0)]
+    }
+
+    fn turned_sine(&mut self, [sine, cosine, odd]: [Value; 3], turns: Value) -> Value {
+        let y = self.select(odd, cosine, sine);
+        self.negate_if_bit(y, turns, 1)
+    }
+
+    fn turned_cosine(&mut self, [sine, cosine, odd]: [Value; 3], turns: Value) -> Value {
+        let y = self.select(odd, sine, cosine);
+        let next = self.int_op(Bin::Add, turns, 1);
+        self.negate_if_bit(y, next, 1)
+    }
+
+    /// Sine and cosine, for angles up to [`Math::most_turned`].
+    pub(super) fn sin_cos(&mut self, x: Value) -> [Value; 2] {
+        let quarter = self.quarter(x);
+        let choices = self.choices(&quarter);
+        let sine = self.turned_sine(choices, quarter.turns);
+        [sine, self.turned_cosine(choices, quarter.turns)]
+    }
+
     pub(super) fn sin(&mut self, x: Value) -> Value {
-        let Quarter { sin, cos, turns } = self.quarter(x);
-        let (s, c) = (self.sine(sin), self.add(cos.hi, cos.lo));
-        let odd = self.bit(turns, 0);
-        let y = self.select(odd, c, s);
-        let y = self.negate_if_bit(y, turns, 1);
+        let quarter = self.quarter(x);
+        let choices = self.choices(&quarter);
+        let y = self.turned_sine(choices, quarter.turns);
         self.unless_turned(x, y, RtFn::sin, RtFn::sinf)
     }
 
     pub(super) fn cos(&mut self, x: Value) -> Value {
-        let Quarter { sin, cos, turns } = self.quarter(x);
-        let (s, c) = (self.sine(sin), self.add(cos.hi, cos.lo));
-        let odd = self.bit(turns, 0);
-        let y = self.select(odd, s, c);
-        let next = self.int_op(Bin::Add, turns, 1);
-        let y = self.negate_if_bit(y, next, 1);
+        let quarter = self.quarter(x);
+        let choices = self.choices(&quarter);
+        let y = self.turned_cosine(choices, quarter.turns);
         self.unless_turned(x, y, RtFn::cos, RtFn::cosf)
     }
 
