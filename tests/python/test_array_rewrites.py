@@ -69,6 +69,16 @@ def made_twice_and_changed(m, b):
     return first, second, third, fourth
 
 
+def sums_of_rows(m, b):
+    by_column = np.sum(m * m, axis=0)
+    product = b[: m.shape[0]] @ m
+    # Other reductions over the same items, in the order of rows.
+    large, first = np.count_nonzero(m > 0, axis=0), np.argmax(m, axis=0)
+    top, all_small = np.max(m, axis=0), np.all(m < 9, axis=0)
+    cube = np.multiply.outer(b[:6], m)
+    return by_column, product, large, first, top, all_small, cube.sum(axis=0), cube.sum(axis=1)
+
+
 def empty(a, b):
     s = a[:0].sum()
     return s, a[:0].min()
@@ -357,6 +367,11 @@ PROGRAMS = [
     (made_twice, (M, B)),
     (made_twice, (M.T, B)),
     (made_twice_and_changed, (M, B)),
+    (sums_of_rows, (M, B)),
+    (sums_of_rows, (M[:3], B)),
+    (sums_of_rows, (M[:8, 1:], B)),
+    (sums_of_rows, (M.T, B)),
+    (sums_of_rows, (M[:, :0], B)),
     (error_between, (A, B)),
     (empty, (A, B)),
     (scalar_in_between, (A, B)),

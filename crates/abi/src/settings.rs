@@ -58,7 +58,9 @@ impl Rewrites {
     pub const BANDS: u16 = 256;
     /// All rows at a time where arrays fit the cache; without it, as few as can be, always.
     pub const WHOLE: u16 = 512;
-    pub const ALL: u16 = 2047;
+    /// Sums of rows take several rows at a time.
+    pub const JAM: u16 = 2048;
+    pub const ALL: u16 = 4095;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
@@ -72,6 +74,7 @@ impl Rewrites {
         ("block", Self::BLOCK),
         ("bands", Self::BANDS),
         ("whole", Self::WHOLE),
+        ("jam", Self::JAM),
     ];
 
     /// The rewrite called `name`.

@@ -11,6 +11,7 @@ use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
+use super::body::operations;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Stretch, Subview, unit_dim,
@@ -35,6 +36,9 @@ const GROUPS: i64 = 1 << 7;
 const PIECE: i64 = 1 << 13;
 /// Items that are computed before it is looked whether a rare case was among them.
 const CHUNK: i64 = 256;
+/// Bodies of which several rounds run together: arrays that are read, and operations.
+const MOST_JAMMED: usize = 3;
+const LARGEST_JAMMED: usize = 12;
 /// Number of operations from which a body keeps a processor waiting for their results; more where rare cases
 /// are looked for, because loops for those are code three times.
 const LONG: usize = 30;
@@ -215,11 +219,22 @@ struct Loops<'n> {
     restart: Option<usize>,
     /// Reductions are carried in memory, that is in the array of their results.
     in_memory: bool,
+    /// The loop, not the innermost one, of which several rounds run together inside of the others: what is carried
+    /// in memory is then read and written once for all of them.
+    jammed: Option<usize>,
     /// Of the innermost loop.
     rounds: Rounds,
     /// Of the outermost loop.
     spread: Spread,
     depths: Depths,
+}
+
+/// A round of the loops around a body.
+struct Lane {
+    /// The addresses of the arrays' items, those of inputs first.
+    pointers: Vec<Option<Value>>,
+    /// The values of the body so far.
+    map: FxHashMap<Value, Value>,
 }
 
 /// Inside of how many loops the inputs and instructions of a body belong.
@@ -241,6 +256,45 @@ impl Loops<'_> {
     fn hoists(&self, k: usize) -> bool {
         let depths = self.depths.inputs.iter().chain(&self.depths.insts);
         self.restart.is_none_or(|restart| k >= restart) && depths.copied().any(|d| d == k)
+    }
+
+    /// The innermost one of the loops over what is added up, if a small body is all that is in it. What takes
+    /// longer than an addition, a maximum of floats for instance, would be waited for.
+    fn to_jam(&self, as_int: impl Fn(Value) -> Option<i64>) -> Option<usize> {
+        let nest = self.nest;
+        let rare = |i: &Inst| matches!(i.op, Op::Rare { .. } | Op::Load { .. });
+        let is_quick = |output: &Output| {
+            let OutputKind::Reduce(r) = &output.kind else {
+                return true;
+            };
+            let mut steps = r.accumulators.iter().zip(&output.values);
+            steps.all(|(acc, &value)| match nest.definition(value) {
+                Some(&Op::Binary { op, a, b, .. }) => {
+                    (a == *acc || b == *acc)
+                        && matches!(
+                            op,
+                            Bin::Add | Bin::FAdd | Bin::FAddAnyOrder | Bin::And | Bin::Or
+                        )
+                }
+                _ => false,
+            })
+        };
+        if !self.in_memory
+            || nest.inputs.len() > MOST_JAMMED
+            || operations(nest) > LARGEST_JAMMED
+            || nest.insts.iter().any(rare)
+            || !nest.outputs.iter().all(is_quick)
+        {
+            return None;
+        }
+        let over = |dim: usize| {
+            let mut reductions = carried(nest, false);
+            reductions.all(|r| r.over >> dim & 1 == 1)
+        };
+        let outer = &self.levels[..self.levels.len().saturating_sub(1)];
+        outer.iter().rposition(|&(n, dim)| {
+            dim.is_some_and(over) && as_int(n).is_none_or(|n| n >= loops::JAM)
+        })
     }
 
     /// Each part of the body belongs inside of the loops along which it changes, and not further in.
@@ -649,6 +703,7 @@ impl Expander {
                 levels,
                 restart,
                 in_memory,
+                jammed: None,
                 rounds,
                 // Where it is there for stretched arrays only, the slow version is not worth more code.
                 spread: if fast || may_be_apart {
@@ -659,6 +714,9 @@ impl Expander {
             };
             if !e.b.func.options.without.has(Rewrites::HOIST) {
                 loops.find_depths();
+            }
+            if fast && !e.b.func.options.without.has(Rewrites::JAM) {
+                loops.jammed = loops.to_jam(|n| e.b.as_int(n));
             }
             loops
         };

@@ -1,7 +1,9 @@
 //! The loops of a nest, and copies of its body.
 
 use super::*;
-use crate::nest::body::operations;
+
+/// Rounds of a loop that are jammed: of a sum of rows, so many are added at a time.
+pub(super) const JAM: i64 = 4;
 
 impl Expander {
     pub(super) fn start(&mut self, loops: &Loops<'_>, init: Vals) -> Vals {
@@ -10,25 +12,27 @@ impl Expander {
             .iter()
             .map(|w| w.as_ref().map(|w| w.data))
             .collect::<Vec<_>>();
-        self.level(loops, 0, &pointers, &mut FxHashMap::default(), init)
+        let mut lane = [Lane {
+            pointers,
+            map: FxHashMap::default(),
+        }];
+        self.level(loops, 0, &mut lane, init)
     }
 
-    /// The loops from one on, with the arrays' addresses and the values of the body so far; takes and gives
-    /// what is carried.
+    /// The loops from one on, for each lane; takes and gives what is carried.
     pub(super) fn level(
         &mut self,
         loops: &Loops<'_>,
         k: usize,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
+        lanes: &mut [Lane],
         carried_in: Vals,
     ) -> Vals {
         if loops.restart == Some(k) && carried_in.is_empty() {
             let init: Vals = carried(loops.nest, false)
                 .flat_map(|r| r.init.iter().copied())
                 .collect();
-            let sums = self.level(loops, k, pointers, map, init);
-            let outputs = &pointers[loops.nest.inputs.len()..];
+            let sums = self.level(loops, k, lanes, init);
+            let outputs = &lanes[0].pointers[loops.nest.inputs.len()..];
             let mut at = 0;
             for (o, output) in loops.nest.outputs.iter().enumerate() {
                 if let (OutputKind::Reduce(r), Some(ptr)) = (&output.kind, outputs[o]) {
@@ -42,12 +46,12 @@ impl Expander {
             return smallvec![];
         }
         if k == loops.levels.len() {
-            return self.body(loops, pointers, map, &carried_in);
+            return self.bodies(loops, lanes, carried_in);
         }
         if loops.hoists(k) {
-            return self.hoisted(loops, k, pointers, map, carried_in);
+            return self.hoisted(loops, k, lanes, carried_in);
         }
-        self.loop_at(loops, k, pointers, map, carried_in)
+        self.loop_at(loops, k, lanes, carried_in)
     }
 
     /// What stays the same in a loop, and then the loop.
@@ -55,8 +59,7 @@ impl Expander {
         &mut self,
         loops: &Loops<'_>,
         k: usize,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
+        lanes: &mut [Lane],
         carried_in: Vals,
     ) -> Vals {
         // What is stretched has no items where there are no indices.
@@ -79,8 +82,8 @@ impl Expander {
             });
         }
         let Some(any) = any else {
-            self.copy(loops, k, pointers, map, Mem::Elements);
-            return self.loop_at(loops, k, pointers, map, carried_in);
+            self.copies(loops, k, lanes, Mem::Elements);
+            return self.loop_at(loops, k, lanes, carried_in);
         };
         let (inside, done) = (self.b.new_block(), self.b.new_block());
         let results: Vals = carried_in
@@ -98,8 +101,8 @@ impl Expander {
             hint: Hint::Likely,
         });
         self.b.switch_to(inside);
-        self.copy(loops, k, pointers, map, Mem::Elements);
-        let sums = self.loop_at(loops, k, pointers, map, carried_in);
+        self.copies(loops, k, lanes, Mem::Elements);
+        let sums = self.loop_at(loops, k, lanes, carried_in);
         self.b.jump(done, &sums);
         self.b.switch_to(done);
         results
@@ -110,13 +113,12 @@ impl Expander {
         &mut self,
         loops: &Loops<'_>,
         k: usize,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
+        lanes: &mut [Lane],
         carried_in: Vals,
     ) -> Vals {
         // The outermost loop begins with the next block.
         let head = self.b.func.blocks.len();
-        let sums = self.loop_inside(loops, k, pointers, map, carried_in);
+        let sums = self.loop_inside(loops, k, lanes, carried_in);
         if k == 0 {
             self.b.func.blocks[head].spread = loops.spread;
         }
@@ -127,24 +129,21 @@ impl Expander {
         &mut self,
         loops: &Loops<'_>,
         k: usize,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
+        lanes: &mut [Lane],
         carried_in: Vals,
     ) -> Vals {
         let (n, dim) = loops.levels[k];
         let zero = self.b.i64(0);
         let inner = k + 1 == loops.levels.len();
+        if let (true, Some(dim)) = (loops.jammed == Some(k), dim) {
+            return self.jammed(loops, k, dim, lanes, carried_in);
+        }
         let mut round = |e: &mut Self, i: Value, carried: Vals| {
-            let next: Vec<Option<Value>> = loops
-                .walks
-                .iter()
-                .zip(pointers)
-                .map(|(w, p)| e.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i))
-                .collect();
-            if let Some(&index) = dim.and_then(|dim| loops.nest.indices.get(dim)) {
-                map.insert(index, i);
+            let mut next: SmallVec<[Lane; 1]> = SmallVec::new();
+            for lane in lanes.iter() {
+                next.push(e.next_lane(loops, dim, lane, i));
             }
-            e.level(loops, k + 1, &next, map, carried)
+            e.level(loops, k + 1, &mut next, carried)
         };
         let sums: Vec<bool> = carried(loops.nest, false)
             .flat_map(|r| r.init.iter().map(|_| r.pairwise))
@@ -449,37 +448,120 @@ impl Expander {
         Some(self.b.offset(ptr, offset))
     }
 
-    /// A copy of the body: what is carried before and after.
+    /// A lane one level further in.
+    fn next_lane(&mut self, loops: &Loops<'_>, dim: Option<usize>, lane: &Lane, i: Value) -> Lane {
+        let walks = loops.walks.iter().zip(&lane.pointers);
+        let mut next = Lane {
+            pointers: walks
+                .map(|(w, p)| self.advance(w.as_ref()?, (*p)?, dim.unwrap_or(0), i))
+                .collect(),
+            map: lane.map.clone(),
+        };
+        if let Some(&index) = dim.and_then(|dim| loops.nest.indices.get(dim)) {
+            next.map.insert(index, i);
+        }
+        next
+    }
+
+    /// A loop of which a few rounds at a time run inside of the loops that it contains, and the rest one by one.
+    fn jammed(
+        &mut self,
+        loops: &Loops<'_>,
+        k: usize,
+        dim: usize,
+        lanes: &[Lane],
+        carried_in: Vals,
+    ) -> Vals {
+        let (n, _) = loops.levels[k];
+        let zero = self.b.i64(0);
+        let mask = self.b.i64(-JAM);
+        let most = self.b.binary(Bin::And, n, mask);
+        let several = self.counted(
+            zero,
+            most,
+            JAM,
+            Rounds::Unknown,
+            carried_in,
+            |e, i, before| {
+                let mut together = vec![];
+                for lane in lanes {
+                    for ahead in 0..JAM {
+                        let ahead = e.b.i64(ahead);
+                        let i = e.b.binary_nsw(Bin::Add, i, ahead);
+                        together.push(e.next_lane(loops, Some(dim), lane, i));
+                    }
+                }
+                e.level(loops, k + 1, &mut together, before)
+            },
+        );
+        self.counted(most, n, 1, Rounds::Unknown, several, |e, i, before| {
+            let mut rest = vec![];
+            for lane in lanes {
+                rest.push(e.next_lane(loops, Some(dim), lane, i));
+            }
+            e.level(loops, k + 1, &mut rest, before)
+        })
+    }
+
+    /// A copy of the body for each lane, one after the other: what is carried before and after.
+    fn bodies(&mut self, loops: &Loops<'_>, lanes: &mut [Lane], carried_in: Vals) -> Vals {
+        let nest = loops.nest;
+        let first = nest.inputs.len();
+        // What is carried in memory is read once, and written once.
+        let in_memory = |o: usize| match &nest.outputs[o].kind {
+            OutputKind::Reduce(r) if loops.in_memory => r.item.map(|item| (r, item)),
+            _ => None,
+        };
+        let mut held: Vec<Vals> = vec![Vals::new(); nest.outputs.len()];
+        for (o, held) in held.iter_mut().enumerate() {
+            if let (Some((r, item)), Some(ptr)) = (in_memory(o), lanes[0].pointers[first + o]) {
+                let types: SmallVec<[Type; 2]> = r.init.iter().map(|&v| self.b.ty(v)).collect();
+                *held = self.load(ptr, item, &types, loops.mem());
+            }
+        }
+        let mut carried = carried_in;
+        for lane in lanes.iter_mut() {
+            carried = self.body(loops, lane, &carried, &mut held);
+        }
+        for (o, held) in held.iter().enumerate() {
+            if let (Some((_, item)), Some(ptr)) = (in_memory(o), lanes[0].pointers[first + o])
+                && !self.looking
+            {
+                self.store(ptr, item, held, loops.mem());
+            }
+        }
+        carried
+    }
+
+    /// A copy of the body: what is carried before and after; what is held of results in memory.
     fn body(
         &mut self,
         loops: &Loops<'_>,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
+        lane: &mut Lane,
         carried_in: &[Value],
+        held: &mut [Vals],
     ) -> Vals {
         let nest = loops.nest;
-        let outputs = &pointers[nest.inputs.len()..];
         let mut incoming = carried_in.iter().copied();
-        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
+        for (output, held) in nest.outputs.iter().zip(&*held) {
             let OutputKind::Reduce(r) = &output.kind else {
                 continue;
             };
-            match (r.item, ptr) {
-                (Some(item), Some(ptr)) if loops.in_memory => {
-                    let types: SmallVec<[Type; 2]> = r.init.iter().map(|&v| self.b.ty(v)).collect();
-                    let values = self.load(ptr, item, &types, loops.mem());
-                    map.extend(r.accumulators.iter().copied().zip(values));
-                }
-                _ => map.extend(r.accumulators.iter().copied().zip(incoming.by_ref())),
+            let accumulators = r.accumulators.iter().copied();
+            if held.is_empty() {
+                lane.map.extend(accumulators.zip(incoming.by_ref()));
+            } else {
+                lane.map.extend(accumulators.zip(held.iter().copied()));
             }
         }
-        self.copy(loops, loops.levels.len(), pointers, map, loops.mem());
+        self.copy(loops, loops.levels.len(), lane, loops.mem());
         if self.looking {
             return Vals::new();
         }
-        let value = |v: &Value| map.get(v).copied().unwrap_or(*v);
+        let value = |v: &Value| lane.map.get(v).copied().unwrap_or(*v);
         let mut carried_out = Vals::new();
-        for (output, &ptr) in nest.outputs.iter().zip(outputs) {
+        let pointers = &lane.pointers[nest.inputs.len()..];
+        for ((output, &ptr), held) in nest.outputs.iter().zip(pointers).zip(held) {
             let values: Vals = output.values.iter().map(value).collect();
             match (&output.kind, ptr) {
                 (OutputKind::Scatter(scatter), Some(ptr)) => {
@@ -489,29 +571,25 @@ impl Expander {
                 (OutputKind::New(item) | OutputKind::Store(Access { item, .. }), Some(ptr)) => {
                     self.store(ptr, *item, &values, loops.mem())
                 }
-                (
-                    OutputKind::Reduce(Reduction {
-                        item: Some(item), ..
-                    }),
-                    Some(ptr),
-                ) if loops.in_memory => self.store(ptr, *item, &values, loops.mem()),
+                _ if !held.is_empty() => *held = values,
                 _ => carried_out.extend(values),
             }
         }
         carried_out
     }
 
+    /// For each lane.
+    fn copies(&mut self, loops: &Loops<'_>, depth: usize, lanes: &mut [Lane], mem: Mem) {
+        for lane in lanes {
+            self.copy(loops, depth, lane, mem);
+        }
+    }
+
     /// A copy of the part of the body that belongs inside of so many loops.
-    fn copy(
-        &mut self,
-        loops: &Loops<'_>,
-        depth: usize,
-        pointers: &[Option<Value>],
-        map: &mut FxHashMap<Value, Value>,
-        mem: Mem,
-    ) {
+    fn copy(&mut self, loops: &Loops<'_>, depth: usize, lane: &mut Lane, mem: Mem) {
         let nest = loops.nest;
-        for ((input, own), &ptr) in nest.inputs.iter().zip(&loops.depths.inputs).zip(pointers) {
+        let Lane { pointers, map } = lane;
+        for ((input, own), &ptr) in nest.inputs.iter().zip(&loops.depths.inputs).zip(&*pointers) {
             let (Some(ptr), true) = (ptr, *own == depth) else {
                 continue;
             };
