@@ -60,7 +60,9 @@ impl Rewrites {
     pub const WHOLE: u16 = 512;
     /// Sums of rows take several rows at a time.
     pub const JAM: u16 = 2048;
-    pub const ALL: u16 = 4095;
+    /// Loops over columns become operations on all columns.
+    pub const RAISE: u16 = 4096;
+    pub const ALL: u16 = 8191;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
@@ -75,6 +77,7 @@ impl Rewrites {
         ("bands", Self::BANDS),
         ("whole", Self::WHOLE),
         ("jam", Self::JAM),
+        ("raise", Self::RAISE),
     ];
 
     /// The rewrite called `name`.

@@ -9,6 +9,7 @@
 //! * [`alias`]: what may share memory; [`parts`]: which parts of one array are apart.
 //! * [`pack`]: distant items that are read again and again are copied first.
 //! * [`reuse`]: new arrays take the memory of old ones.
+//! * [`raise`](mod@raise): loops over columns become operations on all columns.
 //! * [`block`](mod@block): loops over the same items run for one block of them after the other.
 //! * [`prune`]: results that nobody needs are not made.
 //! * [`bands`]: nests that follow each other run together, some rows at a time.
@@ -30,6 +31,7 @@ mod merge;
 mod pack;
 mod parts;
 mod prune;
+mod raise;
 mod reuse;
 mod twins;
 
@@ -38,10 +40,12 @@ pub use fuse::fuse;
 
 use crate::tir::Program;
 
-/// Has what is read and written again found in the cache: loops over the same items run block by block, nests
-/// that follow each other some rows at a time.
+/// Decides in which order items are gone through: loops over columns become operations on all columns, and what
+/// is read and written again is found in the cache, as loops over the same items run block by block, nests that
+/// follow each other some rows at a time.
 pub fn tile(program: &mut Program) {
     for f in &mut program.functions {
+        raise::raise(f);
         let blocked = block::block(f);
         bands::bands(f, blocked);
     }

@@ -30,7 +30,7 @@ mod loops;
 const MOST_BYTES: f64 = (1u64 << 60) as f64;
 /// Sums are made of partial sums of this many terms, and of so many of those: the error grows as that of
 /// NumPy's pairwise summation does, up to a constant. Powers of two.
-const GROUP: i64 = 1 << 10;
+pub(super) const GROUP: i64 = 1 << 10;
 const GROUPS: i64 = 1 << 7;
 /// Items of which threads add up the same number, or a multiple of it.
 const PIECE: i64 = 1 << 13;

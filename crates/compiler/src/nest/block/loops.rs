@@ -3,7 +3,7 @@
 use crate::tir::dominators::Dominators;
 use crate::tir::{BlockId, Function};
 
-pub(super) struct Loop {
+pub(in crate::nest) struct Loop {
     pub header: BlockId,
     /// With the header, each before its successors but for jumps back.
     pub blocks: Vec<BlockId>,
@@ -12,7 +12,7 @@ pub(super) struct Loop {
 }
 
 /// The loops of a function; outer ones before those in them.
-pub(super) fn find(f: &Function, tree: &Dominators) -> Vec<Loop> {
+pub(in crate::nest) fn find(f: &Function, tree: &Dominators) -> Vec<Loop> {
     let order = f.reverse_postorder();
     let mut loops: Vec<Loop> = vec![];
     for &header in &order {
