@@ -29,7 +29,7 @@ use smallvec::SmallVec;
 use super::analysis::{Analysis, moves};
 use super::block::loops::{self, Loop};
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Axis, Item, Nest, OutputKind, Subview, unit_dim};
+use crate::tir::nest::{Access, Axis, Item, Nest, OutputKind, unit_dim};
 use crate::tir::{
     Bin, BlockId, Cmp, Function, Inst, LocId, Mem, Op, Part, Spread, Target, Term, Type, Value,
 };
@@ -537,7 +537,8 @@ impl<'a, 'f> Candidate<'a, 'f> {
                 return None;
             }
             let pair = [written.clone(), other.clone()];
-            if !self.beside.contains(&pair) {
+            let turned = [other.clone(), written.clone()];
+            if ![&pair, &turned].iter().any(|p| self.beside.contains(p)) {
                 self.beside.push(pair);
             }
             return Some(());
@@ -546,7 +547,8 @@ impl<'a, 'f> Candidate<'a, 'f> {
             return None;
         }
         let pair = [(x, written.item), (y, other.item)];
-        if !self.apart.contains(&pair) {
+        let turned = [pair[1], pair[0]];
+        if ![pair, turned].iter().any(|p| self.apart.contains(p)) {
             self.apart.push(pair);
         }
         Some(())
@@ -631,7 +633,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             };
             let mut found: FxHashMap<Value, (usize, Region)> = FxHashMap::default();
             for v in scalars(&work) {
-                self.find(v, at, &places, &mut found)?;
+                self.find(v, &places, &mut found)?;
             }
             let whole = matches!(work, Work::Nest(..));
             for (since, region) in found.values() {
@@ -684,8 +686,9 @@ impl<'a, 'f> Candidate<'a, 'f> {
         let mut loads = vec![];
         nest.for_each_source(|source| loads.push(source));
         for source in loads {
-            let meets = |i: &&Inst| self.may_meet(i, source);
-            if !self.is_fixed(source) || self.insts.iter().any(|i| meets(&i)) {
+            if !self.is_fixed(source)
+                || self.insts.iter().copied().any(|i| self.may_meet(i, source))
+            {
                 return None;
             }
         }
@@ -794,7 +797,6 @@ impl<'a, 'f> Candidate<'a, 'f> {
     fn find(
         &self,
         v: Value,
-        at: usize,
         places: &FxHashMap<Value, Vec<(usize, Region)>>,
         found: &mut FxHashMap<Value, (usize, Region)>,
     ) -> Option<()> {
@@ -818,7 +820,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             return None;
         }
         let mut all = Some(());
-        op.for_each_operand(|w| all = all.and_then(|()| self.find(w, at, places, found)));
+        op.for_each_operand(|w| all = all.and_then(|()| self.find(w, places, found)));
         all
     }
 
@@ -938,11 +940,4 @@ fn scalars(work: &Work) -> Vec<Value> {
         }
     }
     scalars
-}
-
-/// A view of a region for all rounds, with its other axes.
-fn raised(view: &Subview, dim: usize) -> Subview {
-    let mut view = view.clone();
-    view.at.retain(|(k, _)| usize::from(*k) != dim);
-    view
 }

@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Plan, Range, Region, Step, Work, raised, scalars};
+use super::{Plan, Range, Region, Step, Work, scalars};
 use crate::nest::body::{copy, substitute, tidy};
 use crate::nest::expand::GROUP;
 use crate::tir::build::Builder;
@@ -30,6 +30,7 @@ impl Plan {
             b: Builder::resume(std::mem::replace(f, Function::empty())),
             plan: self,
             moved: FxHashMap::default(),
+            views: vec![],
             rounds: self.counter,
             first: self.counter,
         };
@@ -46,6 +47,8 @@ struct Writer<'p> {
     plan: &'p Plan,
     /// Values of the loop that are the same in each round, and of the first round, before the loop.
     moved: FxHashMap<Value, Value>,
+    /// Views that have the rounds as their last dimension: of what, along which dimension, from which index.
+    views: Vec<((Subview, u8, Value), Value)>,
     /// How many rounds there are, and the number of the first one.
     rounds: Value,
     first: Value,
@@ -380,7 +383,8 @@ impl Writer<'_> {
         let Some(&(dim, index)) = view.at.iter().find(goes_along) else {
             return;
         };
-        let view = raised(view, usize::from(dim));
+        let mut view = (**view).clone();
+        view.at.retain(|(k, _)| *k != dim);
         access.array = self.rounds_of(view, dim, index);
         access.dims.push(along(rank));
         access.item.layout = Layout::A;
@@ -423,34 +427,32 @@ impl Writer<'_> {
         }
     }
 
-    /// A view that has the rounds as its last dimension.
-    fn rounds_of(&mut self, mut view: Subview, dim: u8, index: Value) -> Value {
+    /// A view that has the rounds as its last dimension, made of one that has its other dimensions.
+    fn rounds_of(&mut self, view: Subview, dim: u8, index: Value) -> Value {
+        let made_of = (view, dim, index);
+        if let Some((_, known)) = self.views.iter().find(|(of, _)| *of == made_of) {
+            return *known;
+        }
         let start = self.before(index);
         let step = self.b.i64(1);
-        let count = self.rounds;
-        let mut op = {
+        // What says which items are seen is the same in each round.
+        let mut op = Op::Subview(Box::new(made_of.0.clone()));
+        op.for_each_operand_mut(&mut |v| *v = self.before(*v));
+        if let Op::Subview(view) = &mut op {
             view.axes.push(Axis::Part {
                 dim,
-                start: index,
-                count: index,
-                step: index,
-            });
-            Op::Subview(Box::new(view))
-        };
-        // All but the new axis is as it was in the loop.
-        op.for_each_operand_mut(&mut |v| *v = self.before(*v));
-        let Op::Subview(mut view) = op else {
-            return start;
-        };
-        if let Some(axis) = view.axes.last_mut() {
-            *axis = Axis::Part {
-                dim,
                 start,
-                count,
+                count: self.rounds,
                 step,
-            };
+            });
         }
-        self.b.subview(*view)
+        let rank = match &op {
+            Op::Subview(view) => view.axes.len() as u8,
+            _ => 0,
+        };
+        let made = self.b.push(op, &[Type::Array(rank)])[0];
+        self.views.push((made_of, made));
+        made
     }
 
     /// On to where the loop goes.
