@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 use super::analysis::{Analysis, moves};
 use super::parts;
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Item, Nest, OutputKind, Stretch};
+use crate::tir::nest::{Access, Axis, Item, Nest, OutputKind, Stretch};
 use crate::tir::{BlockId, Function, Inst, LocId, Op, Part, Type, Value};
 use crate::types::Layout;
 
@@ -59,8 +59,21 @@ pub(super) fn block(f: &mut Function) -> FxHashSet<usize> {
     blocked
 }
 
-/// One for each dimension of an index space.
-type Sizes = SmallVec<[Value; 4]>;
+/// A size that is known before a loop.
+#[derive(Clone, Copy, PartialEq)]
+enum Size {
+    Of(Value),
+    /// That of an array's dimension.
+    Dim(Value, u8),
+}
+
+/// A size that nests have in a dimension: what it is called in the loop, and what it is.
+#[derive(Clone, Copy, PartialEq)]
+struct Other {
+    dim: usize,
+    name: Value,
+    size: Size,
+}
 
 /// A loop to be run block by block.
 pub(super) struct Plan {
@@ -69,10 +82,10 @@ pub(super) struct Plan {
     blocks: Vec<BlockId>,
     /// What is computed in the loop and is the same in each round.
     invariant: FxHashSet<Value>,
-    /// The sizes of the index space: values from before the loop, or invariant ones.
-    extents: Sizes,
-    /// Sizes of nests that are equal to these if there is more than one block, and their dimensions.
-    others: Vec<(usize, Value)>,
+    /// The sizes of the index space.
+    extents: SmallVec<[Size; 4]>,
+    /// Sizes of nests that are equal to these if there is more than one block.
+    others: Vec<Other>,
     /// All items of all arrays follow each other in the order of the indices.
     flat: bool,
     /// The first dimension is the innermost one.
@@ -360,30 +373,49 @@ impl<'a, 'f> Candidate<'a, 'f> {
     }
 
     /// The sizes of the index space, and those of nests that may be others.
-    fn space(&self) -> Option<(Sizes, Vec<(usize, Value)>)> {
+    fn space(&self) -> Option<(SmallVec<[Size; 4]>, Vec<Other>)> {
         let numbers = &self.a.numbers;
         let rank = self.nests().next()?.0.extents.len();
         if self.nests().any(|(n, _)| n.extents.len() != rank) {
             return None;
         }
-        let mut extents = Sizes::new();
+        let mut extents = SmallVec::new();
         let mut others = vec![];
         for dim in 0..rank {
-            let sizes: Vec<Value> = self.nests().map(|(n, _)| n.extents[dim]).collect();
-            let known = |n: &Value| self.is_fixed(*n);
-            let same = |n: Value, m: Value| numbers.equal(n, m);
-            let size = *sizes.iter().find(|n| known(n))?;
-            for n in sizes.into_iter().filter(|&n| !same(n, size)) {
-                if !known(&n) {
-                    return None;
+            let names: Vec<Value> = self.nests().map(|(n, _)| n.extents[dim]).collect();
+            let sizes = names.iter().map(|&n| Some((n, self.size(n)?)));
+            let (first, extent) = sizes.clone().flatten().next()?;
+            for (&name, size) in names.iter().zip(sizes) {
+                if numbers.equal(name, first) {
+                    continue;
                 }
-                if !others.contains(&(dim, n)) {
-                    others.push((dim, n));
+                let (_, size) = size?;
+                let other = Other { dim, name, size };
+                if !others.contains(&other) {
+                    others.push(other);
                 }
             }
-            extents.push(size);
+            extents.push(extent);
         }
         Some((extents, others))
+    }
+
+    /// A size in terms of what is known before the loop; views may be made in it.
+    fn size(&self, n: Value) -> Option<Size> {
+        if self.is_fixed(n) {
+            return Some(Size::Of(n));
+        }
+        let Op::ArrayPart(array, Part::Shape(k)) = self.defined.get(&n)?.op else {
+            return None;
+        };
+        let Op::Subview(view) = &self.defined.get(&array)?.op else {
+            return None;
+        };
+        match *view.axes.get(usize::from(k))? {
+            Axis::Whole(dim) if self.is_fixed(view.base) => Some(Size::Dim(view.base, dim)),
+            Axis::Part { count, .. } => self.size(count),
+            _ => None,
+        }
     }
 
     /// Items of a block such that what it touches stays in the cache.

@@ -10,7 +10,7 @@
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Plan, columns};
+use super::{Plan, Size, columns};
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Item, Nest, Output, OutputKind, Reduction, Stretch, unit_dim,
@@ -28,8 +28,9 @@ struct Current {
     at: Vals,
     count: Vals,
     extents: Vals,
-    /// Whether it is the only one, if sizes of nests could make it so.
+    /// Whether it is the only one, if sizes of nests could make it so; and those sizes, as in the plan.
     only: Option<Value>,
+    others: Vec<Value>,
     /// Whether it is the last one.
     last: Value,
     /// Where the one after it begins.
@@ -113,16 +114,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether all items must be one block: some of the arrays that should be apart are not, or nests have
-    /// different sizes.
-    fn must_be_one(&mut self) -> Option<Value> {
-        let plan = self.plan;
-        let pairs = plan.apart.iter();
+    fn size(&mut self, size: Size) -> Value {
+        match size {
+            Size::Of(n) => n,
+            Size::Dim(array, dim) => self.b.part(array, Part::Shape(dim)),
+        }
+    }
+
+    /// Whether some of the arrays that should be apart are not, and not the same items either.
+    fn meet(&mut self) -> Vec<Value> {
+        let pairs = self.plan.apart.iter();
         let pairs = pairs.map(|(x, y)| self.b.touch((x.array, x.item), (y.array, y.item)));
-        let mut reasons: Vec<Value> = pairs.collect();
-        let others = plan.others.iter();
-        reasons.extend(others.map(|&(dim, n)| self.b.cmp(Cmp::Ne, n, plan.extents[dim])));
-        self.any(reasons)
+        pairs.collect()
     }
 
     fn any(&mut self, conditions: Vec<Value>) -> Option<Value> {
@@ -133,7 +136,8 @@ impl Writer<'_> {
 
     /// Goes on to the first block.
     fn begin(&mut self) -> Current {
-        let mut extents: Vals = self.plan.extents.clone();
+        let sizes = self.plan.extents.iter();
+        let mut extents: Vals = sizes.map(|&n| self.size(n)).collect();
         if self.plan.flat {
             let total = extents.iter().copied();
             let total = total.reduce(|n, m| self.b.binary_nsw(Bin::Mul, n, m));
@@ -163,7 +167,14 @@ impl Writer<'_> {
                 room = self.b.binary(Bin::SDiv, room, taken);
             }
         }
-        let mut reasons: Vec<Value> = self.must_be_one().into_iter().collect();
+        // What makes all items one block.
+        let mut reasons = self.meet();
+        let mut others = vec![];
+        for other in &self.plan.others {
+            let n = self.size(other.size);
+            reasons.push(self.b.cmp(Cmp::Ne, n, extents[other.dim]));
+            others.push(n);
+        }
         if let (Some(few), None) = (few, self.plan.items) {
             reasons.push(self.b.unary(Un::Not, few));
         }
@@ -204,7 +215,8 @@ impl Writer<'_> {
             at,
             count,
             extents,
-            only: only.filter(|_| !self.plan.others.is_empty()),
+            only: only.filter(|_| !others.is_empty()),
+            others,
             last: last.unwrap_or(no),
             no,
             following,
@@ -254,9 +266,10 @@ impl Writer<'_> {
     ) {
         let whole = std::mem::replace(&mut nest.extents, current.count.clone());
         self.b.switch_to(current.code);
-        for (dim, n) in whole.into_iter().enumerate() {
-            if let (true, Some(only)) = (self.plan.others.contains(&(dim, n)), current.only) {
-                nest.extents[dim] = self.b.select(only, n, current.count[dim]);
+        for (other, &n) in self.plan.others.iter().zip(&current.others) {
+            if let (true, Some(only)) = (whole[other.dim] == other.name, current.only) {
+                let count = current.count[other.dim];
+                nest.extents[other.dim] = self.b.select(only, n, count);
             }
         }
         let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
