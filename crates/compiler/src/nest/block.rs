@@ -10,35 +10,31 @@
 //! the rounds are the same for each block. A loop is left, also with an error, where the last block
 //! leaves it: at that time all blocks have done what one pass over whole arrays had done. The conditions:
 //!
-//! * the nests of the loop go through one index space, as far as can be seen here, and do nothing but to
-//!   store. Sizes that may differ are compared when the code runs ([`Plan::others`]);
+//! * the nests of the loop go through one index space, and do nothing but to store;
 //! * what one access writes and another one reads or writes, in any round, is the same item at the same
 //!   index, or other memory. Where this cannot be decided here, it is looked at when the code runs
-//!   ([`Plan::apart`]). If they meet, or sizes differ, all items are one block;
+//!   ([`Plan::apart`]), and if they meet, all items are one block;
 //! * nothing else in the loop has effects, or reads what the nests write.
 //!
 //! Where masks decide what changes ([`retire`]), a block in which nothing will change any more is done
-//! before the last round. Where rounds go down columns ([`columns`]), a block has a few rows.
+//! before the last round.
 
 use ferdelance_abi::rtfn::Effect;
 use ferdelance_abi::settings::{Parallel, Rewrites};
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 
 use super::analysis::{Analysis, moves};
 use super::parts;
 use crate::tir::dominators::Dominators;
-use crate::tir::nest::{Access, Axis, Item, Nest, OutputKind, Stretch};
+use crate::tir::nest::{Access, Item, Nest, OutputKind, Stretch};
 use crate::tir::{BlockId, Function, Inst, LocId, Op, Part, Type, Value};
 use crate::types::Layout;
 
 mod apply;
-mod columns;
-pub(super) mod loops;
+mod loops;
 pub(super) mod peel;
 mod retire;
 
-use columns::Walk;
 use loops::Loop;
 use retire::Retirement;
 
@@ -59,22 +55,6 @@ pub(super) fn block(f: &mut Function) -> FxHashSet<usize> {
     blocked
 }
 
-/// A size that is known before a loop.
-#[derive(Clone, Copy, PartialEq)]
-enum Size {
-    Of(Value),
-    /// That of an array's dimension.
-    Dim(Value, u8),
-}
-
-/// A size that nests have in a dimension: what it is called in the loop, and what it is.
-#[derive(Clone, Copy, PartialEq)]
-struct Other {
-    dim: usize,
-    name: Value,
-    size: Size,
-}
-
 /// A loop to be run block by block.
 pub(super) struct Plan {
     header: BlockId,
@@ -82,18 +62,14 @@ pub(super) struct Plan {
     blocks: Vec<BlockId>,
     /// What is computed in the loop and is the same in each round.
     invariant: FxHashSet<Value>,
-    /// The sizes of the index space.
-    extents: SmallVec<[Size; 4]>,
-    /// Sizes of nests that are equal to these if there is more than one block.
-    others: Vec<Other>,
+    /// An array that is written, all dimensions of which run along with the nests.
+    written: Access,
     /// All items of all arrays follow each other in the order of the indices.
     flat: bool,
     /// The first dimension is the innermost one.
     backwards: bool,
-    /// Items of a block, if its arrays are touched in each round.
-    pub items: Option<i64>,
-    /// Parts of arrays that change with the round, and may be columns.
-    columns: Vec<Walk>,
+    /// Items of a block.
+    pub items: i64,
     /// Arrays that share no memory if there is more than one block.
     apart: Vec<(Reach, Reach)>,
     retirement: Option<Retirement>,
@@ -105,11 +81,6 @@ impl Plan {
     /// The blocks of the loop, by number.
     pub fn covers(&self) -> impl Iterator<Item = usize> {
         self.blocks.iter().map(|b| b.index())
-    }
-
-    /// Items of a block that goes down columns, if there may be such.
-    pub fn rows(&self) -> Option<i64> {
-        (!self.columns.is_empty()).then_some(columns::ROWS)
     }
 
     /// Whether blocks may be done before the last round.
@@ -243,48 +214,45 @@ impl<'a, 'f> Candidate<'a, 'f> {
             return None;
         }
         let touches = self.touches();
-        let mut written = touches.iter().filter(|t| t.written);
+        let written = touches.iter().filter(|t| t.written);
         if !written.clone().all(|t| self.is_one_by_one(t)) {
             return None;
         }
-        let (extents, others) = self.space()?;
-        let rank = extents.len();
+        // Rows that are written once are not worth a block.
+        let written = written
+            .clone()
+            .find(|t| t.kind == Kind::Fixed)?
+            .access
+            .clone();
+        if !self.one_space() {
+            return None;
+        }
+        let apart = self.apart(&touches)?;
+        let rank = written.dims.len();
         let accesses = || {
             touches
                 .iter()
                 .map(|t| t.access)
                 .filter(|a| !a.dims.is_empty())
         };
-        let layout = |layout| accesses().any(|a| a.dims.len() > 1 && a.item.layout == layout);
-        let backwards = layout(Layout::F) && !layout(Layout::C);
-        let innermost = if backwards { 0 } else { rank - 1 };
-        let columns = Walk::find(&self, &touches, innermost);
-        // Rows that are written once are not worth a block.
-        let again = written.any(|t| t.kind == Kind::Fixed);
-        if !again && columns.is_empty() {
-            return None;
-        }
-        let apart = self.apart(&touches)?;
         let all_are =
             |layout: Layout| accesses().all(|a| a.is_whole(rank) && a.item.layout == layout);
         let indices = self.nests().any(|(n, _)| !n.indices.is_empty());
+        let layout = |layout| accesses().any(|a| a.dims.len() > 1 && a.item.layout == layout);
         let retirement = Retirement::find(&self, &touches);
         let items = match retirement {
             Some(_) => FEW,
             None => self.items(&touches),
         };
-        let whole = others.is_empty() && (all_are(Layout::C) || all_are(Layout::F));
         Some(Plan {
             header: self.around.header,
-            flat: rank > 1 && !indices && whole,
-            backwards,
-            items: again.then_some(items),
-            columns,
+            flat: rank > 1 && !indices && (all_are(Layout::C) || all_are(Layout::F)),
+            backwards: layout(Layout::F) && !layout(Layout::C),
+            items,
             apart,
             retirement,
             loc: self.nests().next()?.1,
-            extents,
-            others,
+            written,
             blocks: self.around.blocks.clone(),
             invariant: self.invariant,
         })
@@ -357,7 +325,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             && t.access.dims.iter().all(|d| d.stretch == Stretch::No)
     }
 
-    /// Whether all nests certainly go through the same indices.
+    /// Whether all nests go through the same indices.
     fn one_space(&self) -> bool {
         let mut nests = self.nests().map(|(n, _)| n);
         let Some(first) = nests.next() else {
@@ -370,52 +338,6 @@ impl<'a, 'f> Candidate<'a, 'f> {
                     .zip(&first.extents)
                     .all(|(&n, &m)| self.a.numbers.equal(n, m))
         })
-    }
-
-    /// The sizes of the index space, and those of nests that may be others.
-    fn space(&self) -> Option<(SmallVec<[Size; 4]>, Vec<Other>)> {
-        let numbers = &self.a.numbers;
-        let rank = self.nests().next()?.0.extents.len();
-        if self.nests().any(|(n, _)| n.extents.len() != rank) {
-            return None;
-        }
-        let mut extents = SmallVec::new();
-        let mut others = vec![];
-        for dim in 0..rank {
-            let names: Vec<Value> = self.nests().map(|(n, _)| n.extents[dim]).collect();
-            let sizes = names.iter().map(|&n| Some((n, self.size(n)?)));
-            let (first, extent) = sizes.clone().flatten().next()?;
-            for (&name, size) in names.iter().zip(sizes) {
-                if numbers.equal(name, first) {
-                    continue;
-                }
-                let (_, size) = size?;
-                let other = Other { dim, name, size };
-                if !others.contains(&other) {
-                    others.push(other);
-                }
-            }
-            extents.push(extent);
-        }
-        Some((extents, others))
-    }
-
-    /// A size in terms of what is known before the loop; views may be made in it.
-    fn size(&self, n: Value) -> Option<Size> {
-        if self.is_fixed(n) {
-            return Some(Size::Of(n));
-        }
-        let Op::ArrayPart(array, Part::Shape(k)) = self.defined.get(&n)?.op else {
-            return None;
-        };
-        let Op::Subview(view) = &self.defined.get(&array)?.op else {
-            return None;
-        };
-        match *view.axes.get(usize::from(k))? {
-            Axis::Whole(dim) if self.is_fixed(view.base) => Some(Size::Dim(view.base, dim)),
-            Axis::Part { count, .. } => self.size(count),
-            _ => None,
-        }
     }
 
     /// Items of a block such that what it touches stays in the cache.
@@ -477,10 +399,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             (Kind::Row, Kind::Row) => parts::aligned(numbers, i, j),
             _ => false,
         };
-        // One of them is written, so it is not stretched; nor is the other one then, which has the same
-        // shape: there are several blocks only where all nests have that.
-        let dims = |t: &Touch<'_>| t.access.dims.iter().map(|d| d.dim).collect::<Vec<u8>>();
-        same && dims(x) == dims(y) && x.access.item.size == y.access.item.size
+        same && x.access.dims == y.access.dims && x.access.item.size == y.access.item.size
     }
 
     /// Whether two accesses share no memory, in any two rounds.

@@ -289,16 +289,9 @@ impl<'f> Comparison<'f> {
             } else {
                 ""
             };
-            let rows = plan.rows().map_or(String::new(), |n| {
-                format!("{n} where they are columns of arrays that are larger than the cache")
-            });
-            let items = match plan.items {
-                Some(n) if rows.is_empty() => format!("{n} items"),
-                Some(n) => format!("{n} items, {rows}"),
-                None => format!("some items, {rows}"),
-            };
             let text = format!(
-                "all rounds of the loop for {items}, then for the next ones, so that they stay in the cache{early}"
+                "all rounds of the loop for {} items, then for the next ones, so that they stay in the cache{early}",
+                plan.items
             );
             out.push(self.remark(plan.loc, Topic::Loop, text));
         }

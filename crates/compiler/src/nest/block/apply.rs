@@ -10,7 +10,7 @@
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Plan, Size, columns};
+use super::Plan;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Item, Nest, Output, OutputKind, Reduction, Stretch, unit_dim,
@@ -28,9 +28,6 @@ struct Current {
     at: Vals,
     count: Vals,
     extents: Vals,
-    /// Whether it is the only one, if sizes of nests could make it so; and those sizes, as in the plan.
-    only: Option<Value>,
-    others: Vec<Value>,
     /// Whether it is the last one.
     last: Value,
     /// Where the one after it begins.
@@ -114,30 +111,24 @@ impl Writer<'_> {
         }
     }
 
-    fn size(&mut self, size: Size) -> Value {
-        match size {
-            Size::Of(n) => n,
-            Size::Dim(array, dim) => self.b.part(array, Part::Shape(dim)),
-        }
-    }
-
     /// Whether some of the arrays that should be apart are not, and not the same items either.
-    fn meet(&mut self) -> Vec<Value> {
-        let pairs = self.plan.apart.iter();
+    fn meet(&mut self) -> Option<Value> {
+        let plan = self.plan;
+        let pairs = plan.apart.iter();
         let pairs = pairs.map(|(x, y)| self.b.touch((x.array, x.item), (y.array, y.item)));
-        pairs.collect()
-    }
-
-    fn any(&mut self, conditions: Vec<Value>) -> Option<Value> {
-        let mut conditions = conditions.into_iter();
-        let first = conditions.next()?;
-        Some(conditions.fold(first, |a, b| self.b.binary(Bin::Or, a, b)))
+        let pairs: Vec<Value> = pairs.collect();
+        pairs
+            .into_iter()
+            .reduce(|a, b| self.b.binary(Bin::Or, a, b))
     }
 
     /// Goes on to the first block.
     fn begin(&mut self) -> Current {
-        let sizes = self.plan.extents.iter();
-        let mut extents: Vals = sizes.map(|&n| self.size(n)).collect();
+        let written = &self.plan.written;
+        let mut extents: Vals = smallvec![Value(0); written.dims.len()];
+        for (k, along) in written.dims.iter().enumerate() {
+            extents[usize::from(along.dim)] = self.b.part(written.array, Part::Shape(k as u8));
+        }
         if self.plan.flat {
             let total = extents.iter().copied();
             let total = total.reduce(|n, m| self.b.binary_nsw(Bin::Mul, n, m));
@@ -150,14 +141,7 @@ impl Writer<'_> {
         }
         // As many indices of the inner dimensions as there is room for, and for each of those of the outer ones.
         let one = self.b.i64(1);
-        let few = columns::are_worth_it(&mut self.b, &self.plan.columns);
-        let mut room = self
-            .b
-            .i64(self.plan.items.or(self.plan.rows()).unwrap_or(1));
-        if let (Some(few), Some(rows), Some(_)) = (few, self.plan.rows(), self.plan.items) {
-            let rows = self.b.i64(rows);
-            room = self.b.select(few, rows, room);
-        }
+        let mut room = self.b.i64(self.plan.items);
         let mut steps: Vals = smallvec![one; rank];
         for (k, &dim) in order.iter().enumerate() {
             steps[dim] = room;
@@ -167,21 +151,9 @@ impl Writer<'_> {
                 room = self.b.binary(Bin::SDiv, room, taken);
             }
         }
-        // What makes all items one block.
-        let mut reasons = self.meet();
-        let mut others = vec![];
-        for other in &self.plan.others {
-            let n = self.size(other.size);
-            reasons.push(self.b.cmp(Cmp::Ne, n, extents[other.dim]));
-            others.push(n);
-        }
-        if let (Some(few), None) = (few, self.plan.items) {
-            reasons.push(self.b.unary(Un::Not, few));
-        }
-        let only = self.any(reasons);
-        if let Some(only) = only {
+        if let Some(meet) = self.meet() {
             for (step, &n) in steps.iter_mut().zip(&extents) {
-                *step = self.b.select(only, n, *step);
+                *step = self.b.select(meet, n, *step);
             }
         }
         let (zero, no) = (self.b.i64(0), self.b.bool(false));
@@ -215,8 +187,6 @@ impl Writer<'_> {
             at,
             count,
             extents,
-            only: only.filter(|_| !others.is_empty()),
-            others,
             last: last.unwrap_or(no),
             no,
             following,
@@ -264,14 +234,7 @@ impl Writer<'_> {
         block: BlockId,
         own: &FxHashSet<Value>,
     ) {
-        let whole = std::mem::replace(&mut nest.extents, current.count.clone());
-        self.b.switch_to(current.code);
-        for (other, &n) in self.plan.others.iter().zip(&current.others) {
-            if let (true, Some(only)) = (whole[other.dim] == other.name, current.only) {
-                let count = current.count[other.dim];
-                nest.extents[other.dim] = self.b.select(only, n, count);
-            }
-        }
+        nest.extents.clone_from(&current.count);
         let stored = nest.outputs.iter_mut().filter_map(|o| match &mut o.kind {
             OutputKind::Store(access) => Some(access),
             _ => None,
@@ -345,9 +308,6 @@ impl Writer<'_> {
             if stretch == Stretch::One {
                 shape.push(n);
                 continue;
-            }
-            if let (Stretch::No, Some(only)) = (stretch, current.only) {
-                count = self.b.select(only, n, count);
             }
             if stretch == Stretch::Maybe {
                 // An array of one item stays there.
