@@ -31,7 +31,7 @@ use crate::tir::{BlockId, Function, Inst, LocId, Op, Part, Type, Value};
 use crate::types::Layout;
 
 mod apply;
-mod loops;
+pub(super) mod loops;
 pub(super) mod peel;
 mod retire;
 
