@@ -118,6 +118,13 @@ impl<'f> Analysis<'f> {
                 && parts::apart(&self.numbers, self.numbers.get(x), self.numbers.get(y))
     }
 
+    /// Whether two arrays are rows of one array, so that what they have in common are the items at the same
+    /// indices.
+    pub fn are_aligned(&self, x: Value, y: Value) -> bool {
+        !self.f.options.without.has(Rewrites::PARTS)
+            && parts::aligned(&self.numbers, self.numbers.get(x), self.numbers.get(y))
+    }
+
     /// Whether an instruction may change the items of an array.
     fn may_write(&self, inst: &Inst, array: Value) -> bool {
         match &inst.op {

@@ -15,6 +15,7 @@ use super::analysis::Place;
 use super::bands;
 use super::block::{Plan, plans};
 use super::fuse::{Refusal, refusals};
+use super::raise;
 use crate::source::Source;
 use crate::tir::nest::{Nest, Output, OutputKind, Reduction};
 use crate::tir::{Bin, Function, Inst, LocId, Op, Part, Program, Term, Value};
@@ -105,6 +106,10 @@ impl Stages {
             }
             comparison.fused(&mut remarks);
             comparison.left(&mut remarks);
+            for raised in raise::plans(after) {
+                let text = "all rounds of the loop run side by side, column beside column, if their arrays are apart";
+                remarks.push(comparison.remark(raised.loc, Topic::Loop, text.to_owned()));
+            }
             let plans = plans(after);
             comparison.blocked(&plans, &mut remarks);
             comparison.refused(&mut remarks);

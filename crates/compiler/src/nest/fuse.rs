@@ -515,8 +515,9 @@ impl Analysis<'_> {
         most as u32
     }
 
-    /// Whether each item is stored where it was read: the same array, met in the same way. Its dimensions
-    /// are the reader's, since it is stored to; so it is not stretched, whatever the accesses say.
+    /// Whether each item is stored where it was read, or to other memory: the same array, or rows of one
+    /// array, met in the same way. Its dimensions are the reader's, since it is stored to; so it is not
+    /// stretched, whatever the accesses say.
     fn same_items(
         &self,
         producer: &Nest,
@@ -537,7 +538,8 @@ impl Analysis<'_> {
             });
         whole
             && read.dims.len() == producer.extents.len()
-            && self.numbers.equal(read.array, store.array)
+            && (self.numbers.equal(read.array, store.array)
+                || self.are_aligned(read.array, store.array))
             && store.dims.iter().all(|d| d.stretch == Stretch::No)
             && composed.eq(store.dims.iter().map(|d| d.dim))
     }

@@ -21,13 +21,11 @@
 //! succeeded, because other checks may be what makes its accesses valid.
 
 use ferdelance_abi::rtfn::RtFn;
-use ferdelance_abi::settings::Rewrites;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::analysis::{Analysis, Place, Way, nest_at};
 use super::body::{operations, read_once, substitute, tidy};
-use super::parts;
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Access, Input, Nest, OutputKind, Reduction, Source, Stretch};
 use crate::tir::pass::number::Numbers;
@@ -293,10 +291,7 @@ impl Pair<'_, '_> {
 
     /// Whether what two accesses have in common are the items at the same indices of the nest.
     fn aligned(&self, x: &Access, y: &Access) -> bool {
-        let numbers = &self.a.numbers;
-        !self.a.f.options.without.has(Rewrites::PARTS)
-            && self.same_indices(x, y)
-            && parts::aligned(numbers, numbers.get(x.array), numbers.get(y.array))
+        self.same_indices(x, y) && self.a.are_aligned(x.array, y.array)
     }
 
     /// Whether the indices of the nest mean the same indices of the arrays, and each one a single item.
