@@ -5,6 +5,7 @@ import random
 import ferdelance as fd
 import numpy as np
 import pytest
+from array_kernels import KERNELS
 
 
 class ColumnLoop:
@@ -141,17 +142,7 @@ def test_random_loops_over_columns(part):
         check(seed)
 
 
-def orthogonalise(a):
-    n = a.shape[1]
-    q = np.zeros_like(a)
-    r = np.zeros((n, n))
-    for k in range(n):
-        r[k, k] = np.sqrt(np.sum(a[:, k] * a[:, k]))
-        q[:, k] = a[:, k] / r[k, k]
-        for j in range(k + 1, n):
-            r[k, j] = np.sum(q[:, k] * a[:, j])
-            a[:, j] -= q[:, k] * r[k, j]
-    return q, r
+orthogonalise = KERNELS["gram_schmidt"].function
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 4), (9, 5), (40, 33), (1500, 20)])

@@ -60,6 +60,13 @@ impl<'f> Analysis<'f> {
         a
     }
 
+    /// The places of all instructions.
+    pub fn places(&self) -> impl Iterator<Item = Place> + use<'f> {
+        let blocks = self.f.blocks.iter().enumerate();
+        blocks
+            .flat_map(|(block, body)| (0..body.insts.len()).map(move |inst| Place { block, inst }))
+    }
+
     pub fn inst(&self, at: Place) -> &'f Inst {
         &self.f.blocks[at.block].insts[at.inst]
     }

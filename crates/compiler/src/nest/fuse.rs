@@ -318,10 +318,7 @@ impl Analysis<'_> {
 
     /// The nests that make one array and nothing else.
     fn candidates(&self) -> impl Iterator<Item = (Place, &Nest)> {
-        let blocks = self.f.blocks.iter().enumerate();
-        let places = blocks
-            .flat_map(|(block, body)| (0..body.insts.len()).map(move |inst| Place { block, inst }));
-        places.filter_map(|at| {
+        self.places().filter_map(|at| {
             let nest = self.nest(at)?;
             let [output] = &nest.outputs[..] else {
                 return None;

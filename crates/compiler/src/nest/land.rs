@@ -17,10 +17,7 @@ pub(super) struct Landing {
 
 /// The first such pair.
 pub(super) fn find(a: &Analysis<'_>) -> Option<Landing> {
-    let blocks = a.f.blocks.iter().enumerate();
-    let mut places = blocks
-        .flat_map(|(block, body)| (0..body.insts.len()).map(move |inst| Place { block, inst }));
-    places.find_map(|at| {
+    a.places().find_map(|at| {
         let nest = a.nest(at)?;
         let [output] = &nest.outputs[..] else {
             return None;

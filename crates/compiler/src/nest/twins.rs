@@ -7,7 +7,7 @@
 //! Merging brings such outputs into one nest. Of two arrays with the same items one is enough if both are
 //! only read.
 
-use super::analysis::{Analysis, Place};
+use super::analysis::Analysis;
 use super::prune::prune;
 use crate::tir::nest::{Nest, OutputKind};
 use crate::tir::pass::simplify::Renaming;
@@ -20,10 +20,7 @@ pub(super) struct Twins {
 
 /// The first nest that makes something twice.
 pub(super) fn find(a: &Analysis<'_>) -> Option<Twins> {
-    let blocks = a.f.blocks.iter().enumerate();
-    let mut places = blocks
-        .flat_map(|(block, body)| (0..body.insts.len()).map(move |inst| Place { block, inst }));
-    places.find_map(|at| {
+    a.places().find_map(|at| {
         let nest = a.nest(at)?;
         let results = &a.inst(at).results;
         let ranges = nest.result_ranges();

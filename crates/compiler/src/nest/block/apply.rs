@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
 use super::Plan;
+use super::loops::enter_through;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Item, Nest, Output, OutputKind, Reduction, Stretch, unit_dim,
@@ -83,16 +84,7 @@ impl Writer<'_> {
         };
         let params = types.into_iter().map(|ty| self.b.add_param(entry, ty));
         let params = params.collect();
-        for block in 0..entry.0 {
-            if self.is_inside(BlockId(block)) {
-                continue;
-            }
-            for target in self.b.func.blocks[block as usize].term.targets_mut() {
-                if target.block == header {
-                    target.block = entry;
-                }
-            }
-        }
+        enter_through(&mut self.b.func, header, &self.plan.blocks, entry);
         (entry, params)
     }
 

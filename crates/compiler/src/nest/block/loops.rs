@@ -36,3 +36,23 @@ pub(in crate::nest) fn find(f: &Function, tree: &Dominators) -> Vec<Loop> {
     }
     loops
 }
+
+/// Leads the ways into a loop to a block before it.
+pub(in crate::nest) fn enter_through(
+    f: &mut Function,
+    header: BlockId,
+    inside: &[BlockId],
+    entry: BlockId,
+) {
+    for (number, block) in f.blocks.iter_mut().enumerate() {
+        let number = BlockId(number as u32);
+        if number == entry || inside.contains(&number) {
+            continue;
+        }
+        for target in block.term.targets_mut() {
+            if target.block == header {
+                target.block = entry;
+            }
+        }
+    }
+}

@@ -10,15 +10,14 @@ use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Plan, Range, Region, Step, Work, scalars};
+use crate::nest::block::loops::enter_through;
 use crate::nest::body::{copy, substitute, tidy};
 use crate::nest::expand::GROUP;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
     Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Stretch, Subview,
 };
-use crate::tir::{
-    Bin, BlockId, Cmp, Function, Hint, Inst, Mem, Op, Part, Target, Term, Type, Value,
-};
+use crate::tir::{Bin, Cmp, Function, Hint, Inst, Mem, Op, Part, Target, Term, Type, Value};
 use crate::types::Layout;
 
 /// Fewer rounds are not worth it: the innermost loop would be as short.
@@ -68,16 +67,7 @@ impl Writer<'_> {
     fn enter(&mut self) {
         let header = self.plan.header;
         let entry = self.b.new_block();
-        for block in 0..entry.0 {
-            if self.plan.blocks.contains(&BlockId(block)) {
-                continue;
-            }
-            for target in self.b.func.blocks[block as usize].term.targets_mut() {
-                if target.block == header {
-                    target.block = entry;
-                }
-            }
-        }
+        enter_through(&mut self.b.func, header, &self.plan.blocks, entry);
         self.first = self.b.add_param(entry, Type::I64);
         self.moved.insert(self.plan.counter, self.first);
         self.b.switch_to(entry);
