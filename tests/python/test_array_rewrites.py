@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ferdelance import _options, njit, runtime
+from numpy.lib.stride_tricks import as_strided
 
 A = np.linspace(-2.0, 3.0, 37)
 B = np.cos(A)
@@ -471,3 +472,27 @@ def test_parts_of_one_array_are_read_before_they_are_written(texts):
                     outcomes.append("ValueError")
             assert outcomes[0] == outcomes[1], (source, k)
             np.testing.assert_array_equal(*arrays, err_msg=f"{source} {k}")
+
+
+def butterfly(a, k):
+    even = a[k] * 2.0
+    odd = a[k + 1] * 3.0
+    a[k] = even + odd
+    a[k + 1] = even - odd
+
+
+def column_of_the_column_before(a, k):
+    a[:, k + 1] = a[:, k] * 2.0 + a[:, k + 1]
+
+
+def rows_below(a, k):
+    a[k + 1 :, 1] = a[k : k + 1, 0] + a[k + 1 :, 0]
+
+
+@pytest.mark.parametrize("f", [butterfly, column_of_the_column_before, rows_below])
+def test_windows_that_overlap_share_items(f):
+    for k in range(4):
+        windows = [as_strided(np.arange(12.0), (6, 6), (8, 8)) for _ in range(2)]
+        f(windows[0], k)
+        njit(f)(windows[1], k)
+        np.testing.assert_array_equal(*windows)

@@ -24,7 +24,9 @@ pub(super) fn apart(numbers: &Numbers, x: u32, y: u32) -> bool {
     let (mine, others) = (regions(numbers, x), regions(numbers, y));
     mine.iter()
         .flat_map(|x| others.iter().map(move |y| (x, y)))
-        .any(|(x, y)| x.base == y.base && x.apart(y, numbers))
+        .any(|(x, y)| {
+            x.base == y.base && numbers.is_distinct(x.base) && x.apart(y, numbers)
+        })
 }
 
 /// Whether two arrays, by number, are rows of one array or parts of such, each from the same items: what
@@ -41,7 +43,10 @@ pub(super) fn aligned(numbers: &Numbers, x: u32, y: u32) -> bool {
         return false;
     };
     let dims = at.iter().map(|(dim, _)| dim);
-    base == other_base && axes == other_axes && dims.eq(other_at.iter().map(|(dim, _)| dim))
+    base == other_base
+        && numbers.is_distinct(*base)
+        && axes == other_axes
+        && dims.eq(other_at.iter().map(|(dim, _)| dim))
 }
 
 /// Whether a number is certainly not larger than a constant.

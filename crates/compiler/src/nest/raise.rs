@@ -490,13 +490,10 @@ impl<'a, 'f> Candidate<'a, 'f> {
         })
     }
 
-    /// Whether different indices of an array mean different items.
-    fn is_distinct(&self, base: Value, item: Item) -> bool {
-        item.layout != Layout::A
-            || match self.op(base) {
-                Some(Op::Subview(view)) => self.is_distinct(view.base, view.item),
-                _ => false,
-            }
+    /// Whether different indices of a region's array mean different items.
+    fn is_distinct(&self, region: &Region) -> bool {
+        let numbers = &self.a.numbers;
+        region.item.layout != Layout::A || numbers.is_distinct(numbers.get(region.base))
     }
 
     /// Whether two ranges of a dimension might be apart.
@@ -522,7 +519,7 @@ impl<'a, 'f> Candidate<'a, 'f> {
             return Some(());
         }
         if self.a.numbers.equal(x, y) {
-            if !self.is_distinct(x, written.item) && !self.is_distinct(y, other.item) {
+            if !self.is_distinct(written) && !self.is_distinct(other) {
                 return None;
             }
             let same_round = match (written.along(), other.along()) {

@@ -3,13 +3,14 @@
 //! Sizes of arrays are asked for again and again, through views, through arrays that are made of others;
 //! equal numbers say that the answers are the same, and checks of shapes go.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::simplify::{Renaming, predecessor_counts, simplify};
 use crate::tir::dominators::Dominators;
 use crate::tir::nest::{Axis, OutputKind};
 use crate::tir::{Bin, Cast, Cmp, Function, Inst, Op, Part, PoolId, Target, Term, Type, Un, Value};
+use crate::types::Layout;
 
 /// Computes each thing once, where it was computed before on every way, and what is constant not at all.
 pub fn number(f: &mut Function) {
@@ -143,6 +144,8 @@ pub struct Numbers {
     of: Vec<u32>,
     table: FxHashMap<Key, u32>,
     shapes: FxHashMap<u32, Shape>,
+    /// Arrays whose items are certainly apart in memory.
+    distinct: FxHashSet<u32>,
     keys: Vec<Option<Key>>,
 }
 
@@ -166,6 +169,7 @@ impl Numbers {
             of: vec![u32::MAX; f.values.len()],
             table: FxHashMap::default(),
             shapes: FxHashMap::default(),
+            distinct: FxHashSet::default(),
             keys: vec![],
         };
         let mut incoming: Vec<Vec<(usize, &Target)>> = vec![vec![]; f.blocks.len()];
@@ -244,6 +248,12 @@ impl Numbers {
             Some(shape) => shape.get(usize::from(dim)).copied(),
             None => self.table.get(&Key::Part(array, Part::Shape(dim))).copied(),
         }
+    }
+
+    /// Whether different indices of an array, by number, certainly mean different memory. `as_strided` makes
+    /// arrays of which that is not true.
+    pub fn is_distinct(&self, array: u32) -> bool {
+        self.distinct.contains(&array)
     }
 
     fn fresh(&mut self) -> u32 {
@@ -471,6 +481,9 @@ impl Numbers {
             }
             Op::Subview(view) => {
                 let base = self.operand(view.base);
+                if view.item.layout != Layout::A {
+                    self.distinct.insert(base);
+                }
                 let mut at: Vec<(u8, u32)> = view
                     .at
                     .iter()
@@ -515,6 +528,9 @@ impl Numbers {
                 }
                 let number = self.number(Key::Subview(base, at, axes));
                 self.shapes.insert(number, shape);
+                if self.is_distinct(base) {
+                    self.distinct.insert(number);
+                }
                 return Some(number);
             }
             _ => return None,
