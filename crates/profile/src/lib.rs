@@ -1,0 +1,11 @@
+//! Recordings of running programs: what they are, how they get written and read, what is made of them.
+//!
+//! ```text
+//!  agents ──spools──▶ recorder ──▶ Recording ──▶ file ──▶ Recording ──▶ report, diff, exports
+//!  (in the programs)               (model)                (model)
+//! ```
+//!
+//! [`model`] is the hub: a recording as tables that refer to each other by index. Whatever makes one fills
+//! these tables, whatever shows one reads them; nothing else passes between the two.
+
+pub mod model;
