@@ -1,6 +1,7 @@
 """Loops over the same items run block by block: nothing else about them may change."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -203,6 +204,19 @@ def in_place_with_rows(x, row, rounds):
         for _ in range(rounds):
             x *= row
             x += 1.0
+
+
+def two_nests(x, y, z, rounds):
+    for _ in range(rounds):
+        x[...] = x * y
+        x[...] = z - np.abs(x)
+
+
+def test_arrays_in_different_orders():
+    for shape in ((40, 40), (3, 900), (900, 3), (9, 11, 13)):
+        for orders in itertools.product("CF", repeat=3):
+            arrays = [np.array(numbers(*shape, seed=k), order=o) for k, o in enumerate(orders)]
+            check(two_nests, *arrays, 3)
 
 
 def test_nan_and_infinity_stay():

@@ -74,6 +74,87 @@ impl Entry {
     }
 }
 
+/// The name of a function that libraries with compiled code export; the number is that of [`Entry::encode`]'s
+/// format.
+pub const DESCRIBE: &core::ffi::CStr = c"ferdelance_describe_code_1";
+
+/// Finds the compiled function that an address lies in, and writes its [encoding](Entry::encode) to `into`, as
+/// far as it fits in `room` bytes. Async-signal-safe.
+pub type Describe =
+    unsafe extern "C" fn(address: usize, into: *mut u8, room: usize, found: *mut Described) -> bool;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Described {
+    pub start: usize,
+    pub size: usize,
+    /// Of the function, and of no other one for the life of the process.
+    pub identity: usize,
+    /// Of its encoding, in bytes.
+    pub length: usize,
+}
+
+impl Entry {
+    /// Scopes and lines as bytes, for other processes; numbers have four bytes, low ones first.
+    ///
+    /// Number of scopes; for each: line, the scope that it was inlined into (`u32::MAX`: none), the line there,
+    /// and two texts (name and file), each with its length before it. Number of rows; for each: offset, line,
+    /// scope. Async-signal-safe, if `push` is.
+    pub fn encode(&self, mut push: impl FnMut(u8)) {
+        let mut bytes = |bytes: &[u8]| bytes.iter().for_each(|&b| push(b));
+        bytes(&(self.scopes.len() as u32).to_le_bytes());
+        for scope in &self.scopes {
+            let (outer, line) = scope.inlined_at.unwrap_or((u32::MAX, 0));
+            for number in [scope.line, outer, line] {
+                bytes(&number.to_le_bytes());
+            }
+            for text in [&scope.name, &scope.file] {
+                bytes(&(text.len() as u32).to_le_bytes());
+                bytes(text.as_bytes());
+            }
+        }
+        bytes(&(self.lines.len() as u32).to_le_bytes());
+        for row in &self.lines {
+            for number in [row.offset, row.line, row.scope] {
+                bytes(&number.to_le_bytes());
+            }
+        }
+    }
+
+    /// What [`Entry::encode`] wrote; none if it is not that.
+    pub fn decode(mut bytes: &[u8]) -> Option<(Vec<Scope>, Vec<LineRow>)> {
+        let bytes = &mut bytes;
+        let number = |bytes: &mut &[u8]| {
+            let (first, rest) = bytes.split_first_chunk::<4>()?;
+            *bytes = rest;
+            Some(u32::from_le_bytes(*first))
+        };
+        let text = |bytes: &mut &[u8]| {
+            let (text, rest) = bytes.split_at_checked(number(bytes)? as usize)?;
+            *bytes = rest;
+            Some(Box::from(core::str::from_utf8(text).ok()?))
+        };
+        let (mut scopes, mut lines) = (vec![], vec![]);
+        for _ in 0..number(bytes)? {
+            let (line, outer, at) = (number(bytes)?, number(bytes)?, number(bytes)?);
+            scopes.push(Scope {
+                name: text(bytes)?,
+                file: text(bytes)?,
+                line,
+                inlined_at: (outer != u32::MAX).then_some((outer, at)),
+            });
+        }
+        for _ in 0..number(bytes)? {
+            lines.push(LineRow {
+                offset: number(bytes)?,
+                line: number(bytes)?,
+                scope: number(bytes)?,
+            });
+        }
+        Some((scopes, lines))
+    }
+}
+
 /// The head of the list.
 #[derive(Debug)]
 pub struct CodeMap {
@@ -120,6 +201,38 @@ impl CodeMap {
                 }
             }
         })
+    }
+
+    /// What [`Describe`] does.
+    ///
+    /// # Safety
+    ///
+    /// There are `room` bytes at `into`.
+    pub unsafe fn describe(
+        &self,
+        address: usize,
+        into: *mut u8,
+        room: usize,
+        found: &mut Described,
+    ) -> bool {
+        let Some(entry) = self.find(address) else {
+            return false;
+        };
+        let mut length = 0;
+        entry.encode(|byte| {
+            if length < room {
+                // SAFETY: within what the caller says there is.
+                unsafe { into.add(length).write(byte) };
+            }
+            length += 1;
+        });
+        *found = Described {
+            start: entry.start,
+            size: entry.size,
+            identity: core::ptr::from_ref(entry).addr(),
+            length,
+        };
+        true
     }
 
     /// The function that `address` lies in. Async-signal-safe.

@@ -14,3 +14,4 @@ pub mod gufunc;
 pub mod layout;
 pub mod rtfn;
 pub mod settings;
+pub mod spool;

@@ -9,4 +9,7 @@
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
 pub mod format;
+pub mod lines;
 pub mod model;
+pub mod recorder;
+mod symbols;

@@ -24,9 +24,7 @@ pub(super) fn apart(numbers: &Numbers, x: u32, y: u32) -> bool {
     let (mine, others) = (regions(numbers, x), regions(numbers, y));
     mine.iter()
         .flat_map(|x| others.iter().map(move |y| (x, y)))
-        .any(|(x, y)| {
-            x.base == y.base && numbers.is_distinct(x.base) && x.apart(y, numbers)
-        })
+        .any(|(x, y)| x.base == y.base && numbers.is_distinct(x.base) && x.apart(y, numbers))
 }
 
 /// Whether two arrays, by number, are rows of one array or parts of such, each from the same items: what

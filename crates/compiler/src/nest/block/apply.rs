@@ -321,8 +321,20 @@ impl Writer<'_> {
             data = self.b.element(data, at, item.size);
         }
         let view = self.b.view(array, data, &shape, &strides);
+        // A block has all of the inner dimensions, or one index of the outer ones: its items follow each
+        // other if those of the array do so in the order of the blocks.
+        let against = match item.layout {
+            Layout::C => self.plan.backwards,
+            Layout::F => !self.plan.backwards,
+            Layout::A => false,
+        };
+        let layout = match against && access.dims.len() > 1 {
+            true => Layout::A,
+            false => item.layout,
+        };
         Access {
             array: view,
+            item: Item { layout, ..item },
             ..access.clone()
         }
     }

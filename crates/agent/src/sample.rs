@@ -1,0 +1,134 @@
+//! One sample, in a signal handler.
+
+use std::sync::atomic::Ordering;
+
+use ferdelance_abi::spool::{Frame, Head, clock, flag, kind};
+
+use crate::agent::Agent;
+use crate::clocks::Source;
+use crate::slots::Slot;
+use crate::{signature, spool, sys};
+
+/// The instruction that calls the kernel: what runs after one has just come back.
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+
+pub fn take(
+    agent: &Agent,
+    slot: &'static Slot,
+    index: usize,
+    source: Source,
+    context: &libc::ucontext_t,
+) {
+    let start = sys::now();
+    let header = &agent.spool().header;
+    let total = sys::clock(libc::CLOCK_THREAD_CPUTIME_ID);
+    let Some(mode) = mode(agent, slot, source, total, context) else {
+        return;
+    };
+    let Some(room) = spool::record(agent.spool()) else {
+        return;
+    };
+    let thread = agent.python().and_then(|p| p.thread());
+    let mut flags = mode.flags;
+    if thread.is_some_and(|(_, holds_lock)| holds_lock) {
+        flags |= flag::GIL;
+    }
+    // SAFETY: set when the slot was taken and never freed; one signal is handled at a time (`is_inside`),
+    // so nobody else uses it.
+    let Some(scratch) = (unsafe { slot.scratch.load(Ordering::Relaxed).as_mut() }) else {
+        return;
+    };
+    let (frames, facts) = scratch.read(agent, context, thread.map(|(state, _)| state));
+    let mut node = 0;
+    for word in frames.iter().rev() {
+        let Some(frame) = Frame::from_word(*word) else {
+            continue;
+        };
+        match agent.interned.node(agent.spool(), node, frame) {
+            Some(next) => node = next,
+            None => {
+                header.lost.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+        }
+    }
+    let signature = facts
+        .python
+        .and_then(|(frame, code)| signature::read(agent, frame, code))
+        .map_or(0, |s| s + 1);
+    for (is_so, counter) in [
+        (facts.is_cut, &header.cut),
+        (facts.is_unplaced, &header.unplaced),
+        (facts.is_resumed, &header.resumed),
+    ] {
+        counter.fetch_add(u64::from(is_so), Ordering::Relaxed);
+    }
+    if facts.is_cut {
+        flags |= flag::CUT;
+    }
+    let head = Head {
+        kind: kind::SAMPLE,
+        flags,
+        slot: index as u16,
+        signature,
+    };
+    room.write(head, start, u64::from(node) | mode.kernel << 32, total);
+    let cost = sys::now().saturating_sub(start);
+    header.signals.fetch_add(1, Ordering::Relaxed);
+    header.cost.fetch_add(cost, Ordering::Relaxed);
+    let class = (u64::BITS - cost.leading_zeros()) as usize;
+    header.costs[class.min(header.costs.len() - 1)].fetch_add(1, Ordering::Relaxed);
+}
+
+/// What a sample is of.
+struct Mode {
+    flags: u8,
+    /// The kernel's part of the thread's CPU time, in tens of microseconds.
+    kernel: u64,
+}
+
+/// Whether a signal means a sample, and of what: of user code, or of what called the kernel.
+fn mode(
+    agent: &Agent,
+    slot: &Slot,
+    source: Source,
+    total: u64,
+    context: &libc::ucontext_t,
+) -> Option<Mode> {
+    let has_perf = agent.spool().header.clock.load(Ordering::Relaxed) == clock::PERF
+        && slot.perf.load(Ordering::Relaxed) >= 0;
+    if source == Source::Perf {
+        slot.sampled.store(total, Ordering::Relaxed);
+        return Some(Mode {
+            flags: 0,
+            kernel: 0,
+        });
+    }
+    let kernel = sys::kernel_time();
+    let elapsed = total.saturating_sub(slot.ticked.swap(total, Ordering::Relaxed));
+    let in_kernel =
+        kernel.saturating_sub(slot.ticked_kernel.swap(kernel, Ordering::Relaxed)) * 1000;
+    // The tick that made the signal counted for the kernel, or for the program.
+    let is_kernel = in_kernel * 2 > elapsed || in_kernel > 0 && is_after_call(context);
+    // perf's clock is gone if a program closes descriptors that are not its own.
+    let is_stalled = total.saturating_sub(slot.sampled.load(Ordering::Relaxed))
+        > elapsed.saturating_mul(4).max(agent.clocks.period * 16);
+    if !is_kernel && has_perf && !is_stalled {
+        return None;
+    }
+    // Ticks come as the system likes; at low rates some of them are enough.
+    if elapsed < agent.clocks.period && slot.random(agent.clocks.period) >= elapsed {
+        return None;
+    }
+    Some(Mode {
+        flags: if is_kernel { flag::KERNEL } else { 0 },
+        kernel: kernel / 10,
+    })
+}
+
+fn is_after_call(context: &libc::ucontext_t) -> bool {
+    use ferdelance_interpreter::Memory;
+    let ip = context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
+    let byte = |back: u64| crate::memory::Own.u8(ip.wrapping_sub(back));
+    [byte(2), byte(1)] == SYSCALL.map(Some)
+}

@@ -1,0 +1,208 @@
+//! Where CPython keeps what: one table a minor version.
+//!
+//! The offsets are those of ordinary builds for 64-bit machines; `scripts/cpython-layout.c` prints them.
+//! They have not changed within a minor version so far. That a Python at hand keeps to them is tested
+//! before they are used (the agent reads a frame whose contents it knows).
+
+/// How a thread's innermost frame is found, and where one run of the evaluation loop ends and the next, further
+/// out, begins: each has something on the C stack that frames lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// 3.10: the thread has its innermost frame, and a list of structures on the C stack, one a frame.
+    Each { frame: u64, cframe: u64, outer: u64 },
+    /// 3.11: the thread has a list of structures on the C stack; the outermost frame of each says so.
+    Entry {
+        cframe: u64,
+        current: u64,
+        outer: u64,
+        is_entry: u64,
+    },
+    /// 3.12: the same list, but only to find the innermost frame; a frame of the C stack's own ends each run.
+    Shim { cframe: u64, current: u64 },
+    /// 3.13: the thread has its innermost frame; runs end as in 3.12.
+    Direct { frame: u64 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub code: u64,
+    pub previous: u64,
+    /// An address in the code; in 3.10 the number of the instruction.
+    pub instruction: u64,
+    pub locals: u64,
+    pub owner: u64,
+    /// What `owner` says of a frame that only ends a run.
+    pub shim: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub name: u64,
+    pub file: u64,
+    pub lines: u64,
+    pub first_line: u64,
+    /// A tuple of names, those of parameters first.
+    pub locals: u64,
+    pub argcount: u64,
+    pub kwonlyargcount: u64,
+    pub flags: u64,
+    /// The instructions: the code object itself, or (3.10) bytes that it points to.
+    pub instructions: u64,
+    pub are_inside: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// As in `PY_VERSION_HEX >> 16`.
+    pub version: u32,
+    pub chain: Chain,
+    pub frame: Frame,
+    pub code: Code,
+    /// In a thread's state: `pthread_self()` of it, its interpreter, the next thread.
+    pub thread_id: u64,
+    pub thread_interpreter: u64,
+    pub thread_next: u64,
+    /// In an interpreter: its first thread, the next interpreter.
+    pub interpreter_threads: u64,
+    pub interpreter_next: u64,
+    /// In the runtime: its first interpreter.
+    pub runtime_interpreters: u64,
+    /// The characters of a string: in an ASCII one, in any other one.
+    pub ascii: u64,
+    pub characters: u64,
+}
+
+const CODE: Code = Code {
+    name: 128,
+    file: 112,
+    lines: 136,
+    first_line: 68,
+    locals: 96,
+    argcount: 52,
+    kwonlyargcount: 60,
+    flags: 48,
+    instructions: 192,
+    are_inside: true,
+};
+
+const FRAME: Frame = Frame {
+    code: 0,
+    previous: 8,
+    instruction: 56,
+    locals: 72,
+    owner: 70,
+    shim: 3,
+};
+
+/// The layouts that are known.
+pub const LAYOUTS: [Layout; 4] = [
+    Layout {
+        version: 0x030a,
+        chain: Chain::Each {
+            frame: 24,
+            cframe: 48,
+            outer: 8,
+        },
+        frame: Frame {
+            code: 32,
+            previous: 24,
+            instruction: 96,
+            locals: 352,
+            owner: 0,
+            shim: u8::MAX,
+        },
+        code: Code {
+            name: 112,
+            file: 104,
+            lines: 120,
+            first_line: 40,
+            locals: 72,
+            argcount: 16,
+            kwonlyargcount: 24,
+            flags: 36,
+            instructions: 48,
+            are_inside: false,
+        },
+        thread_id: 176,
+        thread_interpreter: 16,
+        thread_next: 8,
+        interpreter_threads: 8,
+        interpreter_next: 0,
+        runtime_interpreters: 32,
+        ascii: 48,
+        characters: 72,
+    },
+    Layout {
+        version: 0x030b,
+        chain: Chain::Entry {
+            cframe: 56,
+            current: 8,
+            outer: 16,
+            is_entry: 68,
+        },
+        frame: Frame {
+            code: 32,
+            previous: 48,
+            instruction: 56,
+            locals: 72,
+            owner: 69,
+            shim: u8::MAX,
+        },
+        code: Code {
+            first_line: 72,
+            argcount: 56,
+            kwonlyargcount: 64,
+            instructions: 184,
+            ..CODE
+        },
+        thread_id: 152,
+        thread_interpreter: 16,
+        thread_next: 8,
+        interpreter_threads: 16,
+        interpreter_next: 0,
+        runtime_interpreters: 40,
+        ascii: 48,
+        characters: 72,
+    },
+    Layout {
+        version: 0x030c,
+        chain: Chain::Shim {
+            cframe: 56,
+            current: 0,
+        },
+        frame: FRAME,
+        code: CODE,
+        thread_id: 136,
+        thread_interpreter: 16,
+        thread_next: 8,
+        interpreter_threads: 72,
+        interpreter_next: 0,
+        runtime_interpreters: 40,
+        ascii: 40,
+        characters: 56,
+    },
+    Layout {
+        version: 0x030d,
+        chain: Chain::Direct { frame: 72 },
+        frame: FRAME,
+        code: Code {
+            instructions: 200,
+            ..CODE
+        },
+        thread_id: 152,
+        thread_interpreter: 16,
+        thread_next: 8,
+        interpreter_threads: 7344,
+        interpreter_next: 7264,
+        runtime_interpreters: 632,
+        ascii: 40,
+        characters: 56,
+    },
+];
+
+impl Layout {
+    /// Of a Python, by its `PY_VERSION_HEX`.
+    pub fn of(version: u32) -> Option<&'static Layout> {
+        LAYOUTS.iter().find(|l| l.version == version >> 16)
+    }
+}

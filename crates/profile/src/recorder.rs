@@ -1,0 +1,219 @@
+//! Collects what agents write, and makes a recording of it.
+//!
+//! The recorder is a process of its own. Agents connect to its socket and hand over their spools; it empties
+//! them while programs run, and reads the rest of what they say when the program is over, however that came.
+
+mod build;
+mod spool;
+mod weights;
+
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix,
+    SocketFlags, SocketType, accept_with, bind, listen, recvmsg, socket_with,
+};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::{Meta, Recording};
+use spool::{Raw, SpoolFile, Tables};
+
+/// Agents that may wait to be heard.
+const WAITING: i32 = 4096;
+
+pub struct Recorder {
+    socket: PathBuf,
+    listener: OwnedFd,
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    start: u64,
+    processes: Vec<Recorded>,
+    log: Vec<(u64, String)>,
+}
+
+/// A process that an agent is in, or was.
+struct Recorded {
+    spool: SpoolFile,
+    pid: u32,
+    parent: u32,
+    command: String,
+    /// Becomes readable when the process is over; none if it is.
+    alive: Option<OwnedFd>,
+    raw: Vec<Raw>,
+    tables: Option<Tables>,
+    /// When it was seen to be over.
+    end: u64,
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+impl Recorder {
+    /// Listens in a directory, which is to be the user's alone.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no socket in it: its path may have about 100 bytes.
+    pub fn new(directory: &Path) -> io::Result<Recorder> {
+        let socket = directory.join("agents");
+        let listener = socket_with(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        bind(&listener, &SocketAddrUnix::new(&socket)?)?;
+        listen(&listener, WAITING)?;
+        Ok(Recorder {
+            socket,
+            listener,
+            start: now(),
+            processes: vec![],
+            log: vec![],
+        })
+    }
+
+    /// Where agents find it.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Whether there are processes that run and are recorded.
+    pub fn is_busy(&self) -> bool {
+        self.processes.iter().any(|p| p.alive.is_some())
+    }
+
+    /// How many processes have been recorded so far.
+    pub fn processes(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Waits for something to happen, up to `most`, and takes what there is.
+    pub fn step(&mut self, most: Duration) {
+        let timeout = Timespec {
+            tv_sec: most.as_secs() as i64,
+            tv_nsec: i64::from(most.subsec_nanos()),
+        };
+        let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        fds.extend(
+            self.processes
+                .iter()
+                .filter_map(|p| p.alive.as_ref())
+                .map(|fd| PollFd::new(fd, PollFlags::IN)),
+        );
+        // Interrupted or not: what there is is taken.
+        let _ = poll(&mut fds, Some(&timeout));
+        let over: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        let mut over = over.into_iter();
+        for process in &mut self.processes {
+            if process.alive.is_some() {
+                process.take(over.next() == Some(true));
+            }
+        }
+        while let Ok(connection) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
+            self.hear(&connection);
+        }
+    }
+
+    /// Takes in an agent's spool.
+    fn hear(&mut self, connection: &OwnedFd) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut payload = [0; 8];
+        let mut parts = [io::IoSliceMut::new(&mut payload)];
+        if recvmsg(
+            connection,
+            &mut parts,
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+        .is_err()
+        {
+            return;
+        }
+        let files = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+            _ => None,
+        });
+        for spool in files.filter_map(|fd| SpoolFile::new(File::from(fd))) {
+            let pid = spool.pid;
+            // The same process with another program.
+            let before = self.processes.iter_mut().filter(|p| p.pid == pid);
+            before
+                .filter(|p| p.alive.is_some())
+                .for_each(|p| p.take(true));
+            self.processes.push(Recorded::new(spool));
+        }
+    }
+
+    /// Stops all that still runs, and puts everything together. `meta` says what the caller knows; times and
+    /// the machine are filled in.
+    pub fn finish(mut self, meta: Meta, with_sources: bool) -> Recording {
+        self.step(Duration::ZERO);
+        for process in &mut self.processes {
+            if process.alive.is_some() {
+                process.spool.stop();
+                process.take(true);
+            }
+        }
+        let _ = std::fs::remove_file(&self.socket);
+        build::recording(self, meta, with_sources)
+    }
+}
+
+impl Recorded {
+    fn new(spool: SpoolFile) -> Recorded {
+        let pid = spool.pid;
+        let alive =
+            Pid::from_raw(pid as i32).and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok());
+        let mut process = Recorded {
+            spool,
+            pid,
+            parent: parent(pid).unwrap_or(0),
+            command: command(pid),
+            raw: vec![],
+            tables: None,
+            end: 0,
+            alive,
+        };
+        if process.alive.is_none() {
+            process.take(true);
+        }
+        process
+    }
+
+    /// Takes its records; when it is over, the rest.
+    fn take(&mut self, is_over: bool) {
+        if !is_over {
+            self.spool.drain(&mut self.raw);
+            return;
+        }
+        self.spool.drain_all(&mut self.raw);
+        self.tables = Some(self.spool.tables());
+        self.alive = None;
+        self.end = now();
+    }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may contain anything, and ends with the last parenthesis.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn command(pid: u32) -> String {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = words.split(|&b| b == 0).filter(|w| !w.is_empty());
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+    words.join(" ")
+}

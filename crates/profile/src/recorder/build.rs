@@ -1,0 +1,613 @@
+//! From what agents wrote to the tables of a recording.
+
+use std::collections::HashMap;
+
+use ferdelance_abi::codemap::{Entry, LineRow, Scope};
+use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, flag, kind};
+
+use super::spool::{ModuleEntry, Raw, Tables};
+use super::weights::{Tick, Times, weights};
+use super::{Recorded, Recorder, now};
+use crate::lines;
+use crate::model::{
+    Counts, Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, Process, ProcessId,
+    Recording, Sample, Signature, SignatureId, Source, Stack, StackId, State, TextId, Thread,
+    ThreadId,
+};
+use crate::symbols::{Symbols, demangled};
+
+/// The longest source that is kept, in bytes.
+const SOURCE: u64 = 2 << 20;
+/// Files of ours, whose frames nobody wants to see.
+const AGENT: &str = "_agent.so";
+
+pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recording {
+    let end = now();
+    let mut build = Build {
+        out: Recording {
+            meta: Meta {
+                elapsed: end - recorder.start,
+                ..meta
+            },
+            ..Recording::default()
+        },
+        start: recorder.start,
+        symbols: Symbols::default(),
+        functions: HashMap::new(),
+        frames: HashMap::new(),
+        stacks: HashMap::new(),
+        signatures: HashMap::new(),
+        native: HashMap::new(),
+    };
+    for (time, text) in recorder.log {
+        build.log(time, None, &text);
+    }
+    for process in &recorder.processes {
+        build.process(process, &recorder.processes);
+    }
+    if with_sources {
+        build.sources();
+    }
+    build.out
+}
+
+struct Build {
+    out: Recording,
+    start: u64,
+    symbols: Symbols,
+    functions: HashMap<Function, FunctionId>,
+    frames: HashMap<Frame, FrameId>,
+    stacks: HashMap<Stack, StackId>,
+    signatures: HashMap<Signature, SignatureId>,
+    /// By file and address in it.
+    native: HashMap<(TextId, u64), FrameId>,
+}
+
+/// A thread while its records are read.
+struct Running {
+    id: ThreadId,
+    start: Times,
+    ticks: Vec<Tick>,
+    /// The samples, in the order of ticks: indices of `samples`.
+    samples: Vec<usize>,
+    last: Times,
+}
+
+impl Build {
+    /// Nanoseconds since the recording began.
+    fn time(&self, monotonic: u64) -> u64 {
+        monotonic.saturating_sub(self.start)
+    }
+
+    fn log(&mut self, time: u64, process: Option<ProcessId>, text: &str) {
+        let line = LogLine {
+            time: self.time(time),
+            process,
+            text: self.out.texts.add(text),
+        };
+        self.out.log.push(line);
+    }
+
+    fn process(&mut self, recorded: &Recorded, all: &[Recorded]) {
+        let Some(tables) = &recorded.tables else {
+            return;
+        };
+        let id = ProcessId(self.out.processes.len() as u32);
+        // A process that runs one program after the other is several here, the last of which is meant.
+        let started = recorded.spool.start;
+        let parent = all
+            .iter()
+            .take(self.out.processes.len())
+            .rposition(|p| p.pid == recorded.parent && p.spool.start <= started)
+            .map(|i| ProcessId(i as u32));
+        let version = tables.python;
+        let python = match version {
+            0 => String::new(),
+            v => format!("{}.{}.{}", v >> 24, v >> 16 & 255, v >> 8 & 255),
+        };
+        let process = Process {
+            pid: recorded.pid,
+            parent,
+            command: self.out.texts.add(&recorded.command),
+            python: self.out.texts.add(&python),
+            start: self.time(started),
+            end: self.time(recorded.end),
+            user: 0,
+            kernel: 0,
+            reason: TextId::EMPTY,
+            counts: tables.counts,
+        };
+        self.out.processes.push(process);
+        self.log_process(id, recorded, tables);
+        let stacks = self.stacks(tables);
+        let signatures = self.process_signatures(tables);
+        let (user, kernel, taken) = self.threads(id, recorded, &stacks, &signatures);
+        let process = &mut self.out.processes[id.index()];
+        (process.user, process.kernel) = (user, kernel);
+        process.counts = Counts {
+            taken,
+            ..process.counts
+        };
+    }
+
+    fn log_process(&mut self, id: ProcessId, recorded: &Recorded, tables: &Tables) {
+        let time = recorded.spool.start;
+        let clocks = match tables.clock {
+            clock::PERF => "clocks: perf for user code, timers for the kernel",
+            clock::TIMER => "clocks: timers only (perf_event_open is not allowed here)",
+            _ => "no clock could be started: nothing is sampled",
+        };
+        self.log(time, Some(id), clocks);
+        if tables.refused > 0 {
+            let text = format!("{} threads could not be sampled", tables.refused);
+            self.log(time, Some(id), &text);
+        }
+    }
+
+    /// Reads a process's records; returns its CPU time in microseconds, and the number of samples.
+    fn threads(
+        &mut self,
+        process: ProcessId,
+        recorded: &Recorded,
+        stacks: &[Option<StackId>],
+        signatures: &[SignatureId],
+    ) -> (u64, u64, u64) {
+        let mut slots: HashMap<u16, Running> = HashMap::new();
+        let mut sums = (0, 0, 0);
+        for raw in &recorded.raw {
+            let Head { kind, slot, .. } = raw.head;
+            let said = {
+                let kernel = (raw.a >> 32) * 10;
+                Times {
+                    user: (raw.b / 1000).saturating_sub(kernel),
+                    kernel,
+                }
+            };
+            match kind {
+                kind::THREAD => {
+                    let id = ThreadId(self.out.threads.len() as u32);
+                    self.out.threads.push(Thread {
+                        process,
+                        tid: raw.a as u32,
+                        name: TextId::EMPTY,
+                        start: self.time(raw.time),
+                        end: self.time(recorded.end),
+                        user: 0,
+                        kernel: 0,
+                    });
+                    let running = Running {
+                        id,
+                        start: said,
+                        ticks: vec![],
+                        samples: vec![],
+                        last: said,
+                    };
+                    if let Some(before) = slots.insert(slot, running) {
+                        self.thread_is_over(before, &mut sums);
+                    }
+                }
+                kind::NAME => {
+                    if let Some(running) = slots.get(&slot) {
+                        self.out.threads[running.id.index()].name = self.name(raw);
+                    }
+                }
+                kind::END => {
+                    if let Some(mut running) = slots.remove(&slot) {
+                        running.last = Times {
+                            user: said.user.max(running.start.user),
+                            kernel: said.kernel.max(running.last.kernel),
+                        };
+                        self.out.threads[running.id.index()].end = self.time(raw.time);
+                        self.thread_is_over(running, &mut sums);
+                    }
+                }
+                kind::SAMPLE => {
+                    if let Some(running) = slots.get_mut(&slot) {
+                        self.sample(raw, running, stacks, signatures);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut left: Vec<Running> = slots.into_values().collect();
+        left.sort_by_key(|r| r.id);
+        for running in left {
+            self.thread_is_over(running, &mut sums);
+        }
+        sums
+    }
+
+    fn name(&mut self, raw: &Raw) -> TextId {
+        let bytes = [raw.a.to_le_bytes(), raw.b.to_le_bytes()].concat();
+        let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+        self.out.texts.add(&String::from_utf8_lossy(&bytes[..end]))
+    }
+
+    fn sample(
+        &mut self,
+        raw: &Raw,
+        running: &mut Running,
+        stacks: &[Option<StackId>],
+        signatures: &[SignatureId],
+    ) {
+        let is_kernel = raw.head.flags & flag::KERNEL != 0;
+        let kernel = (raw.a >> 32) * 10;
+        let mut stack = stacks.get(raw.a as u32 as usize).copied().flatten();
+        if is_kernel {
+            stack = Some(self.in_kernel(stack));
+            running.last.kernel = running.last.kernel.max(kernel);
+        }
+        running.last.user = (raw.b / 1000).saturating_sub(running.last.kernel);
+        running.ticks.push(Tick {
+            total: raw.b,
+            kernel: is_kernel.then_some(kernel),
+        });
+        running.samples.push(self.out.samples.len());
+        let signature = raw.head.signature.checked_sub(1);
+        self.out.samples.push(Sample {
+            time: self.time(raw.time),
+            thread: running.id,
+            stack,
+            state: if raw.head.flags & flag::GIL != 0 {
+                State::RunningWithGil
+            } else {
+                State::Running
+            },
+            user: 0,
+            kernel: 0,
+            wait: 0,
+            signature: signature.and_then(|s| signatures.get(s as usize).copied()),
+        });
+    }
+
+    /// What a stack called in the kernel.
+    fn in_kernel(&mut self, parent: Option<StackId>) -> StackId {
+        let name = self.out.texts.add("kernel");
+        let function = self.function(Function {
+            kind: Kind::Kernel,
+            name,
+            file: TextId::EMPTY,
+            line: 0,
+            module: name,
+        });
+        let frame = self.frame(Frame::of(function));
+        self.stack(Stack { parent, frame })
+    }
+
+    fn thread_is_over(&mut self, running: Running, sums: &mut (u64, u64, u64)) {
+        let (given, _) = weights(&running.ticks, running.start, running.last);
+        for (&at, (user, kernel)) in running.samples.iter().zip(given) {
+            (self.out.samples[at].user, self.out.samples[at].kernel) = (user, kernel);
+        }
+        let thread = &mut self.out.threads[running.id.index()];
+        thread.user = running.last.user.saturating_sub(running.start.user);
+        thread.kernel = running.last.kernel.saturating_sub(running.start.kernel);
+        sums.0 += thread.user;
+        sums.1 += thread.kernel;
+        sums.2 += running.samples.len() as u64;
+    }
+
+    /// The stack of each node.
+    fn stacks(&mut self, tables: &Tables) -> Vec<Option<StackId>> {
+        let units: Vec<_> = tables
+            .units
+            .iter()
+            .map(|bytes| Entry::decode(tables.bytes((*bytes)?)))
+            .collect();
+        let mut stacks: Vec<Option<StackId>> = Vec::with_capacity(tables.nodes.len());
+        for &(word, parent) in &tables.nodes {
+            let parent = stacks.get(parent as usize).copied().flatten();
+            let stack = match Word::from_word(word) {
+                None => parent,
+                Some(Word::Compiled { unit, offset }) => {
+                    let unit = units.get(unit as usize).and_then(Option::as_ref);
+                    self.compiled(parent, unit, offset)
+                }
+                Some(word) => match self.frame_of(tables, word) {
+                    None => parent,
+                    Some(frame) => Some(self.stack(Stack { parent, frame })),
+                },
+            };
+            stacks.push(stack);
+        }
+        stacks
+    }
+
+    /// The frame that a word of an agent's means; none if it is the agent's own.
+    fn frame_of(&mut self, tables: &Tables, word: Word) -> Option<FrameId> {
+        match word {
+            Word::Python { code, offset } => Some(self.python(tables, code, offset)),
+            Word::Native(address) => self.native(tables, address),
+            Word::Compiled { .. } | Word::Gap => Some(self.marker("(compiled code)")),
+        }
+    }
+
+    fn marker(&mut self, name: &str) -> FrameId {
+        let name = self.out.texts.add(name);
+        let function = self.function(Function {
+            kind: Kind::Marker,
+            name,
+            file: TextId::EMPTY,
+            line: 0,
+            module: TextId::EMPTY,
+        });
+        self.frame(Frame::of(function))
+    }
+
+    fn python(&mut self, tables: &Tables, code: u32, offset: u32) -> FrameId {
+        let Some(code) = tables.codes.get(code as usize).filter(|c| c.is_ready) else {
+            return self.marker("(unknown Python function)");
+        };
+        let file = tables.text(code.file);
+        let function = Function {
+            kind: Kind::Python,
+            name: self.out.texts.add(&tables.text(code.name)),
+            line: code.first_line,
+            module: self.out.texts.add(&module_of(&file)),
+            file: self.out.texts.add(&file),
+        };
+        let place = lines::place(
+            tables.bytes(code.lines),
+            code.first_line,
+            offset,
+            tables.python,
+        );
+        let function = self.function(function);
+        self.frame(Frame {
+            line: place.line,
+            column: place.column,
+            end_line: place.end_line,
+            end_column: place.end_column,
+            ..Frame::of(function)
+        })
+    }
+
+    fn native(&mut self, tables: &Tables, address: u64) -> Option<FrameId> {
+        let holds = |m: &&ModuleEntry| (m.start..m.end).contains(&address);
+        let Some(module) = tables.modules.iter().rev().find(holds) else {
+            return Some(self.marker("(unknown code)"));
+        };
+        let path = tables.text(module.path);
+        if path.ends_with(AGENT) {
+            return None;
+        }
+        let relative = address - module.bias;
+        let key = (self.out.texts.add(&path), relative);
+        if let Some(&frame) = self.native.get(&key) {
+            return Some(frame);
+        }
+        let name = match self.symbols.find(&path, relative) {
+            Some(name) => demangled(name),
+            None => format!("{relative:#x}"),
+        };
+        let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
+        let function = Function {
+            kind: Kind::Native,
+            name: self.out.texts.add(&name),
+            file: TextId::EMPTY,
+            line: 0,
+            module: self.out.texts.add(&base),
+        };
+        let function = self.function(function);
+        let frame = self.frame(Frame {
+            address: relative,
+            ..Frame::of(function)
+        });
+        self.native.insert(key, frame);
+        Some(frame)
+    }
+
+    /// A place in a compiled function: the function, and what was inlined there.
+    fn compiled(
+        &mut self,
+        mut parent: Option<StackId>,
+        unit: Option<&(Vec<Scope>, Vec<LineRow>)>,
+        offset: u32,
+    ) -> Option<StackId> {
+        let unknown = |build: &mut Build, parent| {
+            let frame = build.marker("(compiled code)");
+            Some(build.stack(Stack { parent, frame }))
+        };
+        let Some((scopes, rows)) = unit else {
+            return unknown(self, parent);
+        };
+        let after = rows.partition_point(|row| row.offset <= offset);
+        let row = after.checked_sub(1).map(|i| rows[i]);
+        // From the innermost scope out; a chain that goes in a circle ends, as scopes come once each.
+        let mut chain = vec![];
+        let mut next = row.map(|r| (r.scope, r.line)).or(Some((0, 0)));
+        while let Some((scope, line)) = next.filter(|_| chain.len() < scopes.len()) {
+            let Some(scope) = scopes.get(scope as usize) else {
+                break;
+            };
+            chain.push((scope, line));
+            next = scope.inlined_at;
+        }
+        if chain.is_empty() {
+            return unknown(self, parent);
+        }
+        for (i, (scope, line)) in chain.into_iter().rev().enumerate() {
+            let function = Function {
+                kind: Kind::Compiled,
+                name: self.out.texts.add(&scope.name),
+                line: scope.line,
+                module: self.out.texts.add(&module_of(&scope.file)),
+                file: self.out.texts.add(&scope.file),
+            };
+            let function = self.function(function);
+            let frame = self.frame(Frame {
+                line,
+                address: u64::from(offset),
+                inlined: i > 0,
+                ..Frame::of(function)
+            });
+            parent = Some(self.stack(Stack { parent, frame }));
+        }
+        parent
+    }
+
+    fn function(&mut self, function: Function) -> FunctionId {
+        let next = FunctionId(self.out.functions.len() as u32);
+        *self.functions.entry(function.clone()).or_insert_with(|| {
+            self.out.functions.push(function);
+            next
+        })
+    }
+
+    fn frame(&mut self, frame: Frame) -> FrameId {
+        let next = FrameId(self.out.frames.len() as u32);
+        *self.frames.entry(frame.clone()).or_insert_with(|| {
+            self.out.frames.push(frame);
+            next
+        })
+    }
+
+    fn stack(&mut self, stack: Stack) -> StackId {
+        let next = StackId(self.out.stacks.len() as u32);
+        *self.stacks.entry(stack).or_insert_with(|| {
+            self.out.stacks.push(stack);
+            next
+        })
+    }
+
+    fn process_signatures(&mut self, tables: &Tables) -> Vec<SignatureId> {
+        let mut ids = vec![];
+        for &(words, code) in &tables.signatures {
+            let code = tables.codes.get(code as usize);
+            let names = code.map_or(Bytes::default(), |c| c.parameters);
+            let mut names = tables.bytes(names).split(|&b| b == 0);
+            let words = tables.bytes(words).chunks_exact(8);
+            let mut words = words.map(|w| u64::from_le_bytes(std::array::from_fn(|i| w[i])));
+            let mut arguments = vec![];
+            while let Some(word) = words.next() {
+                let name = String::from_utf8_lossy(names.next().unwrap_or_default()).into_owned();
+                let text = argument(tables, word, &mut words);
+                arguments.push((self.out.texts.add(&name), self.out.texts.add(&text)));
+            }
+            let signature = Signature { arguments };
+            let next = SignatureId(self.out.signatures.len() as u32);
+            let id = *self.signatures.entry(signature.clone()).or_insert_with(|| {
+                self.out.signatures.push(signature);
+                next
+            });
+            ids.push(id);
+        }
+        ids
+    }
+
+    /// Keeps the sources of the Python and compiled functions.
+    fn sources(&mut self) {
+        let mut files: Vec<TextId> = self
+            .out
+            .functions
+            .iter()
+            .filter(|f| matches!(f.kind, Kind::Python | Kind::Compiled))
+            .map(|f| f.file)
+            .collect();
+        files.sort_unstable();
+        files.dedup();
+        for file in files {
+            let path = self.out.texts.get(file).to_owned();
+            let is_small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= SOURCE);
+            if let Some(text) = is_small
+                .then(|| std::fs::read_to_string(&path).ok())
+                .flatten()
+            {
+                let text = self.out.texts.add(&text);
+                self.out.sources.push(Source { file, text });
+            }
+        }
+    }
+}
+
+impl Frame {
+    /// A place that is not known further.
+    fn of(function: FunctionId) -> Frame {
+        Frame {
+            function,
+            line: 0,
+            column: 0,
+            end_line: 0,
+            end_column: 0,
+            address: 0,
+            inlined: false,
+        }
+    }
+}
+
+/// An argument's type in words: see the agent's `signature`.
+fn argument(tables: &Tables, word: u64, rest: &mut impl Iterator<Item = u64>) -> String {
+    const DTYPES: [&str; 24] = [
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "int64",
+        "uint64",
+        "float32",
+        "float64",
+        "longdouble",
+        "complex64",
+        "complex128",
+        "clongdouble",
+        "object",
+        "bytes",
+        "str",
+        "void",
+        "datetime64",
+        "timedelta64",
+        "float16",
+    ];
+    const DIMENSIONS: u64 = 6;
+    let class = tables.classes.get(word as u32 as usize);
+    let class = class.map_or_else(|| "?".to_owned(), |&name| tables.text(name));
+    let (rank, dtype, order) = (
+        word >> 32 & 255,
+        (word >> 40 & 255) as usize,
+        word >> 48 & 3,
+    );
+    match word >> 56 {
+        1 => "?".to_owned(),
+        3 => {
+            let mut shape: Vec<String> = (0..rank.min(DIMENSIONS))
+                .filter_map(|_| rest.next())
+                .map(|n| n.to_string())
+                .collect();
+            if rank > DIMENSIONS {
+                shape.push("...".to_owned());
+            }
+            let comma = if rank == 1 { "," } else { "" };
+            let dtype = DTYPES.get(dtype).unwrap_or(&"?");
+            let order = match order {
+                0 => "strided",
+                2 => "F",
+                _ => "C",
+            };
+            format!("ndarray({dtype}, ({}{comma}), {order})", shape.join(", "))
+        }
+        _ => class,
+    }
+}
+
+/// The name of the module that a file is, as far as its path tells.
+fn module_of(file: &str) -> String {
+    if file.starts_with('<') {
+        return file.trim_matches(['<', '>']).to_owned();
+    }
+    let stem = file.strip_suffix(".py").unwrap_or(file);
+    let roots = ["/site-packages/", "/dist-packages/"];
+    let installed = roots.iter().find_map(|root| Some(stem.split_once(root)?.1));
+    let standard = || {
+        let (_, rest) = stem.split_once("/lib/python3.")?;
+        Some(rest.split_once('/')?.1)
+    };
+    match installed.or_else(standard) {
+        Some(path) => path.trim_end_matches("/__init__").replace('/', "."),
+        None => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
+    }
+}
