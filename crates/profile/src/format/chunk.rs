@@ -9,13 +9,22 @@ use flate2::{Compression, Crc};
 /// The bytes before a payload.
 pub const HEAD: usize = 16;
 
+/// What a payload may be when it is inflated, in bytes.
+pub const LARGEST: usize = 1 << 26;
+
+/// How hard the writer tries to make it small.
+const LEVEL: u32 = 6;
+
 /// Writes a chunk whose payload is `bytes`, deflated.
 pub fn write(out: &mut impl Write, kind: [u8; 4], bytes: &[u8]) -> io::Result<()> {
-    let mut encoder = ZlibEncoder::new(vec![], Compression::new(6));
+    if bytes.len() > LARGEST {
+        return Err(io::Error::other("a text of the recording is too long"));
+    }
+    let mut encoder = ZlibEncoder::new(vec![], Compression::new(LEVEL));
     encoder.write_all(bytes)?;
     let payload = encoder.finish()?;
-    let length = u32::try_from(payload.len())
-        .map_err(|_| io::Error::other("a table of the recording is larger than 4 GiB"))?;
+    // Deflating adds little to what cannot be made smaller.
+    let length = payload.len() as u32;
     let mut head = [0; HEAD];
     head[..4].copy_from_slice(&kind);
     head[4..8].copy_from_slice(&length.to_le_bytes());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::check::{UNKNOWN, check};
-use super::chunk::{Chunks, Found, inflate, shown};
+use super::chunk::{Chunks, Found, LARGEST, inflate, shown};
 use super::column::Columns;
 use super::{Error, MAGIC, MAJOR, Warning, types};
 use crate::model::*;
@@ -12,10 +12,10 @@ use crate::model::*;
 const START: usize = MAGIC.len() + 4;
 
 /// What a file may claim: so many rows and so many inflated bytes, and some more for each byte it has.
-/// Samples take about eight bytes, and texts inflate to ten times their size at most; a file that claims
-/// more was made to do harm.
-const ROWS: (u64, u64) = (1 << 20, 4);
-const BYTES: (u64, u64) = (1 << 26, 100);
+/// Samples take some bytes each, and nothing deflates to less than a tenth; a file that claims more was made
+/// to do harm.
+const ROWS: (u64, u64) = (1 << 20, 1);
+const BYTES: (u64, u64) = (1 << 26, 24);
 
 /// Reads a recording, as far as it can be read.
 pub fn read(bytes: &[u8]) -> Result<(Recording, Vec<Warning>), Error> {
@@ -96,7 +96,7 @@ impl Reader {
             return;
         }
         let name = shown(kind);
-        let Some(bytes) = inflate(payload, self.bytes_left) else {
+        let Some(bytes) = inflate(payload, self.bytes_left.min(LARGEST as u64)) else {
             self.warn(format!("a part of table {name} cannot be decompressed"));
             return;
         };
