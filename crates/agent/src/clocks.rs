@@ -7,7 +7,7 @@
 //! So user code is sampled by perf's clock, what the kernel does by the timer; without perf's clock, both by
 //! the timer.
 
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use ferdelance_abi::spool::{Spool, clock};
 
@@ -21,7 +21,7 @@ const DESCRIPTORS: usize = 1 << 16;
 
 pub struct Clocks {
     /// Nanoseconds of CPU time between perf's signals.
-    pub period: u64,
+    period: AtomicU64,
     /// Comes with each of the timers' signals, in the upper half of its value.
     cookie: u32,
     /// Whether perf's clock is to be used; not any more once it was refused.
@@ -40,11 +40,20 @@ pub enum Source {
 impl Clocks {
     pub fn new(period: u64, with_perf: bool) -> Clocks {
         Clocks {
-            period,
+            period: AtomicU64::new(period),
             cookie: (sys::now() as u32).wrapping_mul(0x9e37_79b9) | 1 << 31,
             perf: AtomicU32::new(u32::from(with_perf)),
             by_descriptor: (0..DESCRIPTORS).map(|_| AtomicU16::new(0)).collect(),
         }
+    }
+
+    pub fn period(&self) -> u64 {
+        self.period.load(Ordering::Relaxed)
+    }
+
+    /// For the clocks that are started from now on.
+    pub fn set_period(&self, period: u64) {
+        self.period.store(period, Ordering::Relaxed);
     }
 
     /// Starts the clocks of a slot's thread.
@@ -73,15 +82,15 @@ impl Clocks {
 
     fn start_perf(&self, slot: &Slot, index: usize, tid: i32) -> Option<()> {
         // The first period is a random part of one: who runs for less than one is seen as often as it runs.
-        let first = (slot.random(self.period) + 1).max(self.period / 64);
+        let period = self.period();
+        let first = (slot.random(period) + 1).max(period / 64);
         let low = sys::perf_clock(tid, first)?;
         let fd = out_of_the_way(low);
-        let owner = [1i32, tid];
         const F_SETOWN_EX: i32 = 15;
         const F_SETSIG: i32 = 10;
         // SAFETY: the owner (a kind, F_OWNER_TID is 0; and a thread) is alive for the call.
         let is_directed = unsafe {
-            let owner = [0, owner[1]];
+            let owner = [0, tid];
             libc::fcntl(fd, F_SETOWN_EX, owner.as_ptr()) == 0
                 && libc::fcntl(fd, F_SETSIG, libc::SIGPROF) == 0
                 && libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC) == 0
@@ -152,7 +161,8 @@ impl Clocks {
     /// not always met at the same place.
     pub fn vary(&self, slot: &Slot) {
         if slot.random(4) == 0 {
-            let period = self.period - self.period / 8 + slot.random(self.period / 4);
+            let period = self.period();
+            let period = period - period / 8 + slot.random(period / 4);
             let fd = slot.perf.load(Ordering::Relaxed);
             if fd >= 0 {
                 sys::perf_ioctl(fd, sys::PERF_IOC_PERIOD, period.max(1));

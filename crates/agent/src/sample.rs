@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use ferdelance_abi::spool::{Frame, Head, clock, flag, kind};
+use ferdelance_abi::spool::{Frame, Head, clock, cost_class, flag, kind};
 
 use crate::agent::Agent;
 use crate::clocks::Source;
@@ -76,8 +76,7 @@ pub fn take(
     let cost = sys::now().saturating_sub(start);
     header.signals.fetch_add(1, Ordering::Relaxed);
     header.cost.fetch_add(cost, Ordering::Relaxed);
-    let class = (u64::BITS - cost.leading_zeros()) as usize;
-    header.costs[class.min(header.costs.len() - 1)].fetch_add(1, Ordering::Relaxed);
+    header.costs[cost_class(cost)].fetch_add(1, Ordering::Relaxed);
 }
 
 /// What a sample is of.
@@ -112,12 +111,13 @@ fn mode(
     let is_kernel = in_kernel * 2 > elapsed || in_kernel > 0 && is_after_call(context);
     // perf's clock is gone if a program closes descriptors that are not its own.
     let is_stalled = total.saturating_sub(slot.sampled.load(Ordering::Relaxed))
-        > elapsed.saturating_mul(4).max(agent.clocks.period * 16);
+        > elapsed.saturating_mul(4).max(agent.clocks.period() * 16);
     if !is_kernel && has_perf && !is_stalled {
         return None;
     }
     // Ticks come as the system likes; at low rates some of them are enough.
-    if elapsed < agent.clocks.period && slot.random(agent.clocks.period) >= elapsed {
+    let period = agent.clocks.period();
+    if elapsed < period && slot.random(period) >= elapsed {
         return None;
     }
     Some(Mode {

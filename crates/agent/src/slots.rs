@@ -143,7 +143,7 @@ impl Slot {
         x ^= x >> 17;
         x ^= x << 5;
         self.random.store(x, Ordering::Relaxed);
-        u64::from(x) * below >> 32
+        (u64::from(x) * below) >> 32
     }
 
     /// Writes down how much CPU time the thread has used, as it begins or ends to be sampled.

@@ -8,7 +8,9 @@ pub mod frames;
 pub mod layout;
 pub mod memory;
 pub mod objects;
+pub mod threads;
 
 pub use frames::{Item, Walk};
 pub use layout::Layout;
 pub use memory::Memory;
+pub use threads::Threads;

@@ -11,4 +11,5 @@
 pub mod lines;
 pub mod model;
 pub mod recorder;
+pub mod remote;
 mod symbols;

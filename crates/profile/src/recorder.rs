@@ -5,6 +5,7 @@
 
 mod build;
 mod spool;
+mod waits;
 mod weights;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ferdelance_abi::spool::kind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix,
@@ -24,9 +26,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::{Meta, Recording};
 use spool::{Raw, SpoolFile, Tables};
+use waits::Waits;
 
 /// Agents that may wait to be heard.
 const WAITING: i32 = 4096;
+/// How often threads that wait are looked at, in nanoseconds, and how much of the time that may take at most.
+const LOOK: u64 = 20_000_000;
+const SHARE_OF_LOOKING: u64 = 50;
 
 pub struct Recorder {
     socket: PathBuf,
@@ -34,7 +40,8 @@ pub struct Recorder {
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     start: u64,
     processes: Vec<Recorded>,
-    log: Vec<(u64, String)>,
+    /// When threads that wait are looked at again.
+    next_look: u64,
 }
 
 /// A process that an agent is in, or was.
@@ -46,6 +53,7 @@ struct Recorded {
     /// Becomes readable when the process is over; none if it is.
     alive: Option<OwnedFd>,
     raw: Vec<Raw>,
+    waits: Waits,
     tables: Option<Tables>,
     /// When it was seen to be over.
     end: u64,
@@ -77,7 +85,7 @@ impl Recorder {
             listener,
             start: now(),
             processes: vec![],
-            log: vec![],
+            next_look: 0,
         })
     }
 
@@ -98,6 +106,10 @@ impl Recorder {
 
     /// Waits for something to happen, up to `most`, and takes what there is.
     pub fn step(&mut self, most: Duration) {
+        let most = match self.is_busy() {
+            true => most.min(Duration::from_nanos(self.next_look.saturating_sub(now()))),
+            false => most,
+        };
         let timeout = Timespec {
             tv_sec: most.as_secs() as i64,
             tv_nsec: i64::from(most.subsec_nanos()),
@@ -122,6 +134,20 @@ impl Recorder {
         while let Ok(connection) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
             self.hear(&connection);
         }
+        self.look();
+    }
+
+    /// Looks at the threads that wait, if it is time to.
+    fn look(&mut self) {
+        let start = now();
+        if start < self.next_look {
+            return;
+        }
+        for process in self.processes.iter_mut().filter(|p| p.alive.is_some()) {
+            process.waits.look(&process.spool, now());
+        }
+        let end = now();
+        self.next_look = start + LOOK.max((end - start) * SHARE_OF_LOOKING);
     }
 
     /// Takes in an agent's spool.
@@ -181,6 +207,7 @@ impl Recorded {
             parent: parent(pid).unwrap_or(0),
             command: command(pid),
             raw: vec![],
+            waits: Waits::default(),
             tables: None,
             end: 0,
             alive,
@@ -193,11 +220,24 @@ impl Recorded {
 
     /// Takes its records; when it is over, the rest.
     fn take(&mut self, is_over: bool) {
-        if !is_over {
+        let known = self.raw.len();
+        if is_over {
+            self.spool.drain_all(&mut self.raw);
+        } else {
             self.spool.drain(&mut self.raw);
+        }
+        for raw in &self.raw[known..] {
+            match raw.head.kind {
+                kind::THREAD => self
+                    .waits
+                    .begin(self.pid, raw.head.slot, raw.a as u32, now()),
+                kind::END => self.waits.end(raw.head.slot),
+                _ => {}
+            }
+        }
+        if !is_over {
             return;
         }
-        self.spool.drain_all(&mut self.raw);
         self.tables = Some(self.spool.tables());
         self.alive = None;
         self.end = now();

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use ferdelance_abi::codemap::{Entry, LineRow, Scope};
-use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, flag, kind};
+use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag, kind};
 
 use super::spool::{ModuleEntry, Raw, Tables};
+use super::waits::{self, Place, Waits, What};
 use super::weights::{Tick, Times, weights};
 use super::{Recorded, Recorder, now};
 use crate::lines;
@@ -39,9 +40,6 @@ pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recordin
         signatures: HashMap::new(),
         native: HashMap::new(),
     };
-    for (time, text) in recorder.log {
-        build.log(time, None, &text);
-    }
     for process in &recorder.processes {
         build.process(process, &recorder.processes);
     }
@@ -121,7 +119,10 @@ impl Build {
         self.log_process(id, recorded, tables);
         let stacks = self.stacks(tables);
         let signatures = self.process_signatures(tables);
+        let (first_thread, first_sample) = (self.out.threads.len(), self.out.samples.len());
         let (user, kernel, taken) = self.threads(id, recorded, &stacks, &signatures);
+        self.waits(recorded, tables, first_thread);
+        self.out.samples[first_sample..].sort_by_key(|s| (s.thread, s.time));
         let process = &mut self.out.processes[id.index()];
         (process.user, process.kernel) = (user, kernel);
         process.counts = Counts {
@@ -138,6 +139,15 @@ impl Build {
             _ => "no clock could be started: nothing is sampled",
         };
         self.log(time, Some(id), clocks);
+        if let (Some(half), Some(most)) = (percentile(tables, 500), percentile(tables, 999)) {
+            let micros = |ns: u64| ns as f64 / 1000.0;
+            let text = format!(
+                "taking a sample: half of them below {:.1} µs, all but 0.1 % below {:.0} µs",
+                micros(half),
+                micros(most)
+            );
+            self.log(time, Some(id), &text);
+        }
         if tables.refused > 0 {
             let text = format!("{} threads could not be sampled", tables.refused);
             self.log(time, Some(id), &text);
@@ -234,7 +244,7 @@ impl Build {
         let kernel = (raw.a >> 32) * 10;
         let mut stack = stacks.get(raw.a as u32 as usize).copied().flatten();
         if is_kernel {
-            stack = Some(self.in_kernel(stack));
+            stack = Some(self.in_kernel(stack, "kernel"));
             running.last.kernel = running.last.kernel.max(kernel);
         }
         running.last.user = (raw.b / 1000).saturating_sub(running.last.kernel);
@@ -260,16 +270,73 @@ impl Build {
         });
     }
 
+    /// Adds what threads did while they did not run.
+    fn waits(&mut self, recorded: &Recorded, tables: &Tables, first_thread: usize) {
+        let places = recorded.waits.places.iter();
+        let stacks: Vec<Option<StackId>> = places
+            .map(|place| self.waiting_at(&recorded.waits, tables, place))
+            .collect();
+        for wait in &recorded.waits.waits {
+            let (state, place) = match wait.what {
+                What::Waits(place) => (State::Waiting, Some(place)),
+                What::WaitsForGil(place) => (State::WaitingForGil, Some(place)),
+                What::Queued => (State::Queued, None),
+            };
+            let thread = first_thread + wait.thread as usize;
+            if thread >= self.out.threads.len() {
+                continue;
+            }
+            self.out.samples.push(Sample {
+                time: self.time(wait.time),
+                thread: ThreadId(thread as u32),
+                stack: place.and_then(|p| stacks[p as usize]),
+                state,
+                user: 0,
+                kernel: 0,
+                wait: (wait.length / 1000) as u32,
+                signature: None,
+            });
+        }
+    }
+
+    fn waiting_at(&mut self, waits: &Waits, tables: &Tables, place: &Place) -> Option<StackId> {
+        let mut stack = None;
+        if let Some(python) = &waits.python {
+            for &frame in place.python.iter().rev() {
+                let code = &python.codes[frame.code as usize];
+                let function = self.python_function(&code.name, &code.file, code.first_line);
+                let frame = self.frame_at(function, python.place(frame));
+                stack = Some(self.stack(Stack {
+                    parent: stack,
+                    frame,
+                }));
+            }
+        }
+        if let Some(frame) = self.native(tables, place.address.saturating_sub(1)) {
+            stack = Some(self.stack(Stack {
+                parent: stack,
+                frame,
+            }));
+        }
+        let name = match place.call {
+            None => "(waits)".to_owned(),
+            Some(call) => {
+                waits::call_name(call).map_or_else(|| format!("system call {call}"), str::to_owned)
+            }
+        };
+        Some(self.in_kernel(stack, &name))
+    }
+
     /// What a stack called in the kernel.
-    fn in_kernel(&mut self, parent: Option<StackId>) -> StackId {
-        let name = self.out.texts.add("kernel");
-        let function = self.function(Function {
+    fn in_kernel(&mut self, parent: Option<StackId>, name: &str) -> StackId {
+        let function = Function {
             kind: Kind::Kernel,
-            name,
+            name: self.out.texts.add(name),
             file: TextId::EMPTY,
             line: 0,
-            module: name,
-        });
+            module: self.out.texts.add("kernel"),
+        };
+        let function = self.function(function);
         let frame = self.frame(Frame::of(function));
         self.stack(Stack { parent, frame })
     }
@@ -338,21 +405,25 @@ impl Build {
         let Some(code) = tables.codes.get(code as usize).filter(|c| c.is_ready) else {
             return self.marker("(unknown Python function)");
         };
-        let file = tables.text(code.file);
+        let (name, file) = (tables.text(code.name), tables.text(code.file));
+        let function = self.python_function(&name, &file, code.first_line);
+        let table = tables.bytes(code.lines);
+        let place = lines::place(table, code.first_line, offset, tables.python);
+        self.frame_at(function, place)
+    }
+
+    fn python_function(&mut self, name: &str, file: &str, line: u32) -> FunctionId {
         let function = Function {
             kind: Kind::Python,
-            name: self.out.texts.add(&tables.text(code.name)),
-            line: code.first_line,
-            module: self.out.texts.add(&module_of(&file)),
-            file: self.out.texts.add(&file),
+            name: self.out.texts.add(name),
+            line,
+            module: self.out.texts.add(&module_of(file)),
+            file: self.out.texts.add(file),
         };
-        let place = lines::place(
-            tables.bytes(code.lines),
-            code.first_line,
-            offset,
-            tables.python,
-        );
-        let function = self.function(function);
+        self.function(function)
+    }
+
+    fn frame_at(&mut self, function: FunctionId, place: lines::Place) -> FrameId {
         self.frame(Frame {
             line: place.line,
             column: place.column,
@@ -536,6 +607,17 @@ impl Frame {
 }
 
 /// An argument's type in words: see the agent's `signature`.
+/// What so many of 1000 samples cost at most, in nanoseconds.
+fn percentile(tables: &Tables, of_1000: u64) -> Option<u64> {
+    let total: u64 = tables.costs.iter().sum();
+    let mut seen = 0;
+    let class = tables.costs.iter().position(|n| {
+        seen += n;
+        total > 0 && seen * 1000 >= total * of_1000
+    })?;
+    Some(cost_limit(class))
+}
+
 fn argument(tables: &Tables, word: u64, rest: &mut impl Iterator<Item = u64>) -> String {
     const DTYPES: [&str; 24] = [
         "bool",
