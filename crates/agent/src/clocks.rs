@@ -16,6 +16,8 @@ use crate::sys;
 
 /// Of the timer: shorter than any tick.
 const TICK: u64 = 1_000_000;
+/// Of perf's clock, in nanoseconds: interrupts that come faster may leave no time for anything else.
+const SHORTEST: u64 = 100_000;
 /// Descriptors that can be told apart.
 const DESCRIPTORS: usize = 1 << 16;
 
@@ -83,7 +85,8 @@ impl Clocks {
     fn start_perf(&self, slot: &Slot, index: usize, tid: i32) -> Option<()> {
         // The first period is a random part of one: who runs for less than one is seen as often as it runs.
         let period = self.period();
-        let first = (slot.random(period) + 1).max(period / 64);
+        let first = slot.random(period).max(period.min(SHORTEST));
+        slot.is_first.store(true, Ordering::Relaxed);
         let low = sys::perf_clock(tid, first)?;
         let fd = out_of_the_way(low);
         const F_SETOWN_EX: i32 = 15;
@@ -157,10 +160,10 @@ impl Clocks {
         Some((index, slots.get(index)?, source))
     }
 
-    /// Makes perf's next period another one, now and then: programs that do something at a fixed rate are
-    /// not always met at the same place.
+    /// Makes perf's next period another one after the first one, which was short, and then now and then: programs
+    /// that do something at a fixed rate are not always met at the same place.
     pub fn vary(&self, slot: &Slot) {
-        if slot.random(4) == 0 {
+        if slot.is_first.swap(false, Ordering::Relaxed) || slot.random(4) == 0 {
             let period = self.period();
             let period = period - period / 8 + slot.random(period / 4);
             let fd = slot.perf.load(Ordering::Relaxed);

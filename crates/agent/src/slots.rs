@@ -36,6 +36,8 @@ pub struct Slot {
     pub ticked_kernel: AtomicU64,
     /// CPU time at perf's last signal.
     pub sampled: AtomicU64,
+    /// Perf's clock has not fired yet.
+    pub is_first: AtomicBool,
     /// For periods that are not all the same.
     pub random: AtomicU32,
     pub scratch: std::sync::atomic::AtomicPtr<Scratch>,

@@ -9,6 +9,7 @@
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
 pub mod lines;
+mod machine;
 pub mod model;
 pub mod recorder;
 pub mod remote;

@@ -24,6 +24,7 @@ use rustix::net::{
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::machine;
 use crate::model::{Meta, Recording};
 use spool::{Raw, SpoolFile, Tables};
 use waits::Waits;
@@ -39,6 +40,8 @@ pub struct Recorder {
     listener: OwnedFd,
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     start: u64,
+    /// Nanoseconds since 1970.
+    started: u64,
     processes: Vec<Recorded>,
     /// When threads that wait are looked at again.
     next_look: u64,
@@ -60,7 +63,11 @@ struct Recorded {
 }
 
 fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
+    nanoseconds(ClockId::Monotonic)
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -84,6 +91,7 @@ impl Recorder {
             socket,
             listener,
             start: now(),
+            started: nanoseconds(ClockId::Realtime),
             processes: vec![],
             next_look: 0,
         })
@@ -181,9 +189,9 @@ impl Recorder {
         }
     }
 
-    /// Stops all that still runs, and puts everything together. `meta` says what the caller knows; times and
-    /// the machine are filled in.
-    pub fn finish(mut self, meta: Meta, with_sources: bool) -> Recording {
+    /// Stops all that still runs, and puts everything together. `meta` says what the caller knows: what was run,
+    /// and how; times and the machine are filled in.
+    pub fn finish(mut self, mut meta: Meta, with_sources: bool) -> Recording {
         self.step(Duration::ZERO);
         for process in &mut self.processes {
             if process.alive.is_some() {
@@ -192,6 +200,9 @@ impl Recorder {
             }
         }
         let _ = std::fs::remove_file(&self.socket);
+        meta.elapsed = now() - self.start;
+        meta.started = self.started;
+        machine::describe(&mut meta);
         build::recording(self, meta, with_sources)
     }
 }

@@ -8,7 +8,7 @@ use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag,
 use super::spool::{ModuleEntry, Raw, Tables};
 use super::waits::{self, Place, Waits, What};
 use super::weights::{Tick, Times, weights};
-use super::{Recorded, Recorder, now};
+use super::{Recorded, Recorder};
 use crate::lines;
 use crate::model::{
     Counts, Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, Process, ProcessId,
@@ -23,13 +23,9 @@ const SOURCE: u64 = 2 << 20;
 const AGENT: &str = "_agent.so";
 
 pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recording {
-    let end = now();
     let mut build = Build {
         out: Recording {
-            meta: Meta {
-                elapsed: end - recorder.start,
-                ..meta
-            },
+            meta,
             ..Recording::default()
         },
         start: recorder.start,
