@@ -8,6 +8,7 @@
 //! [`model`] is the hub: a recording as tables that refer to each other by index. Whatever makes one fills
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
+pub mod format;
 pub mod lines;
 mod machine;
 pub mod model;

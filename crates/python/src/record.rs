@@ -1,0 +1,172 @@
+//! Recording programs: the recorder as Python has it, and what agents ask of compiled code.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ferdelance_abi::codemap::{CODE_MAP, Described};
+use ferdelance_profile::model::{Meta, Recording};
+use ferdelance_profile::{format, recorder};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Collects what agents write.
+#[pyclass(module = "ferdelance._core", frozen)]
+pub struct Recorder {
+    /// None once it is finished.
+    inner: Mutex<Option<recorder::Recorder>>,
+}
+
+impl Recorder {
+    fn with<T>(&self, f: impl FnOnce(&mut recorder::Recorder) -> T) -> PyResult<T> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = inner.as_mut();
+        inner
+            .map(f)
+            .ok_or_else(|| PyValueError::new_err("the recorder is finished"))
+    }
+}
+
+#[pymethods]
+impl Recorder {
+    /// Listens in a directory. Raises OSError.
+    #[new]
+    fn new(directory: PathBuf) -> PyResult<Recorder> {
+        let inner = recorder::Recorder::new(&directory).map_err(PyOSError::new_err)?;
+        Ok(Recorder {
+            inner: Mutex::new(Some(inner)),
+        })
+    }
+
+    /// The path of the socket that agents connect to.
+    #[getter]
+    fn socket(&self) -> PyResult<PathBuf> {
+        self.with(|r| r.socket().to_owned())
+    }
+
+    /// How many processes have been recorded so far.
+    #[getter]
+    fn processes(&self) -> PyResult<usize> {
+        self.with(|r| r.processes())
+    }
+
+    /// Whether there are processes that run and are recorded.
+    #[getter]
+    fn is_busy(&self) -> PyResult<bool> {
+        self.with(|r| r.is_busy())
+    }
+
+    /// Waits up to so many seconds for something to happen, and takes what there is.
+    fn step(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let most = Duration::try_from_secs_f64(seconds)
+            .map_err(|e| PyValueError::new_err(e.to_string()))?;
+        py.detach(|| self.with(|r| r.step(most)))
+    }
+
+    /// Stops what still runs, and writes what was seen to a file; what there is to be said of it, as a dict.
+    ///
+    /// Raises OSError.
+    #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
+    fn finish<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        command: Vec<String>,
+        directory: String,
+        rate: f64,
+        exit_status: Option<i32>,
+        with_sources: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let taken = self
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let inner = taken.ok_or_else(|| PyValueError::new_err("the recorder is finished"))?;
+        let meta = Meta {
+            command,
+            directory,
+            rate,
+            exit_status,
+            ..Meta::default()
+        };
+        let recording = py.detach(|| -> io::Result<Recording> {
+            let recording = inner.finish(meta, with_sources);
+            let mut file = BufWriter::new(File::create(path)?);
+            format::write(&recording, &mut file)?;
+            file.flush()?;
+            Ok(recording)
+        })?;
+        let said = Said::of(&recording);
+        let dict = PyDict::new(py);
+        dict.set_item("samples", said.samples)?;
+        dict.set_item("processes", recording.processes.len())?;
+        dict.set_item("cpu", said.cpu)?;
+        dict.set_item("elapsed", recording.meta.elapsed as f64 / 1e9)?;
+        dict.set_item("rate", said.rate)?;
+        dict.set_item("warnings", said.warnings)?;
+        Ok(dict)
+    }
+}
+
+/// What is worth saying when a recording is made.
+struct Said {
+    /// Of running threads.
+    samples: usize,
+    /// CPU time, in seconds.
+    cpu: f64,
+    /// Samples for each second of it.
+    rate: f64,
+    warnings: Vec<String>,
+}
+
+impl Said {
+    fn of(recording: &Recording) -> Said {
+        let samples = recording.samples.iter().filter(|s| s.state.is_running());
+        let samples = samples.count();
+        let cpu: u64 = recording.processes.iter().map(|p| p.user + p.kernel).sum();
+        let cpu = cpu as f64 / 1e6;
+        let lost: u64 = recording.processes.iter().map(|p| p.counts.lost).sum();
+        let mut warnings = vec![];
+        if samples == 0 {
+            warnings.push("nothing was sampled: the program used next to no CPU time".to_owned());
+        }
+        if lost > 0 {
+            warnings.push(format!("{lost} samples were lost: there was no room for them"));
+        }
+        let left_out = recording.processes.iter().filter(|p| p.reason.0 != 0);
+        for process in left_out {
+            warnings.push(format!(
+                "process {} ({}) was not recorded: {}",
+                process.pid,
+                recording.texts.get(process.command),
+                recording.texts.get(process.reason)
+            ));
+        }
+        Said {
+            samples,
+            cpu,
+            rate: samples as f64 / cpu.max(1e-9),
+            warnings,
+        }
+    }
+}
+
+/// Tells agents of compiled functions, see [`ferdelance_abi::codemap::Describe`].
+///
+/// # Safety
+///
+/// `into` has `room` bytes, or `room` is 0; `found` is valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ferdelance_describe_code_1(
+    address: usize,
+    into: *mut u8,
+    room: usize,
+    found: *mut Described,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { CODE_MAP.describe(address, into, room, &mut *found) }
+}

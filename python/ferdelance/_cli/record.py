@@ -1,0 +1,120 @@
+"""``fdl record``: run a command and record where its time goes."""
+
+import argparse
+import os
+import resource
+import signal
+import sys
+
+from . import Failure
+
+EXAMPLES = """\
+examples:
+  fdl record script.py --its --arguments
+  fdl record -o a.fdl -m package.module
+  fdl record -r 2000 -- pytest -q tests
+"""
+
+
+def add_arguments(parser):
+    from ..profiler import _agent
+
+    least, most = _agent.RATES
+    parser.epilog = EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = (
+        "fdl record [options] script.py [argument ...]\n"
+        "       fdl record [options] -m module [argument ...]\n"
+        "       fdl record [options] -- command [argument ...]"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write the recording")
+    parser.add_argument(
+        "-r",
+        "--rate",
+        type=float,
+        default=_agent.RATE,
+        metavar="HZ",
+        help=f"samples for each second of CPU time, {least} to {most} (default: {_agent.RATE})",
+    )
+    parser.add_argument(
+        "-d", "--duration", type=float, metavar="SEC", help="record no longer than this"
+    )
+    parser.add_argument("--no-sources", action="store_true", help="leave sources out of the file")
+    parser.add_argument(
+        "--clock",
+        choices=_agent.CLOCKS,
+        help="perf: any rate (default); timer: at most some hundred Hz, where perf is not allowed",
+    )
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def command_of(arguments):
+    """The command to run, and a name for it."""
+    if arguments.module is not None:
+        if not arguments.module:
+            raise Failure("-m needs the name of a module")
+        return [sys.executable, "-m", *arguments.module], arguments.module[0].rsplit(".")[-1]
+    words = arguments.words
+    is_command = words[:1] == ["--"]
+    if is_command:
+        words = words[1:]
+    if not words:
+        raise Failure("nothing to run: give a script, -m and a module, or -- and a command")
+    name = os.path.splitext(os.path.basename(words[0]))[0]
+    if is_command:
+        return words, name
+    if not os.path.exists(words[0]):
+        raise Failure(f"there is no script {words[0]!r}; commands come after --")
+    return [sys.executable, *words], name
+
+
+def run(arguments):
+    from ..profiler import _session
+
+    command, name = command_of(arguments)
+    path = arguments.output or f"{name}.fdl"
+    try:
+        status, summary = _session.run(
+            command,
+            path,
+            rate=arguments.rate,
+            duration=arguments.duration,
+            clock=arguments.clock,
+            sources=not arguments.no_sources,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise Failure(str(error)) from None
+    except FileNotFoundError as error:
+        print(f"fdl: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 127
+    except OSError as error:
+        print(f"fdl: {error.filename or path}: {error.strerror or error}", file=sys.stderr)
+        return 126
+    report(summary, path)
+    if status < 0:
+        end_by(-status)
+    return status
+
+
+def report(summary, path):
+    """Say what was recorded, on stderr: stdout is the program's."""
+    processes = summary["processes"]
+    lines = [
+        f"{path}: {summary['samples']:,} samples of {processes:,} "
+        f"process{'es' if processes != 1 else ''}, {summary['cpu']:.2f} s of CPU time in "
+        f"{summary['elapsed']:.2f} s ({summary['rate']:.0f} Hz), "
+        f"{os.path.getsize(path) / 1e6:.2f} MB",
+        *summary["warnings"],
+        f"next: fdl report {path}",
+    ]
+    for line in lines:
+        print(f"fdl: {line}", file=sys.stderr)
+
+
+def end_by(number):
+    """End as the program did: by a signal, but without a second memory dump."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

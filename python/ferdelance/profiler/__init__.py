@@ -1,0 +1,1 @@
+"""Recordings of programs: where their time goes."""
