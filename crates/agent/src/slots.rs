@@ -114,12 +114,14 @@ impl Slots {
                 libc::PROT_READ | libc::PROT_WRITE,
             ) == 0
         };
-        if is_done {
-            slot.top.store(base + STACK as u64, Ordering::Relaxed);
-            slot.scratch
-                .store(Box::into_raw(Scratch::new()), Ordering::Release);
+        match Scratch::new().filter(|_| is_done) {
+            Some(scratch) => {
+                slot.top.store(base + STACK as u64, Ordering::Relaxed);
+                slot.scratch.store(scratch, Ordering::Release);
+                true
+            }
+            None => false,
         }
-        is_done
     }
 
     /// In the child of a fork there is one thread, and no clock of its parent's.
