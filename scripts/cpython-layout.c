@@ -11,6 +11,16 @@
 #include "internal/pycore_interp.h"
 #include "internal/pycore_gil.h"
 #if PY_VERSION_HEX >= 0x030B0000
+#include "internal/pycore_dict.h"
+#else
+struct _dictkeysobject {
+    Py_ssize_t dk_refcnt, dk_size;
+    void *dk_lookup;
+    Py_ssize_t dk_usable, dk_nentries;
+    char dk_indices[];
+};
+#endif
+#if PY_VERSION_HEX >= 0x030B0000
 #include "internal/pycore_code.h"
 #include "internal/pycore_frame.h"
 #else
@@ -84,6 +94,18 @@ int main(void) {
     AT("code.argcount", PyCodeObject, co_argcount);
     AT("code.kwonlyargcount", PyCodeObject, co_kwonlyargcount);
     AT("code.flags", PyCodeObject, co_flags);
+
+    AT("type.basicsize", PyTypeObject, tp_basicsize);
+    AT("type.flags", PyTypeObject, tp_flags);
+    AT("type.dictoffset", PyTypeObject, tp_dictoffset);
+    AT("type.cached_keys", PyHeapTypeObject, ht_cached_keys);
+    AT("dict.keys", PyDictObject, ma_keys);
+    AT("dict.values", PyDictObject, ma_values);
+    AT("keys.nentries", struct _dictkeysobject, dk_nentries);
+    AT("keys.indices", struct _dictkeysobject, dk_indices);
+#if PY_VERSION_HEX >= 0x030B0000
+    AT("keys.values", struct _dictvalues, values);
+#endif
 
     printf("ascii %zu\n", sizeof(PyASCIIObject));
     printf("characters %zu\n", sizeof(PyCompactUnicodeObject));

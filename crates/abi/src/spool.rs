@@ -161,6 +161,8 @@ pub mod kind {
     pub const NAME: u8 = 3;
     /// The slot's thread ends; as `THREAD`.
     pub const END: u8 = 4;
+    /// Python's name of the slot's thread. `a`: [`Bytes`], as a word.
+    pub const PYTHON_NAME: u8 = 6;
     /// Reserved and then not needed.
     pub const NOTHING: u8 = 5;
 }

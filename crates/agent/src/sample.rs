@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use ferdelance_abi::spool::{Frame, Head, clock, cost_class, flag, kind};
+use ferdelance_interpreter::attributes;
 
 use crate::agent::Agent;
 use crate::clocks::Source;
 use crate::slots::Slot;
-use crate::{signature, spool, sys};
+use crate::{intern, memory, signature, spool, sys};
 
 /// The instruction that calls the kernel: what runs after one has just come back.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
@@ -56,6 +57,9 @@ pub fn take(
         .python
         .and_then(|(frame, code)| signature::read(agent, frame, code))
         .map_or(0, |s| s + 1);
+    if !slot.is_named.load(Ordering::Relaxed) && facts.outermost.is_some() {
+        write_name(agent, slot, index, start, facts.outermost);
+    }
     for (is_so, counter) in [
         (facts.is_cut, &header.cut),
         (facts.is_unplaced, &header.unplaced),
@@ -77,6 +81,26 @@ pub fn take(
     header.signals.fetch_add(1, Ordering::Relaxed);
     header.cost.fetch_add(cost, Ordering::Relaxed);
     header.costs[cost_class(cost)].fetch_add(1, Ordering::Relaxed);
+}
+
+/// Writes down what Python calls the thread whose outermost frame this is.
+fn write_name(agent: &Agent, slot: &Slot, index: usize, time: u64, frame: Option<(u64, u64)>) {
+    slot.is_named.store(true, Ordering::Relaxed);
+    let name = agent.python().zip(frame).and_then(|(python, (at, code))| {
+        let name = attributes::thread_name(python.layout, at, code, &mut memory::Own)?;
+        Some(intern::text(agent.spool(), python.layout, name)).filter(|&n| n != 0)
+    });
+    if let Some(name) = name
+        && let Some(room) = spool::record(agent.spool())
+    {
+        let head = Head {
+            kind: kind::PYTHON_NAME,
+            flags: 0,
+            slot: index as u16,
+            signature: 0,
+        };
+        room.write(head, time, name, 0);
+    }
 }
 
 /// What a sample is of.
@@ -129,6 +153,6 @@ fn mode(
 fn is_after_call(context: &libc::ucontext_t) -> bool {
     use ferdelance_interpreter::Memory;
     let ip = context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
-    let byte = |back: u64| crate::memory::Own.u8(ip.wrapping_sub(back));
+    let byte = |back: u64| memory::Own.u8(ip.wrapping_sub(back));
     [byte(2), byte(1)] == SYSCALL.map(Some)
 }

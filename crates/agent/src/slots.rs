@@ -36,6 +36,8 @@ pub struct Slot {
     pub ticked_kernel: AtomicU64,
     /// CPU time at perf's last signal.
     pub sampled: AtomicU64,
+    /// Its name was looked for.
+    pub is_named: AtomicBool,
     /// Perf's clock has not fired yet.
     pub is_first: AtomicBool,
     /// For periods that are not all the same.
@@ -96,6 +98,7 @@ impl Slots {
             return None;
         }
         slot.is_inside.store(false, Ordering::Relaxed);
+        slot.is_named.store(false, Ordering::Relaxed);
         slot.perf.store(-1, Ordering::Relaxed);
         slot.timer.store(-1, Ordering::Relaxed);
         slot.random

@@ -52,8 +52,9 @@ pub struct Facts {
     /// Python frames are not among the native ones that they belong to.
     pub is_unplaced: bool,
     pub is_resumed: bool,
-    /// The innermost Python frame: its address and its code object.
+    /// The innermost Python frame and the outermost one: their addresses and their code objects.
     pub python: Option<(u64, u64)>,
+    pub outermost: Option<(u64, u64)>,
 }
 
 impl Scratch {
@@ -113,8 +114,9 @@ impl Scratch {
         };
         let mut count = 0;
         while let Some(item) = walk.next(&mut Own) {
-            if let (Item::Frame { at, code, .. }, None) = (item, facts.python) {
-                facts.python = Some((at, code));
+            if let Item::Frame { at, code, .. } = item {
+                facts.python = facts.python.or(Some((at, code)));
+                facts.outermost = Some((at, code));
             }
             let Some(room) = self.python.get_mut(count) else {
                 facts.is_cut = true;

@@ -4,6 +4,7 @@
 //! They have not changed within a minor version so far. That a Python at hand keeps to them is tested
 //! before they are used (the agent reads a frame whose contents it knows).
 
+use crate::attributes::Storage;
 use crate::memory::Memory;
 
 /// How a thread's innermost frame is found, and where one run of the evaluation loop ends and the next, further
@@ -84,6 +85,9 @@ pub struct Layout {
     /// In the runtime: its first interpreter.
     pub runtime_interpreters: u64,
     pub gil: Gil,
+    pub attributes: Storage,
+    /// In a class: the keys that its instances share.
+    pub cached_keys: u64,
     /// The characters of a string: in an ASCII one, in any other one.
     pub ascii: u64,
     pub characters: u64,
@@ -148,6 +152,8 @@ pub const LAYOUTS: [Layout; 4] = [
         interpreter_next: 0,
         runtime_interpreters: 32,
         gil: Gil::Runtime(352),
+        attributes: Storage::Dict,
+        cached_keys: 872,
         ascii: 48,
         characters: 72,
     },
@@ -182,6 +188,8 @@ pub const LAYOUTS: [Layout; 4] = [
         interpreter_next: 0,
         runtime_interpreters: 40,
         gil: Gil::Runtime(360),
+        attributes: Storage::TwoBefore,
+        cached_keys: 872,
         ascii: 48,
         characters: 72,
     },
@@ -201,6 +209,8 @@ pub const LAYOUTS: [Layout; 4] = [
         interpreter_next: 0,
         runtime_interpreters: 40,
         gil: Gil::Interpreter(384),
+        attributes: Storage::OneBefore,
+        cached_keys: 880,
         ascii: 40,
         characters: 56,
     },
@@ -220,6 +230,8 @@ pub const LAYOUTS: [Layout; 4] = [
         interpreter_next: 7264,
         runtime_interpreters: 632,
         gil: Gil::Interpreter(16),
+        attributes: Storage::Within,
+        cached_keys: 880,
         ascii: 40,
         characters: 56,
     },

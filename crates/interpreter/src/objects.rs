@@ -107,6 +107,18 @@ pub fn string(
     Some(())
 }
 
+/// Whether a string is this one, of ASCII characters.
+pub fn is_string(layout: &Layout, object: u64, text: &str, memory: &mut impl Memory) -> bool {
+    let mut rest = text.bytes();
+    let mut is_same = memory.word(object + STRING_LENGTH) == Some(text.len() as u64);
+    let read = is_same
+        && string(layout, object, text.len(), memory, |b| {
+            is_same &= rest.next() == Some(b);
+        })
+        .is_some();
+    read && is_same && rest.next().is_none()
+}
+
 /// An array of NumPy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Array {

@@ -75,6 +75,12 @@ fn layouts_are_those_of_the_headers() {
             ("code.kwonlyargcount", code.kwonlyargcount),
             ("code.flags", code.flags),
             ("code.instructions", code.instructions),
+            ("type.cached_keys", layout.cached_keys),
+            ("type.basicsize", 32),
+            ("type.flags", 168),
+            ("type.dictoffset", 288),
+            ("dict.keys", 32),
+            ("dict.values", 40),
             ("ascii", layout.ascii),
             ("characters", layout.characters),
         ];

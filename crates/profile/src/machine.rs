@@ -17,7 +17,9 @@ pub fn describe(meta: &mut Meta) {
     let release = first_line("/proc/sys/kernel/osrelease");
     meta.system = format!("Linux {release} {}", std::env::consts::ARCH);
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
     meta.cpu = model
         .and_then(|rest| rest.split_once(':'))
         .map_or(String::new(), |(_, name)| name.trim().to_owned());

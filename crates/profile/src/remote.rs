@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use ferdelance_interpreter::{Item, Layout, Memory, Threads, Walk, objects};
+use ferdelance_interpreter::{Item, Layout, Memory, Threads, Walk, attributes, objects};
 
 use crate::lines::{self, Place};
 
@@ -16,6 +16,9 @@ use crate::lines::{self, Place};
 const FRAMES: u32 = 1024;
 const THREADS: u32 = 1 << 16;
 const TABLE: u64 = 1 << 20;
+
+/// How far a waiting thread's stack pointer is from its innermost Python frame, at most.
+const NEAR: u64 = 128 << 10;
 
 const PAGE: usize = 4096;
 
@@ -78,15 +81,6 @@ pub struct Frame {
     pub offset: u32,
 }
 
-/// The stack of a thread and what it waits with.
-#[derive(Clone, Debug, Default)]
-pub struct Thread {
-    /// Innermost first.
-    pub frames: Vec<Frame>,
-    /// Where the interpreter's lock is.
-    pub gil: u64,
-}
-
 /// A Python, by the addresses of two of its variables.
 pub struct Python {
     layout: Layout,
@@ -129,7 +123,7 @@ impl Python {
                         .layout
                         .frames_at(thread.at, memory)
                         .and_then(|frames| frames.checked_sub(sp));
-                    if let Some(distance) = distance
+                    if let Some(distance) = distance.filter(|&d| d < NEAR)
                         && nearest.is_none_or(|(least, _)| distance < least)
                     {
                         nearest = Some((distance, (thread.at, thread.gil)));
@@ -138,6 +132,21 @@ impl Python {
             }
         }
         nearest.map(|(_, found)| found)
+    }
+
+    /// Python's name of a thread, if `threading` has started it.
+    pub fn name(&mut self, thread: u64) -> Option<String> {
+        let memory = &mut self.memory;
+        let mut walk = Walk::new(&self.layout, self.code_type, thread, FRAMES, memory)?;
+        let mut outermost = None;
+        while let Some(item) = walk.next(memory) {
+            if let Item::Frame { at, code, .. } = item {
+                outermost = Some((at, code));
+            }
+        }
+        let (at, code) = outermost?;
+        let name = attributes::thread_name(&self.layout, at, code, memory)?;
+        self.text(name)
     }
 
     /// The frames of a thread, innermost first.

@@ -135,7 +135,9 @@ impl Said {
             warnings.push("nothing was sampled: the program used next to no CPU time".to_owned());
         }
         if lost > 0 {
-            warnings.push(format!("{lost} samples were lost: there was no room for them"));
+            warnings.push(format!(
+                "{lost} samples were lost: there was no room for them"
+            ));
         }
         let left_out = recording.processes.iter().filter(|p| p.reason.0 != 0);
         for process in left_out {

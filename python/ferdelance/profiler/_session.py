@@ -192,10 +192,13 @@ class Session:
         self.before = {name: os.environ.get(name) for name in added}
         os.environ.update(added)
 
+    @property
+    def is_own(self):
+        """Whether this process is the one that is recorded: the child of a fork is another one."""
+        return os.getpid() == self.owner
+
     def stop(self):
         """Stop, and wait until the recording is written; what the recorder says of it."""
-        if self.directory is None or os.getpid() != self.owner:
-            return None
         _agent.stop()
         for name, value in self.before.items():
             if value is None:

@@ -118,6 +118,7 @@ impl Build {
         let (first_thread, first_sample) = (self.out.threads.len(), self.out.samples.len());
         let (user, kernel, taken) = self.threads(id, recorded, &stacks, &signatures);
         self.waits(recorded, tables, first_thread);
+        self.names(recorded, tables, first_thread);
         self.out.samples[first_sample..].sort_by_key(|s| (s.thread, s.time));
         let process = &mut self.out.processes[id.index()];
         (process.user, process.kernel) = (user, kernel);
@@ -158,6 +159,9 @@ impl Build {
         stacks: &[Option<StackId>],
         signatures: &[SignatureId],
     ) -> (u64, u64, u64) {
+        let Some(tables) = &recorded.tables else {
+            return (0, 0, 0);
+        };
         let mut slots: HashMap<u16, Running> = HashMap::new();
         let mut sums = (0, 0, 0);
         for raw in &recorded.raw {
@@ -195,6 +199,13 @@ impl Build {
                 kind::NAME => {
                     if let Some(running) = slots.get(&slot) {
                         self.out.threads[running.id.index()].name = self.name(raw);
+                    }
+                }
+                kind::PYTHON_NAME => {
+                    if let Some(running) = slots.get(&slot) {
+                        let name = tables.text(Bytes::from_word(raw.a));
+                        let name = self.out.texts.add(&name);
+                        self.out.threads[running.id.index()].name = name;
                     }
                 }
                 kind::END => {
@@ -292,6 +303,21 @@ impl Build {
                 wait: (wait.length / 1000) as u32,
                 signature: None,
             });
+        }
+    }
+
+    /// Names threads as Python does, where their samples did not.
+    fn names(&mut self, recorded: &Recorded, tables: &Tables, first_thread: usize) {
+        for i in first_thread..self.out.threads.len() {
+            let number = (i - first_thread) as u32;
+            let known = recorded.waits.names.get(&number).filter(|n| !n.is_empty());
+            let is_main = self.out.threads[i].tid == recorded.pid && tables.python != 0;
+            if let Some(name) = known
+                .map(String::as_str)
+                .or(is_main.then_some("MainThread"))
+            {
+                self.out.threads[i].name = self.out.texts.add(name);
+            }
         }
     }
 

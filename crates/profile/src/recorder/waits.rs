@@ -58,6 +58,8 @@ pub struct Waits {
     /// By slot.
     threads: HashMap<u16, Watched>,
     pub python: Option<Python>,
+    /// Python's names of threads, by their numbers.
+    pub names: HashMap<u32, String>,
     /// Threads that were seen so far.
     count: u32,
 }
@@ -191,6 +193,10 @@ impl Waits {
             && let Some((thread, gil)) = python.find(watched.tid, sp)
         {
             place.python = python.frames(thread);
+            if !place.python.is_empty() && !self.names.contains_key(&watched.number) {
+                let name = python.name(thread).unwrap_or_default();
+                self.names.insert(watched.number, name);
+            }
             is_for_gil =
                 call == Some(FUTEX) && gil != 0 && (gil..gil + GIL_SIZE).contains(&argument);
         }
