@@ -11,7 +11,7 @@ use crate::intern::Interned;
 use crate::modules::Modules;
 use crate::python::Python;
 use crate::slots::Slots;
-use crate::{compiled, hooks, signals, spool, sys};
+use crate::{compiled, environment, hooks, signals, spool, sys};
 
 /// The environment variable that says where the recorder is: `RATE:CLOCK:SOCKET`.
 const VARIABLE: &CStr = c"FERDELANCE_AGENT";
@@ -325,6 +325,7 @@ extern "C" fn on_load() {
         }
         CStr::from_ptr(value).to_bytes()
     };
+    environment::keep();
     let mut parts = value.splitn(3, |&b| b == b':');
     if let (Some(rate), Some(clock), Some(socket)) = (parts.next(), parts.next(), parts.next())
         && let Some(rate) = std::str::from_utf8(rate).ok().and_then(|r| r.parse().ok())

@@ -21,6 +21,7 @@
 mod agent;
 mod clocks;
 mod compiled;
+mod environment;
 mod hooks;
 mod intern;
 mod memory;

@@ -5,6 +5,7 @@
 
 mod build;
 mod spool;
+mod strangers;
 mod waits;
 mod weights;
 
@@ -27,6 +28,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::machine;
 use crate::model::{Meta, Recording};
 use spool::{Raw, SpoolFile, Tables};
+use strangers::Strangers;
 use waits::Waits;
 
 /// Agents that may wait to be heard.
@@ -34,6 +36,8 @@ const WAITING: i32 = 4096;
 /// How often threads that wait are looked at, in nanoseconds, and how much of the time that may take at most.
 const LOOK: u64 = 20_000_000;
 const SHARE_OF_LOOKING: u64 = 50;
+/// How often processes without an agent are looked for.
+const SEARCH: u64 = 100_000_000;
 
 pub struct Recorder {
     socket: PathBuf,
@@ -45,6 +49,10 @@ pub struct Recorder {
     processes: Vec<Recorded>,
     /// When threads that wait are looked at again.
     next_look: u64,
+    strangers: Strangers,
+    /// The process whose children are the program, and when they are looked at again.
+    root: u32,
+    next_search: u64,
 }
 
 /// A process that an agent is in, or was.
@@ -94,6 +102,9 @@ impl Recorder {
             started: nanoseconds(ClockId::Realtime),
             processes: vec![],
             next_look: 0,
+            strangers: Strangers::default(),
+            root: std::process::id(),
+            next_search: 0,
         })
     }
 
@@ -154,8 +165,27 @@ impl Recorder {
         for process in self.processes.iter_mut().filter(|p| p.alive.is_some()) {
             process.waits.look(&process.spool, now());
         }
+        if start >= self.next_search {
+            let began = now();
+            self.search(began);
+            let took = now() - began;
+            self.next_search = began + SEARCH.max(took * SHARE_OF_LOOKING);
+        }
         let end = now();
         self.next_look = start + LOOK.max((end - start) * SHARE_OF_LOOKING);
+    }
+
+    /// Looks for processes without an agent.
+    fn search(&mut self, now: u64) {
+        let processes = &self.processes;
+        let mut parents: Vec<u32> = processes
+            .iter()
+            .filter(|p| p.alive.is_some())
+            .map(|p| p.pid)
+            .collect();
+        parents.push(self.root);
+        let is_known = |pid| processes.iter().any(|p| p.pid == pid);
+        self.strangers.look(&parents, is_known, now);
     }
 
     /// Takes in an agent's spool.

@@ -6,6 +6,7 @@ use ferdelance_abi::codemap::{Entry, LineRow, Scope};
 use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag, kind};
 
 use super::spool::{ModuleEntry, Raw, Tables};
+use super::strangers::Stranger;
 use super::waits::{self, Place, Waits, What};
 use super::weights::{Tick, Times, weights};
 use super::{Recorded, Recorder};
@@ -38,6 +39,10 @@ pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recordin
     };
     for process in &recorder.processes {
         build.process(process, &recorder.processes);
+    }
+    let is_known = |pid| recorder.processes.iter().any(|p| p.pid == pid);
+    for stranger in recorder.strangers.finish(is_known) {
+        build.stranger(&stranger);
     }
     if with_sources {
         build.sources();
@@ -126,6 +131,28 @@ impl Build {
             taken,
             ..process.counts
         };
+    }
+
+    /// A process that could not be recorded.
+    fn stranger(&mut self, stranger: &Stranger) {
+        let parent = self
+            .out
+            .processes
+            .iter()
+            .rposition(|p| p.pid == stranger.parent);
+        let process = Process {
+            pid: stranger.pid,
+            parent: parent.map(|i| ProcessId(i as u32)),
+            command: self.out.texts.add(&stranger.command),
+            python: TextId::EMPTY,
+            start: self.time(stranger.start),
+            end: self.time(stranger.end),
+            user: stranger.user,
+            kernel: stranger.kernel,
+            reason: self.out.texts.add(stranger.reason),
+            counts: Counts::default(),
+        };
+        self.out.processes.push(process);
     }
 
     fn log_process(&mut self, id: ProcessId, recorded: &Recorded, tables: &Tables) {
