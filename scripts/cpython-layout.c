@@ -48,6 +48,8 @@ int main(void) {
 #else
     AT("gil", _PyRuntimeState, ceval.gil);
 #endif
+    AT("gil.holder", struct _gil_runtime_state, last_holder);
+    AT("gil.locked", struct _gil_runtime_state, locked);
     printf("gil_size %zu\n", sizeof(struct _gil_runtime_state));
 
 #if PY_VERSION_HEX >= 0x030D0000

@@ -62,6 +62,8 @@ fn layouts_are_those_of_the_headers() {
             ("interpreter_next", layout.interpreter_next),
             ("runtime_interpreters", layout.runtime_interpreters),
             ("gil_size", GIL_SIZE),
+            ("gil.holder", 8),
+            ("gil.locked", 16),
             ("frame.code", frame.code),
             ("frame.previous", frame.previous),
             ("frame.instruction", frame.instruction),

@@ -8,10 +8,13 @@
 //! [`model`] is the hub: a recording as tables that refer to each other by index. Whatever makes one fills
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
+pub mod attach;
 pub mod format;
+mod intern;
 pub mod lines;
 mod machine;
 pub mod model;
+mod proc;
 pub mod recorder;
 pub mod remote;
 mod symbols;

@@ -23,10 +23,10 @@ use rustix::net::{
     SocketFlags, SocketType, accept_with, bind, listen, recvmsg, socket_with,
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::machine;
 use crate::model::{Meta, Recording};
+use crate::proc::{self, now};
 use spool::{Raw, SpoolFile, Tables};
 use strangers::Strangers;
 use waits::Waits;
@@ -70,15 +70,6 @@ struct Recorded {
     end: u64,
 }
 
-fn now() -> u64 {
-    nanoseconds(ClockId::Monotonic)
-}
-
-fn nanoseconds(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
 impl Recorder {
     /// Listens in a directory, which is to be the user's alone.
     ///
@@ -99,7 +90,7 @@ impl Recorder {
             socket,
             listener,
             start: now(),
-            started: nanoseconds(ClockId::Realtime),
+            started: proc::now_of_day(),
             processes: vec![],
             next_look: 0,
             strangers: Strangers::default(),
@@ -245,8 +236,8 @@ impl Recorded {
         let mut process = Recorded {
             spool,
             pid,
-            parent: parent(pid).unwrap_or(0),
-            command: command(pid),
+            parent: proc::parent(pid).unwrap_or(0),
+            command: proc::command(pid),
             raw: vec![],
             waits: Waits::default(),
             tables: None,
@@ -283,18 +274,4 @@ impl Recorded {
         self.alive = None;
         self.end = now();
     }
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may contain anything, and ends with the last parenthesis.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn command(pid: u32) -> String {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = words.split(|&b| b == 0).filter(|w| !w.is_empty());
-    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    words.join(" ")
 }

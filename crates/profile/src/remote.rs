@@ -17,6 +17,8 @@ const FRAMES: u32 = 1024;
 const THREADS: u32 = 1 << 16;
 const TABLE: u64 = 1 << 20;
 
+/// Where glibc has a thread's number, from what `pthread_self` returns.
+const PTHREAD_TID: u64 = 720;
 /// How far a waiting thread's stack pointer is from its innermost Python frame, at most.
 const NEAR: u64 = 128 << 10;
 
@@ -115,10 +117,15 @@ impl Python {
         // Where the number is not known: whose frames lie next to the stack pointer.
         let mut nearest: Option<(u64, (u64, u64))> = None;
         while let Some(thread) = threads.next(memory) {
-            match thread.native_id {
+            let native_id = thread.native_id.or_else(|| {
+                memory
+                    .u32(thread.id.checked_add(PTHREAD_TID)?)
+                    .map(u64::from)
+            });
+            match native_id {
                 Some(id) if id == u64::from(tid) => return Some((thread.at, thread.gil)),
-                Some(_) => {}
-                None => {
+                _ if thread.native_id.is_some() => {}
+                _ => {
                     let distance = self
                         .layout
                         .frames_at(thread.at, memory)
@@ -132,6 +139,12 @@ impl Python {
             }
         }
         nearest.map(|(_, found)| found)
+    }
+
+    /// Whether a thread has the interpreter's lock, which is at `gil`.
+    pub fn holds_gil(&mut self, thread: u64, gil: u64) -> bool {
+        let (holder, is_locked) = (self.memory.word(gil + 8), self.memory.u32(gil + 16));
+        gil != 0 && holder == Some(thread) && is_locked == Some(1)
     }
 
     /// Python's name of a thread, if `threading` has started it.

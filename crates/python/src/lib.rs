@@ -111,6 +111,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<generators::Generator>()?;
     module.add_class::<typed::TypedDict>()?;
     module.add_class::<record::Recorder>()?;
+    module.add_class::<record::Attached>()?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;

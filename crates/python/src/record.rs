@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ferdelance_abi::codemap::{CODE_MAP, Described};
 use ferdelance_profile::model::{Meta, Recording};
-use ferdelance_profile::{format, recorder};
+use ferdelance_profile::{attach, format, recorder};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -95,21 +95,108 @@ impl Recorder {
         };
         let recording = py.detach(|| -> io::Result<Recording> {
             let recording = inner.finish(meta, with_sources);
-            let mut file = BufWriter::new(File::create(path)?);
-            format::write(&recording, &mut file)?;
-            file.flush()?;
+            write(&recording, path)?;
             Ok(recording)
         })?;
-        let said = Said::of(&recording);
-        let dict = PyDict::new(py);
-        dict.set_item("samples", said.samples)?;
-        dict.set_item("processes", recording.processes.len())?;
-        dict.set_item("cpu", said.cpu)?;
-        dict.set_item("elapsed", recording.meta.elapsed as f64 / 1e9)?;
-        dict.set_item("rate", said.rate)?;
-        dict.set_item("warnings", said.warnings)?;
-        Ok(dict)
+        said(py, &recording)
     }
+}
+
+/// A running Python that is looked at from outside.
+#[pyclass(module = "ferdelance._core", frozen)]
+pub struct Attached {
+    inner: Mutex<attach::Attached>,
+}
+
+impl Attached {
+    fn with<T>(&self, py: Python<'_>, f: impl FnOnce(&mut attach::Attached) -> T + Send) -> T
+    where
+        T: Send,
+    {
+        py.detach(|| f(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+#[pymethods]
+impl Attached {
+    /// Raises OSError, which says what to do.
+    #[new]
+    fn new(pid: u32) -> PyResult<Attached> {
+        let inner = attach::Attached::new(pid)?;
+        Ok(Attached {
+            inner: Mutex::new(inner),
+        })
+    }
+
+    #[getter]
+    fn command(&self, py: Python<'_>) -> String {
+        self.with(py, |a| a.command().to_owned())
+    }
+
+    #[getter]
+    fn version(&self, py: Python<'_>) -> String {
+        self.with(py, |a| a.version())
+    }
+
+    /// Takes a sample of each thread; whether the process is still there.
+    fn sample(&self, py: Python<'_>) -> bool {
+        self.with(py, attach::Attached::sample)
+    }
+
+    /// The threads as they are now, as dicts.
+    fn dump<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let threads = self.with(py, attach::Attached::dump);
+        let described = threads.into_iter().map(|thread| {
+            let dict = PyDict::new(py);
+            dict.set_item("tid", thread.tid)?;
+            dict.set_item("name", thread.name)?;
+            dict.set_item("state", thread.state.describe())?;
+            dict.set_item("call", thread.call)?;
+            dict.set_item("frames", thread.frames)?;
+            Ok(dict)
+        });
+        described.collect()
+    }
+
+    /// Writes what was seen since the last time to a file; what there is to be said of it, as a dict.
+    ///
+    /// Raises OSError.
+    fn save<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        command: Vec<String>,
+        rate: f64,
+        with_sources: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let meta = Meta {
+            command,
+            rate,
+            ..Meta::default()
+        };
+        let recording = self.with(py, |a| a.take(meta, with_sources));
+        py.detach(|| write(&recording, path))?;
+        said(py, &recording)
+    }
+}
+
+fn write(recording: &Recording, path: PathBuf) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    format::write(recording, &mut file)?;
+    file.flush()
+}
+
+/// What there is to be said of a recording, as a dict.
+fn said<'py>(py: Python<'py>, recording: &Recording) -> PyResult<Bound<'py, PyDict>> {
+    let said = Said::of(recording);
+    let dict = PyDict::new(py);
+    dict.set_item("samples", said.samples)?;
+    dict.set_item("processes", recording.processes.len())?;
+    dict.set_item("cpu", said.cpu)?;
+    dict.set_item("elapsed", recording.meta.elapsed as f64 / 1e9)?;
+    dict.set_item("rate", said.rate)?;
+    dict.set_item("warnings", said.warnings)?;
+    Ok(dict)
 }
 
 /// What is worth saying when a recording is made.

@@ -25,16 +25,22 @@ def add_arguments(parser):
     parser.usage = (
         "fdl record [options] script.py [argument ...]\n"
         "       fdl record [options] -m module [argument ...]\n"
-        "       fdl record [options] -- command [argument ...]"
+        "       fdl record [options] -- command [argument ...]\n"
+        "       fdl record [options] -p PID"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write the recording")
     parser.add_argument(
         "-r",
         "--rate",
         type=float,
-        default=_agent.RATE,
         metavar="HZ",
         help=f"samples for each second of CPU time, {least} to {most} (default: {_agent.RATE})",
+    )
+    parser.add_argument(
+        "-p",
+        "--pid",
+        type=int,
+        help="a running Python: its Python frames alone, seen from outside (default: 100 Hz)",
     )
     parser.add_argument(
         "-d", "--duration", type=float, metavar="SEC", help="record no longer than this"
@@ -70,15 +76,17 @@ def command_of(arguments):
 
 
 def run(arguments):
-    from ..profiler import _session
+    from ..profiler import _agent, _session
 
+    if arguments.pid is not None:
+        return run_attached(arguments)
     command, name = command_of(arguments)
     path = arguments.output or f"{name}.fdl"
     try:
         status, summary = _session.run(
             command,
             path,
-            rate=arguments.rate,
+            rate=arguments.rate or _agent.RATE,
             duration=arguments.duration,
             clock=arguments.clock,
             sources=not arguments.no_sources,
@@ -95,6 +103,31 @@ def run(arguments):
     if status < 0:
         end_by(-status)
     return status
+
+
+def run_attached(arguments):
+    """Record a process that runs already, until it ends, the time is over, or Ctrl-C."""
+    from ..profiler import _session
+    from .dump import attach
+
+    if arguments.words or arguments.module:
+        raise Failure("-p records a process that runs: there is no command to give")
+    process = attach(arguments.pid)
+    path = arguments.output or f"{arguments.pid}.fdl"
+    try:
+        summary = _session.run_attached(
+            process,
+            path,
+            rate=arguments.rate or 100,
+            duration=arguments.duration,
+            sources=not arguments.no_sources,
+        )
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror or error}") from None
+    report(summary, path)
+    return 0
 
 
 def report(summary, path):

@@ -21,12 +21,16 @@ def check(rate, clock):
     clock = clock or os.environ.get("FERDELANCE_CLOCK") or "perf"
     if clock not in CLOCKS:
         raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, not {clock!r}")
-    least, most = RATES
-    if not least <= rate <= most:
-        raise ValueError(f"rate must be from {least} to {most} Hz, not {rate:g}")
+    check_rate(rate)
     if not LIBRARY.exists():
         raise RuntimeError(f"{LIBRARY} is missing: this installation cannot record programs")
     return clock
+
+
+def check_rate(rate):
+    least, most = RATES
+    if not least <= rate <= most:
+        raise ValueError(f"rate must be from {least} to {most} Hz, not {rate:g}")
 
 
 def variables(socket, rate, clock, directory):

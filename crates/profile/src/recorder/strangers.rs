@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
+use crate::proc;
+
 /// A process without an agent.
 #[derive(Clone, Debug)]
 pub struct Stranger {
@@ -56,10 +58,10 @@ impl Strangers {
                     kernel: 0,
                 });
                 // What runs in a process may be replaced.
-                stranger.command = super::command(pid);
+                stranger.command = proc::command(pid);
                 stranger.reason = reason(pid);
                 stranger.end = now;
-                if let Some((user, kernel)) = cpu_time(pid) {
+                if let Some((user, kernel)) = proc::cpu_time(&pid.to_string()) {
                     (stranger.user, stranger.kernel) = (user, kernel);
                 }
             }
@@ -91,16 +93,6 @@ fn children(pid: u32) -> Vec<u32> {
         );
     }
     children
-}
-
-/// User and kernel time of a process, in microseconds.
-fn cpu_time(pid: u32) -> Option<(u64, u64)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut ticks = rest.split_whitespace().skip(11).map(str::parse::<u64>);
-    let mut next =
-        || Some(ticks.next()?.ok()? * 1_000_000 / rustix::param::clock_ticks_per_second());
-    Some((next()?, next()?))
 }
 
 /// Why there is no agent in a process.

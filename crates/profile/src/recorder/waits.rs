@@ -7,17 +7,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use super::spool::SpoolFile;
+use crate::proc;
 use crate::remote::{Foreign, Frame, Python};
 
 /// Shorter waits are not told from noise, in nanoseconds.
 const SHORT: u64 = 100_000;
 /// Longer ones are cut, in nanoseconds, so that they fit in a sample.
 const LONG: u64 = 60_000_000_000;
-const GIL_SIZE: u64 = ferdelance_interpreter::layout::GIL_SIZE;
-const FUTEX: u64 = 202;
 
 /// A thread that waited, or was queued.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +89,7 @@ impl Waits {
             self.threads.remove(&slot);
             return;
         };
-        let Some((ran, queued)) = times(&schedstat) else {
+        let Some((ran, queued)) = proc::times(&schedstat) else {
             return;
         };
         let watched = Watched {
@@ -132,7 +130,7 @@ impl Waits {
     }
 
     fn look_at(&mut self, watched: &mut Watched, now: u64) {
-        let Some((ran, queued)) = times(&watched.schedstat) else {
+        let Some((ran, queued)) = proc::times(&watched.schedstat) else {
             return;
         };
         let elapsed = now.saturating_sub(watched.time);
@@ -182,23 +180,22 @@ impl Waits {
 
     /// What a thread waits for; none if it runs.
     fn what(&mut self, watched: &Watched) -> Option<What> {
-        let (call, argument, sp, address) = call(&watched.call)?;
+        let waiting = proc::call(&watched.call)?;
         let mut place = Place {
             python: vec![],
-            address,
-            call,
+            address: waiting.address,
+            call: waiting.number,
         };
         let mut is_for_gil = false;
         if let Some(python) = &mut self.python
-            && let Some((thread, gil)) = python.find(watched.tid, sp)
+            && let Some((thread, gil)) = python.find(watched.tid, waiting.sp)
         {
             place.python = python.frames(thread);
             if !place.python.is_empty() && !self.names.contains_key(&watched.number) {
                 let name = python.name(thread).unwrap_or_default();
                 self.names.insert(watched.number, name);
             }
-            is_for_gil =
-                call == Some(FUTEX) && gil != 0 && (gil..gil + GIL_SIZE).contains(&argument);
+            is_for_gil = waiting.is_for_lock_in(gil);
         }
         let next = self.places.len() as u32;
         let number = *self.numbers.entry(place.clone()).or_insert_with(|| {
@@ -210,81 +207,4 @@ impl Waits {
             false => What::Waits(number),
         })
     }
-}
-
-/// How long a thread ran, and stood in the queue for a CPU, in nanoseconds.
-fn times(schedstat: &File) -> Option<(u64, u64)> {
-    let mut text = [0; 64];
-    let length = schedstat.read_at(&mut text, 0).ok()?;
-    let mut numbers = str::from_utf8(&text[..length]).ok()?.split_whitespace();
-    let mut next = || numbers.next()?.parse().ok();
-    Some((next()?, next()?))
-}
-
-/// The system call that a thread waits in, its first argument, the stack pointer, and the address of the next
-/// instruction; none if it runs.
-fn call(file: &File) -> Option<(Option<u64>, u64, u64, u64)> {
-    let mut text = [0; 256];
-    let length = file.read_at(&mut text, 0).ok()?;
-    let mut words = str::from_utf8(&text[..length]).ok()?.split_whitespace();
-    let number: i64 = words.next()?.parse().ok()?;
-    let numbers = words.map(|w| u64::from_str_radix(w.trim_start_matches("0x"), 16));
-    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
-    let [.., sp, address] = numbers[..] else {
-        return None;
-    };
-    let argument = if number >= 0 { numbers[0] } else { 0 };
-    Some((u64::try_from(number).ok(), argument, sp, address))
-}
-
-/// The name of a system call of this machine, of those that threads wait in.
-pub fn call_name(number: u64) -> Option<&'static str> {
-    let names: [(u64, &str); 44] = [
-        (0, "read"),
-        (1, "write"),
-        (7, "poll"),
-        (16, "ioctl"),
-        (17, "pread64"),
-        (18, "pwrite64"),
-        (19, "readv"),
-        (20, "writev"),
-        (23, "select"),
-        (34, "pause"),
-        (35, "nanosleep"),
-        (40, "sendfile"),
-        (42, "connect"),
-        (43, "accept"),
-        (44, "sendto"),
-        (45, "recvfrom"),
-        (46, "sendmsg"),
-        (47, "recvmsg"),
-        (56, "clone"),
-        (57, "fork"),
-        (58, "vfork"),
-        (59, "execve"),
-        (61, "wait4"),
-        (65, "semop"),
-        (70, "msgrcv"),
-        (72, "fcntl"),
-        (73, "flock"),
-        (74, "fsync"),
-        (75, "fdatasync"),
-        (128, "rt_sigtimedwait"),
-        (130, "rt_sigsuspend"),
-        (202, "futex"),
-        (208, "io_getevents"),
-        (230, "clock_nanosleep"),
-        (232, "epoll_wait"),
-        (247, "waitid"),
-        (257, "openat"),
-        (270, "pselect6"),
-        (271, "ppoll"),
-        (281, "epoll_pwait"),
-        (288, "accept4"),
-        (435, "clone3"),
-        (441, "epoll_pwait2"),
-        (449, "futex_waitv"),
-    ];
-    let found = names.binary_search_by_key(&number, |&(n, _)| n).ok()?;
-    Some(names[found].1)
 }
