@@ -60,6 +60,8 @@ struct Watched {
     time: u64,
     ran: u64,
     queued: u64,
+    owed_run: u64,
+    owed_wait: u64,
     /// CPU time when it was seen first and last, in microseconds.
     before: (u64, u64),
     now: (u64, u64),
@@ -69,9 +71,8 @@ struct Taken {
     time: u64,
     stack: u32,
     state: State,
-    /// In nanoseconds: how long it ran, and how long it did not.
-    ran: u64,
-    waited: u64,
+    /// How long it ran, or waited, in nanoseconds.
+    amount: u64,
 }
 
 impl Attached {
@@ -229,6 +230,8 @@ impl Attached {
                 time: now,
                 ran,
                 queued,
+                owed_run: 0,
+                owed_wait: 0,
                 before: cpu,
                 now: cpu,
             });
@@ -243,9 +246,15 @@ impl Attached {
         let thread = &mut self.threads[number];
         let has_run = ran.saturating_sub(thread.ran);
         let elapsed = now.saturating_sub(thread.time);
-        let waited = elapsed
+        // What it did at other moments than those that are seen is given to the next one of its kind.
+        thread.owed_run += has_run;
+        thread.owed_wait += elapsed
             .saturating_sub(has_run)
             .saturating_sub(queued.saturating_sub(thread.queued));
+        let amount = match state.is_running() {
+            true => std::mem::take(&mut thread.owed_run),
+            false => std::mem::take(&mut thread.owed_wait),
+        };
         (thread.time, thread.last, thread.ran, thread.queued) = (now, now, ran, queued);
         if let Some(cpu) = proc::cpu_time(&format!("{}/task/{tid}", self.pid)) {
             thread.now = cpu;
@@ -259,8 +268,7 @@ impl Attached {
             time: now,
             stack,
             state,
-            ran: has_run,
-            waited,
+            amount,
         };
         self.samples.push((number, taken));
     }
@@ -301,28 +309,21 @@ impl Attached {
             .map(|frames| stack(&mut tables, &self.python, frames))
             .collect();
         for (number, taken) in &self.samples {
-            let mut push = |state: State, ran: u64, waited: u64| {
-                tables.out.samples.push(Sample {
-                    time: time(taken.time),
-                    thread: ThreadId(*number as u32),
-                    stack: stacks[taken.stack as usize],
-                    state,
-                    user: (ran / 1000) as u32,
-                    kernel: 0,
-                    wait: (waited / 1000) as u32,
-                    signature: None,
-                });
+            let amount = (taken.amount / 1000) as u32;
+            let (ran, waited) = match taken.state.is_running() {
+                true => (amount, 0),
+                false => (0, amount),
             };
-            if taken.state.is_running() || taken.ran > taken.waited {
-                let state = if taken.state.is_running() {
-                    taken.state
-                } else {
-                    State::Running
-                };
-                push(state, taken.ran, 0);
-            } else {
-                push(taken.state, 0, taken.waited);
-            }
+            tables.out.samples.push(Sample {
+                time: time(taken.time),
+                thread: ThreadId(*number as u32),
+                stack: stacks[taken.stack as usize],
+                state: taken.state,
+                user: ran,
+                kernel: 0,
+                wait: waited,
+                signature: None,
+            });
         }
         let count = tables.out.samples.len() as u64;
         tables.out.processes.push(Process {
