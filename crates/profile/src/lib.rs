@@ -8,8 +8,11 @@
 //! [`model`] is the hub: a recording as tables that refer to each other by index. Whatever makes one fills
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
+pub mod export;
 pub mod format;
+pub mod labels;
 pub mod lines;
 pub mod model;
 pub mod recorder;
 mod symbols;
+pub mod tree;
