@@ -146,3 +146,6 @@ fn by_thread(recording: &Recording) -> Vec<Vec<&Sample>> {
     }
     threads
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,4 +15,6 @@ pub mod lines;
 pub mod model;
 pub mod recorder;
 mod symbols;
+#[cfg(test)]
+mod testing;
 pub mod tree;

@@ -485,3 +485,6 @@ impl Numbers {
         *self.0.entry(pair).or_insert(next)
     }
 }
+
+#[cfg(test)]
+mod tests;
