@@ -26,7 +26,19 @@ def _keep_sources():
     _core._install_audit_hook()
 
 
-_keep_sources()
+def _is_command_line():
+    """Whether this process is `fdl`, which runs no code of the user's and has to start at once."""
+    import sys
+
+    program = getattr(sys, "argv", [""])[0]
+    if program == "-m":
+        words = sys.orig_argv
+        return "-m" in words and words[words.index("-m") + 1] == "ferdelance"
+    return program.rpartition("/")[2] in ("fdl", "ferdelance")
+
+
+if not _is_command_line():
+    _keep_sources()
 
 # Where the public names live, by module.
 _HOMES = {

@@ -8,8 +8,7 @@
 //!
 //! A payload is a table, or some rows of one, as columns with names and types ([`column`]), deflated. What
 //! a reader does not know it skips, what it misses has a default; so older and newer versions read each
-//! other's files. Chunks can be written while a run goes on ([`Writer`]); a file without its end is read as
-//! far as it goes. `docs/recording-format.md` tells all that a reader in another language needs.
+//! other's files. A file without its end is read as far as it goes. `docs/recording-format.md` tells all that a reader in another language needs.
 //!
 //! What [`read`] promises, whatever the bytes are: it does not panic, it needs time and memory in
 //! proportion to the size of the file, and in the recording that it returns all indices are valid, callers
@@ -19,12 +18,14 @@ mod check;
 mod chunk;
 mod column;
 mod read;
+mod texts;
 mod write;
 
 use std::fmt;
 
 pub use read::read;
-pub use write::{Writer, write};
+pub use texts::remove_sources;
+pub use write::write;
 
 /// How a file begins. No text file does, and a transfer that changes the ends of lines spoils it.
 const MAGIC: [u8; 8] = *b"\x89FDLR\r\n\n";

@@ -2,6 +2,7 @@
 //! they call, no process is its own ancestor, samples of a thread are in order, numbers are in bounds.
 
 use super::read::{lost_frame, lost_function};
+use super::texts::all_references;
 use super::{LAST, MOST_CPU};
 use crate::model::*;
 
@@ -22,7 +23,11 @@ pub fn check(recording: &mut Recording, texts: Vec<String>) -> Vec<String> {
     let processes = r.processes.len();
     for line in &mut r.log {
         line.time = line.time.min(LAST);
-        optional(&mut line.process, |p| p.index() < processes, &mut wrong.references);
+        optional(
+            &mut line.process,
+            |p| p.index() < processes,
+            &mut wrong.references,
+        );
     }
     let meta = &mut r.meta;
     meta.elapsed = meta.elapsed.min(LAST);
@@ -46,11 +51,15 @@ impl Wrong {
         let mut told = vec![];
         if self.references > 0 {
             let n = self.references;
-            told.push(format!("{n} references lead nowhere: what they meant is shown as {LOST}"));
+            told.push(format!(
+                "{n} references lead nowhere: what they meant is shown as {LOST}"
+            ));
         }
         if self.samples > 0 {
             let n = self.samples;
-            told.push(format!("{n} samples are of threads that are not known, and left out"));
+            told.push(format!(
+                "{n} samples are of threads that are not known, and left out"
+            ));
         }
         told
     }
@@ -67,39 +76,27 @@ fn optional<T: Copy>(id: &mut Option<T>, valid: impl Fn(T) -> bool, wrong: &mut 
 /// Texts are numbered as the file has them; the recording keeps each once.
 fn check_texts(r: &mut Recording, texts: Vec<String>, wrong: &mut Wrong) {
     let ids: Vec<TextId> = texts.iter().map(|text| r.texts.add(text)).collect();
-    let mut fix = |id: &mut TextId| {
+    all_references(r, |id| {
         *id = ids.get(id.index()).copied().unwrap_or_else(|| {
             // In a file without texts, the empty one is not missed.
             wrong.references += u64::from(*id != TextId::EMPTY);
             TextId::EMPTY
         });
-    };
-    for p in &mut r.processes {
-        [&mut p.command, &mut p.python, &mut p.reason]
-            .into_iter()
-            .for_each(&mut fix);
-    }
-    r.threads.iter_mut().for_each(|t| fix(&mut t.name));
-    for f in &mut r.functions {
-        [&mut f.name, &mut f.file, &mut f.module]
-            .into_iter()
-            .for_each(&mut fix);
-    }
-    for (name, ty) in r.signatures.iter_mut().flat_map(|s| &mut s.arguments) {
-        fix(name);
-        fix(ty);
-    }
-    for s in &mut r.sources {
-        fix(&mut s.file);
-        fix(&mut s.text);
-    }
-    r.log.iter_mut().for_each(|l| fix(&mut l.text));
+    });
 }
 
 fn check_stacks(r: &mut Recording, wrong: &mut Wrong) {
     let (functions, frames) = (r.functions.len(), r.frames.len());
-    let lost_functions = r.frames.iter().filter(|f| f.function.index() >= functions).count();
-    let lost_frames = r.stacks.iter().filter(|s| s.frame.index() >= frames).count();
+    let lost_functions = r
+        .frames
+        .iter()
+        .filter(|f| f.function.index() >= functions)
+        .count();
+    let lost_frames = r
+        .stacks
+        .iter()
+        .filter(|s| s.frame.index() >= frames)
+        .count();
     wrong.references += (lost_functions + lost_frames) as u64;
     if lost_functions + lost_frames > 0 {
         let name = r.texts.add(LOST);
@@ -146,7 +143,11 @@ fn check_processes(r: &mut Recording, wrong: &mut Wrong) {
         c.cost = c.cost.min(LAST);
     }
     cut_cycles(&mut r.processes, wrong);
-    let lost = r.threads.iter().filter(|t| t.process.index() >= count).count();
+    let lost = r
+        .threads
+        .iter()
+        .filter(|t| t.process.index() >= count)
+        .count();
     wrong.references += lost as u64;
     if lost > 0 {
         r.processes.push(Process {
@@ -205,8 +206,16 @@ fn check_samples(r: &mut Recording, wrong: &mut Wrong) {
     let mut ordered = true;
     for s in &mut r.samples {
         s.time = s.time.min(LAST);
-        optional(&mut s.stack, |id| id.index() < stacks, &mut wrong.references);
-        optional(&mut s.signature, |id| id.index() < signatures, &mut wrong.references);
+        optional(
+            &mut s.stack,
+            |id| id.index() < stacks,
+            &mut wrong.references,
+        );
+        optional(
+            &mut s.signature,
+            |id| id.index() < signatures,
+            &mut wrong.references,
+        );
         let last = &mut last[s.thread.index()];
         ordered &= *last <= s.time;
         *last = s.time;

@@ -33,11 +33,9 @@ pub enum Type {
 impl Type {
     fn of(byte: u8) -> Option<Type> {
         use Type::*;
-        [
-            Unsigned, Delta, Optional, Float, Text, Unsigneds, Texts,
-        ]
-        .into_iter()
-        .find(|t| *t as u8 == byte)
+        [Unsigned, Delta, Optional, Float, Text, Unsigneds, Texts]
+            .into_iter()
+            .find(|t| *t as u8 == byte)
     }
 }
 

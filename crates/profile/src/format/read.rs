@@ -25,7 +25,7 @@ pub fn read(bytes: &[u8]) -> Result<(Recording, Vec<Warning>), Error> {
     }
     let half = |at: usize| u16::from_le_bytes([start[at], start[at + 1]]);
     let (major, minor) = (half(MAGIC.len()), half(MAGIC.len() + 2));
-    if major != MAJOR {
+    if major > MAJOR {
         return Err(Error::TooNew(major, minor));
     }
     let size = bytes.len() as u64;
@@ -139,17 +139,38 @@ impl Reader {
             types::PROCESSES => {
                 let rows = processes(columns);
                 let lost = lost_process();
-                place(self, |r| &mut r.recording.processes, columns, kind, rows, lost);
+                place(
+                    self,
+                    |r| &mut r.recording.processes,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
             }
             types::THREADS => {
                 let rows = threads(columns);
                 let lost = lost_thread();
-                place(self, |r| &mut r.recording.threads, columns, kind, rows, lost);
+                place(
+                    self,
+                    |r| &mut r.recording.threads,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
             }
             types::FUNCTIONS => {
                 let rows = functions(columns);
                 let lost = lost_function();
-                place(self, |r| &mut r.recording.functions, columns, kind, rows, lost);
+                place(
+                    self,
+                    |r| &mut r.recording.functions,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
             }
             types::FRAMES => {
                 let rows = frames(columns);
@@ -158,10 +179,12 @@ impl Reader {
             }
             types::STACKS => {
                 let parents = columns.optional("parent").into_iter();
-                let rows = parents.zip(columns.words("frame")).map(|(parent, frame)| Stack {
-                    parent: parent.map(StackId),
-                    frame: FrameId(frame),
-                });
+                let rows = parents
+                    .zip(columns.words("frame"))
+                    .map(|(parent, frame)| Stack {
+                        parent: parent.map(StackId),
+                        frame: FrameId(frame),
+                    });
                 let rows = rows.collect();
                 let lost = Stack {
                     parent: None,
@@ -179,20 +202,36 @@ impl Reader {
                 });
                 let rows = rows.collect();
                 let lost = Signature { arguments: vec![] };
-                place(self, |r| &mut r.recording.signatures, columns, kind, rows, lost);
+                place(
+                    self,
+                    |r| &mut r.recording.signatures,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
             }
             types::SOURCES => {
                 let files = columns.words("file").into_iter();
-                let rows = files.zip(columns.words("text")).map(|(file, source)| Source {
-                    file: TextId(file),
-                    text: TextId(source),
-                });
+                let rows = files
+                    .zip(columns.words("text"))
+                    .map(|(file, source)| Source {
+                        file: TextId(file),
+                        text: TextId(source),
+                    });
                 let rows = rows.collect();
                 let lost = Source {
                     file: TextId::EMPTY,
                     text: TextId::EMPTY,
                 };
-                place(self, |r| &mut r.recording.sources, columns, kind, rows, lost);
+                place(
+                    self,
+                    |r| &mut r.recording.sources,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
             }
             types::LOG => {
                 let rows = log(columns);
@@ -267,12 +306,15 @@ impl Reader {
                     let written = counts.get(&name).copied().unwrap_or(have);
                     if written > have {
                         let missing = written - have;
-                        self.warn(format!("the last {missing} rows of table {name} are missing"));
+                        self.warn(format!(
+                            "the last {missing} rows of table {name} are missing"
+                        ));
                     }
                 }
             }
         }
-        let wrong = check(&mut self.recording, self.texts);
+        let texts = std::mem::take(&mut self.texts);
+        let wrong = check(&mut self.recording, texts);
         wrong.into_iter().for_each(|text| self.warn(text));
         (self.recording, self.warnings)
     }

@@ -13,140 +13,79 @@ const TEXT_BYTES: usize = 1 << 20;
 
 /// Writes a recording.
 pub fn write(recording: &Recording, out: impl Write) -> io::Result<()> {
-    let mut writer = Writer::new(out)?;
-    writer.tables(recording)?;
-    writer.samples(&recording.samples)?;
-    writer.finish(recording)
+    let r = recording;
+    let mut file = File {
+        out,
+        counts: vec![],
+    };
+    file.out.write_all(&MAGIC)?;
+    file.out.write_all(&MAJOR.to_le_bytes())?;
+    file.out.write_all(&MINOR.to_le_bytes())?;
+    meta(&mut file.out, &r.meta)?;
+    file.texts(&r.texts)?;
+    file.rows(types::PROCESSES, &r.processes, processes)?;
+    file.rows(types::THREADS, &r.threads, threads)?;
+    file.rows(types::FUNCTIONS, &r.functions, functions)?;
+    file.rows(types::FRAMES, &r.frames, frames)?;
+    file.rows(types::STACKS, &r.stacks, stacks)?;
+    file.rows(types::SIGNATURES, &r.signatures, signatures)?;
+    file.rows(types::LOG, &r.log, log)?;
+    file.rows(types::SAMPLES, &r.samples, samples)?;
+    file.rows(types::SOURCES, &r.sources, sources)?;
+    file.end()
 }
 
-/// A file to which a recording is written while it is being made.
-///
-/// [`tables`](Writer::tables) comes before the samples that refer to what is new in them; what was written
-/// is then of use even if nothing follows.
-pub struct Writer<W> {
+struct File<W> {
     out: W,
-    texts: usize,
-    functions: usize,
-    frames: usize,
-    stacks: usize,
-    signatures: usize,
-    sources: usize,
-    log: usize,
-    samples: usize,
+    /// Rows by table.
+    counts: Vec<([u8; 4], usize)>,
 }
 
-impl<W: Write> Writer<W> {
-    pub fn new(mut out: W) -> io::Result<Self> {
-        out.write_all(&MAGIC)?;
-        out.write_all(&MAJOR.to_le_bytes())?;
-        out.write_all(&MINOR.to_le_bytes())?;
-        Ok(Writer {
-            out,
-            texts: 0,
-            functions: 0,
-            frames: 0,
-            stacks: 0,
-            signatures: 0,
-            sources: 0,
-            log: 0,
-            samples: 0,
-        })
-    }
-
-    /// Writes what the tables have gained since the last call; of what changes as a run goes on (processes,
-    /// threads, what is true of the whole), all.
-    pub fn tables(&mut self, recording: &Recording) -> io::Result<()> {
-        self.texts(&recording.texts)?;
-        let out = &mut self.out;
-        meta(out, &recording.meta)?;
-        let mut changing = 0;
-        rows(out, types::PROCESSES, &mut changing, &recording.processes, processes)?;
-        changing = 0;
-        rows(out, types::THREADS, &mut changing, &recording.threads, threads)?;
-        rows(out, types::FUNCTIONS, &mut self.functions, &recording.functions, functions)?;
-        rows(out, types::FRAMES, &mut self.frames, &recording.frames, frames)?;
-        rows(out, types::STACKS, &mut self.stacks, &recording.stacks, stacks)?;
-        rows(out, types::SIGNATURES, &mut self.signatures, &recording.signatures, signatures)?;
-        rows(out, types::SOURCES, &mut self.sources, &recording.sources, sources)?;
-        rows(out, types::LOG, &mut self.log, &recording.log, log)
-    }
-
-    /// Writes samples behind those that were written.
-    pub fn samples(&mut self, new: &[Sample]) -> io::Result<()> {
-        for part in new.chunks(ROWS) {
-            let mut table = Table::new(self.samples, part.len());
-            samples(&mut table, part);
-            chunk::write(&mut self.out, types::SAMPLES, &table.finish())?;
-            self.samples += part.len();
+impl<W: Write> File<W> {
+    fn rows<T>(
+        &mut self,
+        kind: [u8; 4],
+        all: &[T],
+        columns: impl Fn(&mut Table, &[T]),
+    ) -> io::Result<()> {
+        for (i, part) in all.chunks(ROWS).enumerate() {
+            let mut table = Table::new(i * ROWS, part.len());
+            columns(&mut table, part);
+            chunk::write(&mut self.out, kind, &table.finish())?;
         }
+        self.counts.push((kind, all.len()));
         Ok(())
     }
 
-    /// Writes the end. The samples of the recording are not looked at: they were written by
-    /// [`samples`](Writer::samples).
-    pub fn finish(mut self, recording: &Recording) -> io::Result<()> {
-        self.tables(recording)?;
-        let counts = [
-            (types::TEXTS, self.texts),
-            (types::PROCESSES, recording.processes.len()),
-            (types::THREADS, recording.threads.len()),
-            (types::FUNCTIONS, self.functions),
-            (types::FRAMES, self.frames),
-            (types::STACKS, self.stacks),
-            (types::SIGNATURES, self.signatures),
-            (types::SAMPLES, self.samples),
-            (types::SOURCES, self.sources),
-            (types::LOG, self.log),
-        ];
-        let names = counts.map(|(kind, _)| chunk::shown(kind));
+    fn texts(&mut self, texts: &Texts) -> io::Result<()> {
+        let all: Vec<&str> = texts.iter().collect();
+        let mut first = 0;
+        while first < all.len() {
+            let mut bytes = 0;
+            let rows = all[first..].iter().take_while(|text| {
+                let has_room = bytes < TEXT_BYTES;
+                bytes += text.len();
+                has_room
+            });
+            let end = first + rows.count();
+            let mut table = Table::new(first, end - first);
+            table.text("text", all[first..end].iter().copied());
+            chunk::write(&mut self.out, types::TEXTS, &table.finish())?;
+            first = end;
+        }
+        self.counts.push((types::TEXTS, all.len()));
+        Ok(())
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        let counts = self.counts;
+        let names: Vec<String> = counts.iter().map(|(kind, _)| chunk::shown(*kind)).collect();
         let mut table = Table::new(0, counts.len());
         table.text("table", names.iter().map(String::as_str));
         table.unsigned("rows", counts.iter().map(|(_, rows)| *rows as u64));
         chunk::write(&mut self.out, types::END, &table.finish())?;
         self.out.flush()
     }
-
-    fn texts(&mut self, texts: &Texts) -> io::Result<()> {
-        let mut part = vec![];
-        let mut bytes = 0;
-        for text in texts.iter().skip(self.texts) {
-            part.push(text);
-            bytes += text.len();
-            if bytes > TEXT_BYTES {
-                self.some_texts(&part)?;
-                part.clear();
-                bytes = 0;
-            }
-        }
-        self.some_texts(&part)
-    }
-
-    fn some_texts(&mut self, part: &[&str]) -> io::Result<()> {
-        if part.is_empty() {
-            return Ok(());
-        }
-        let mut table = Table::new(self.texts, part.len());
-        table.text("text", part.iter().copied());
-        self.texts += part.len();
-        chunk::write(&mut self.out, types::TEXTS, &table.finish())
-    }
-}
-
-/// Writes the rows after the first `done`.
-fn rows<T>(
-    out: &mut impl Write,
-    kind: [u8; 4],
-    done: &mut usize,
-    all: &[T],
-    columns: impl Fn(&mut Table, &[T]),
-) -> io::Result<()> {
-    for part in all[*done..].chunks(ROWS) {
-        let mut table = Table::new(*done, part.len());
-        columns(&mut table, part);
-        chunk::write(out, kind, &table.finish())?;
-        *done += part.len();
-    }
-    Ok(())
 }
 
 fn meta(out: &mut impl Write, meta: &Meta) -> io::Result<()> {
@@ -228,8 +167,14 @@ fn stacks(table: &mut Table, rows: &[Stack]) {
 
 fn signatures(table: &mut Table, rows: &[Signature]) {
     let lists = || rows.iter().map(|s| (s.arguments.len(), s.arguments.iter()));
-    table.unsigneds("names", lists().map(|(n, list)| (n, list.map(|(name, _)| name.0))));
-    table.unsigneds("types", lists().map(|(n, list)| (n, list.map(|(_, ty)| ty.0))));
+    table.unsigneds(
+        "names",
+        lists().map(|(n, list)| (n, list.map(|(name, _)| name.0))),
+    );
+    table.unsigneds(
+        "types",
+        lists().map(|(n, list)| (n, list.map(|(_, ty)| ty.0))),
+    );
 }
 
 fn samples(table: &mut Table, rows: &[Sample]) {
