@@ -1,7 +1,8 @@
 //! Recordings as files of other tools.
 //!
 //! A format is a file of `export/` and a row of [`FORMATS`]. All count the same samples: those that have CPU
-//! time, or were taken on a CPU. The others appear in pprof's alone, as wall time.
+//! time, or were taken on a CPU. Those of threads that wait are in pprof's file alone, as wall time, and in
+//! Chrome's, which shows all of a thread's life.
 
 mod callgrind;
 mod chrome;
@@ -138,10 +139,13 @@ fn counted(recording: &Recording) -> impl Iterator<Item = &Sample> {
     recording.samples.iter().filter(|s| is_counted(s))
 }
 
-/// The samples that are counted, of each thread, by time.
-fn by_thread(recording: &Recording) -> Vec<Vec<&Sample>> {
+/// Samples of each thread, by time.
+fn by_thread<'a>(
+    recording: &Recording,
+    samples: impl IntoIterator<Item = &'a Sample>,
+) -> Vec<Vec<&'a Sample>> {
     let mut threads = vec![vec![]; recording.threads.len()];
-    for sample in counted(recording) {
+    for sample in samples {
         threads[sample.thread.index()].push(sample);
     }
     threads

@@ -1,34 +1,35 @@
 //! What things of a recording are called where people read them.
 
-use crate::model::{Function, Kind, ProcessId, Recording, ThreadId};
+use crate::model::{Function, Kind, ProcessId, Recording, State, ThreadId};
 
 /// What stands for a stack that could not be read.
 pub const NO_STACK: &str = "(no stack)";
 
+/// The name of a function alone.
+pub fn name<'r>(recording: &'r Recording, function: &Function) -> &'r str {
+    match recording.texts.get(function.name) {
+        "" => "?",
+        name => name,
+    }
+}
+
 /// `function (file:line)` for Python and compiled code, `symbol (module)` for native code.
 pub fn function(recording: &Recording, function: &Function) -> String {
-    let texts = &recording.texts;
-    place_of(
-        function,
-        texts.get(function.name),
-        texts.get(function.file),
-        texts.get(function.module),
-    )
+    with_place(recording, function, recording.texts.get(function.file))
 }
 
 /// As [`function`], with the last part of the file's path only.
 pub fn short_function(recording: &Recording, function: &Function) -> String {
-    let texts = &recording.texts;
-    let file = base(texts.get(function.file));
-    place_of(
+    with_place(
+        recording,
         function,
-        texts.get(function.name),
-        file,
-        texts.get(function.module),
+        base(recording.texts.get(function.file)),
     )
 }
 
-fn place_of(function: &Function, name: &str, file: &str, module: &str) -> String {
+fn with_place(recording: &Recording, function: &Function, file: &str) -> String {
+    let name = name(recording, function);
+    let module = recording.texts.get(function.module);
     match function.kind {
         Kind::Python | Kind::Compiled if file.is_empty() => name.to_owned(),
         Kind::Python | Kind::Compiled if function.line == 0 => format!("{name} ({file})"),
@@ -52,6 +53,7 @@ pub fn thread(recording: &Recording, thread: ThreadId) -> String {
     }
 }
 
+/// What kind a function is, in a word.
 pub fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Python => "Python",
@@ -59,6 +61,17 @@ pub fn kind(kind: Kind) -> &'static str {
         Kind::Compiled => "Compiled",
         Kind::Kernel => "Kernel",
         Kind::Marker => "Other",
+    }
+}
+
+/// What a thread does, in a few words.
+pub fn state(state: State) -> &'static str {
+    match state {
+        State::Running => "running",
+        State::RunningWithGil => "running with GIL",
+        State::Waiting => "waiting",
+        State::WaitingForGil => "waiting for GIL",
+        State::Queued => "queued",
     }
 }
 

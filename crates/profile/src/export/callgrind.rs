@@ -69,7 +69,7 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         if own[place] != Weight::default() {
             writeln!(out, "{line} {}", cost(own[place]))?;
         }
-        for edge in calls {
+        for edge in calls.iter().filter(|e| e.sums.total != Weight::default()) {
             let callee = &functions[edge.callee as usize];
             names.write(out, "c", callee)?;
             writeln!(out, "calls={} {}", edge.sums.total.samples, callee.line)?;
@@ -121,7 +121,7 @@ fn functions(recording: &Recording) -> (Vec<Named>, Vec<u32>) {
                 _ => text(function.module),
             }),
             file: or_none(text(function.file)),
-            name: or_none(text(function.name)),
+            name: plain(labels::name(recording, function)),
             line: function.line,
         };
         let number = *index.entry(named.clone()).or_insert_with(|| {

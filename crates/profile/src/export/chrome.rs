@@ -1,14 +1,15 @@
 //! The Trace Event Format of Chrome: what each thread ran, as it went on.
 //!
-//! A sample stands for the time since the one before, as far as the thread ran then. Frames that samples one
-//! after the other have in common go on; a thread that does not run has none.
+//! A sample stands for the time since the one before, as far as the thread ran or waited then. Frames that
+//! samples one after the other have in common go on; where it is not known what a thread did, it has none.
+//! What is not running has a last frame that says so.
 
 use std::io::{self, Write};
 
-use super::by_thread;
 use super::json::{scaled, string};
+use super::{by_thread, is_counted};
 use crate::labels;
-use crate::model::{Kind, ProcessId, Recording, Thread, ThreadId};
+use crate::model::{Kind, ProcessId, Recording, State, Thread, ThreadId};
 use crate::tree::{Keys, PathId, Paths};
 
 pub fn write(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
@@ -17,7 +18,6 @@ pub fn write(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
         (labels::short_function(recording, f), f.kind)
     });
     let paths = Paths::new(recording, &keys);
-    // Names as JSON, once.
     let mut heads = vec![];
     for (name, kind) in &keys.all {
         let mut head = Vec::from(b"{\"name\":");
@@ -31,25 +31,31 @@ pub fn write(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
         rate if rate > 0.0 => (1e9 / rate) as u64,
         _ => 0,
     };
+    let mut path = vec![];
     let mut way = vec![];
-    for (thread, samples) in recording.threads.iter().zip(by_thread(recording)) {
-        let mut lane = Lane::new(recording, thread);
+    let samples = by_thread(recording, &recording.samples);
+    for (thread, samples) in recording.threads.iter().zip(samples) {
+        let mut lane = Lane::new(recording, thread, &paths, &heads);
         let mut last = thread.start;
         for sample in samples {
-            let ran = sample.cpu().saturating_mul(1000);
+            let length = (sample.cpu() + u64::from(sample.wait)).saturating_mul(1000);
+            // A thread that runs may be off its CPU for a while, and its clock is coarse.
+            let slack = if is_counted(sample) { length } else { 0 };
             let since = sample.time.saturating_sub(last);
-            let is_gap = since > ran.saturating_mul(2).saturating_add(period);
-            if is_gap {
-                lane.go_to(&[], last, out, |_| &[])?;
-                last = sample.time.saturating_sub(ran);
+            if since > length.saturating_add(slack).saturating_add(period) {
+                lane.go_to(&[], last, out)?;
+                last = sample.time.saturating_sub(length);
             }
-            paths.way(paths.of(sample), &mut way);
-            lane.go_to(&way, last, out, |path| {
-                &heads[paths.all[path.index()].1.index()]
-            })?;
+            paths.way(paths.of(sample), &mut path);
+            way.clear();
+            way.extend(path.iter().map(|&path| Open::Frame(path)));
+            if !is_counted(sample) {
+                way.push(Open::State(sample.state));
+            }
+            lane.go_to(&way, last, out)?;
             last = last.max(sample.time);
         }
-        lane.go_to(&[], last, out, |_| &[])?;
+        lane.go_to(&[], last, out)?;
     }
     out.write_all(b"\n]}\n")
 }
@@ -84,31 +90,41 @@ fn names(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// What has begun and not ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Frame(PathId),
+    State(State),
+}
+
 /// A thread while its events are written.
-struct Lane {
-    /// What has begun and not ended.
-    open: Vec<PathId>,
+struct Lane<'a> {
+    open: Vec<Open>,
+    paths: &'a Paths,
+    /// By key: how an event begins, as JSON.
+    heads: &'a [Vec<u8>],
     /// Process and thread, as JSON.
     whose: String,
 }
 
-impl Lane {
-    fn new(recording: &Recording, thread: &Thread) -> Lane {
+impl<'a> Lane<'a> {
+    fn new(
+        recording: &Recording,
+        thread: &Thread,
+        paths: &'a Paths,
+        heads: &'a [Vec<u8>],
+    ) -> Lane<'a> {
         let pid = recording.processes[thread.process.index()].pid;
         Lane {
             open: vec![],
+            paths,
+            heads,
             whose: format!(",\"pid\":{pid},\"tid\":{},\"ts\":", thread.tid),
         }
     }
 
     /// Ends what `way` does not have, and begins what it has besides.
-    fn go_to<'h>(
-        &mut self,
-        way: &[PathId],
-        time: u64,
-        out: &mut impl Write,
-        head: impl Fn(PathId) -> &'h [u8],
-    ) -> io::Result<()> {
+    fn go_to(&mut self, way: &[Open], time: u64, out: &mut impl Write) -> io::Result<()> {
         let same = self
             .open
             .iter()
@@ -116,19 +132,31 @@ impl Lane {
             .take_while(|(a, b)| a == b)
             .count();
         for _ in same..self.open.len() {
-            write!(out, ",\n{{\"ph\":\"E\"{}", self.whose)?;
-            scaled(out, time, 3)?;
-            out.write_all(b"}")?;
+            out.write_all(b",\n{\"ph\":\"E\"")?;
+            self.end_of_event(time, out)?;
         }
-        for &path in &way[same..] {
+        for &begins in &way[same..] {
             out.write_all(b",\n")?;
-            out.write_all(head(path))?;
-            out.write_all(self.whose.as_bytes())?;
-            scaled(out, time, 3)?;
-            out.write_all(b"}")?;
+            match begins {
+                Open::Frame(path) => {
+                    let (_, key) = self.paths.all[path.index()];
+                    out.write_all(&self.heads[key.index()])?;
+                }
+                Open::State(state) => {
+                    let state = labels::state(state);
+                    write!(out, "{{\"name\":\"{state}\",\"cat\":\"State\",\"ph\":\"B\"")?;
+                }
+            }
+            self.end_of_event(time, out)?;
         }
         self.open.clear();
         self.open.extend_from_slice(way);
         Ok(())
+    }
+
+    fn end_of_event(&self, time: u64, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(self.whose.as_bytes())?;
+        scaled(out, time, 3)?;
+        out.write_all(b"}")
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::json::{list, number, scaled, string};
-use super::{Options, Unit, by_thread};
+use super::{Options, Unit, by_thread, counted};
 use crate::labels;
 use crate::model::{
     FrameId, Function, FunctionId, Kind, ProcessId, Recording, Sample, StackId, ThreadId,
@@ -51,7 +51,10 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         )
     })?;
     out.write_all(b",\"pages\":[],\"profilerOverhead\":[],\"counters\":[],\n\"threads\":")?;
-    let threads: Vec<_> = (0..).map(ThreadId).zip(by_thread(recording)).collect();
+    let threads: Vec<_> = (0..)
+        .map(ThreadId)
+        .zip(by_thread(recording, counted(recording)))
+        .collect();
     // A process's first thread is its main one.
     let mut has_main = vec![false; recording.processes.len()];
     list(out, threads, |out, (id, samples)| {
@@ -297,7 +300,7 @@ impl<'r> Tables<'r> {
             .collect();
         let mut table = Table::new(out, all.len())?;
         table.column("name", &all, |out, (_, function)| {
-            let name = function.map_or(labels::NO_STACK, |f| texts.get(f.name));
+            let name = function.map_or(labels::NO_STACK, |f| labels::name(self.recording, f));
             number(out, strings.add(name))
         })?;
         table.column("resource", &all, |out, (id, _)| {

@@ -8,11 +8,9 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Options, Unit};
+use super::{Options, Unit, is_counted};
 use crate::labels;
-use crate::model::{
-    Frame, FrameId, FunctionId, Kind, Recording, Sample, SignatureId, StackId, State,
-};
+use crate::model::{Frame, FrameId, FunctionId, Kind, Recording, Sample, SignatureId, StackId};
 use crate::tree::Weight;
 
 pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> io::Result<()> {
@@ -131,7 +129,8 @@ impl Profile<'_> {
             let cpu = weight.cpu.saturating_mul(1000);
             let wall = cpu.saturating_add(weight.wait.saturating_mul(1000));
             numbers.0.clear();
-            for value in &[weight.samples, cpu, wall][..values] {
+            let samples = alike.iter().filter(|s| is_counted(s)).count() as u64;
+            for value in &[samples, cpu, wall][..values] {
                 numbers.varint(*value);
             }
             self.message.0.clear();
@@ -153,13 +152,7 @@ impl Profile<'_> {
             label.number(3, u64::from(number));
             self.message.bytes(3, &label.0);
         }
-        let state = match sample.state {
-            State::Running => "running",
-            State::RunningWithGil => "running with GIL",
-            State::Waiting => "waiting",
-            State::WaitingForGil => "waiting for GIL",
-            State::Queued => "queued",
-        };
+        let state = labels::state(sample.state);
         let arguments = sample.signature.map(|signature| {
             let texts = &recording.texts;
             let arguments = &recording.signatures[signature.index()].arguments;
@@ -186,6 +179,7 @@ impl Profile<'_> {
     /// Writes the locations that samples refer to, with functions and modules.
     fn locations(&mut self, out: &mut impl Write) -> io::Result<()> {
         let recording = self.recording;
+        self.mapping(None, out)?;
         for id in 1..=self.locations.all.len() as u64 {
             if !self.locations.is_used(id) {
                 continue;
@@ -198,12 +192,9 @@ impl Profile<'_> {
                 let (frame, outer) = self.locations.all[part as usize - 1];
                 let frame: Option<&Frame> = frame.map(|f| &recording.frames[f.index()]);
                 let function = frame.map(|f| f.function);
-                if part == id
-                    && let Some(frame) = frame
-                {
-                    let mapping = self.mapping(frame.function, out)?;
-                    location.number(2, mapping);
-                    location.number(3, frame.address);
+                if part == id {
+                    location.number(2, self.mapping(function, out)?);
+                    location.number(3, frame.map_or(0, |f| f.address));
                 }
                 let mut line = Message::default();
                 line.number(1, self.function(function, out)?);
@@ -233,7 +224,7 @@ impl Profile<'_> {
             None => message.number(2, self.strings.add(labels::NO_STACK)),
             Some(id) => {
                 let function = &recording.functions[id.index()];
-                let name = self.strings.add(recording.texts.get(function.name));
+                let name = self.strings.add(labels::name(recording, function));
                 message.number(2, name);
                 message.number(3, name);
                 message.number(4, self.strings.add(recording.texts.get(function.file)));
@@ -244,21 +235,28 @@ impl Profile<'_> {
         Ok(number)
     }
 
-    /// The number of a function's module, 0 if it has none; writes it if it is new.
-    fn mapping(&mut self, id: FunctionId, out: &mut impl Write) -> io::Result<u64> {
-        let function = &self.recording.functions[id.index()];
-        let module = self.recording.texts.get(function.module);
-        if module.is_empty() || !matches!(function.kind, Kind::Native | Kind::Kernel) {
-            return Ok(0);
-        }
+    /// The number of a function's module; writes it if it is new. The first one is the program, which has
+    /// all that is not in a library.
+    fn mapping(&mut self, function: Option<FunctionId>, out: &mut impl Write) -> io::Result<u64> {
+        let function = function.map(|id| &self.recording.functions[id.index()]);
+        let native = function.filter(|f| matches!(f.kind, Kind::Native | Kind::Kernel));
+        let module = match native {
+            Some(native) => self.recording.texts.get(native.module),
+            None => "",
+        };
         if let Some(&number) = self.mappings.get(module) {
             return Ok(number);
         }
         let number = self.mappings.len() as u64 + 1;
         self.mappings.insert(module.to_owned(), number);
+        let program = self.recording.meta.command.first();
+        let name = match module {
+            "" => program.map_or("python", |path| labels::base(path)),
+            module => module,
+        };
         let mut message = Message::default();
         message.number(1, number);
-        message.number(5, self.strings.add(module));
+        message.number(5, self.strings.add(name));
         // It has functions, file names, lines and inlined frames: nobody needs to look for them.
         (7..=10).for_each(|has| message.number(has, 1));
         message.write(field::MAPPING, out)?;

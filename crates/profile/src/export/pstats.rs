@@ -65,7 +65,7 @@ fn name(recording: &Recording, function: &Function) -> Name {
         Kind::Python | Kind::Compiled => (
             texts.get(function.file).to_owned(),
             function.line,
-            texts.get(function.name).to_owned(),
+            labels::name(recording, function).to_owned(),
         ),
         _ => outside(labels::function(recording, function)),
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::json::{list, number, string};
-use super::{Options, Unit, by_thread};
+use super::{Options, Unit, by_thread, counted};
 use crate::labels;
 use crate::model::{Function, Kind, Recording, ThreadId};
 use crate::tree::{Keys, PathId, Paths};
@@ -44,7 +44,9 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         }
     })?;
     out.write_all(b"},\"profiles\":")?;
-    let threads = (0..).map(ThreadId).zip(by_thread(recording));
+    let threads = (0..)
+        .map(ThreadId)
+        .zip(by_thread(recording, counted(recording)));
     let threads = threads.filter(|(_, samples)| !samples.is_empty());
     let mut way = vec![];
     list(out, threads, |out, (id, samples)| {
@@ -88,7 +90,7 @@ fn frame(recording: &Recording, function: &Function) -> Frame {
     let texts = &recording.texts;
     match function.kind {
         Kind::Python | Kind::Compiled => Frame {
-            name: texts.get(function.name).to_owned(),
+            name: labels::name(recording, function).to_owned(),
             file: texts.get(function.file).to_owned(),
             line: function.line,
         },

@@ -24,12 +24,13 @@ fn example() -> Recording {
     build.sample(main, &[module, fib[1], fib[0]], 2000);
     build.sample(main, &[module, fib[1], fib[2], fib[0]], 4000);
     build.sample(main, &[python("<module>", 1, 31), multiply], 8000);
-    build
-        .sample(main, &[python("<module>", 1, 31), multiply, kernel], 0)
-        .kernel = 500;
+    let in_kernel = build.sample(main, &[python("<module>", 1, 31), multiply, kernel], 0);
+    in_kernel.kernel = 500;
+    in_kernel.time += 500_000;
     build.sample(main, &[], 70);
     let waits = build.sample(main, &[module, native("poll", "libc.so.6")], 0);
     (waits.state, waits.wait) = (State::Waiting, 9000);
+    waits.time += 9_000_000;
     let types = build.signature(&[("x", "ndarray(float64, (1000, 3), C)"), ("", "int")]);
     build
         .sample(
