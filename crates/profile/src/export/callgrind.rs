@@ -1,5 +1,8 @@
 //! What Callgrind writes: costs by function and line, and calls with what they cost in all.
 //!
+//! Readers add up a function's own costs and those of its calls, so a call counts the samples in which no
+//! further frame of the caller is below: each sample is in a function's sum once.
+//!
 //! Readers tell functions apart by their names, some by nothing else, so a name that several functions have
 //! gets the place of each.
 
@@ -8,7 +11,7 @@ use std::io::{self, Write};
 
 use super::{Options, Unit, counted};
 use crate::labels;
-use crate::model::{FunctionId, Kind, Recording};
+use crate::model::{FunctionId, Recording};
 use crate::tree::{Keys, Totals, Tree, Weight};
 
 /// A function as readers know it.
@@ -69,11 +72,11 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         if own[place] != Weight::default() {
             writeln!(out, "{line} {}", cost(own[place]))?;
         }
-        for edge in calls.iter().filter(|e| e.sums.total != Weight::default()) {
+        for edge in calls {
             let callee = &functions[edge.callee as usize];
             names.write(out, "c", callee)?;
-            writeln!(out, "calls={} {}", edge.sums.total.samples, callee.line)?;
-            writeln!(out, "{line} {}", cost(edge.sums.total))?;
+            writeln!(out, "calls={} {}", edge.innermost.samples, callee.line)?;
+            writeln!(out, "{line} {}", cost(edge.innermost))?;
         }
     }
     Ok(())
@@ -116,10 +119,7 @@ fn functions(recording: &Recording) -> (Vec<Named>, Vec<u32>) {
     let mut of_name: HashMap<String, u32> = HashMap::new();
     for function in &recording.functions {
         let named = Named {
-            module: or_none(match function.kind {
-                Kind::Python | Kind::Compiled => String::new(),
-                _ => text(function.module),
-            }),
+            module: or_none(text(function.module)),
             file: or_none(text(function.file)),
             name: plain(labels::name(recording, function)),
             line: function.line,

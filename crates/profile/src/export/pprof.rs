@@ -226,7 +226,7 @@ impl Profile<'_> {
                 let function = &recording.functions[id.index()];
                 let name = self.strings.add(labels::name(recording, function));
                 message.number(2, name);
-                message.number(3, name);
+                // No system name: readers would shorten what is in angle brackets.
                 message.number(4, self.strings.add(recording.texts.get(function.file)));
                 message.number(5, u64::from(function.line));
             }
