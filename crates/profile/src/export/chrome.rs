@@ -22,7 +22,7 @@ pub fn write(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
     for (name, kind) in &keys.all {
         let mut head = Vec::from(b"{\"name\":");
         string(&mut head, name)?;
-        write!(head, ",\"cat\":\"{}\",\"ph\":\"B\"", labels::kind(*kind))?;
+        write!(head, ",\"cat\":\"{}\"", labels::kind(*kind))?;
         heads.push(head);
     }
     out.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
@@ -103,7 +103,7 @@ struct Lane<'a> {
     paths: &'a Paths,
     /// By key: how an event begins, as JSON.
     heads: &'a [Vec<u8>],
-    /// Process and thread, as JSON.
+    /// What follows the phase: process and thread, as JSON.
     whose: String,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Lane<'a> {
             open: vec![],
             paths,
             heads,
-            whose: format!(",\"pid\":{pid},\"tid\":{},\"ts\":", thread.tid),
+            whose: format!("\",\"pid\":{pid},\"tid\":{},\"ts\":", thread.tid),
         }
     }
 
@@ -131,30 +131,31 @@ impl<'a> Lane<'a> {
             .zip(way)
             .take_while(|(a, b)| a == b)
             .count();
-        for _ in same..self.open.len() {
-            out.write_all(b",\n{\"ph\":\"E\"")?;
-            self.end_of_event(time, out)?;
+        for &ends in self.open[same..].iter().rev() {
+            self.event(ends, b'E', time, out)?;
         }
         for &begins in &way[same..] {
-            out.write_all(b",\n")?;
-            match begins {
-                Open::Frame(path) => {
-                    let (_, key) = self.paths.all[path.index()];
-                    out.write_all(&self.heads[key.index()])?;
-                }
-                Open::State(state) => {
-                    let state = labels::state(state);
-                    write!(out, "{{\"name\":\"{state}\",\"cat\":\"State\",\"ph\":\"B\"")?;
-                }
-            }
-            self.end_of_event(time, out)?;
+            self.event(begins, b'B', time, out)?;
         }
         self.open.clear();
         self.open.extend_from_slice(way);
         Ok(())
     }
 
-    fn end_of_event(&self, time: u64, out: &mut impl Write) -> io::Result<()> {
+    fn event(&self, what: Open, phase: u8, time: u64, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(b",\n")?;
+        match what {
+            Open::Frame(path) => {
+                let (_, key) = self.paths.all[path.index()];
+                out.write_all(&self.heads[key.index()])?;
+            }
+            Open::State(state) => {
+                let state = labels::state(state);
+                write!(out, "{{\"name\":\"{state}\",\"cat\":\"State\"")?;
+            }
+        }
+        out.write_all(b",\"ph\":\"")?;
+        out.write_all(&[phase])?;
         out.write_all(self.whose.as_bytes())?;
         scaled(out, time, 3)?;
         out.write_all(b"}")

@@ -7,7 +7,7 @@ use crate::labels;
 use crate::model::Recording;
 use crate::tree::{Keys, Totals, Tree, Weight};
 
-/// Functions and calls that have less of the total are left out.
+/// What has less of the total is left out.
 const LEAST_OF_NODE: f64 = 0.005;
 const LEAST_OF_EDGE: f64 = 0.001;
 /// Characters of a line of a box.
@@ -21,7 +21,8 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
     let all = options.unit.of(tree.total).max(1) as f64;
     let share = |weight: Weight| options.unit.of(weight) as f64 / all;
     let amount = |weight: Weight| match options.unit {
-        Unit::Us => format!("{:.3} s", weight.cpu as f64 / 1e6),
+        Unit::Us if weight.cpu < 1_000_000 => format!("{:.1} ms", weight.cpu as f64 / 1e3),
+        Unit::Us => format!("{:.2} s", weight.cpu as f64 / 1e6),
         Unit::Samples => format!("{} samples", weight.samples),
     };
 
@@ -38,7 +39,7 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         out,
         "\tnode [fontcolor=white, fontname=Arial, height=0, shape=box, style=filled, width=0];"
     )?;
-    writeln!(out, "\tedge [fontname=Arial];")?;
+    writeln!(out, "\tedge [fontname=Arial, fontsize=10];")?;
     let is_shown = |group: usize| share(totals.groups[group].total) >= LEAST_OF_NODE;
     for (number, (label, sums)) in keys.all.iter().zip(&totals.groups).enumerate() {
         if !is_shown(number) {
