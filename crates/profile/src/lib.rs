@@ -9,8 +9,10 @@
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
 pub mod attach;
+pub mod export;
 pub mod format;
 mod intern;
+pub mod labels;
 pub mod lines;
 mod machine;
 pub mod model;
@@ -18,3 +20,6 @@ mod proc;
 pub mod recorder;
 pub mod remote;
 mod symbols;
+#[cfg(test)]
+mod testing;
+pub mod tree;
