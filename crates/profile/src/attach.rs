@@ -35,6 +35,22 @@ pub struct Now {
     pub call: Option<String>,
 }
 
+/// What a process did in an interval.
+#[derive(Clone, Debug, Default)]
+pub struct Interval {
+    /// Its length, and for how long of it somebody had the interpreter's lock, in seconds.
+    pub elapsed: f64,
+    pub gil: f64,
+    /// By function (file, name, line of definition) or by line (file, name, line), in seconds of CPU time:
+    /// in it alone, and with what it called.
+    pub rows: Vec<(Place, f64, f64)>,
+    /// Number, name, seconds of CPU time, what it did last.
+    pub threads: Vec<(u32, String, f64, &'static str)>,
+}
+
+/// Name, file, line.
+pub type Place = (String, String, u32);
+
 /// A Python process that is looked at.
 pub struct Attached {
     pid: u32,
@@ -355,6 +371,56 @@ impl Attached {
         }
         self.begin_again(end);
         tables.out
+    }
+
+    /// What was seen since the last time, by function or by line.
+    pub fn interval(&mut self, by_line: bool) -> Interval {
+        let recording = self.take(Meta::default(), false);
+        let mut sums: HashMap<Place, (f64, f64)> = HashMap::new();
+        let mut gil = 0;
+        let mut threads: Vec<(u32, String, f64, &'static str)> = recording
+            .threads
+            .iter()
+            .map(|t| (t.tid, recording.texts.get(t.name).to_owned(), 0.0, ""))
+            .collect();
+        for sample in &recording.samples {
+            let seconds = sample.cpu() as f64 / 1e6;
+            if sample.state == State::RunningWithGil {
+                gil += sample.cpu();
+            }
+            let thread = &mut threads[sample.thread.index()];
+            thread.2 += seconds;
+            thread.3 = sample.state.describe();
+            let mut seen: Vec<Place> = vec![];
+            let mut next = sample.stack;
+            while let Some(id) = next {
+                let stack = recording.stacks[id.index()];
+                let frame = &recording.frames[stack.frame.index()];
+                let function = &recording.functions[frame.function.index()];
+                let text = |id| recording.texts.get(id).to_owned();
+                let line = if by_line { frame.line } else { function.line };
+                let place = (text(function.name), text(function.file), line);
+                let sum = sums.entry(place.clone()).or_default();
+                if seen.is_empty() {
+                    sum.0 += seconds;
+                }
+                // Recursion counts once.
+                if !seen.contains(&place) {
+                    sum.1 += seconds;
+                    seen.push(place);
+                }
+                next = stack.parent;
+            }
+        }
+        Interval {
+            elapsed: recording.meta.elapsed as f64 / 1e9,
+            gil: gil as f64 / 1e6,
+            rows: sums
+                .into_iter()
+                .map(|(p, (own, all))| (p, own, all))
+                .collect(),
+            threads,
+        }
     }
 
     fn begin_again(&mut self, now: u64) {

@@ -158,6 +158,17 @@ impl Attached {
         described.collect()
     }
 
+    /// What was seen since the last time, by function or by line, as a dict.
+    fn interval<'py>(&self, py: Python<'py>, by_line: bool) -> PyResult<Bound<'py, PyDict>> {
+        let interval = self.with(py, |a| a.interval(by_line));
+        let dict = PyDict::new(py);
+        dict.set_item("elapsed", interval.elapsed)?;
+        dict.set_item("gil", interval.gil)?;
+        dict.set_item("rows", interval.rows)?;
+        dict.set_item("threads", interval.threads)?;
+        Ok(dict)
+    }
+
     /// Writes what was seen since the last time to a file; what there is to be said of it, as a dict.
     ///
     /// Raises OSError.
