@@ -9,7 +9,7 @@
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python;
-//! * [`record`]: recordings of programs.
+//! * [`record`], [`profile`]: recordings of programs, made and read.
 //!
 //! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
 //! code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
@@ -42,6 +42,7 @@ mod numpy;
 mod options;
 mod overloads;
 mod parallel;
+mod profile;
 mod record;
 mod typed;
 mod typeof_;
@@ -110,6 +111,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
     module.add_class::<generators::Generator>()?;
     module.add_class::<typed::TypedDict>()?;
+    module.add_class::<profile::Recording>()?;
     module.add_class::<record::Recorder>()?;
     module.add_class::<record::Attached>()?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;

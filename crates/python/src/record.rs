@@ -1,17 +1,18 @@
 //! Recording programs: the recorder as Python has it, and what agents ask of compiled code.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ferdelance_abi::codemap::{CODE_MAP, Described};
 use ferdelance_profile::model::{Meta, Recording};
-use ferdelance_profile::{attach, format, recorder};
+use ferdelance_profile::{attach, recorder};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::profile;
 
 /// Collects what agents write.
 #[pyclass(module = "ferdelance._core", frozen)]
@@ -95,7 +96,7 @@ impl Recorder {
         };
         let recording = py.detach(|| -> io::Result<Recording> {
             let recording = inner.finish(meta, with_sources);
-            write(&recording, path)?;
+            profile::write(&recording, &path)?;
             Ok(recording)
         })?;
         said(py, &recording)
@@ -186,15 +187,9 @@ impl Attached {
             ..Meta::default()
         };
         let recording = self.with(py, |a| a.take(meta, with_sources));
-        py.detach(|| write(&recording, path))?;
+        py.detach(|| profile::write(&recording, &path))?;
         said(py, &recording)
     }
-}
-
-fn write(recording: &Recording, path: PathBuf) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    format::write(recording, &mut file)?;
-    file.flush()
 }
 
 /// What there is to be said of a recording, as a dict.
