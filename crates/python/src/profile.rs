@@ -59,6 +59,13 @@ impl<'py> Columns<'py> {
     }
 }
 
+fn export_options(format: &str, unit: &str) -> PyResult<(Format, export::Options)> {
+    let no = |what: &str, name: &str| PyValueError::new_err(format!("no {what} {name:?}"));
+    let format = Format::of_name(format).ok_or_else(|| no("format", format))?;
+    let unit = Unit::of_name(unit).ok_or_else(|| no("unit", unit))?;
+    Ok((format, export::Options { unit }))
+}
+
 /// An index, or -1 for none.
 fn index(id: Option<u32>) -> i64 {
     id.map_or(-1, i64::from)
@@ -97,15 +104,19 @@ impl Recording {
         format: &str,
         unit: &str,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let no = |what: &str, name: &str| PyValueError::new_err(format!("no {what} {name:?}"));
-        let format = Format::of_name(format).ok_or_else(|| no("format", format))?;
-        let unit = Unit::of_name(unit).ok_or_else(|| no("unit", unit))?;
+        let (format, options) = export_options(format, unit)?;
         let bytes = py.detach(|| {
             let mut bytes = vec![];
-            export::export(&self.inner, format, &export::Options { unit }, &mut bytes)
-                .map(|()| bytes)
+            export::export(&self.inner, format, &options, &mut bytes).map(|()| bytes)
         })?;
         Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The same, as a file: it may be larger than memory. Raises OSError too.
+    fn export_to(&self, py: Python<'_>, path: PathBuf, format: &str, unit: &str) -> PyResult<()> {
+        let (format, options) = export_options(format, unit)?;
+        py.detach(|| export::export(&self.inner, format, &options, &mut File::create(path)?))?;
+        Ok(())
     }
 
     /// The names of formats and what they are for.

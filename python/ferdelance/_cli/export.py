@@ -21,7 +21,7 @@ def add_arguments(parser):
         "--unit",
         choices=("us", "samples"),
         default="us",
-        help="what counts, where a format has one number: microseconds of CPU time (default), or samples",
+        help="what counts, where a format has one number: us of CPU time (default), or samples",
     )
 
 
@@ -35,18 +35,16 @@ def run(arguments):
         wrong = f"no format {format!r}" if format else "which format? --format is one of these"
         raise Failure(f"{wrong}:\n{known}")
     recording = load(arguments.recording)
-    data = recording.export(format, arguments.unit)
     output = arguments.output
     if output is None:
         output = os.path.splitext(arguments.recording)[0] + "." + formats[format][0]
     if output == "-":
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(recording.export(format, arguments.unit))
         return
     try:
-        with open(output, "wb") as file:
-            file.write(data)
+        recording.export_to(output, format, arguments.unit)
     except OSError as error:
-        raise Failure(f"{output}: {error.strerror}") from None
+        raise Failure(f"{output}: {error.strerror or error}") from None
     print(f"{output}: {formats[format][1]}", file=sys.stderr)
 
 

@@ -162,9 +162,7 @@ class Recording:
         ValueError
             If there is no such format or unit.
         """
-        data = self._inner.export(format, unit)
-        with open(path, "wb") as file:
-            file.write(data)
+        self._inner.export_to(os.fspath(path), format, unit)
 
 
 def _plain(name):

@@ -21,7 +21,7 @@
 
   function label(frame, space) {
     const name = frame.title.split("\n")[0];
-    const fits = Math.floor((space - 6) / 7);
+    const fits = Math.floor((space - 6) / 7.25);
     frame.text.textContent = fits < 3 ? "" :
       name.length <= fits ? name : name.slice(0, fits - 1) + "…";
   }

@@ -20,7 +20,7 @@ const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 10.0;
 const ROW: usize = 17;
 const TOP: usize = 60;
-const CHARACTER: f64 = 7.0;
+const CHARACTER: f64 = 7.25;
 /// Narrower frames are left out.
 const LEAST: f64 = 0.1;
 
