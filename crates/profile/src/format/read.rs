@@ -14,8 +14,10 @@ const START: usize = MAGIC.len() + 4;
 /// What a file may claim: so many rows and so many inflated bytes, and some more for each byte it has.
 /// Samples take about eight bytes, and texts inflate to ten times their size at most; a file that claims
 /// more was made to do harm.
-const ROWS: (u64, u64) = (1 << 20, 4);
+const ROWS: (u64, u64) = (1 << 16, 4);
 const BYTES: (u64, u64) = (1 << 26, 100);
+/// And no chunk inflates to more: writers end one after a megabyte of texts or 65,536 rows.
+const CHUNK: u64 = 1 << 25;
 
 /// Reads a recording, as far as it can be read.
 pub fn read(bytes: &[u8]) -> Result<(Recording, Vec<Warning>), Error> {
@@ -96,7 +98,7 @@ impl Reader {
             return;
         }
         let name = shown(kind);
-        let Some(bytes) = inflate(payload, self.bytes_left) else {
+        let Some(bytes) = inflate(payload, self.bytes_left.min(CHUNK)) else {
             self.warn(format!("a part of table {name} cannot be decompressed"));
             return;
         };
