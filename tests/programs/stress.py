@@ -67,7 +67,9 @@ def exceptions():
 def callbacks():
     words = [str(i) for i in range(2000)]
     assert sorted(words, key=lambda w: (len(w), w)) == words
-    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
+    compare = ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int)
+    )
     libc = ctypes.CDLL(None)
     array = (ctypes.c_int * 300)(*reversed(range(300)))
     libc.qsort(array, 300, 4, compare(lambda a, b: a[0] - b[0]))

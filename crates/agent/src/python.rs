@@ -15,6 +15,8 @@ pub struct Python {
     /// Where its runtime is, and the class of code objects.
     pub runtime: u64,
     pub code_type: u64,
+    /// The class of cells, in which variables are that inner functions use.
+    pub cell_type: u64,
     own: State,
     current: State,
     /// How far the end of the evaluation loop's C frame is from the structure on the stack that Python
@@ -68,6 +70,7 @@ impl Python {
             layout: Layout::of(hex)?,
             runtime,
             code_type,
+            cell_type: symbol(c"PyCell_Type").map_or(0, |at| at as u64),
             own,
             current,
             to_frame_end: AtomicU64::new(0),

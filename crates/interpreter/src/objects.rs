@@ -7,6 +7,7 @@ const SIZE: u64 = 16;
 const TUPLE_ITEMS: u64 = 24;
 const BYTES_DATA: u64 = 32;
 const TYPE_NAME: u64 = 24;
+const CELL_CONTENTS: u64 = 16;
 const STRING_LENGTH: u64 = 16;
 const STRING_STATE: u64 = 32;
 
@@ -54,6 +55,11 @@ pub fn tuple_item(tuple: u64, index: u32, memory: &mut impl Memory) -> Option<u6
 /// Where the contents of a bytes object are, and how many there are.
 pub fn bytes(object: u64, memory: &mut impl Memory) -> Option<(u64, u64)> {
     Some((object + BYTES_DATA, memory.word(object + SIZE)?))
+}
+
+/// What is in a cell.
+pub fn cell_contents(cell: u64, memory: &mut impl Memory) -> Option<u64> {
+    memory.pointer(cell + CELL_CONTENTS).filter(|o| o & 7 == 0)
 }
 
 /// The class of an object.

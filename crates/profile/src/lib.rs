@@ -19,6 +19,7 @@ pub mod model;
 mod proc;
 pub mod recorder;
 pub mod remote;
+mod secrets;
 mod symbols;
 #[cfg(test)]
 mod testing;

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use ferdelance_interpreter::layout::GIL_SIZE;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::secrets::hidden;
+
 const FUTEX: u64 = 202;
 
 /// `CLOCK_MONOTONIC`, in nanoseconds.
@@ -44,12 +46,12 @@ pub fn cpu_time(process: &str) -> Option<(u64, u64)> {
     Some((ticks(10)?, ticks(11)?))
 }
 
-/// The words of the command that a process runs.
+/// The words of the command that a process runs, without secrets.
 pub fn command(pid: u32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = words.split(|&b| b == 0).filter(|w| !w.is_empty());
     let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    words.join(" ")
+    hidden(words.iter().map(|w| &**w)).join(" ")
 }
 
 /// The system's name of a thread.

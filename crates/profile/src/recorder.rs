@@ -27,6 +27,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::machine;
 use crate::model::{Meta, Recording};
 use crate::proc::{self, now};
+use crate::secrets::hidden;
 use spool::{Raw, SpoolFile, Tables};
 use strangers::Strangers;
 use waits::Waits;
@@ -223,6 +224,7 @@ impl Recorder {
         let _ = std::fs::remove_file(&self.socket);
         meta.elapsed = now() - self.start;
         meta.started = self.started;
+        meta.command = hidden(meta.command.iter().map(String::as_str));
         machine::describe(&mut meta);
         build::recording(self, meta, with_sources)
     }

@@ -93,12 +93,10 @@ def run(arguments):
         )
     except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None
-    except FileNotFoundError as error:
-        print(f"fdl: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 127
     except OSError as error:
         print(f"fdl: {error.filename or path}: {error.strerror or error}", file=sys.stderr)
-        return 126
+        # As shells say that there is no such command.
+        return 127 if error.filename == command[0] else 126
     report(summary, path)
     if status < 0:
         end_by(-status)

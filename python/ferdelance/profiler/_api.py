@@ -43,7 +43,9 @@ def start(path=None, *, rate=_agent.RATE, clock=None, sources=True):
     """
     global _running
     if _running is not None and _running.is_own:
-        raise RuntimeError("this process is being recorded already: ferdelance.profiler.stop() ends that")
+        raise RuntimeError(
+            "this process is being recorded already: ferdelance.profiler.stop() ends that"
+        )
     path = os.fspath(path) if path is not None else _default_path()
     _running = Session(path, rate=rate, clock=clock, sources=sources)
 

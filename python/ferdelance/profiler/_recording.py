@@ -37,8 +37,8 @@ def load(path):
 class Table:
     """Columns of the same length, by name: arrays of numbers, lists of texts.
 
-    ``table["name"]`` is a column, ``len(table)`` the number of rows, and iteration is over the names
-    of columns, so that ``pandas.DataFrame(dict(table))`` and ``table.to_pandas()`` are the same.
+    ``table["name"]`` is a column, ``len(table)`` the number of rows, and iteration is over the
+    names of columns, so that ``dict(table)`` is what pandas makes a frame of.
     """
 
     def __init__(self, name, columns):
@@ -97,8 +97,8 @@ class Recording:
         ``name``, ``file``, ``line`` (of the definition), ``module``, ``kind`` (python, native,
         compiled, kernel, unknown), ``own`` and ``total`` CPU time, ``samples``.
     frames : Table
-        Places in functions: ``function``, ``line``, ``column``, ``end_line``, ``end_column`` (of the
-        expression, in bytes from 1; 0 is not known), ``address``.
+        Places in functions: ``function``, ``line``, ``column``, ``end_line``, ``end_column`` (of
+        the expression, in bytes from 1; 0 is not known), ``address``.
     stacks : Table
         ``parent``: what called it; ``frame``. Callers come before what they call.
     threads, processes, signatures, sources, log : Table

@@ -14,10 +14,6 @@ from . import _agent
 #: How long processes that the program leaves behind are waited for, in seconds.
 GRACE = 0.5
 
-#: What is written in place of a secret.
-HIDDEN = "***"
-_SECRETS = ("password", "passwd", "secret", "token", "api-key", "api_key", "apikey", "credential")
-
 
 def make_directory():
     """A directory of the user's alone, with a path short enough for a socket in it."""
@@ -28,30 +24,11 @@ def make_directory():
     return directory
 
 
-def without_secrets(command):
-    """The words of a command, with what follows words such as ``--password`` replaced."""
-    words, is_secret = [], False
-    for word in command:
-        name, equals, _ = word.partition("=")
-        if is_secret and not word.startswith("-"):
-            words.append(HIDDEN)
-            is_secret = False
-            continue
-        is_secret = any(secret in name.lower() for secret in _SECRETS)
-        if is_secret and equals:
-            words.append(f"{name}={HIDDEN}")
-            is_secret = False
-        else:
-            is_secret = is_secret and word.startswith("-")
-            words.append(word)
-    return words
-
-
 def save(recorder, path, *, command, rate, exit_status=None, sources=True):
-    """Finish a recorder and write what it has recorded; what there is to be said of it, as a dict."""
+    """Finish a recorder and write what it has recorded; what there is to be said of it."""
     return recorder.finish(
         path=path,
-        command=without_secrets(command),
+        command=[os.fspath(word) for word in command],
         directory=os.getcwd(),
         rate=float(rate),
         exit_status=exit_status,
@@ -139,7 +116,7 @@ def wait_for_rest(recorder):
 
 
 class _Signals:
-    """Signals while a command runs: those from the terminal are the command's, others are passed on."""
+    """Signals while a command runs: the terminal's are the command's, others are passed on."""
 
     def __init__(self, process):
         self.process = process
@@ -167,14 +144,14 @@ class _Signals:
             signal.signal(number, handler)
 
 
-_COLLECT = "import sys; from ferdelance.profiler._session import collect; collect(sys.argv[1])"
+_COLLECT = "import sys, ferdelance.profiler._session as s; s.collect(sys.argv[1])"
 
 
 class Session:
     """A recording of the program that runs this, and of the processes that it starts meanwhile.
 
-    The recorder is a process of its own, which outlives the program if it has to: however the program
-    ends, what was recorded is written.
+    The recorder is a process of its own, which outlives the program if it has to: however the
+    program ends, what was recorded is written.
     """
 
     def __init__(self, path, *, rate=_agent.RATE, clock=None, sources=True):
@@ -249,7 +226,7 @@ class Session:
 
 
 def collect(directory):
-    """What the recorder of a :class:`Session` does: a process without a terminal, started by the program."""
+    """What the recorder of a :class:`Session` does: a process of its own, without a terminal."""
     from .. import _core
 
     request = json.load(sys.stdin)
