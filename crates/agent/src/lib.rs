@@ -19,6 +19,7 @@
 //! - What cannot be done is counted, and the program runs on.
 
 mod agent;
+mod cfi;
 mod clocks;
 mod compiled;
 mod environment;

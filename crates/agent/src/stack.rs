@@ -58,16 +58,11 @@ pub struct Facts {
 }
 
 impl Scratch {
-    /// New scratch memory, for good.
+    /// New scratch memory, for good. All zero is a cache without rules, too.
     pub fn new() -> Option<&'static mut Scratch> {
         let at = sys::map(size_of::<Scratch>(), libc::PROT_READ | libc::PROT_WRITE)?;
-        let at: *mut Scratch = at.cast();
-        // SAFETY: a fresh mapping of that size, page-aligned and never unmapped; the cache is written first,
-        // and zeros are valid for the rest.
-        unsafe {
-            (&raw mut (*at).cache).write(Cache::new_in());
-            Some(&mut *at)
-        }
+        // SAFETY: a fresh mapping of that size, page-aligned and never unmapped; zeros are valid for all of it.
+        Some(unsafe { &mut *at.cast() })
     }
 
     /// Reads the stack of this thread, whose registers were as `context` says and whose Python state is
