@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::ops::{AddAssign, SubAssign};
+use std::ops::AddAssign;
 
 use crate::model::{Frame, Function, Recording, Sample, ThreadId};
 
@@ -41,14 +41,6 @@ impl AddAssign for Weight {
         self.samples += other.samples;
         self.cpu += other.cpu;
         self.wait += other.wait;
-    }
-}
-
-impl SubAssign for Weight {
-    fn sub_assign(&mut self, other: Weight) {
-        self.samples -= other.samples;
-        self.cpu -= other.cpu;
-        self.wait -= other.wait;
     }
 }
 
@@ -408,9 +400,6 @@ pub struct Edge {
     pub callee: u32,
     /// Of the callee, when called from here.
     pub sums: Sums,
-    /// Of the callee, when called by the innermost of the caller's frames. What a group has in all is what
-    /// it has of its own and what it has on these edges, as each sample is there once.
-    pub innermost: Weight,
 }
 
 /// Sums over a tree. Groups are made of keys: lines are keys where functions are groups, for instance.
@@ -440,9 +429,6 @@ impl Totals {
         let mut pairs = Numbers::default();
         let mut pairs_on_way: Vec<u32> = vec![];
         let mut edges = Numbers::default();
-        // By group: how its innermost frame on the way was left; and what that was before, for each node.
-        let mut last_call: Vec<Option<usize>> = vec![None; count];
-        let mut left_by = vec![];
         for step in tree.children().walk() {
             let (Step::Enter(id) | Step::Leave(id)) = step;
             let node = tree.nodes[id.index()];
@@ -451,9 +437,8 @@ impl Totals {
             let pair = caller.map(|c| pairs.number((groups[c.index()], group)));
             if let Step::Leave(_) = step {
                 on_way[group as usize] -= 1;
-                if let (Some(pair), Some(caller)) = (pair, caller) {
+                if let Some(pair) = pair {
                     pairs_on_way[pair] -= 1;
-                    last_call[groups[caller.index()] as usize] = left_by.pop().flatten();
                 }
                 continue;
             }
@@ -470,17 +455,10 @@ impl Totals {
                         caller,
                         callee: group,
                         sums: Sums::default(),
-                        innermost: Weight::default(),
                     });
                 }
-                totals.edges[edge].innermost += node.total;
-                left_by.push(last_call[groups[caller.index()] as usize].replace(edge));
                 totals.edges[edge].sums.add(&node, pairs_on_way[pair] == 0);
                 pairs_on_way[pair] += 1;
-            }
-            if let Some(edge) = last_call[group as usize] {
-                // The frame that called it is not the innermost one.
-                totals.edges[edge].innermost -= node.total;
             }
         }
         totals

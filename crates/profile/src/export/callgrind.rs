@@ -1,7 +1,7 @@
 //! What Callgrind writes: costs by function and line, and calls with what they cost in all.
 //!
-//! Readers add up a function's own costs and those of its calls, so a call counts the samples in which no
-//! further frame of the caller is below: each sample is in a function's sum once.
+//! Readers add up the calls of a function to what it has in all, so a call from a function to itself costs
+//! nothing more: the call from outside has it already.
 //!
 //! Readers tell functions apart by their names, some by nothing else, so a name that several functions have
 //! gets the place of each.
@@ -72,11 +72,15 @@ pub fn write(recording: &Recording, options: &Options, out: &mut impl Write) -> 
         if own[place] != Weight::default() {
             writeln!(out, "{line} {}", cost(own[place]))?;
         }
-        for edge in calls {
+        for edge in calls.iter().filter(|e| e.sums.total != Weight::default()) {
             let callee = &functions[edge.callee as usize];
             names.write(out, "c", callee)?;
-            writeln!(out, "calls={} {}", edge.innermost.samples, callee.line)?;
-            writeln!(out, "{line} {}", cost(edge.innermost))?;
+            let total = match edge.callee == number {
+                true => Weight::default(),
+                false => edge.sums.total,
+            };
+            writeln!(out, "calls={} {}", edge.sums.total.samples, callee.line)?;
+            writeln!(out, "{line} {}", cost(total))?;
         }
     }
     Ok(())

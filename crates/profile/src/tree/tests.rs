@@ -57,28 +57,6 @@ fn recursion_counts_once() {
 }
 
 #[test]
-fn own_time_and_innermost_calls_are_all_time() {
-    let mut build = Build::new();
-    let process = build.process(1, "");
-    let thread = build.thread(process, 1, "");
-    let (main, f, g) = (python("main", 1, 2), python("f", 5, 6), python("g", 8, 9));
-    build.sample(thread, &[main, f], 1);
-    build.sample(thread, &[main, f, f], 10);
-    build.sample(thread, &[main, f, g, f, g], 100);
-    build.sample(thread, &[main, f, g, f, f], 1000);
-    build.sample(thread, &[main, f, g, g, main, g], 10_000);
-    let (keys, tree) = by_name(&build);
-    let totals = Totals::by_key(&tree, &keys);
-    for (key, sums) in totals.groups.iter().enumerate() {
-        let mut sum = sums.own;
-        for edge in totals.edges.iter().filter(|e| e.caller.index() == key) {
-            sum += edge.innermost;
-        }
-        assert_eq!(sum, sums.total, "{}", keys.all[key]);
-    }
-}
-
-#[test]
 fn lines_are_keys_where_functions_are_groups() {
     let mut build = Build::new();
     let process = build.process(1, "");
