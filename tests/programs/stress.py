@@ -27,7 +27,8 @@ def deep_recursion():
 def generators():
     def numbers(n):
         for i in range(n):
-            yield i
+            k = yield i
+            assert k is None
 
     def squares(n):
         yield from (x * x for x in numbers(n))

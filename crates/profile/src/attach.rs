@@ -171,7 +171,7 @@ impl Attached {
                 name: self.name(tid).unwrap_or_else(|| proc::name(self.pid, tid)),
                 state,
                 frames,
-                call: call.map(|call| proc::call_name(call)),
+                call: call.map(proc::call_name),
             });
         }
         all

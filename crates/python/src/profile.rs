@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ferdelance_profile::export::{self, Format, Unit};
 use ferdelance_profile::model::{self, Kind, TextId};
+use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
 use ferdelance_profile::{format, labels};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -196,46 +197,25 @@ impl Recording {
             Kind::Marker => "unknown",
         };
         to.texts("kind", functions().map(kind))?;
-        let (own, total, samples) = self.function_times();
-        to.floats("own", own.into_iter().map(of_micros))?;
-        to.floats("total", total.into_iter().map(of_micros))?;
-        to.integers("samples", samples.into_iter())
+        let times = self.function_times();
+        to.floats("own", times.iter().map(|t| of_micros(t.own.cpu)))?;
+        to.floats("total", times.iter().map(|t| of_micros(t.total.cpu)))?;
+        to.integers("samples", times.iter().map(|t| t.own.samples as i64))
     }
 
-    /// For each function: CPU time in it alone and with what it called, in microseconds; samples in it.
-    fn function_times(&self) -> (Vec<u64>, Vec<u64>, Vec<i64>) {
+    /// What each function was seen at on CPUs: alone, and with what it called.
+    fn function_times(&self) -> Vec<Sums> {
         let r = &self.inner;
-        let count = r.functions.len();
-        let (mut own, mut total, mut samples) = (vec![0; count], vec![0; count], vec![0; count]);
-        // Of each stack, what was taken just there.
-        let mut at = vec![(0u64, 0i64); r.stacks.len()];
-        for sample in &r.samples {
-            if let Some(stack) = sample.stack {
-                at[stack.index()].0 += sample.cpu();
-                at[stack.index()].1 += i64::from(sample.state.is_running());
+        let keys = Keys::of_frames(r, None, |frame| Some(frame.function));
+        let running = r.samples.iter().filter(|s| s.state.is_running());
+        let totals = Totals::by_key(&Tree::new(r, &keys, running), &keys);
+        let mut times = vec![Sums::default(); r.functions.len()];
+        for (key, sums) in keys.all.iter().zip(totals.groups) {
+            if let Some(function) = key {
+                times[function.index()] = sums;
             }
         }
-        let mut seen = vec![usize::MAX; count];
-        for (i, &(cpu, n)) in at.iter().enumerate().filter(|(_, a)| a.0 > 0 || a.1 > 0) {
-            let mut next = Some(model::StackId(i as u32));
-            let mut is_innermost = true;
-            while let Some(id) = next {
-                let stack = r.stacks[id.index()];
-                let function = r.frames[stack.frame.index()].function.index();
-                if is_innermost {
-                    own[function] += cpu;
-                    samples[function] += n;
-                    is_innermost = false;
-                }
-                // Recursion counts once.
-                if seen[function] != i {
-                    seen[function] = i;
-                    total[function] += cpu;
-                }
-                next = stack.parent;
-            }
-        }
-        (own, total, samples)
+        times
     }
 
     fn frames(&self, to: &Columns<'_>) -> PyResult<()> {
