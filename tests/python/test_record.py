@@ -412,6 +412,7 @@ int main(int count, char **words) {
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["perf", "timer"])
 def test_no_call_is_interrupted(tmp_path, clock):
     program = build(tmp_path, CALLS, name="calls")

@@ -16,7 +16,7 @@ from recording import fdl, own_lines, write
 STRESS = ROOT / "tests" / "programs" / "stress.py"
 
 
-@pytest.mark.parametrize("rate", [5000, 9999])
+@pytest.mark.parametrize("rate", [5000, pytest.param(9999, marks=pytest.mark.slow)])
 def test_hard_programs(tmp_path, rate):
     path = tmp_path / "a.fdl"
     done = fdl("record", "-r", rate, "-o", path, STRESS, "12")
