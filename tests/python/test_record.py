@@ -479,6 +479,30 @@ def test_modules_durations_and_secrets(tmp_path):
     assert all("token=y" not in command for command in recording.processes["command"])
 
 
+def test_formats_and_sizes(tmp_path):
+    program = write(tmp_path, SPIN + "\nspin(1.0)")
+    path = tmp_path / "out.txt"
+    done = fdl("record", "-f", "collapsed", "-o", path, program)
+    assert "next:" not in done.stderr and sorted(p.name for p in tmp_path.iterdir()) == [
+        "out.txt",
+        "program.py",
+    ]
+    values = [line.rsplit(" ", 1) for line in path.read_text().splitlines()]
+    assert sum(int(value) for _, value in values) == pytest.approx(1.0e6, rel=0.2)
+    [thread] = {stack.split(";")[1] for stack, _ in values}
+    assert thread == "thread MainThread"
+    assert any(re.search(r";spin \(.*program.py:4\)(;|$)", stack) for stack, _ in values)
+    wrong = fdl("record", "-f", "nothing", program)
+    assert wrong.returncode == 1 and "no format 'nothing'" in wrong.stderr
+
+    path = tmp_path / "a.fdl"
+    small = fdl("record", "-r", "5000", "--max-size", "0.02", "-o", path, program)
+    assert "the rate was halved" in small.stderr
+    recording = profiler.load(path)
+    assert len(recording.samples) < 2500
+    assert totals(recording)["spin"] == pytest.approx(1.0, rel=0.1)
+
+
 # ---- within the program ------------------------------------------------------------------------
 
 

@@ -44,8 +44,8 @@ pub struct Header {
     pub pid: u32,
     /// `CLOCK_MONOTONIC`, in nanoseconds: when the agent began.
     pub start: u64,
-    /// Nanoseconds of CPU time between samples.
-    pub period: u64,
+    /// Nanoseconds of CPU time between samples. The recorder may change it.
+    pub period: AtomicU64,
     /// `PY_VERSION_HEX`; 0 as long as no Python is seen.
     pub python: AtomicU32,
     /// [`clock`] in use.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use ferdelance_abi::spool::{Bytes, Spool, kind};
 
-use crate::clocks::Clocks;
+use crate::clocks::{self, Clocks};
 use crate::intern::Interned;
 use crate::modules::Modules;
 use crate::python::Python;
@@ -211,7 +211,7 @@ fn start(socket: &[u8], rate: f64, with_perf: bool) -> bool {
     }
     let agent = Agent {
         slots,
-        clocks: Clocks::new(period, with_perf),
+        clocks: Clocks::new(with_perf),
         modules: Modules::new(),
         interned,
         spool: AtomicPtr::new(std::ptr::from_ref(spool).cast_mut()),
@@ -243,7 +243,6 @@ fn start_again(agent: &'static Agent, socket: &[u8], period: u64) -> bool {
         return false;
     };
     agent.stop();
-    agent.clocks.set_period(period);
     agent
         .socket
         .store(kept(socket).into_inner(), Ordering::Release);
@@ -299,7 +298,8 @@ extern "C" fn in_child() {
     }
     // SAFETY: set when the agent is made, and never freed.
     let socket = unsafe { &*agent.socket.load(Ordering::Acquire) };
-    let Some(spool) = spool::open(socket, agent.clocks.period()) else {
+    // As it is now for the parent.
+    let Some(spool) = spool::open(socket, clocks::period(agent.spool())) else {
         return;
     };
     let old = agent

@@ -7,7 +7,7 @@
 //! So user code is sampled by perf's clock, what the kernel does by the timer; without perf's clock, both by
 //! the timer.
 
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use ferdelance_abi::spool::{Spool, clock};
 
@@ -22,8 +22,6 @@ const SHORTEST: u64 = 100_000;
 const DESCRIPTORS: usize = 1 << 16;
 
 pub struct Clocks {
-    /// Nanoseconds of CPU time between perf's signals.
-    period: AtomicU64,
     /// Comes with each of the timers' signals, in the upper half of its value.
     cookie: u32,
     /// Whether perf's clock is to be used; not any more once it was refused.
@@ -39,23 +37,18 @@ pub enum Source {
     Timer,
 }
 
+/// Nanoseconds of CPU time between perf's signals.
+pub fn period(spool: &Spool) -> u64 {
+    spool.header.period.load(Ordering::Relaxed).max(1)
+}
+
 impl Clocks {
-    pub fn new(period: u64, with_perf: bool) -> Clocks {
+    pub fn new(with_perf: bool) -> Clocks {
         Clocks {
-            period: AtomicU64::new(period),
             cookie: (sys::now() as u32).wrapping_mul(0x9e37_79b9) | 1 << 31,
             perf: AtomicU32::new(u32::from(with_perf)),
             by_descriptor: (0..DESCRIPTORS).map(|_| AtomicU16::new(0)).collect(),
         }
-    }
-
-    pub fn period(&self) -> u64 {
-        self.period.load(Ordering::Relaxed)
-    }
-
-    /// For the clocks that are started from now on.
-    pub fn set_period(&self, period: u64) {
-        self.period.store(period, Ordering::Relaxed);
     }
 
     /// Starts the clocks of a slot's thread.
@@ -75,16 +68,15 @@ impl Clocks {
         if self.perf.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if self.start_perf(slot, index, tid).is_some() {
+        if self.start_perf(slot, index, tid, period(spool)).is_some() {
             spool.header.clock.store(clock::PERF, Ordering::Relaxed);
         } else if spool.header.clock.load(Ordering::Relaxed) != clock::PERF {
             self.perf.store(0, Ordering::Relaxed);
         }
     }
 
-    fn start_perf(&self, slot: &Slot, index: usize, tid: i32) -> Option<()> {
+    fn start_perf(&self, slot: &Slot, index: usize, tid: i32, period: u64) -> Option<()> {
         // The first period is a random part of one: who runs for less than one is seen as often as it runs.
-        let period = self.period();
         let first = slot.random(period).max(period.min(SHORTEST));
         slot.is_first.store(true, Ordering::Relaxed);
         let low = sys::perf_clock(tid, first)?;
@@ -162,9 +154,9 @@ impl Clocks {
 
     /// Makes perf's next period another one after the first one, which was short, and then now and then: programs
     /// that do something at a fixed rate are not always met at the same place.
-    pub fn vary(&self, slot: &Slot) {
+    pub fn vary(&self, slot: &Slot, spool: &Spool) {
         if slot.is_first.swap(false, Ordering::Relaxed) || slot.random(4) == 0 {
-            let period = self.period();
+            let period = period(spool);
             let period = period - period / 8 + slot.random(period / 4);
             let fd = slot.perf.load(Ordering::Relaxed);
             if fd >= 0 {

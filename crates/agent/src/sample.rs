@@ -8,7 +8,7 @@ use ferdelance_interpreter::attributes;
 use crate::agent::Agent;
 use crate::clocks::Source;
 use crate::slots::Slot;
-use crate::{intern, memory, signature, spool, sys};
+use crate::{clocks, intern, memory, signature, spool, sys};
 
 /// The instruction that calls the kernel: what runs after one has just come back.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
@@ -135,12 +135,14 @@ fn mode(
     let is_kernel = in_kernel * 2 > elapsed || in_kernel > 0 && is_after_call(context);
     // perf's clock is gone if a program closes descriptors that are not its own.
     let is_stalled = total.saturating_sub(slot.sampled.load(Ordering::Relaxed))
-        > elapsed.saturating_mul(4).max(agent.clocks.period() * 16);
+        > elapsed
+            .saturating_mul(4)
+            .max(clocks::period(agent.spool()) * 16);
     if !is_kernel && has_perf && !is_stalled {
         return None;
     }
     // Ticks come as the system likes; at low rates some of them are enough.
-    let period = agent.clocks.period();
+    let period = clocks::period(agent.spool());
     if elapsed < period && slot.random(period) >= elapsed {
         return None;
     }

@@ -37,6 +37,10 @@ const WAITING: i32 = 4096;
 /// How often threads that wait are looked at, in nanoseconds, and how much of the time that may take at most.
 const LOOK: u64 = 20_000_000;
 const SHARE_OF_LOOKING: u64 = 50;
+/// What a sample takes in the file, with all that it refers to, in bytes; and how often the rate is halved at
+/// most.
+const BYTES_OF_SAMPLE: u64 = 12;
+const SLOWEST: usize = 10;
 /// How often processes without an agent are looked for.
 const SEARCH: u64 = 100_000_000;
 
@@ -54,6 +58,10 @@ pub struct Recorder {
     /// The process whose children are the program, and when they are looked at again.
     root: u32,
     next_search: u64,
+    /// How large the file may become, in bytes, and nanoseconds between samples at first.
+    most: Option<(u64, u64)>,
+    /// When the rate was halved.
+    slowed: Vec<u64>,
 }
 
 /// A process that an agent is in, or was.
@@ -97,7 +105,15 @@ impl Recorder {
             strangers: Strangers::default(),
             root: std::process::id(),
             next_search: 0,
+            most: None,
+            slowed: vec![],
         })
+    }
+
+    /// Keeps the file about as small as this, in bytes: the rate is halved when half of that is reached, again
+    /// at half of the rest, and so on. At first it is `rate`, in Hz.
+    pub fn set_most(&mut self, most: u64, rate: f64) {
+        self.most = Some((most, (1e9 / rate) as u64));
     }
 
     /// Where agents find it.
@@ -145,7 +161,26 @@ impl Recorder {
         while let Ok(connection) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
             self.hear(&connection);
         }
+        self.keep_small();
         self.look();
+    }
+
+    fn keep_small(&mut self) {
+        let Some((most, period)) = self.most else {
+            return;
+        };
+        let samples: usize = self
+            .processes
+            .iter()
+            .map(|p| p.raw.len() + p.waits.waits.len())
+            .sum();
+        let left = most >> (self.slowed.len() + 1).min(63);
+        if samples as u64 * BYTES_OF_SAMPLE > most - left && self.slowed.len() < SLOWEST {
+            self.slowed.push(now());
+            for process in self.processes.iter().filter(|p| p.alive.is_some()) {
+                process.spool.slow_to(period << self.slowed.len());
+            }
+        }
     }
 
     /// Looks at the threads that wait, if it is time to.
@@ -207,6 +242,9 @@ impl Recorder {
             before
                 .filter(|p| p.alive.is_some())
                 .for_each(|p| p.take(true));
+            if let Some((_, period)) = self.most {
+                spool.slow_to(period << self.slowed.len());
+            }
             self.processes.push(Recorded::new(spool));
         }
     }

@@ -33,10 +33,15 @@ impl Recorder {
 
 #[pymethods]
 impl Recorder {
-    /// Listens in a directory. Raises OSError.
+    /// Listens in a directory, for agents that take `rate` samples a second; the recording is to have at most
+    /// about `most` bytes. Raises OSError.
     #[new]
-    fn new(directory: PathBuf) -> PyResult<Recorder> {
-        let inner = recorder::Recorder::new(&directory).map_err(PyOSError::new_err)?;
+    #[pyo3(signature = (directory, rate, most = None))]
+    fn new(directory: PathBuf, rate: f64, most: Option<u64>) -> PyResult<Recorder> {
+        let mut inner = recorder::Recorder::new(&directory).map_err(PyOSError::new_err)?;
+        if let Some(most) = most {
+            inner.set_most(most, rate);
+        }
         Ok(Recorder {
             inner: Mutex::new(Some(inner)),
         })
@@ -226,6 +231,14 @@ impl Said {
         let mut warnings = vec![];
         if samples == 0 {
             warnings.push("nothing was sampled: the program used next to no CPU time".to_owned());
+        }
+        let slowed = recording.log.iter().filter(|l| l.process.is_none());
+        match slowed.count() {
+            0 => {}
+            n => warnings.push(format!(
+                "the rate was halved {n} time{}, to keep the file small",
+                if n == 1 { "" } else { "s" }
+            )),
         }
         if lost > 0 {
             warnings.push(format!(

@@ -45,6 +45,12 @@ def add_arguments(parser):
     parser.add_argument(
         "-d", "--duration", type=float, metavar="SEC", help="record no longer than this"
     )
+    parser.add_argument(
+        "-f", "--format", help="write this format instead of a recording (see fdl export)"
+    )
+    parser.add_argument(
+        "--max-size", type=float, metavar="MB", help="halve the rate as the file becomes so large"
+    )
     parser.add_argument("--no-sources", action="store_true", help="leave sources out of the file")
     parser.add_argument(
         "--clock",
@@ -81,7 +87,8 @@ def run(arguments):
     if arguments.pid is not None:
         return run_attached(arguments)
     command, name = command_of(arguments)
-    path = arguments.output or f"{name}.fdl"
+    target = Target(arguments, name)
+    path = target.path
     try:
         status, summary = _session.run(
             command,
@@ -90,6 +97,7 @@ def run(arguments):
             duration=arguments.duration,
             clock=arguments.clock,
             sources=not arguments.no_sources,
+            max_size=arguments.max_size,
         )
     except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None
@@ -97,7 +105,7 @@ def run(arguments):
         print(f"fdl: {error.filename or path}: {error.strerror or error}", file=sys.stderr)
         # As shells say that there is no such command.
         return 127 if error.filename == command[0] else 126
-    report(summary, path)
+    target.finish(summary)
     if status < 0:
         end_by(-status)
     return status
@@ -111,7 +119,8 @@ def run_attached(arguments):
     if arguments.words or arguments.module:
         raise Failure("-p records a process that runs: there is no command to give")
     process = attach(arguments.pid)
-    path = arguments.output or f"{arguments.pid}.fdl"
+    target = Target(arguments, str(arguments.pid))
+    path = target.path
     try:
         summary = _session.run_attached(
             process,
@@ -124,23 +133,45 @@ def run_attached(arguments):
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"{path}: {error.strerror or error}") from None
-    report(summary, path)
+    target.finish(summary)
     return 0
 
 
-def report(summary, path):
-    """Say what was recorded, on stderr: stdout is the program's."""
-    processes = summary["processes"]
-    lines = [
-        f"{path}: {summary['samples']:,} samples of {processes:,} "
-        f"process{'es' if processes != 1 else ''}, {summary['cpu']:.2f} s of CPU time in "
-        f"{summary['elapsed']:.2f} s ({summary['rate']:.0f} Hz), "
-        f"{os.path.getsize(path) / 1e6:.2f} MB",
-        *summary["warnings"],
-        f"next: fdl report {path}",
-    ]
-    for line in lines:
-        print(f"fdl: {line}", file=sys.stderr)
+class Target:
+    """What is written: a recording, or another tool's file that is made of one."""
+
+    def __init__(self, arguments, name):
+        self.format = arguments.format
+        if self.format is None:
+            self.output = self.path = arguments.output or f"{name}.fdl"
+            return
+        from .._core import Recording
+
+        endings = {format: ending for format, ending, _ in Recording.formats()}
+        if self.format not in endings:
+            raise Failure(f"no format {self.format!r}; there are {', '.join(endings)}")
+        self.output = arguments.output or f"{name}.{endings[self.format]}"
+        self.path = f"{self.output}.fdl"
+
+    def finish(self, summary):
+        """Says what was recorded, on stderr: stdout is the program's."""
+        if self.format is not None:
+            from ..profiler import load
+
+            load(self.path).export(self.output, self.format)
+            os.unlink(self.path)
+        processes = summary["processes"]
+        lines = [
+            f"{self.output}: {summary['samples']:,} samples of {processes:,} "
+            f"process{'es' if processes != 1 else ''}, {summary['cpu']:.2f} s of CPU time in "
+            f"{summary['elapsed']:.2f} s ({summary['rate']:.0f} Hz), "
+            f"{os.path.getsize(self.output) / 1e6:.2f} MB",
+            *summary["warnings"],
+        ]
+        if self.format is None:
+            lines.append(f"next: fdl report {self.output}")
+        for line in lines:
+            print(f"fdl: {line}", file=sys.stderr)
 
 
 def end_by(number):

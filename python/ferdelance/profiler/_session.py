@@ -36,7 +36,7 @@ def save(recorder, path, *, command, rate, exit_status=None, sources=True):
     )
 
 
-def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=True):
+def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=True, max_size=None):
     """Run a command and record it.
 
     Returns
@@ -60,7 +60,8 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
     open(path, "wb").close()
     directory = make_directory()
     try:
-        recorder = _core.Recorder(directory)
+        most = int(max_size * 1e6) if max_size else None
+        recorder = _core.Recorder(directory, rate, most)
         added = _agent.variables(recorder.socket, rate, clock, directory)
         process = subprocess.Popen(command, env={**os.environ, **added})
         end = time.monotonic() + duration if duration else float("inf")
@@ -230,7 +231,7 @@ def collect(directory):
     from .. import _core
 
     request = json.load(sys.stdin)
-    recorder = _core.Recorder(directory)
+    recorder = _core.Recorder(directory, request["rate"])
     if os.fork() != 0:
         # The program's child was this process, and nothing is left of it.
         os._exit(0)

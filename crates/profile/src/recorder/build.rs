@@ -32,6 +32,13 @@ pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recordin
     for process in &recorder.processes {
         build.process(process, &recorder.processes);
     }
+    for &time in &recorder.slowed {
+        build.log(
+            time,
+            None,
+            "the recording grew large: from here on at half the rate",
+        );
+    }
     let is_known = |pid| recorder.processes.iter().any(|p| p.pid == pid);
     for stranger in recorder.strangers.finish(is_known) {
         build.stranger(&stranger);

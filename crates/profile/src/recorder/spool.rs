@@ -151,6 +151,15 @@ impl SpoolFile {
         (runtime != 0).then_some(found)
     }
 
+    /// Asks the agent for samples no more often than with this period, in nanoseconds.
+    pub fn slow_to(&self, period: u64) {
+        let offset = offset_of!(Spool, header) + offset_of!(Header, period);
+        if field!(self, period) < period {
+            // If that fails, the process is gone.
+            let _ = self.file.write_all_at(&period.to_le_bytes(), offset as u64);
+        }
+    }
+
     /// Asks the agent to stop.
     pub fn stop(&self) {
         let offset = offset_of!(Spool, header) + offset_of!(Header, stop);
