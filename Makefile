@@ -32,7 +32,7 @@ test-python: build
 	@echo "=== Python"
 	@$(PYTHON) -m pytest tests/python --durations=5
 
-wheel: setup ## a wheel for CPython 3.10 and later, in dist/
+wheel: build ## a wheel for CPython 3.10 and later, in dist/
 	@$(PYTHON) -m maturin build --release --compatibility manylinux_2_34 --out dist
 
 bench: build ## measure beside NumPy, Numba, Pythran and C, in one run; rewrites docs/benchmarks.md
@@ -51,5 +51,5 @@ docs: setup ## the documentation as HTML, links checked, in docs/_build/
 
 clean: ## remove what was built (the virtual environments stay)
 	@cargo clean
-	@rm -rf dist docs/_build fuzz/out python/ferdelance/_core*.so .pytest_cache .ruff_cache .hypothesis
+	@rm -rf dist docs/_build fuzz/out python/ferdelance/*.so .pytest_cache .ruff_cache .hypothesis
 	@find python tests examples benchmarks fuzz scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -39,4 +39,5 @@ link_package() {
     local site
     site=$(echo "$1"/lib/python3.*/site-packages)
     echo "$PWD/python" > "$site/ferdelance.pth"
+    cp python/data/purelib/ferdelance_record.pth "$site"
 }

@@ -75,7 +75,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
-    "compat config core errors experimental extending np runtime typed types".split()
+    "compat config core errors experimental extending np profiler runtime typed types".split()
 )
 
 __all__ = [*_HOME_OF, "config", "errors", "types"]

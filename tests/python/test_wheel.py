@@ -31,18 +31,21 @@ def wheel(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module")
-def extension(wheel, tmp_path_factory):
+@pytest.fixture(scope="module", params=["_core.abi3.so", "_agent.so"])
+def extension(request, wheel, tmp_path_factory):
     with zipfile.ZipFile(wheel) as archive:
         folder = tmp_path_factory.mktemp("unpacked")
-        return archive.extract("ferdelance/_core.abi3.so", folder)
+        return archive.extract(f"ferdelance/{request.param}", folder)
 
 
 def test_name_and_contents(wheel):
     assert re.fullmatch(r"ferdelance-[\d.]+-cp310-abi3-manylinux_2_34_x86_64\.whl", wheel.name)
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"ferdelance"}
+    roots = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert roots - {"ferdelance-0.1.0.data"} == {"ferdelance"}
+    assert "ferdelance/_agent.so" in names
+    assert "ferdelance-0.1.0.data/purelib/ferdelance_record.pth" in names
     assert not [name for name in names if "__pycache__" in name]
     for text in ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md"):
         assert any(name.endswith(f".dist-info/licenses/{text}") for name in names), text

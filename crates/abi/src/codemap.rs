@@ -130,7 +130,8 @@ impl Entry {
             Some(u32::from_le_bytes(*first))
         };
         let text = |bytes: &mut &[u8]| {
-            let (text, rest) = bytes.split_at_checked(number(bytes)? as usize)?;
+            let length = number(bytes)? as usize;
+            let (text, rest) = bytes.split_at_checked(length)?;
             *bytes = rest;
             Some(Box::from(core::str::from_utf8(text).ok()?))
         };
@@ -250,6 +251,30 @@ impl Default for CodeMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_processes_read_what_was_written() {
+        let scope = |name: &str, inlined_at| Scope {
+            name: name.into(),
+            file: "a.py".into(),
+            line: 7,
+            inlined_at,
+        };
+        let scopes = vec![scope("f", None), scope("größer", Some((0, 9)))];
+        let row = |offset, line, scope| LineRow {
+            offset,
+            line,
+            scope,
+        };
+        let lines = vec![row(0, 8, 0), row(16, 12, 1)];
+        let entry = Entry::new(0x1000, 0x100, "f", lines.clone(), scopes.clone());
+        let mut bytes = vec![];
+        entry.encode(|b| bytes.push(b));
+        assert_eq!(Entry::decode(&bytes), Some((scopes, lines)));
+        for length in 0..bytes.len() {
+            assert_eq!(Entry::decode(&bytes[..length]), None);
+        }
+    }
 
     #[test]
     fn finds_what_was_published_until_it_is_retired() {

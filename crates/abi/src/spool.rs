@@ -22,6 +22,7 @@ pub const MODULES: usize = 1 << 12;
 pub const TYPES: usize = 1 << 12;
 pub const SIGNATURES: usize = 1 << 13;
 pub const BYTES: usize = 16 << 20;
+pub const COSTS: usize = 96;
 
 #[repr(C)]
 pub struct Spool {
@@ -43,14 +44,17 @@ pub struct Header {
     pub pid: u32,
     /// `CLOCK_MONOTONIC`, in nanoseconds: when the agent began.
     pub start: u64,
-    /// Nanoseconds of CPU time between samples.
-    pub period: u64,
+    /// Nanoseconds of CPU time between samples. The recorder may change it.
+    pub period: AtomicU64,
     /// `PY_VERSION_HEX`; 0 as long as no Python is seen.
     pub python: AtomicU32,
     /// [`clock`] in use.
     pub clock: AtomicU32,
     /// Of the process, when all threads had ended or recording stopped; not zero says so.
     pub ended: AtomicU64,
+    /// Where Python has its runtime (`_PyRuntime`), and the class of code objects.
+    pub runtime: AtomicU64,
+    pub code_type: AtomicU64,
 
     /// Where the next record goes; a record's place is its number modulo [`RECORDS`].
     pub next_record: AtomicU64,
@@ -81,8 +85,23 @@ pub struct Header {
     pub cost: AtomicU64,
     /// Threads that could not be sampled.
     pub refused: AtomicU64,
-    /// How often the cost of a signal was below 2^i nanoseconds, and not below half of it.
-    pub costs: [AtomicU32; 32],
+    /// How many signals there were of each [`cost_class`].
+    pub costs: [AtomicU32; COSTS],
+}
+
+/// The class of a time in nanoseconds: four to each power of two, from 256 ns on.
+pub const fn cost_class(time: u64) -> usize {
+    if time < 256 {
+        return 0;
+    }
+    let power = time.ilog2();
+    let class = 4 * (power as usize - 8) + (time >> (power - 2) & 3) as usize + 1;
+    if class < COSTS { class } else { COSTS - 1 }
+}
+
+/// The times of a class are below this.
+pub const fn cost_limit(class: usize) -> u64 {
+    (256 * (4 + class as u64 % 4)) << (class / 4) >> 2
 }
 
 /// What makes signals for samples.
@@ -142,6 +161,8 @@ pub mod kind {
     pub const NAME: u8 = 3;
     /// The slot's thread ends; as `THREAD`.
     pub const END: u8 = 4;
+    /// Python's name of the slot's thread. `a`: [`Bytes`], as a word.
+    pub const PYTHON_NAME: u8 = 6;
     /// Reserved and then not needed.
     pub const NOTHING: u8 = 5;
 }
@@ -310,6 +331,31 @@ mod tests {
             signature: 0xdead_beef,
         };
         assert_eq!(Head::from_word(head.to_word()), head);
+    }
+
+    #[test]
+    fn times_are_within_the_limits_of_their_classes() {
+        for time in [
+            0,
+            255,
+            256,
+            300,
+            319,
+            320,
+            1000,
+            4095,
+            4096,
+            50_000,
+            1 << 30,
+        ] {
+            let class = cost_class(time);
+            assert!(time < cost_limit(class), "{time} {class}");
+            assert!(
+                class == 0 || time >= cost_limit(class - 1),
+                "{time} {class}"
+            );
+        }
+        assert_eq!(cost_class(u64::MAX), COSTS - 1);
     }
 
     #[test]

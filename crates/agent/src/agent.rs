@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use ferdelance_abi::spool::{Bytes, Spool, kind};
 
-use crate::clocks::Clocks;
+use crate::clocks::{self, Clocks};
 use crate::intern::Interned;
 use crate::modules::Modules;
 use crate::python::Python;
 use crate::slots::Slots;
-use crate::{compiled, hooks, signals, spool, sys};
+use crate::{compiled, environment, hooks, signals, spool, sys};
 
 /// The environment variable that says where the recorder is: `RATE:CLOCK:SOCKET`.
 const VARIABLE: &CStr = c"FERDELANCE_AGENT";
@@ -25,7 +25,8 @@ pub struct Agent {
     spool: AtomicPtr<Spool>,
     python: AtomicPtr<Python>,
     is_running: AtomicBool,
-    socket: Vec<u8>,
+    /// Where the recorder is.
+    socket: AtomicPtr<Vec<u8>>,
     /// Tells of a thread's end.
     key: AtomicU32,
 }
@@ -91,6 +92,7 @@ impl Agent {
         if self.python.load(Ordering::Relaxed).is_null()
             && let Some(python) = Python::find(self.spool())
         {
+            python.write_down(self.spool());
             let python = Box::into_raw(Box::new(python));
             self.python.store(python, Ordering::Release);
         }
@@ -189,7 +191,7 @@ impl Agent {
 fn start(socket: &[u8], rate: f64, with_perf: bool) -> bool {
     let period = (1e9 / rate.clamp(1.0, 20_000.0)) as u64;
     if let Some(agent) = Agent::get() {
-        return start_again(agent, socket);
+        return start_again(agent, socket, period);
     }
     let (Some(slots), Some(interned)) = (Slots::new(), Interned::new()) else {
         return false;
@@ -209,13 +211,13 @@ fn start(socket: &[u8], rate: f64, with_perf: bool) -> bool {
     }
     let agent = Agent {
         slots,
-        clocks: Clocks::new(period, with_perf),
+        clocks: Clocks::new(with_perf),
         modules: Modules::new(),
         interned,
         spool: AtomicPtr::new(std::ptr::from_ref(spool).cast_mut()),
         python: AtomicPtr::new(std::ptr::null_mut()),
         is_running: AtomicBool::new(true),
-        socket: socket.to_vec(),
+        socket: kept(socket),
         key: AtomicU32::new(key),
     };
     let agent = &*Box::leak(Box::new(agent));
@@ -233,23 +235,36 @@ fn start(socket: &[u8], rate: f64, with_perf: bool) -> bool {
 }
 
 /// Sampling was stopped and starts again, into another spool.
-fn start_again(agent: &'static Agent, socket: &[u8]) -> bool {
+fn start_again(agent: &'static Agent, socket: &[u8], period: u64) -> bool {
     if agent.is_running() {
         return false;
     }
-    let Some(spool) = spool::open(socket, agent.clocks.period) else {
+    let Some(spool) = spool::open(socket, period) else {
         return false;
     };
     agent.stop();
-    agent.interned.clear();
     agent
+        .socket
+        .store(kept(socket).into_inner(), Ordering::Release);
+    agent.interned.clear();
+    let old = agent
         .spool
-        .store(std::ptr::from_ref(spool).cast_mut(), Ordering::Release);
+        .swap(std::ptr::from_ref(spool).cast_mut(), Ordering::AcqRel);
+    // SAFETY: a mapping of that size, to which a handler that comes late may still write.
+    unsafe { sys::empty(old.cast(), size_of::<Spool>()) };
     agent.modules.after_fork(spool);
+    if let Some(python) = agent.python() {
+        python.write_down(spool);
+    }
     agent.is_running.store(true, Ordering::Release);
     agent.look_at_modules();
     agent.take_in_all();
     true
+}
+
+/// Kept for good, since the child of a fork may look at it at any time.
+fn kept(socket: &[u8]) -> AtomicPtr<Vec<u8>> {
+    AtomicPtr::new(Box::into_raw(Box::new(socket.to_vec())))
 }
 
 extern "C" fn thread_ends(value: *mut c_void) {
@@ -281,7 +296,10 @@ extern "C" fn in_child() {
     if !was_running {
         return;
     }
-    let Some(spool) = spool::open(&agent.socket, agent.clocks.period) else {
+    // SAFETY: set when the agent is made, and never freed.
+    let socket = unsafe { &*agent.socket.load(Ordering::Acquire) };
+    // As it is now for the parent.
+    let Some(spool) = spool::open(socket, clocks::period(agent.spool())) else {
         return;
     };
     let old = agent
@@ -290,7 +308,7 @@ extern "C" fn in_child() {
     // SAFETY: the parent's; the only thread of this process has just let go of it.
     unsafe { libc::munmap(old.cast(), size_of::<Spool>()) };
     if let Some(python) = agent.python() {
-        spool.header.python.store(python.version, Ordering::Relaxed);
+        python.write_down(spool);
     }
     agent.modules.after_fork(spool);
     agent.is_running.store(true, Ordering::Release);
@@ -307,6 +325,7 @@ extern "C" fn on_load() {
         }
         CStr::from_ptr(value).to_bytes()
     };
+    environment::keep();
     let mut parts = value.splitn(3, |&b| b == b':');
     if let (Some(rate), Some(clock), Some(socket)) = (parts.next(), parts.next(), parts.next())
         && let Some(rate) = std::str::from_utf8(rate).ok().and_then(|r| r.parse().ok())

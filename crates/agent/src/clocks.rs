@@ -16,12 +16,12 @@ use crate::sys;
 
 /// Of the timer: shorter than any tick.
 const TICK: u64 = 1_000_000;
+/// Of perf's clock, in nanoseconds: interrupts that come faster may leave no time for anything else.
+const SHORTEST: u64 = 100_000;
 /// Descriptors that can be told apart.
 const DESCRIPTORS: usize = 1 << 16;
 
 pub struct Clocks {
-    /// Nanoseconds of CPU time between perf's signals.
-    pub period: u64,
     /// Comes with each of the timers' signals, in the upper half of its value.
     cookie: u32,
     /// Whether perf's clock is to be used; not any more once it was refused.
@@ -37,10 +37,14 @@ pub enum Source {
     Timer,
 }
 
+/// Nanoseconds of CPU time between perf's signals.
+pub fn period(spool: &Spool) -> u64 {
+    spool.header.period.load(Ordering::Relaxed).max(1)
+}
+
 impl Clocks {
-    pub fn new(period: u64, with_perf: bool) -> Clocks {
+    pub fn new(with_perf: bool) -> Clocks {
         Clocks {
-            period,
             cookie: (sys::now() as u32).wrapping_mul(0x9e37_79b9) | 1 << 31,
             perf: AtomicU32::new(u32::from(with_perf)),
             by_descriptor: (0..DESCRIPTORS).map(|_| AtomicU16::new(0)).collect(),
@@ -64,24 +68,24 @@ impl Clocks {
         if self.perf.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if self.start_perf(slot, index, tid).is_some() {
+        if self.start_perf(slot, index, tid, period(spool)).is_some() {
             spool.header.clock.store(clock::PERF, Ordering::Relaxed);
         } else if spool.header.clock.load(Ordering::Relaxed) != clock::PERF {
             self.perf.store(0, Ordering::Relaxed);
         }
     }
 
-    fn start_perf(&self, slot: &Slot, index: usize, tid: i32) -> Option<()> {
+    fn start_perf(&self, slot: &Slot, index: usize, tid: i32, period: u64) -> Option<()> {
         // The first period is a random part of one: who runs for less than one is seen as often as it runs.
-        let first = (slot.random(self.period) + 1).max(self.period / 64);
+        let first = slot.random(period).max(period.min(SHORTEST));
+        slot.is_first.store(true, Ordering::Relaxed);
         let low = sys::perf_clock(tid, first)?;
         let fd = out_of_the_way(low);
-        let owner = [1i32, tid];
         const F_SETOWN_EX: i32 = 15;
         const F_SETSIG: i32 = 10;
         // SAFETY: the owner (a kind, F_OWNER_TID is 0; and a thread) is alive for the call.
         let is_directed = unsafe {
-            let owner = [0, owner[1]];
+            let owner = [0, tid];
             libc::fcntl(fd, F_SETOWN_EX, owner.as_ptr()) == 0
                 && libc::fcntl(fd, F_SETSIG, libc::SIGPROF) == 0
                 && libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC) == 0
@@ -148,11 +152,12 @@ impl Clocks {
         Some((index, slots.get(index)?, source))
     }
 
-    /// Makes perf's next period another one, now and then: programs that do something at a fixed rate are
-    /// not always met at the same place.
-    pub fn vary(&self, slot: &Slot) {
-        if slot.random(4) == 0 {
-            let period = self.period - self.period / 8 + slot.random(self.period / 4);
+    /// Makes perf's next period another one after the first one, which was short, and then now and then: programs
+    /// that do something at a fixed rate are not always met at the same place.
+    pub fn vary(&self, slot: &Slot, spool: &Spool) {
+        if slot.is_first.swap(false, Ordering::Relaxed) || slot.random(4) == 0 {
+            let period = period(spool);
+            let period = period - period / 8 + slot.random(period / 4);
             let fd = slot.perf.load(Ordering::Relaxed);
             if fd >= 0 {
                 sys::perf_ioctl(fd, sys::PERF_IOC_PERIOD, period.max(1));

@@ -9,7 +9,8 @@
 //! | `pthread_create` | a thread gets a slot and clocks |
 //! | `dlopen`, `dlsym` | files were loaded since the last time: the latter is called for each extension module |
 //! | `sigaction`, `signal` | our handlers stay; the program's are kept behind them |
-//! | `execve` and others | clocks stop, so that no signal of ours meets a program without a handler |
+//! | `execve` and others | clocks stop, so that no signal of ours meets a program without a handler; the agent comes along |
+//! | `posix_spawn` | the agent comes along |
 //! | `_exit` | what was used up to now is written down |
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::agent::{self, Agent};
 use crate::modules::File;
-use crate::signals;
+use crate::{environment, signals};
 
 /// A function that is replaced.
 struct Hook {
@@ -28,7 +29,7 @@ struct Hook {
 
 macro_rules! hooks {
     ($($name:literal $index:ident $ours:ident)*) => {
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "names of C functions")]
+        #[allow(dead_code, reason = "some go through others")]
         enum Index { $($index),* }
 
         static HOOKS: [Hook; [$($name),*].len()] = [$(Hook {
@@ -48,6 +49,8 @@ hooks! {
     c"execvp" Execvp execvp
     c"execvpe" Execvpe execvpe
     c"fexecve" Fexecve fexecve
+    c"posix_spawn" PosixSpawn posix_spawn
+    c"posix_spawnp" PosixSpawnp posix_spawnp
     c"_exit" Exit exit
     c"dlopen" Dlopen fdl_dlopen
     c"dlsym" Dlsym fdl_dlsym
@@ -305,29 +308,69 @@ fn instead(run: impl FnOnce() -> c_int) -> c_int {
 
 type Words = *const *const c_char;
 
+type Execve = extern "C" fn(*const c_char, Words, Words) -> c_int;
+
 extern "C" fn execve(path: *const c_char, arguments: Words, environment: Words) -> c_int {
-    let theirs = theirs!(Execve as extern "C" fn(*const c_char, Words, Words) -> c_int);
-    instead(|| theirs(path, arguments, environment))
+    let theirs = theirs!(Execve as Execve);
+    // SAFETY: the caller passes an environment.
+    unsafe { environment::with_agent(environment, |e| instead(|| theirs(path, arguments, e))) }
 }
 
 extern "C" fn execv(path: *const c_char, arguments: Words) -> c_int {
-    let theirs = theirs!(Execv as extern "C" fn(*const c_char, Words) -> c_int);
-    instead(|| theirs(path, arguments))
-}
-
-extern "C" fn execvp(file: *const c_char, arguments: Words) -> c_int {
-    let theirs = theirs!(Execvp as extern "C" fn(*const c_char, Words) -> c_int);
-    instead(|| theirs(file, arguments))
+    execve(path, arguments, environment::environment())
 }
 
 extern "C" fn execvpe(file: *const c_char, arguments: Words, environment: Words) -> c_int {
-    let theirs = theirs!(Execvpe as extern "C" fn(*const c_char, Words, Words) -> c_int);
-    instead(|| theirs(file, arguments, environment))
+    let theirs = theirs!(Execvpe as Execve);
+    // SAFETY: the caller passes an environment.
+    unsafe { environment::with_agent(environment, |e| instead(|| theirs(file, arguments, e))) }
+}
+
+extern "C" fn execvp(file: *const c_char, arguments: Words) -> c_int {
+    execvpe(file, arguments, environment::environment())
 }
 
 extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words) -> c_int {
     let theirs = theirs!(Fexecve as extern "C" fn(c_int, Words, Words) -> c_int);
-    instead(|| theirs(fd, arguments, environment))
+    // SAFETY: the caller passes an environment.
+    unsafe { environment::with_agent(environment, |e| instead(|| theirs(fd, arguments, e))) }
+}
+
+type Spawn = extern "C" fn(
+    *mut libc::pid_t,
+    *const c_char,
+    *const libc::posix_spawn_file_actions_t,
+    *const libc::posix_spawnattr_t,
+    Words,
+    Words,
+) -> c_int;
+
+extern "C" fn posix_spawn(
+    pid: *mut libc::pid_t,
+    path: *const c_char,
+    actions: *const libc::posix_spawn_file_actions_t,
+    attributes: *const libc::posix_spawnattr_t,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    let theirs = theirs!(PosixSpawn as Spawn);
+    let run = |e| theirs(pid, path, actions, attributes, arguments, e);
+    // SAFETY: the caller passes an environment.
+    unsafe { environment::with_agent(environment, run) }
+}
+
+extern "C" fn posix_spawnp(
+    pid: *mut libc::pid_t,
+    file: *const c_char,
+    actions: *const libc::posix_spawn_file_actions_t,
+    attributes: *const libc::posix_spawnattr_t,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    let theirs = theirs!(PosixSpawnp as Spawn);
+    let run = |e| theirs(pid, file, actions, attributes, arguments, e);
+    // SAFETY: the caller passes an environment.
+    unsafe { environment::with_agent(environment, run) }
 }
 
 extern "C" fn exit(status: c_int) -> ! {

@@ -244,8 +244,8 @@ impl Interned {
     }
 }
 
-/// Keeps a string.
-fn text(spool: &Spool, layout: &Layout, object: u64) -> u64 {
+/// Keeps a string; 0 if there is no room.
+pub fn text(spool: &Spool, layout: &Layout, object: u64) -> u64 {
     let mut length = 0;
     let measured = objects::string(layout, object, NAME, &mut Own, |_| length += 1);
     let Some(mut writer) = measured.and_then(|()| Writer::new(spool, length)) else {

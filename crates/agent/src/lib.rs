@@ -19,8 +19,10 @@
 //! - What cannot be done is counted, and the program runs on.
 
 mod agent;
+mod cfi;
 mod clocks;
 mod compiled;
+mod environment;
 mod hooks;
 mod intern;
 mod memory;

@@ -9,23 +9,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use ferdelance_abi::spool::Spool;
-use framehop::{ExplicitModuleSectionInfo, Module, Unwinder as _};
 
+use crate::cfi::Tables;
 use crate::spool;
-use crate::unwind::Unwinder;
 
 /// What a signal handler needs of the loaded files.
-#[derive(Clone)]
 pub struct Loaded {
-    pub unwinder: Unwinder,
-    /// Ranges of addresses, sorted.
-    ranges: Vec<(u64, u64)>,
+    /// Another one for each list.
+    pub generation: u64,
+    /// By address: ranges of code, and the tables for it.
+    files: Vec<((u64, u64), Option<Tables>)>,
 }
 
 impl Loaded {
     pub fn contains(&self, address: u64) -> bool {
-        let after = self.ranges.partition_point(|r| r.0 <= address);
-        after > 0 && self.ranges.get(after - 1).is_some_and(|r| address < r.1)
+        self.tables(address).is_some()
+    }
+
+    /// The tables for the code at an address, if it has any; none if there is no code.
+    pub fn tables(&self, address: u64) -> Option<&Option<Tables>> {
+        let after = self.files.partition_point(|(range, _)| range.0 <= address);
+        let (range, tables) = self.files.get(after.checked_sub(1)?)?;
+        (address < range.1).then_some(tables)
     }
 }
 
@@ -49,6 +54,7 @@ struct State {
     /// What the loader said last: files that were ever added, and removed.
     counts: Option<(u64, u64)>,
     files: Vec<File>,
+    generation: u64,
 }
 
 pub struct Modules {
@@ -98,18 +104,16 @@ impl Modules {
             return vec![];
         }
         state.counts = Some(counts);
+        state.generation += 1;
         let files = files();
         let is_new = |file: &&File| !state.files.contains(file);
         let new: Vec<File> = files.iter().filter(is_new).cloned().collect();
         state.files = files;
         let mut loaded = Loaded {
-            unwinder: Unwinder::new(),
-            ranges: state.files.iter().map(|file| file.range).collect(),
+            generation: state.generation,
+            files: state.files.iter().map(|f| (f.range, f.tables())).collect(),
         };
-        loaded.ranges.sort_unstable();
-        for file in &state.files {
-            loaded.unwinder.add_module(file.module());
-        }
+        loaded.files.sort_unstable_by_key(|(range, _)| *range);
         self.loaded
             .store(Box::into_raw(Box::new(loaded)), Ordering::Release);
         new
@@ -192,21 +196,14 @@ impl File {
         })
     }
 
-    fn module(&self) -> Module<&'static [u8]> {
-        let mut sections = ExplicitModuleSectionInfo::default();
-        if let Some((header, end)) = self.unwind
-            && let Some(frames) = frames_of(header)
-            && (header..end).contains(&frames)
-        {
-            let relative = |from: u64| from - self.bias..end - self.bias;
-            sections.eh_frame_hdr_svma = Some(relative(header));
-            sections.eh_frame_hdr = Some(memory(header, end));
-            sections.eh_frame_svma = Some(relative(frames));
-            sections.eh_frame = Some(memory(frames, end));
-            sections.text_svma = Some(self.range.0 - self.bias..self.range.1 - self.bias);
-        }
-        let name = String::from_utf8_lossy(&self.path).into_owned();
-        Module::new(name, self.range.0..self.range.1, self.bias, sections)
+    fn tables(&self) -> Option<Tables> {
+        let (header, end) = self.unwind?;
+        let frames = frames_of(header).filter(|&frames| header < end && frames < end)?;
+        Tables::new(
+            (header, memory(header, end)),
+            (frames, memory(frames, end)),
+            self.range.0,
+        )
     }
 
     fn write_down(&self, spool: &Spool) {

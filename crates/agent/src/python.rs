@@ -12,8 +12,11 @@ pub struct Python {
     /// `PY_VERSION_HEX`.
     pub version: u32,
     pub layout: &'static Layout,
-    /// The class of code objects.
+    /// Where its runtime is, and the class of code objects.
+    pub runtime: u64,
     pub code_type: u64,
+    /// The class of cells, in which variables are that inner functions use.
+    pub cell_type: u64,
     own: State,
     current: State,
     /// How far the end of the evaluation loop's C frame is from the structure on the stack that Python
@@ -39,6 +42,7 @@ impl Python {
             std::ffi::CStr::from_ptr(f())
         };
         let hex = version_hex(text.to_str().ok()?)?;
+        // Said even if nothing can be read of it.
         spool.header.python.store(hex, Ordering::Relaxed);
         // Builds that lay things out in another way.
         let others = [
@@ -50,7 +54,8 @@ impl Python {
             return None;
         }
         let own = symbol(c"PyGILState_GetThisThreadState")?;
-        let current = symbol(c"_PyThreadState_UncheckedGet")?;
+        let current = symbol(c"PyThreadState_GetUnchecked")
+            .or_else(|| symbol(c"_PyThreadState_UncheckedGet"))?;
         // SAFETY: the functions of these names take nothing and return a pointer.
         let (own, current) = unsafe {
             (
@@ -58,15 +63,27 @@ impl Python {
                 std::mem::transmute::<usize, State>(current),
             )
         };
+        let code_type = symbol(c"PyCode_Type")? as u64;
+        let runtime = symbol(c"_PyRuntime")? as u64;
         Some(Python {
             version: hex,
             layout: Layout::of(hex)?,
-            code_type: symbol(c"PyCode_Type")? as u64,
+            runtime,
+            code_type,
+            cell_type: symbol(c"PyCell_Type").map_or(0, |at| at as u64),
             own,
             current,
             to_frame_end: AtomicU64::new(0),
             verdict: AtomicU32::new(0),
         })
+    }
+
+    /// Tells the recorder where to look.
+    pub fn write_down(&self, spool: &Spool) {
+        let header = &spool.header;
+        header.code_type.store(self.code_type, Ordering::Relaxed);
+        header.runtime.store(self.runtime, Ordering::Relaxed);
+        header.python.store(self.version, Ordering::Relaxed);
     }
 
     /// The state of the thread that calls this, if it is one of Python's, and whether it holds the

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use ferdelance_abi::spool::{Frame, Head, clock, flag, kind};
+use ferdelance_abi::spool::{Frame, Head, clock, cost_class, flag, kind};
+use ferdelance_interpreter::attributes;
 
 use crate::agent::Agent;
 use crate::clocks::Source;
 use crate::slots::Slot;
-use crate::{signature, spool, sys};
+use crate::{clocks, intern, memory, signature, spool, sys};
 
 /// The instruction that calls the kernel: what runs after one has just come back.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
@@ -56,6 +57,9 @@ pub fn take(
         .python
         .and_then(|(frame, code)| signature::read(agent, frame, code))
         .map_or(0, |s| s + 1);
+    if !slot.is_named.load(Ordering::Relaxed) && facts.outermost.is_some() {
+        write_name(agent, slot, index, start, facts.outermost);
+    }
     for (is_so, counter) in [
         (facts.is_cut, &header.cut),
         (facts.is_unplaced, &header.unplaced),
@@ -76,8 +80,27 @@ pub fn take(
     let cost = sys::now().saturating_sub(start);
     header.signals.fetch_add(1, Ordering::Relaxed);
     header.cost.fetch_add(cost, Ordering::Relaxed);
-    let class = (u64::BITS - cost.leading_zeros()) as usize;
-    header.costs[class.min(header.costs.len() - 1)].fetch_add(1, Ordering::Relaxed);
+    header.costs[cost_class(cost)].fetch_add(1, Ordering::Relaxed);
+}
+
+/// Writes down what Python calls the thread whose outermost frame this is.
+fn write_name(agent: &Agent, slot: &Slot, index: usize, time: u64, frame: Option<(u64, u64)>) {
+    slot.is_named.store(true, Ordering::Relaxed);
+    let name = agent.python().zip(frame).and_then(|(python, (at, code))| {
+        let name = attributes::thread_name(python.layout, at, code, &mut memory::Own)?;
+        Some(intern::text(agent.spool(), python.layout, name)).filter(|&n| n != 0)
+    });
+    if let Some(name) = name
+        && let Some(room) = spool::record(agent.spool())
+    {
+        let head = Head {
+            kind: kind::PYTHON_NAME,
+            flags: 0,
+            slot: index as u16,
+            signature: 0,
+        };
+        room.write(head, time, name, 0);
+    }
 }
 
 /// What a sample is of.
@@ -112,12 +135,15 @@ fn mode(
     let is_kernel = in_kernel * 2 > elapsed || in_kernel > 0 && is_after_call(context);
     // perf's clock is gone if a program closes descriptors that are not its own.
     let is_stalled = total.saturating_sub(slot.sampled.load(Ordering::Relaxed))
-        > elapsed.saturating_mul(4).max(agent.clocks.period * 16);
+        > elapsed
+            .saturating_mul(4)
+            .max(clocks::period(agent.spool()) * 16);
     if !is_kernel && has_perf && !is_stalled {
         return None;
     }
     // Ticks come as the system likes; at low rates some of them are enough.
-    if elapsed < agent.clocks.period && slot.random(agent.clocks.period) >= elapsed {
+    let period = clocks::period(agent.spool());
+    if elapsed < period && slot.random(period) >= elapsed {
         return None;
     }
     Some(Mode {
@@ -129,6 +155,6 @@ fn mode(
 fn is_after_call(context: &libc::ucontext_t) -> bool {
     use ferdelance_interpreter::Memory;
     let ip = context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
-    let byte = |back: u64| crate::memory::Own.u8(ip.wrapping_sub(back));
+    let byte = |back: u64| memory::Own.u8(ip.wrapping_sub(back));
     [byte(2), byte(1)] == SYSCALL.map(Some)
 }

@@ -99,7 +99,7 @@ extern "C" fn take(slot: &'static Slot, info: &libc::siginfo_t, context: &libc::
     {
         sample::take(agent, slot, index, source, context);
         if source == Source::Perf {
-            agent.clocks.vary(slot);
+            agent.clocks.vary(slot, agent.spool());
         }
     }
     slot.is_inside.store(false, Ordering::Relaxed);

@@ -62,8 +62,12 @@ pub fn read(agent: &Agent, frame: u64, code_at: u64) -> Option<u32> {
     };
     for i in 0..code.parameters.min(ARGUMENTS) {
         let local = frame + python.layout.frame.locals + u64::from(i) * 8;
-        let argument = Own.pointer(local).filter(|o| o & 7 == 0);
-        let class = argument.and_then(|o| objects::class(o, &mut Own));
+        let mut argument = Own.pointer(local).filter(|o| o & 7 == 0);
+        let mut class = argument.and_then(|o| objects::class(o, &mut Own));
+        if class == Some(python.cell_type) {
+            argument = argument.and_then(|o| objects::cell_contents(o, &mut Own));
+            class = argument.and_then(|o| objects::class(o, &mut Own));
+        }
         let known = class.and_then(|c| Some((argument?, agent.interned.class(spool, c)?)));
         let Some((object, class)) = known else {
             let gone = Argument {

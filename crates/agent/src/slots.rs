@@ -36,6 +36,10 @@ pub struct Slot {
     pub ticked_kernel: AtomicU64,
     /// CPU time at perf's last signal.
     pub sampled: AtomicU64,
+    /// Its name was looked for.
+    pub is_named: AtomicBool,
+    /// Perf's clock has not fired yet.
+    pub is_first: AtomicBool,
     /// For periods that are not all the same.
     pub random: AtomicU32,
     pub scratch: std::sync::atomic::AtomicPtr<Scratch>,
@@ -94,6 +98,7 @@ impl Slots {
             return None;
         }
         slot.is_inside.store(false, Ordering::Relaxed);
+        slot.is_named.store(false, Ordering::Relaxed);
         slot.perf.store(-1, Ordering::Relaxed);
         slot.timer.store(-1, Ordering::Relaxed);
         slot.random
@@ -112,12 +117,14 @@ impl Slots {
                 libc::PROT_READ | libc::PROT_WRITE,
             ) == 0
         };
-        if is_done {
-            slot.top.store(base + STACK as u64, Ordering::Relaxed);
-            slot.scratch
-                .store(Box::into_raw(Scratch::new()), Ordering::Release);
+        match Scratch::new().filter(|_| is_done) {
+            Some(scratch) => {
+                slot.top.store(base + STACK as u64, Ordering::Relaxed);
+                slot.scratch.store(scratch, Ordering::Release);
+                true
+            }
+            None => false,
         }
-        is_done
     }
 
     /// In the child of a fork there is one thread, and no clock of its parent's.
@@ -143,7 +150,7 @@ impl Slot {
         x ^= x >> 17;
         x ^= x << 5;
         self.random.store(x, Ordering::Relaxed);
-        u64::from(x) * below >> 32
+        (u64::from(x) * below) >> 32
     }
 
     /// Writes down how much CPU time the thread has used, as it begins or ends to be sampled.

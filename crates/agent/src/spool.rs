@@ -1,7 +1,7 @@
 //! This process's spool: made, sent to the recorder, written to.
 
 use std::mem::{MaybeUninit, size_of};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ferdelance_abi::spool::{Bytes, Head, MAGIC, RECORDS, Spool, VERSION, kind};
 
@@ -35,7 +35,7 @@ pub fn open(socket: &[u8], period: u64) -> Option<&'static Spool> {
             (*header).version = VERSION;
             (*header).pid = libc::getpid() as u32;
             (*header).start = sys::now();
-            (*header).period = period;
+            (*header).period = AtomicU64::new(period);
             &*spool
         };
         // Node 0 is the root.

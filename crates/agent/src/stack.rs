@@ -18,6 +18,7 @@
 //! Where code has no tables for unwinding, one goes on at the next boundary: the end of the loop's C frame
 //! lies at a fixed distance from it.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 
 use ferdelance_abi::spool::Frame;
@@ -27,17 +28,19 @@ use crate::agent::Agent;
 use crate::compiled;
 use crate::memory::Own;
 use crate::modules::Loaded;
+use crate::sys;
 use crate::unwind::{Cache, Native, Position, Step};
 
-/// The most frames of a kind.
-pub const NATIVE: usize = 512;
-pub const PYTHON: usize = 1024;
+/// The most frames of a kind: more than recursion usually gets to.
+pub const NATIVE: usize = 2048;
+pub const PYTHON: usize = 2048;
 const MERGED: usize = NATIVE + PYTHON + 64;
 
-/// Memory in which a stack is put together: too much for a signal handler's stack.
+/// Memory in which a stack is put together: too much for a signal handler's stack. Most of it is hardly ever
+/// touched, so it is not set to anything before.
 pub struct Scratch {
     cache: Cache,
-    python: [Item; PYTHON],
+    python: [MaybeUninit<Item>; PYTHON],
     frames: [u64; MERGED],
 }
 
@@ -49,17 +52,17 @@ pub struct Facts {
     /// Python frames are not among the native ones that they belong to.
     pub is_unplaced: bool,
     pub is_resumed: bool,
-    /// The innermost Python frame: its address and its code object.
+    /// The innermost Python frame and the outermost one: their addresses and their code objects.
     pub python: Option<(u64, u64)>,
+    pub outermost: Option<(u64, u64)>,
 }
 
 impl Scratch {
-    pub fn new() -> Box<Scratch> {
-        Box::new(Scratch {
-            cache: Cache::new_in(),
-            python: [Item::Boundary(0); PYTHON],
-            frames: [0; MERGED],
-        })
+    /// New scratch memory, for good. All zero is a cache without rules, too.
+    pub fn new() -> Option<&'static mut Scratch> {
+        let at = sys::map(size_of::<Scratch>(), libc::PROT_READ | libc::PROT_WRITE)?;
+        // SAFETY: a fresh mapping of that size, page-aligned and never unmapped; zeros are valid for all of it.
+        Some(unsafe { &mut *at.cast() })
     }
 
     /// Reads the stack of this thread, whose registers were as `context` says and whose Python state is
@@ -72,9 +75,11 @@ impl Scratch {
     ) -> (&[u64], Facts) {
         let mut facts = Facts::default();
         let count = self.read_python(agent, thread, &mut facts);
+        // SAFETY: as many were written.
+        let python = unsafe { self.python[..count].assume_init_ref() };
         let mut merge = Merge {
             agent,
-            python: &self.python[..count],
+            python,
             next: 0,
             frames: &mut self.frames,
             count: 0,
@@ -104,16 +109,18 @@ impl Scratch {
         };
         let mut count = 0;
         while let Some(item) = walk.next(&mut Own) {
-            if let (Item::Frame { at, code, .. }, None) = (item, facts.python) {
-                facts.python = Some((at, code));
+            if let Item::Frame { at, code, .. } = item {
+                facts.python = facts.python.or(Some((at, code)));
+                facts.outermost = Some((at, code));
             }
             let Some(room) = self.python.get_mut(count) else {
                 facts.is_cut = true;
                 break;
             };
-            *room = item;
+            room.write(item);
             count += 1;
         }
+        facts.is_cut |= walk.is_at_limit();
         count
     }
 }
@@ -225,7 +232,7 @@ impl Merge<'_> {
 
     /// Python frames for which no native ones were found.
     fn rest(&mut self) {
-        if self.next < self.python.len() {
+        if self.next < self.python.len() && !self.facts.is_cut {
             self.facts.is_unplaced = true;
         }
         while self.next < self.python.len() {

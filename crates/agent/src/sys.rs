@@ -175,3 +175,22 @@ pub fn map(size: usize, protection: i32) -> Option<*mut u8> {
     };
     (address != libc::MAP_FAILED).then_some(address.cast())
 }
+
+/// Puts fresh memory in the place of a mapping, whose own goes.
+///
+/// # Safety
+///
+/// All that is there may become zero.
+pub unsafe fn empty(at: *mut u8, size: usize) {
+    // SAFETY: replaces a mapping of the caller's.
+    unsafe {
+        libc::mmap(
+            at.cast(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+            -1,
+            0,
+        );
+    }
+}

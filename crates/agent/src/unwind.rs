@@ -1,14 +1,10 @@
 //! Frames of native code, from registers and the stack.
 
 use ferdelance_interpreter::Memory;
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
-use framehop::{FrameAddress, MustNotAllocateDuringUnwind, Unwinder as _};
 
+use crate::cfi::{IP, RBP, RSP, Registers, Row, Rule};
 use crate::memory::Own;
 use crate::modules::Loaded;
-
-pub type Unwinder = UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>;
-pub type Cache = CacheX86_64<MustNotAllocateDuringUnwind>;
 
 /// A frame: where it is in its code, and the part of the stack that is its own.
 #[derive(Clone, Copy, Default)]
@@ -21,8 +17,9 @@ pub struct Native {
 
 /// The registers of a frame.
 pub struct Position {
-    pub registers: UnwindRegsX86_64,
-    is_innermost: bool,
+    registers: Registers,
+    /// Whether the address is that of an instruction that runs, not of one to return to.
+    is_exact: bool,
 }
 
 /// What came of going one frame out.
@@ -34,38 +31,50 @@ pub enum Step {
     Lost(Native),
 }
 
+/// Rules by address. Places are few, and shared by all addresses with the same lowest bits.
+pub struct Cache([Entry; CACHED]);
+
+const CACHED: usize = 1024;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    address: u64,
+    /// Of the list of files for which it holds; 0: of none.
+    generation: u64,
+    rule: Rule,
+}
+
+/// How far from the stack pointer the address to return to may be, in words, of code without a table.
+const SEARCHED: u64 = 64;
+
 impl Position {
     pub fn of(context: &libc::ucontext_t) -> Position {
-        use framehop::x86_64::Reg;
-        let value = |r: i32| context.uc_mcontext.gregs[r as usize] as u64;
-        let (ip, sp, bp) = (
-            value(libc::REG_RIP),
-            value(libc::REG_RSP),
-            value(libc::REG_RBP),
-        );
-        let mut registers = UnwindRegsX86_64::new(ip, sp, bp);
-        let others = [
-            (Reg::RAX, libc::REG_RAX),
-            (Reg::RDX, libc::REG_RDX),
-            (Reg::RCX, libc::REG_RCX),
-            (Reg::RBX, libc::REG_RBX),
-            (Reg::RSI, libc::REG_RSI),
-            (Reg::RDI, libc::REG_RDI),
-            (Reg::R8, libc::REG_R8),
-            (Reg::R9, libc::REG_R9),
-            (Reg::R10, libc::REG_R10),
-            (Reg::R11, libc::REG_R11),
-            (Reg::R12, libc::REG_R12),
-            (Reg::R13, libc::REG_R13),
-            (Reg::R14, libc::REG_R14),
-            (Reg::R15, libc::REG_R15),
+        let mut registers = Registers::default();
+        let from = [
+            libc::REG_RAX,
+            libc::REG_RDX,
+            libc::REG_RCX,
+            libc::REG_RBX,
+            libc::REG_RSI,
+            libc::REG_RDI,
+            libc::REG_RBP,
+            libc::REG_RSP,
+            libc::REG_R8,
+            libc::REG_R9,
+            libc::REG_R10,
+            libc::REG_R11,
+            libc::REG_R12,
+            libc::REG_R13,
+            libc::REG_R14,
+            libc::REG_R15,
+            libc::REG_RIP,
         ];
-        for (to, from) in others {
-            registers.set(to, value(from));
+        for (number, from) in from.into_iter().enumerate() {
+            registers.set(number, context.uc_mcontext.gregs[from as usize] as u64);
         }
         Position {
             registers,
-            is_innermost: true,
+            is_exact: true,
         }
     }
 
@@ -80,69 +89,115 @@ impl Position {
     /// In the code that a frame returns to, whose end is known; it is a frame that begins with a call, so its
     /// caller's frame pointer is what it saved first.
     pub fn after_frame(end: u64) -> Option<Position> {
-        let ip = Own.pointer(end.checked_sub(8)?)?;
-        let bp = Own.word(end.checked_sub(16)?)?;
+        let mut registers = Registers::default();
+        registers.set(IP, Own.pointer(end.checked_sub(8)?)?);
+        registers.set(RBP, Own.word(end.checked_sub(16)?)?);
+        registers.set(RSP, end);
         Some(Position {
-            registers: UnwindRegsX86_64::new(ip, end, bp),
-            is_innermost: false,
+            registers,
+            is_exact: false,
         })
     }
 
     /// Goes from a frame to its caller. `by_pointers`: the code keeps frame pointers, and has no tables.
     pub fn step(&mut self, loaded: &Loaded, cache: &mut Cache, by_pointers: bool) -> Step {
-        let (ip, start) = (self.registers.ip(), self.registers.sp());
-        let address = if self.is_innermost {
-            Some(FrameAddress::from_instruction_pointer(ip))
-        } else {
-            FrameAddress::from_return_address(ip)
+        let start = self.sp();
+        let address = match self.is_exact {
+            true => self.ip(),
+            false => self.ip().wrapping_sub(1),
         };
         let mut frame = Native {
-            ip: if self.is_innermost {
-                ip
-            } else {
-                ip.wrapping_sub(1)
-            },
+            ip: address,
             start,
             end: start,
         };
-        self.is_innermost = false;
-        let Some(address) = address else {
-            return Step::Last(frame);
-        };
         let caller = if by_pointers {
-            self.by_pointers()
+            self.by_pointers().map(|registers| Some((registers, false)))
         } else {
-            let mut read = |at| Own.word(at).ok_or(());
-            loaded
-                .unwinder
-                .unwind_frame(address, &mut self.registers, cache, &mut read)
-                .map_err(|_| ())
+            self.by_tables(address, loaded, cache)
         };
         match caller {
-            Ok(Some(caller)) => {
-                self.registers.set_ip(caller);
-                frame.end = self.registers.sp();
-                if frame.end <= start {
-                    return Step::Lost(frame);
-                }
+            Some(Some((registers, is_exact))) if registers.sp() > start || is_exact => {
+                frame.end = registers.sp();
+                self.registers = registers;
+                self.is_exact = is_exact;
                 Step::Frame(frame)
             }
-            Ok(None) => {
+            Some(None) => {
                 frame.end = u64::MAX;
                 Step::Last(frame)
             }
-            Err(()) => Step::Lost(frame),
+            _ => Step::Lost(frame),
         }
     }
 
-    fn by_pointers(&mut self) -> Result<Option<u64>, ()> {
-        let bp = self.registers.bp();
-        if bp < self.registers.sp() {
-            return Err(());
+    /// The caller's registers, and whether it was interrupted; none in `Some` if there is no caller.
+    fn by_tables(
+        &self,
+        address: u64,
+        loaded: &Loaded,
+        cache: &mut Cache,
+    ) -> Option<Option<(Registers, bool)>> {
+        let entry = &mut cache.0[(address ^ address >> 10) as usize % CACHED];
+        if entry.address == address && entry.generation == loaded.generation {
+            return Some(Some((entry.rule.apply(&self.registers)?, false)));
         }
-        let (outer, caller) = (Own.word(bp).ok_or(())?, Own.word(bp + 8).ok_or(())?);
-        self.registers.set_bp(outer);
-        self.registers.set_sp(bp + 16);
-        Ok(Some(caller))
+        let tables = loaded.tables(address)?;
+        let Some((row, is_signal)) = tables
+            .as_ref()
+            .and_then(|t| t.row(address, &self.registers))
+        else {
+            return self.by_search(loaded).map(|caller| Some((caller, false)));
+        };
+        match row {
+            Row::Root => Some(None),
+            Row::Done(caller) => Some(Some((caller, is_signal))),
+            Row::Rule(rule) => {
+                if !is_signal {
+                    *entry = Entry {
+                        address,
+                        generation: loaded.generation,
+                        rule,
+                    };
+                }
+                Some(Some((rule.apply(&self.registers)?, is_signal)))
+            }
+        }
     }
+
+    fn by_pointers(&self) -> Option<Registers> {
+        let bp = self.registers.get(RBP).filter(|&bp| bp >= self.sp())?;
+        let mut caller = Registers::default();
+        caller.set(RBP, Own.word(bp)?);
+        caller.set(IP, Own.word(bp + 8)?);
+        caller.set(RSP, bp + 16);
+        Some(caller)
+    }
+
+    /// The caller of code without a table, such as kernels in assembly: the first word on the stack that is an
+    /// address just behind a call.
+    fn by_search(&self, loaded: &Loaded) -> Option<Registers> {
+        for i in 0..SEARCHED {
+            let at = self.sp().checked_add(i * 8)?;
+            let word = Own.word(at)?;
+            if loaded.contains(word) && is_behind_call(word) {
+                let mut caller = Registers::default();
+                caller.set(IP, word);
+                caller.set(RSP, at + 8);
+                return Some(caller);
+            }
+        }
+        None
+    }
+}
+
+/// Whether the instruction before an address is a call: to an address, or through a register or memory.
+fn is_behind_call(address: u64) -> bool {
+    let byte = |back: u64| Own.u8(address.wrapping_sub(back)).unwrap_or(0);
+    // FF /2, with or without a displacement.
+    let is_indirect = |opcode: u64| {
+        let kind = byte(opcode - 1);
+        byte(opcode) == 0xff && kind & 0x38 == 0x10
+    };
+    byte(5) == 0xe8 || [2, 3, 4, 6, 7].into_iter().any(is_indirect)
 }

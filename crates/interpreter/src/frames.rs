@@ -88,6 +88,11 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
+    /// Whether it ended because there were more frames than asked for.
+    pub fn is_at_limit(&self) -> bool {
+        self.left == 0 && self.frame != 0
+    }
+
     fn is_frame(&self, frame: u64, memory: &mut impl Memory) -> bool {
         let layout = self.layout.frame;
         frame & 7 == 0

@@ -4,6 +4,9 @@
 //! They have not changed within a minor version so far. That a Python at hand keeps to them is tested
 //! before they are used (the agent reads a frame whose contents it knows).
 
+use crate::attributes::Storage;
+use crate::memory::Memory;
+
 /// How a thread's innermost frame is found, and where one run of the evaluation loop ends and the next, further
 /// out, begins: each has something on the C stack that frames lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,18 @@ pub struct Code {
     pub are_inside: bool,
 }
 
+/// Where the structure of the interpreter's lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gil {
+    /// In the runtime, at an offset.
+    Runtime(u64),
+    /// Where an interpreter has its address.
+    Interpreter(u64),
+}
+
+/// The size of that structure.
+pub const GIL_SIZE: u64 = 208;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// As in `PY_VERSION_HEX >> 16`.
@@ -58,8 +73,10 @@ pub struct Layout {
     pub chain: Chain,
     pub frame: Frame,
     pub code: Code,
-    /// In a thread's state: `pthread_self()` of it, its interpreter, the next thread.
+    /// In a thread's state: `pthread_self()` of it, the system's number of it (from 3.11 on), its interpreter,
+    /// the next thread.
     pub thread_id: u64,
+    pub thread_native_id: Option<u64>,
     pub thread_interpreter: u64,
     pub thread_next: u64,
     /// In an interpreter: its first thread, the next interpreter.
@@ -67,6 +84,10 @@ pub struct Layout {
     pub interpreter_next: u64,
     /// In the runtime: its first interpreter.
     pub runtime_interpreters: u64,
+    pub gil: Gil,
+    pub attributes: Storage,
+    /// In a class: the keys that its instances share.
+    pub cached_keys: u64,
     /// The characters of a string: in an ASCII one, in any other one.
     pub ascii: u64,
     pub characters: u64,
@@ -124,11 +145,15 @@ pub const LAYOUTS: [Layout; 4] = [
             are_inside: false,
         },
         thread_id: 176,
+        thread_native_id: None,
         thread_interpreter: 16,
         thread_next: 8,
         interpreter_threads: 8,
         interpreter_next: 0,
         runtime_interpreters: 32,
+        gil: Gil::Runtime(352),
+        attributes: Storage::Dict,
+        cached_keys: 872,
         ascii: 48,
         characters: 72,
     },
@@ -156,11 +181,15 @@ pub const LAYOUTS: [Layout; 4] = [
             ..CODE
         },
         thread_id: 152,
+        thread_native_id: Some(160),
         thread_interpreter: 16,
         thread_next: 8,
         interpreter_threads: 16,
         interpreter_next: 0,
         runtime_interpreters: 40,
+        gil: Gil::Runtime(360),
+        attributes: Storage::TwoBefore,
+        cached_keys: 872,
         ascii: 48,
         characters: 72,
     },
@@ -173,11 +202,15 @@ pub const LAYOUTS: [Layout; 4] = [
         frame: FRAME,
         code: CODE,
         thread_id: 136,
+        thread_native_id: Some(144),
         thread_interpreter: 16,
         thread_next: 8,
         interpreter_threads: 72,
         interpreter_next: 0,
         runtime_interpreters: 40,
+        gil: Gil::Interpreter(384),
+        attributes: Storage::OneBefore,
+        cached_keys: 880,
         ascii: 40,
         characters: 56,
     },
@@ -190,11 +223,15 @@ pub const LAYOUTS: [Layout; 4] = [
             ..CODE
         },
         thread_id: 152,
+        thread_native_id: Some(160),
         thread_interpreter: 16,
         thread_next: 8,
         interpreter_threads: 7344,
         interpreter_next: 7264,
         runtime_interpreters: 632,
+        gil: Gil::Interpreter(16),
+        attributes: Storage::Within,
+        cached_keys: 880,
         ascii: 40,
         characters: 56,
     },
@@ -204,5 +241,36 @@ impl Layout {
     /// Of a Python, by its `PY_VERSION_HEX`.
     pub fn of(version: u32) -> Option<&'static Layout> {
         LAYOUTS.iter().find(|l| l.version == version >> 16)
+    }
+
+    /// Where on a thread's C stack the structure of its innermost frame is, where there is one for each.
+    pub fn frames_at(&self, thread: u64, memory: &mut impl Memory) -> Option<u64> {
+        match self.chain {
+            Chain::Each { cframe, .. }
+            | Chain::Entry { cframe, .. }
+            | Chain::Shim { cframe, .. } => memory.pointer(thread + cframe),
+            Chain::Direct { .. } => None,
+        }
+    }
+
+    /// The layout, corrected by what a Python says of itself: from 3.13 on the runtime begins with offsets,
+    /// among them those that have changed within a minor version (`_Py_DebugOffsets`).
+    pub fn corrected(&self, runtime: u64, memory: &mut impl Memory) -> Layout {
+        const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
+        let mut layout = *self;
+        if self.version >= 0x030d && memory.word(runtime) == Some(COOKIE) {
+            // Cookie, version, free-threaded; of the runtime: size, finalizing, interpreters; of interpreters:
+            // size, id, next, threads.
+            for (field, at) in [
+                (&mut layout.runtime_interpreters, 40),
+                (&mut layout.interpreter_next, 64),
+                (&mut layout.interpreter_threads, 72),
+            ] {
+                if let Some(offset) = memory.word(runtime + at).filter(|&o| o < 1 << 20) {
+                    *field = offset;
+                }
+            }
+        }
+        layout
     }
 }

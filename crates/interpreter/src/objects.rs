@@ -7,6 +7,7 @@ const SIZE: u64 = 16;
 const TUPLE_ITEMS: u64 = 24;
 const BYTES_DATA: u64 = 32;
 const TYPE_NAME: u64 = 24;
+const CELL_CONTENTS: u64 = 16;
 const STRING_LENGTH: u64 = 16;
 const STRING_STATE: u64 = 32;
 
@@ -54,6 +55,11 @@ pub fn tuple_item(tuple: u64, index: u32, memory: &mut impl Memory) -> Option<u6
 /// Where the contents of a bytes object are, and how many there are.
 pub fn bytes(object: u64, memory: &mut impl Memory) -> Option<(u64, u64)> {
     Some((object + BYTES_DATA, memory.word(object + SIZE)?))
+}
+
+/// What is in a cell.
+pub fn cell_contents(cell: u64, memory: &mut impl Memory) -> Option<u64> {
+    memory.pointer(cell + CELL_CONTENTS).filter(|o| o & 7 == 0)
 }
 
 /// The class of an object.
@@ -105,6 +111,18 @@ pub fn string(
         encoded.bytes().for_each(&mut f);
     }
     Some(())
+}
+
+/// Whether a string is this one, of ASCII characters.
+pub fn is_string(layout: &Layout, object: u64, text: &str, memory: &mut impl Memory) -> bool {
+    let mut rest = text.bytes();
+    let mut is_same = memory.word(object + STRING_LENGTH) == Some(text.len() as u64);
+    let read = is_same
+        && string(layout, object, text.len(), memory, |b| {
+            is_same &= rest.next() == Some(b);
+        })
+        .is_some();
+    read && is_same && rest.next().is_none()
 }
 
 /// An array of NumPy.

@@ -8,8 +8,19 @@
 //! [`model`] is the hub: a recording as tables that refer to each other by index. Whatever makes one fills
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
+pub mod attach;
+pub mod export;
 pub mod format;
+mod intern;
+pub mod labels;
 pub mod lines;
+mod machine;
 pub mod model;
+mod proc;
 pub mod recorder;
+pub mod remote;
+mod secrets;
 mod symbols;
+#[cfg(test)]
+mod testing;
+pub mod tree;

@@ -5,6 +5,8 @@
 
 mod build;
 mod spool;
+mod strangers;
+mod waits;
 mod weights;
 
 use std::fs::File;
@@ -14,27 +16,52 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ferdelance_abi::spool::kind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix,
     SocketFlags, SocketType, accept_with, bind, listen, recvmsg, socket_with,
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::time::{ClockId, clock_gettime};
 
+use crate::machine;
 use crate::model::{Meta, Recording};
+use crate::proc::{self, now};
+use crate::secrets::hidden;
 use spool::{Raw, SpoolFile, Tables};
+use strangers::Strangers;
+use waits::Waits;
 
 /// Agents that may wait to be heard.
 const WAITING: i32 = 4096;
+/// How often threads that wait are looked at, in nanoseconds, and how much of the time that may take at most.
+const LOOK: u64 = 20_000_000;
+const SHARE_OF_LOOKING: u64 = 50;
+/// What a sample takes in the file, with all that it refers to, in bytes; and how often the rate is halved at
+/// most.
+const BYTES_OF_SAMPLE: u64 = 12;
+const SLOWEST: usize = 10;
+/// How often processes without an agent are looked for.
+const SEARCH: u64 = 100_000_000;
 
 pub struct Recorder {
     socket: PathBuf,
     listener: OwnedFd,
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     start: u64,
+    /// Nanoseconds since 1970.
+    started: u64,
     processes: Vec<Recorded>,
-    log: Vec<(u64, String)>,
+    /// When threads that wait are looked at again.
+    next_look: u64,
+    strangers: Strangers,
+    /// The process whose children are the program, and when they are looked at again.
+    root: u32,
+    next_search: u64,
+    /// How large the file may become, in bytes, and nanoseconds between samples at first.
+    most: Option<(u64, u64)>,
+    /// When the rate was halved.
+    slowed: Vec<u64>,
 }
 
 /// A process that an agent is in, or was.
@@ -46,14 +73,10 @@ struct Recorded {
     /// Becomes readable when the process is over; none if it is.
     alive: Option<OwnedFd>,
     raw: Vec<Raw>,
+    waits: Waits,
     tables: Option<Tables>,
     /// When it was seen to be over.
     end: u64,
-}
-
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 impl Recorder {
@@ -76,9 +99,21 @@ impl Recorder {
             socket,
             listener,
             start: now(),
+            started: proc::now_of_day(),
             processes: vec![],
-            log: vec![],
+            next_look: 0,
+            strangers: Strangers::default(),
+            root: std::process::id(),
+            next_search: 0,
+            most: None,
+            slowed: vec![],
         })
+    }
+
+    /// Keeps the file about as small as this, in bytes: the rate is halved when half of that is reached, again
+    /// at half of the rest, and so on. At first it is `rate`, in Hz.
+    pub fn set_most(&mut self, most: u64, rate: f64) {
+        self.most = Some((most, (1e9 / rate) as u64));
     }
 
     /// Where agents find it.
@@ -98,6 +133,10 @@ impl Recorder {
 
     /// Waits for something to happen, up to `most`, and takes what there is.
     pub fn step(&mut self, most: Duration) {
+        let most = match self.is_busy() {
+            true => most.min(Duration::from_nanos(self.next_look.saturating_sub(now()))),
+            false => most,
+        };
         let timeout = Timespec {
             tv_sec: most.as_secs() as i64,
             tv_nsec: i64::from(most.subsec_nanos()),
@@ -122,6 +161,58 @@ impl Recorder {
         while let Ok(connection) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
             self.hear(&connection);
         }
+        self.keep_small();
+        self.look();
+    }
+
+    fn keep_small(&mut self) {
+        let Some((most, period)) = self.most else {
+            return;
+        };
+        let samples: usize = self
+            .processes
+            .iter()
+            .map(|p| p.raw.len() + p.waits.waits.len())
+            .sum();
+        let left = most >> (self.slowed.len() + 1).min(63);
+        if samples as u64 * BYTES_OF_SAMPLE > most - left && self.slowed.len() < SLOWEST {
+            self.slowed.push(now());
+            for process in self.processes.iter().filter(|p| p.alive.is_some()) {
+                process.spool.slow_to(period << self.slowed.len());
+            }
+        }
+    }
+
+    /// Looks at the threads that wait, if it is time to.
+    fn look(&mut self) {
+        let start = now();
+        if start < self.next_look {
+            return;
+        }
+        for process in self.processes.iter_mut().filter(|p| p.alive.is_some()) {
+            process.waits.look(&process.spool, now());
+        }
+        if start >= self.next_search {
+            let began = now();
+            self.search(began);
+            let took = now() - began;
+            self.next_search = began + SEARCH.max(took * SHARE_OF_LOOKING);
+        }
+        let end = now();
+        self.next_look = start + LOOK.max((end - start) * SHARE_OF_LOOKING);
+    }
+
+    /// Looks for processes without an agent.
+    fn search(&mut self, now: u64) {
+        let processes = &self.processes;
+        let mut parents: Vec<u32> = processes
+            .iter()
+            .filter(|p| p.alive.is_some())
+            .map(|p| p.pid)
+            .collect();
+        parents.push(self.root);
+        let is_known = |pid| processes.iter().any(|p| p.pid == pid);
+        self.strangers.look(&parents, is_known, now);
     }
 
     /// Takes in an agent's spool.
@@ -151,13 +242,16 @@ impl Recorder {
             before
                 .filter(|p| p.alive.is_some())
                 .for_each(|p| p.take(true));
+            if let Some((_, period)) = self.most {
+                spool.slow_to(period << self.slowed.len());
+            }
             self.processes.push(Recorded::new(spool));
         }
     }
 
-    /// Stops all that still runs, and puts everything together. `meta` says what the caller knows; times and
-    /// the machine are filled in.
-    pub fn finish(mut self, meta: Meta, with_sources: bool) -> Recording {
+    /// Stops all that still runs, and puts everything together. `meta` says what the caller knows: what was run,
+    /// and how; times and the machine are filled in.
+    pub fn finish(mut self, mut meta: Meta, with_sources: bool) -> Recording {
         self.step(Duration::ZERO);
         for process in &mut self.processes {
             if process.alive.is_some() {
@@ -166,6 +260,10 @@ impl Recorder {
             }
         }
         let _ = std::fs::remove_file(&self.socket);
+        meta.elapsed = now() - self.start;
+        meta.started = self.started;
+        meta.command = hidden(meta.command.iter().map(String::as_str));
+        machine::describe(&mut meta);
         build::recording(self, meta, with_sources)
     }
 }
@@ -178,9 +276,10 @@ impl Recorded {
         let mut process = Recorded {
             spool,
             pid,
-            parent: parent(pid).unwrap_or(0),
-            command: command(pid),
+            parent: proc::parent(pid).unwrap_or(0),
+            command: proc::command(pid),
             raw: vec![],
+            waits: Waits::default(),
             tables: None,
             end: 0,
             alive,
@@ -193,27 +292,26 @@ impl Recorded {
 
     /// Takes its records; when it is over, the rest.
     fn take(&mut self, is_over: bool) {
-        if !is_over {
+        let known = self.raw.len();
+        if is_over {
+            self.spool.drain_all(&mut self.raw);
+        } else {
             self.spool.drain(&mut self.raw);
+        }
+        for raw in &self.raw[known..] {
+            match raw.head.kind {
+                kind::THREAD => self
+                    .waits
+                    .begin(self.pid, raw.head.slot, raw.a as u32, now()),
+                kind::END => self.waits.end(raw.head.slot),
+                _ => {}
+            }
+        }
+        if !is_over {
             return;
         }
-        self.spool.drain_all(&mut self.raw);
         self.tables = Some(self.spool.tables());
         self.alive = None;
         self.end = now();
     }
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may contain anything, and ends with the last parenthesis.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn command(pid: u32) -> String {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = words.split(|&b| b == 0).filter(|w| !w.is_empty());
-    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    words.join(" ")
 }

@@ -8,7 +8,8 @@
 //!   [`known`] (functions and classes by name), [`functions`] (as values), [`generators`], [`capture`] and [`audit`]
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
-//!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python.
+//!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python;
+//! * [`record`], [`profile`]: recordings of programs, made and read.
 //!
 //! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
 //! code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
@@ -41,6 +42,8 @@ mod numpy;
 mod options;
 mod overloads;
 mod parallel;
+mod profile;
+mod record;
 mod typed;
 mod typeof_;
 mod types;
@@ -108,6 +111,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(dispatcher::_make_dispatcher_type, module)?)?;
     module.add_class::<generators::Generator>()?;
     module.add_class::<typed::TypedDict>()?;
+    module.add_class::<profile::Recording>()?;
+    module.add_class::<record::Recorder>()?;
+    module.add_class::<record::Attached>()?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;

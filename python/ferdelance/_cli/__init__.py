@@ -16,7 +16,11 @@ import sys
 
 # In the order in which help shows them.
 COMMANDS = {
+    "record": "run a program and record where its time goes",
+    "top": "show what a running Python spends its time on, as it runs",
+    "dump": "show what the threads of a running Python are at",
     "report": "show what a recording tells: where the time went",
+    "export": "write a recording as a file of another tool",
     "diff": "compare two recordings: what became slower or faster",
 }
 

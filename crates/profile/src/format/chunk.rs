@@ -9,8 +9,9 @@ use flate2::{Compression, Crc};
 /// The bytes before a payload.
 pub const HEAD: usize = 16;
 
-/// What a payload may be when it is inflated, in bytes.
-pub const LARGEST: usize = 1 << 26;
+/// What a payload may be when it is inflated, in bytes: writers end a chunk after a megabyte of texts or
+/// 65,536 rows.
+pub const LARGEST: usize = 1 << 25;
 
 /// How hard the writer tries to make it small.
 const LEVEL: u32 = 6;

@@ -3,62 +3,56 @@
 use std::collections::HashMap;
 
 use ferdelance_abi::codemap::{Entry, LineRow, Scope};
-use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, flag, kind};
+use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag, kind};
 
 use super::spool::{ModuleEntry, Raw, Tables};
+use super::strangers::Stranger;
+use super::waits::{Place, Waits, What};
 use super::weights::{Tick, Times, weights};
-use super::{Recorded, Recorder, now};
+use super::{Recorded, Recorder};
+use crate::intern::{Interner, module_of};
 use crate::lines;
 use crate::model::{
-    Counts, Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, Process, ProcessId,
-    Recording, Sample, Signature, SignatureId, Source, Stack, StackId, State, TextId, Thread,
-    ThreadId,
+    Counts, Frame, FrameId, Function, Kind, LogLine, Meta, Process, ProcessId, Recording, Sample,
+    Signature, SignatureId, Stack, StackId, State, TextId, Thread, ThreadId,
 };
+use crate::proc;
 use crate::symbols::{Symbols, demangled};
 
-/// The longest source that is kept, in bytes.
-const SOURCE: u64 = 2 << 20;
 /// Files of ours, whose frames nobody wants to see.
 const AGENT: &str = "_agent.so";
 
 pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recording {
-    let end = now();
     let mut build = Build {
-        out: Recording {
-            meta: Meta {
-                elapsed: end - recorder.start,
-                ..meta
-            },
-            ..Recording::default()
-        },
+        tables: Interner::new(meta),
         start: recorder.start,
         symbols: Symbols::default(),
-        functions: HashMap::new(),
-        frames: HashMap::new(),
-        stacks: HashMap::new(),
-        signatures: HashMap::new(),
         native: HashMap::new(),
     };
-    for (time, text) in recorder.log {
-        build.log(time, None, &text);
-    }
     for process in &recorder.processes {
         build.process(process, &recorder.processes);
     }
-    if with_sources {
-        build.sources();
+    for &time in &recorder.slowed {
+        build.log(
+            time,
+            None,
+            "the recording grew large: from here on at half the rate",
+        );
     }
-    build.out
+    let is_known = |pid| recorder.processes.iter().any(|p| p.pid == pid);
+    for stranger in recorder.strangers.finish(is_known) {
+        build.stranger(&stranger);
+    }
+    if with_sources {
+        build.tables.sources();
+    }
+    build.tables.out
 }
 
 struct Build {
-    out: Recording,
+    tables: Interner,
     start: u64,
     symbols: Symbols,
-    functions: HashMap<Function, FunctionId>,
-    frames: HashMap<Frame, FrameId>,
-    stacks: HashMap<Stack, StackId>,
-    signatures: HashMap<Signature, SignatureId>,
     /// By file and address in it.
     native: HashMap<(TextId, u64), FrameId>,
 }
@@ -83,33 +77,33 @@ impl Build {
         let line = LogLine {
             time: self.time(time),
             process,
-            text: self.out.texts.add(text),
+            text: self.tables.out.texts.add(text),
         };
-        self.out.log.push(line);
+        self.tables.out.log.push(line);
     }
 
     fn process(&mut self, recorded: &Recorded, all: &[Recorded]) {
         let Some(tables) = &recorded.tables else {
             return;
         };
-        let id = ProcessId(self.out.processes.len() as u32);
+        let id = ProcessId(self.tables.out.processes.len() as u32);
         // A process that runs one program after the other is several here, the last of which is meant.
         let started = recorded.spool.start;
         let parent = all
             .iter()
-            .take(self.out.processes.len())
+            .take(self.tables.out.processes.len())
             .rposition(|p| p.pid == recorded.parent && p.spool.start <= started)
             .map(|i| ProcessId(i as u32));
         let version = tables.python;
         let python = match version {
             0 => String::new(),
-            v => format!("{}.{}.{}", v >> 24, v >> 16 & 255, v >> 8 & 255),
+            v => proc::python_version(v),
         };
         let process = Process {
             pid: recorded.pid,
             parent,
-            command: self.out.texts.add(&recorded.command),
-            python: self.out.texts.add(&python),
+            command: self.tables.out.texts.add(&recorded.command),
+            python: self.tables.out.texts.add(&python),
             start: self.time(started),
             end: self.time(recorded.end),
             user: 0,
@@ -117,17 +111,45 @@ impl Build {
             reason: TextId::EMPTY,
             counts: tables.counts,
         };
-        self.out.processes.push(process);
+        self.tables.out.processes.push(process);
         self.log_process(id, recorded, tables);
         let stacks = self.stacks(tables);
         let signatures = self.process_signatures(tables);
+        let (first_thread, first_sample) =
+            (self.tables.out.threads.len(), self.tables.out.samples.len());
         let (user, kernel, taken) = self.threads(id, recorded, &stacks, &signatures);
-        let process = &mut self.out.processes[id.index()];
+        self.waits(recorded, tables, first_thread);
+        self.names(recorded, tables, first_thread);
+        self.tables.out.samples[first_sample..].sort_by_key(|s| (s.thread, s.time));
+        let process = &mut self.tables.out.processes[id.index()];
         (process.user, process.kernel) = (user, kernel);
         process.counts = Counts {
             taken,
             ..process.counts
         };
+    }
+
+    /// A process that could not be recorded.
+    fn stranger(&mut self, stranger: &Stranger) {
+        let parent = self
+            .tables
+            .out
+            .processes
+            .iter()
+            .rposition(|p| p.pid == stranger.parent);
+        let process = Process {
+            pid: stranger.pid,
+            parent: parent.map(|i| ProcessId(i as u32)),
+            command: self.tables.out.texts.add(&stranger.command),
+            python: TextId::EMPTY,
+            start: self.time(stranger.start),
+            end: self.time(stranger.end),
+            user: stranger.user,
+            kernel: stranger.kernel,
+            reason: self.tables.out.texts.add(stranger.reason),
+            counts: Counts::default(),
+        };
+        self.tables.out.processes.push(process);
     }
 
     fn log_process(&mut self, id: ProcessId, recorded: &Recorded, tables: &Tables) {
@@ -138,6 +160,15 @@ impl Build {
             _ => "no clock could be started: nothing is sampled",
         };
         self.log(time, Some(id), clocks);
+        if let (Some(half), Some(most)) = (percentile(tables, 500), percentile(tables, 999)) {
+            let micros = |ns: u64| ns as f64 / 1000.0;
+            let text = format!(
+                "taking a sample: half of them below {:.1} µs, all but 0.1 % below {:.0} µs",
+                micros(half),
+                micros(most)
+            );
+            self.log(time, Some(id), &text);
+        }
         if tables.refused > 0 {
             let text = format!("{} threads could not be sampled", tables.refused);
             self.log(time, Some(id), &text);
@@ -152,6 +183,9 @@ impl Build {
         stacks: &[Option<StackId>],
         signatures: &[SignatureId],
     ) -> (u64, u64, u64) {
+        let Some(tables) = &recorded.tables else {
+            return (0, 0, 0);
+        };
         let mut slots: HashMap<u16, Running> = HashMap::new();
         let mut sums = (0, 0, 0);
         for raw in &recorded.raw {
@@ -165,8 +199,8 @@ impl Build {
             };
             match kind {
                 kind::THREAD => {
-                    let id = ThreadId(self.out.threads.len() as u32);
-                    self.out.threads.push(Thread {
+                    let id = ThreadId(self.tables.out.threads.len() as u32);
+                    self.tables.out.threads.push(Thread {
                         process,
                         tid: raw.a as u32,
                         name: TextId::EMPTY,
@@ -188,7 +222,14 @@ impl Build {
                 }
                 kind::NAME => {
                     if let Some(running) = slots.get(&slot) {
-                        self.out.threads[running.id.index()].name = self.name(raw);
+                        self.tables.out.threads[running.id.index()].name = self.name(raw);
+                    }
+                }
+                kind::PYTHON_NAME => {
+                    if let Some(running) = slots.get(&slot) {
+                        let name = tables.text(Bytes::from_word(raw.a));
+                        let name = self.tables.out.texts.add(&name);
+                        self.tables.out.threads[running.id.index()].name = name;
                     }
                 }
                 kind::END => {
@@ -197,7 +238,7 @@ impl Build {
                             user: said.user.max(running.start.user),
                             kernel: said.kernel.max(running.last.kernel),
                         };
-                        self.out.threads[running.id.index()].end = self.time(raw.time);
+                        self.tables.out.threads[running.id.index()].end = self.time(raw.time);
                         self.thread_is_over(running, &mut sums);
                     }
                 }
@@ -220,7 +261,10 @@ impl Build {
     fn name(&mut self, raw: &Raw) -> TextId {
         let bytes = [raw.a.to_le_bytes(), raw.b.to_le_bytes()].concat();
         let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-        self.out.texts.add(&String::from_utf8_lossy(&bytes[..end]))
+        self.tables
+            .out
+            .texts
+            .add(&String::from_utf8_lossy(&bytes[..end]))
     }
 
     fn sample(
@@ -234,7 +278,7 @@ impl Build {
         let kernel = (raw.a >> 32) * 10;
         let mut stack = stacks.get(raw.a as u32 as usize).copied().flatten();
         if is_kernel {
-            stack = Some(self.in_kernel(stack));
+            stack = Some(self.tables.in_kernel(stack, "kernel"));
             running.last.kernel = running.last.kernel.max(kernel);
         }
         running.last.user = (raw.b / 1000).saturating_sub(running.last.kernel);
@@ -242,9 +286,9 @@ impl Build {
             total: raw.b,
             kernel: is_kernel.then_some(kernel),
         });
-        running.samples.push(self.out.samples.len());
+        running.samples.push(self.tables.out.samples.len());
         let signature = raw.head.signature.checked_sub(1);
-        self.out.samples.push(Sample {
+        self.tables.out.samples.push(Sample {
             time: self.time(raw.time),
             thread: running.id,
             stack,
@@ -260,26 +304,87 @@ impl Build {
         });
     }
 
-    /// What a stack called in the kernel.
-    fn in_kernel(&mut self, parent: Option<StackId>) -> StackId {
-        let name = self.out.texts.add("kernel");
-        let function = self.function(Function {
-            kind: Kind::Kernel,
-            name,
-            file: TextId::EMPTY,
-            line: 0,
-            module: name,
-        });
-        let frame = self.frame(Frame::of(function));
-        self.stack(Stack { parent, frame })
+    /// Adds what threads did while they did not run.
+    fn waits(&mut self, recorded: &Recorded, tables: &Tables, first_thread: usize) {
+        let places = recorded.waits.places.iter();
+        let stacks: Vec<Option<StackId>> = places
+            .map(|place| self.waiting_at(&recorded.waits, tables, place))
+            .collect();
+        for wait in &recorded.waits.waits {
+            let (state, place) = match wait.what {
+                What::Waits(place) => (State::Waiting, Some(place)),
+                What::WaitsForGil(place) => (State::WaitingForGil, Some(place)),
+                What::Queued => (State::Queued, None),
+            };
+            let thread = first_thread + wait.thread as usize;
+            if thread >= self.tables.out.threads.len() {
+                continue;
+            }
+            self.tables.out.samples.push(Sample {
+                time: self.time(wait.time),
+                thread: ThreadId(thread as u32),
+                stack: place.and_then(|p| stacks[p as usize]),
+                state,
+                user: 0,
+                kernel: 0,
+                wait: (wait.length / 1000) as u32,
+                signature: None,
+            });
+        }
+    }
+
+    /// Names threads as Python does, where their samples did not.
+    fn names(&mut self, recorded: &Recorded, tables: &Tables, first_thread: usize) {
+        for i in first_thread..self.tables.out.threads.len() {
+            let number = (i - first_thread) as u32;
+            let known = recorded.waits.names.get(&number).filter(|n| !n.is_empty());
+            let is_main = self.tables.out.threads[i].tid == recorded.pid && tables.python != 0;
+            if let Some(name) = known
+                .map(String::as_str)
+                .or(is_main.then_some("MainThread"))
+            {
+                self.tables.out.threads[i].name = self.tables.out.texts.add(name);
+            }
+        }
+    }
+
+    fn waiting_at(&mut self, waits: &Waits, tables: &Tables, place: &Place) -> Option<StackId> {
+        let mut stack = None;
+        if let Some(python) = &waits.python {
+            for &frame in place.python.iter().rev() {
+                let code = &python.codes[frame.code as usize];
+                let function = self
+                    .tables
+                    .python_function(&code.name, &code.file, code.first_line);
+                let frame = self.tables.frame_at(function, python.place(frame));
+                stack = Some(self.tables.stack(Stack {
+                    parent: stack,
+                    frame,
+                }));
+            }
+        }
+        if let Some(frame) = self.native(tables, place.address.saturating_sub(1)) {
+            stack = Some(self.tables.stack(Stack {
+                parent: stack,
+                frame,
+            }));
+        }
+        let name = match place.call {
+            None => "(waits)".to_owned(),
+            Some(call) => proc::call_name(call),
+        };
+        Some(self.tables.in_kernel(stack, &name))
     }
 
     fn thread_is_over(&mut self, running: Running, sums: &mut (u64, u64, u64)) {
         let (given, _) = weights(&running.ticks, running.start, running.last);
         for (&at, (user, kernel)) in running.samples.iter().zip(given) {
-            (self.out.samples[at].user, self.out.samples[at].kernel) = (user, kernel);
+            (
+                self.tables.out.samples[at].user,
+                self.tables.out.samples[at].kernel,
+            ) = (user, kernel);
         }
-        let thread = &mut self.out.threads[running.id.index()];
+        let thread = &mut self.tables.out.threads[running.id.index()];
         thread.user = running.last.user.saturating_sub(running.start.user);
         thread.kernel = running.last.kernel.saturating_sub(running.start.kernel);
         sums.0 += thread.user;
@@ -305,7 +410,7 @@ impl Build {
                 }
                 Some(word) => match self.frame_of(tables, word) {
                     None => parent,
-                    Some(frame) => Some(self.stack(Stack { parent, frame })),
+                    Some(frame) => Some(self.tables.stack(Stack { parent, frame })),
                 },
             };
             stacks.push(stack);
@@ -318,61 +423,32 @@ impl Build {
         match word {
             Word::Python { code, offset } => Some(self.python(tables, code, offset)),
             Word::Native(address) => self.native(tables, address),
-            Word::Compiled { .. } | Word::Gap => Some(self.marker("(compiled code)")),
+            Word::Compiled { .. } | Word::Gap => Some(self.tables.marker("(compiled code)")),
         }
-    }
-
-    fn marker(&mut self, name: &str) -> FrameId {
-        let name = self.out.texts.add(name);
-        let function = self.function(Function {
-            kind: Kind::Marker,
-            name,
-            file: TextId::EMPTY,
-            line: 0,
-            module: TextId::EMPTY,
-        });
-        self.frame(Frame::of(function))
     }
 
     fn python(&mut self, tables: &Tables, code: u32, offset: u32) -> FrameId {
         let Some(code) = tables.codes.get(code as usize).filter(|c| c.is_ready) else {
-            return self.marker("(unknown Python function)");
+            return self.tables.marker("(unknown Python function)");
         };
-        let file = tables.text(code.file);
-        let function = Function {
-            kind: Kind::Python,
-            name: self.out.texts.add(&tables.text(code.name)),
-            line: code.first_line,
-            module: self.out.texts.add(&module_of(&file)),
-            file: self.out.texts.add(&file),
-        };
-        let place = lines::place(
-            tables.bytes(code.lines),
-            code.first_line,
-            offset,
-            tables.python,
-        );
-        let function = self.function(function);
-        self.frame(Frame {
-            line: place.line,
-            column: place.column,
-            end_line: place.end_line,
-            end_column: place.end_column,
-            ..Frame::of(function)
-        })
+        let (name, file) = (tables.text(code.name), tables.text(code.file));
+        let function = self.tables.python_function(&name, &file, code.first_line);
+        let table = tables.bytes(code.lines);
+        let place = lines::place(table, code.first_line, offset, tables.python);
+        self.tables.frame_at(function, place)
     }
 
     fn native(&mut self, tables: &Tables, address: u64) -> Option<FrameId> {
         let holds = |m: &&ModuleEntry| (m.start..m.end).contains(&address);
         let Some(module) = tables.modules.iter().rev().find(holds) else {
-            return Some(self.marker("(unknown code)"));
+            return Some(self.tables.marker("(unknown code)"));
         };
         let path = tables.text(module.path);
         if path.ends_with(AGENT) {
             return None;
         }
         let relative = address - module.bias;
-        let key = (self.out.texts.add(&path), relative);
+        let key = (self.tables.out.texts.add(&path), relative);
         if let Some(&frame) = self.native.get(&key) {
             return Some(frame);
         }
@@ -383,13 +459,13 @@ impl Build {
         let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let function = Function {
             kind: Kind::Native,
-            name: self.out.texts.add(&name),
+            name: self.tables.out.texts.add(&name),
             file: TextId::EMPTY,
             line: 0,
-            module: self.out.texts.add(&base),
+            module: self.tables.out.texts.add(&base),
         };
-        let function = self.function(function);
-        let frame = self.frame(Frame {
+        let function = self.tables.function(function);
+        let frame = self.tables.frame(Frame {
             address: relative,
             ..Frame::of(function)
         });
@@ -405,8 +481,8 @@ impl Build {
         offset: u32,
     ) -> Option<StackId> {
         let unknown = |build: &mut Build, parent| {
-            let frame = build.marker("(compiled code)");
-            Some(build.stack(Stack { parent, frame }))
+            let frame = build.tables.marker("(compiled code)");
+            Some(build.tables.stack(Stack { parent, frame }))
         };
         let Some((scopes, rows)) = unit else {
             return unknown(self, parent);
@@ -429,45 +505,21 @@ impl Build {
         for (i, (scope, line)) in chain.into_iter().rev().enumerate() {
             let function = Function {
                 kind: Kind::Compiled,
-                name: self.out.texts.add(&scope.name),
+                name: self.tables.out.texts.add(&scope.name),
                 line: scope.line,
-                module: self.out.texts.add(&module_of(&scope.file)),
-                file: self.out.texts.add(&scope.file),
+                module: self.tables.out.texts.add(&module_of(&scope.file)),
+                file: self.tables.out.texts.add(&scope.file),
             };
-            let function = self.function(function);
-            let frame = self.frame(Frame {
+            let function = self.tables.function(function);
+            let frame = self.tables.frame(Frame {
                 line,
                 address: u64::from(offset),
                 inlined: i > 0,
                 ..Frame::of(function)
             });
-            parent = Some(self.stack(Stack { parent, frame }));
+            parent = Some(self.tables.stack(Stack { parent, frame }));
         }
         parent
-    }
-
-    fn function(&mut self, function: Function) -> FunctionId {
-        let next = FunctionId(self.out.functions.len() as u32);
-        *self.functions.entry(function.clone()).or_insert_with(|| {
-            self.out.functions.push(function);
-            next
-        })
-    }
-
-    fn frame(&mut self, frame: Frame) -> FrameId {
-        let next = FrameId(self.out.frames.len() as u32);
-        *self.frames.entry(frame.clone()).or_insert_with(|| {
-            self.out.frames.push(frame);
-            next
-        })
-    }
-
-    fn stack(&mut self, stack: Stack) -> StackId {
-        let next = StackId(self.out.stacks.len() as u32);
-        *self.stacks.entry(stack).or_insert_with(|| {
-            self.out.stacks.push(stack);
-            next
-        })
     }
 
     fn process_signatures(&mut self, tables: &Tables) -> Vec<SignatureId> {
@@ -482,60 +534,29 @@ impl Build {
             while let Some(word) = words.next() {
                 let name = String::from_utf8_lossy(names.next().unwrap_or_default()).into_owned();
                 let text = argument(tables, word, &mut words);
-                arguments.push((self.out.texts.add(&name), self.out.texts.add(&text)));
+                arguments.push((
+                    self.tables.out.texts.add(&name),
+                    self.tables.out.texts.add(&text),
+                ));
             }
-            let signature = Signature { arguments };
-            let next = SignatureId(self.out.signatures.len() as u32);
-            let id = *self.signatures.entry(signature.clone()).or_insert_with(|| {
-                self.out.signatures.push(signature);
-                next
-            });
-            ids.push(id);
+            ids.push(self.tables.signature(Signature { arguments }));
         }
         ids
-    }
-
-    /// Keeps the sources of the Python and compiled functions.
-    fn sources(&mut self) {
-        let mut files: Vec<TextId> = self
-            .out
-            .functions
-            .iter()
-            .filter(|f| matches!(f.kind, Kind::Python | Kind::Compiled))
-            .map(|f| f.file)
-            .collect();
-        files.sort_unstable();
-        files.dedup();
-        for file in files {
-            let path = self.out.texts.get(file).to_owned();
-            let is_small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= SOURCE);
-            if let Some(text) = is_small
-                .then(|| std::fs::read_to_string(&path).ok())
-                .flatten()
-            {
-                let text = self.out.texts.add(&text);
-                self.out.sources.push(Source { file, text });
-            }
-        }
-    }
-}
-
-impl Frame {
-    /// A place that is not known further.
-    fn of(function: FunctionId) -> Frame {
-        Frame {
-            function,
-            line: 0,
-            column: 0,
-            end_line: 0,
-            end_column: 0,
-            address: 0,
-            inlined: false,
-        }
     }
 }
 
 /// An argument's type in words: see the agent's `signature`.
+/// What so many of 1000 samples cost at most, in nanoseconds.
+fn percentile(tables: &Tables, of_1000: u64) -> Option<u64> {
+    let total: u64 = tables.costs.iter().sum();
+    let mut seen = 0;
+    let class = tables.costs.iter().position(|n| {
+        seen += n;
+        total > 0 && seen * 1000 >= total * of_1000
+    })?;
+    Some(cost_limit(class))
+}
+
 fn argument(tables: &Tables, word: u64, rest: &mut impl Iterator<Item = u64>) -> String {
     const DTYPES: [&str; 24] = [
         "bool",
@@ -591,23 +612,5 @@ fn argument(tables: &Tables, word: u64, rest: &mut impl Iterator<Item = u64>) ->
             format!("ndarray({dtype}, ({}{comma}), {order})", shape.join(", "))
         }
         _ => class,
-    }
-}
-
-/// The name of the module that a file is, as far as its path tells.
-fn module_of(file: &str) -> String {
-    if file.starts_with('<') {
-        return file.trim_matches(['<', '>']).to_owned();
-    }
-    let stem = file.strip_suffix(".py").unwrap_or(file);
-    let roots = ["/site-packages/", "/dist-packages/"];
-    let installed = roots.iter().find_map(|root| Some(stem.split_once(root)?.1));
-    let standard = || {
-        let (_, rest) = stem.split_once("/lib/python3.")?;
-        Some(rest.split_once('/')?.1)
-    };
-    match installed.or_else(standard) {
-        Some(path) => path.trim_end_matches("/__init__").replace('/', "."),
-        None => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
     }
 }

@@ -139,6 +139,27 @@ impl SpoolFile {
         }
     }
 
+    /// The version of the Python in the process, the address of its runtime, and that of the class of code
+    /// objects.
+    pub fn python(&self) -> Option<(u32, u64, u64)> {
+        let runtime = field!(self, runtime);
+        let found = (
+            field!(self, python) as u32,
+            runtime,
+            field!(self, code_type),
+        );
+        (runtime != 0).then_some(found)
+    }
+
+    /// Asks the agent for samples no more often than with this period, in nanoseconds.
+    pub fn slow_to(&self, period: u64) {
+        let offset = offset_of!(Spool, header) + offset_of!(Header, period);
+        if field!(self, period) < period {
+            // If that fails, the process is gone.
+            let _ = self.file.write_all_at(&period.to_le_bytes(), offset as u64);
+        }
+    }
+
     /// Asks the agent to stop.
     pub fn stop(&self) {
         let offset = offset_of!(Spool, header) + offset_of!(Header, stop);
@@ -195,7 +216,6 @@ impl SpoolFile {
         Tables {
             python: field!(self, python) as u32,
             clock: field!(self, clock) as u32,
-            period: field!(self, period),
             nodes: frames
                 .into_iter()
                 .zip(parents)
@@ -225,7 +245,15 @@ impl SpoolFile {
                 cut: field!(self, cut),
                 cost: field!(self, cost),
             },
-            signals: field!(self, signals),
+            costs: column(
+                &self.bytes(
+                    offset_of!(Spool, header) + offset_of!(Header, costs),
+                    4 * ferdelance_abi::spool::COSTS,
+                ),
+                4,
+                0,
+                4,
+            ),
             refused: field!(self, refused),
             bytes: self.bytes(offset_of!(Spool, bytes), bytes),
         }
@@ -237,7 +265,6 @@ impl SpoolFile {
 pub struct Tables {
     pub python: u32,
     pub clock: u32,
-    pub period: u64,
     /// Frame and parent, as words.
     pub nodes: Vec<(u64, u32)>,
     pub codes: Vec<CodeEntry>,
@@ -247,7 +274,8 @@ pub struct Tables {
     /// Words of arguments, and the code that they belong to.
     pub signatures: Vec<(Bytes, u32)>,
     pub counts: crate::model::Counts,
-    pub signals: u64,
+    /// How many samples there were of each class of costs.
+    pub costs: Vec<u64>,
     pub refused: u64,
     bytes: Vec<u8>,
 }

@@ -1,0 +1,29 @@
+"""What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment."""
+
+import os
+
+#: Names a file: the program is recorded, as by ``fdl record -o FILE``.
+VARIABLE = "FERDELANCE_RECORD"
+
+
+def start():
+    path = os.environ.get(VARIABLE)
+    # Who has an agent already is a process of a program that is recorded.
+    if not path or "FERDELANCE_AGENT" in os.environ:
+        return
+    import atexit
+    import sys
+
+    from .profiler import _session
+
+    try:
+        session = _session.Session(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"ferdelance: not recorded: {error}", file=sys.stderr)
+        return
+
+    def finish():
+        if session.is_own:
+            session.stop()
+
+    atexit.register(finish)

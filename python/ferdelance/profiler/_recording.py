@@ -1,0 +1,178 @@
+"""A recording that was made: tables, and what is made of them."""
+
+import functools
+import os
+import warnings
+
+from .. import _core
+
+
+def load(path):
+    """The recording in a file.
+
+    Nothing in the file is executed, and no other file is opened. A file that is damaged or
+    incomplete is read as far as it goes, with a warning.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no recording, or one of a newer version.
+    """
+    inner, missing = _core.Recording.load(os.fspath(path))
+    for sentence in missing:
+        warnings.warn(f"{path}: {sentence}", stacklevel=2)
+    return Recording(inner)
+
+
+class Table:
+    """Columns of the same length, by name: arrays of numbers, lists of texts.
+
+    ``table["name"]`` is a column, ``len(table)`` the number of rows, and iteration is over the
+    names of columns, so that ``dict(table)`` is what pandas makes a frame of.
+    """
+
+    def __init__(self, name, columns):
+        self.name = name
+        self._columns = columns
+
+    def __getitem__(self, column):
+        return self._columns[column]
+
+    def __iter__(self):
+        return iter(self._columns)
+
+    def keys(self):
+        return self._columns.keys()
+
+    def __len__(self):
+        return len(next(iter(self._columns.values())))
+
+    def __repr__(self):
+        return f"<{self.name}: {len(self):,} rows of {', '.join(self._columns)}>"
+
+    def to_pandas(self):
+        """The table as a :class:`pandas.DataFrame`. Raises ImportError without pandas."""
+        import pandas
+
+        return pandas.DataFrame(dict(self._columns))
+
+
+def _column(column):
+    if isinstance(column, list):
+        return column
+    import numpy as np
+
+    dtype, data = column
+    return np.frombuffer(data, dtype)
+
+
+class Recording:
+    """Samples of a program, and all that they refer to.
+
+    Times are in seconds, those of day excepted since the recording began. Where a column refers to
+    rows of another table, -1 is none.
+
+    Attributes
+    ----------
+    meta : dict
+        What was run (``command``, ``directory``, ``exit_status``), when (``started``, seconds since
+        1970; ``elapsed``), how (``rate``, in Hz), and where (``host``, ``system``, ``cpu``,
+        ``target_cpus``: how many CPUs the program might use).
+    samples : Table
+        ``time``; ``thread``, ``stack``, ``signature``: rows of these tables; ``state``; ``user``,
+        ``kernel``: CPU time that the sample stands for; ``wait``: time that the thread waited;
+        besides, ``pid``, ``tid``, ``thread_name``, ``function`` (the innermost one's name) and
+        ``arguments`` (types of the innermost Python function's), of the rows referred to.
+    functions : Table
+        ``name``, ``file``, ``line`` (of the definition), ``module``, ``kind`` (python, native,
+        compiled, kernel, unknown), ``own`` and ``total`` CPU time, ``samples``.
+    frames : Table
+        Places in functions: ``function``, ``line``, ``column``, ``end_line``, ``end_column`` (of
+        the expression, in bytes from 1; 0 is not known), ``address``.
+    stacks : Table
+        ``parent``: what called it; ``frame``. Callers come before what they call.
+    threads, processes, signatures, sources, log : Table
+    """
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __repr__(self):
+        meta = self.meta
+        return (
+            f"<Recording of {' '.join(meta['command']) or '?'}: {len(self.samples):,} samples, "
+            f"{len(self.processes)} processes, {meta['elapsed']:.2f} s>"
+        )
+
+    @functools.cached_property
+    def meta(self):
+        return self._inner.meta()
+
+    def _table(self, name):
+        return {k: _column(v) for k, v in self._inner.table(name).items()}
+
+    @functools.cached_property
+    def samples(self):
+        import numpy as np
+
+        columns = self._table("samples")
+        threads, processes = self.threads, self.processes
+        thread = columns["thread"]
+        process = threads["process"][thread]
+        columns["pid"] = processes["pid"][process]
+        columns["tid"] = threads["tid"][thread]
+        columns["thread_name"] = [threads["name"][i] for i in thread]
+        functions = [*self.functions["name"], ""]
+        frame = np.append(self.stacks["frame"], -1)[columns["stack"]]
+        function = np.append(self.frames["function"], -1)[frame]
+        columns["function"] = [functions[i] for i in function]
+        arguments = [*self.signatures["arguments"], ""]
+        columns["arguments"] = [arguments[i] for i in columns["signature"]]
+        return Table("samples", columns)
+
+    def save(self, path):
+        """Write it to a file, which :func:`load` reads. Raises OSError."""
+        self._inner.save(os.fspath(path))
+
+    def export(self, path, format, unit="us"):
+        """Write it as a file of another tool.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        format : str
+            callgrind, chrome, collapsed, dot, firefox, pprof, pstats, speedscope or svg.
+        unit : {"us", "samples"}
+            What counts, where a format has one number: microseconds of CPU time, or samples.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If there is no such format or unit.
+        """
+        self._inner.export_to(os.fspath(path), format, unit)
+
+
+def _plain(name):
+    @functools.cached_property
+    def table(self):
+        return Table(name, self._table(name))
+
+    table.__set_name__(Recording, name)
+    return table
+
+
+for _name in "functions frames stacks threads processes signatures sources log".split():
+    setattr(Recording, _name, _plain(_name))
