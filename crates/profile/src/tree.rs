@@ -242,7 +242,22 @@ impl Tree {
                 tree.nodes[node.index()].own += Weight::of(sample);
             }
         }
-        tree.finish()
+        Tree::of_nodes(tree.nodes)
+    }
+
+    /// Of nodes that have their own weights; callers come before what they call.
+    pub fn of_nodes(mut nodes: Vec<Node>) -> Tree {
+        let mut total = Weight::default();
+        for i in (0..nodes.len()).rev() {
+            let own = nodes[i].own;
+            nodes[i].total += own;
+            let of_node = nodes[i].total;
+            match nodes[i].parent {
+                Some(parent) => nodes[parent.index()].total += of_node,
+                None => total += of_node,
+            }
+        }
+        Tree { nodes, total }
     }
 
     pub fn children(&self) -> Children {
@@ -316,21 +331,6 @@ impl Growing {
             at = Some(node);
         }
         self.known[path.index()].1
-    }
-
-    fn finish(self) -> Tree {
-        let mut nodes = self.nodes;
-        let mut total = Weight::default();
-        for i in (0..nodes.len()).rev() {
-            let own = nodes[i].own;
-            nodes[i].total += own;
-            let of_node = nodes[i].total;
-            match nodes[i].parent {
-                Some(parent) => nodes[parent.index()].total += of_node,
-                None => total += of_node,
-            }
-        }
-        Tree { nodes, total }
     }
 }
 

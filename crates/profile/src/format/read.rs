@@ -14,7 +14,7 @@ const START: usize = MAGIC.len() + 4;
 /// What a file may claim: so many rows and so many inflated bytes, and some more for each byte it has.
 /// Samples take some bytes each, and texts inflate to ten times their size at most; a file that claims
 /// more was made to do harm.
-const ROWS: (u64, u64) = (1 << 16, 1);
+const ROWS: (u64, u64) = (1 << 20, 1);
 const BYTES: (u64, u64) = (1 << 26, 100);
 
 /// Reads a recording, as far as it can be read.

@@ -1,0 +1,639 @@
+//! The parts of a report.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::lines::{Line, Sources, is_path};
+use super::page::{Color, Page, WIDTH, bar, count, cut, error, share, time};
+use super::usage::{Usage, elapsed};
+use super::view::{Hot, Row, View, label, owners};
+use super::{Selection, clean};
+use crate::labels;
+use crate::model::*;
+use crate::tree::{Children, NodeId, Weight};
+
+/// What of a row's own time is broken down further: parts of at least this share, and not more.
+const PART: f64 = 0.05;
+const PARTS: usize = 5;
+/// From fewer samples nothing is broken down.
+const FEW: u64 = 16;
+/// Rows of a smaller share are left out, one of so many.
+const SMALL: u64 = 300;
+
+pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cpu: u64) {
+    let r = recording;
+    let meta = &r.meta;
+    let command = clean(&meta.command.join(" ")).into_owned();
+    page.heading(&cut(
+        if command.is_empty() {
+            "A recording"
+        } else {
+            &command
+        },
+        WIDTH,
+    ));
+    let mut row = |name: &str, text: &str| {
+        if !text.is_empty() {
+            page.paragraph(&format!("  {name:<12}"), &clean(text));
+        }
+    };
+    let elapsed = elapsed(r);
+    let exit = match meta.exit_status {
+        None | Some(0) => String::new(),
+        Some(status) => format!(", exit status {status}"),
+    };
+    row("Elapsed", &format!("{}{exit}", time(elapsed / 1000)));
+    let sum = |f: fn(&Process) -> u64| r.processes.iter().map(f).sum::<u64>();
+    let (user, kernel) = (sum(|p| p.user), sum(|p| p.kernel));
+    let plural = |n: usize, what: &str, many: &str| {
+        format!("{} {}", count(n as u64), if n == 1 { what } else { many })
+    };
+    row(
+        "CPU time",
+        &format!(
+            "{}: user {}, kernel {}; {}, {}",
+            time(user + kernel),
+            time(user),
+            time(kernel),
+            plural(r.processes.len(), "process", "processes"),
+            plural(r.threads.len(), "thread", "threads"),
+        ),
+    );
+    if !selection.is_all() {
+        let of = share(cpu, user + kernel);
+        row(
+            "Shown",
+            &format!("{} of it, {of}: what was asked for", time(cpu)),
+        );
+    }
+    let of_state = |state: State, f: fn(&Sample) -> u64| {
+        let samples = r
+            .samples
+            .iter()
+            .filter(|s| s.state == state && selection.has(s));
+        samples.map(f).sum::<u64>()
+    };
+    let held = of_state(State::RunningWithGil, Sample::cpu);
+    let waited = of_state(State::WaitingForGil, |s| s.wait.into());
+    if held > 0 {
+        let of = match r.processes.len() {
+            1 => format!(" ({} of the time)", share(held, elapsed / 1000)),
+            _ => String::new(),
+        };
+        let waited = match waited {
+            0 => String::new(),
+            waited => format!("; threads waited {} for it", time(waited)),
+        };
+        row(
+            "GIL",
+            &format!("held by running code {}{of}{waited}", time(held)),
+        );
+    }
+    let queued = of_state(State::Queued, |s| s.wait.into());
+    if queued * 100 > user + kernel {
+        let text = format!(
+            "threads were ready to run but had no CPU for {}",
+            time(queued)
+        );
+        row("Queued", &text);
+    }
+    let machine = [&meta.host, &meta.cpu, &meta.system];
+    let machine: Vec<&str> = machine
+        .into_iter()
+        .map(|t| &**t)
+        .filter(|t| !t.is_empty())
+        .collect();
+    row("Machine", &machine.join(", "));
+    let pythons: HashSet<&str> = r.processes.iter().map(|p| r.texts.get(p.python)).collect();
+    let mut pythons: Vec<&str> = pythons.into_iter().filter(|v| !v.is_empty()).collect();
+    pythons.sort_unstable();
+    row("Python", &pythons.join(", "));
+}
+
+pub fn usage(page: &mut Page, usage: &Usage) {
+    if usage.elapsed <= 0.0 {
+        return;
+    }
+    page.heading("CPU use: time by number of CPUs that were busy");
+    let target = usage.target.round() as usize;
+    let last = usage.by_cpus.len().saturating_sub(1).max(target);
+    // No more than so many rows: several numbers in one where there are many CPUs.
+    let step = last.div_ceil(16).max(1);
+    let mut rows = vec![(0, 0, usage.by_cpus.first().copied().unwrap_or(0.0))];
+    for first in (1..=last).step_by(step) {
+        let end = (first + step - 1).min(last);
+        let times = usage.by_cpus.iter().skip(first).take(end + 1 - first);
+        rows.push((first, end, times.sum()));
+    }
+    let most = rows.iter().map(|row| row.2).fold(0.0, f64::max);
+    for (first, end, seconds) in rows {
+        let name = match first == end {
+            true => first.to_string(),
+            false => format!("{first}-{end}"),
+        };
+        let part = seconds / usage.elapsed;
+        let micros = (seconds * 1e6).round() as u64;
+        let plain = format!(
+            "{name:>7}  {:>8}  {:>6}  ",
+            time(micros),
+            share(micros, (usage.elapsed * 1e6) as u64)
+        );
+        let of_target = (first + end) as f64 / 2.0 / usage.target.max(1.0);
+        let (color, word) = match () {
+            () if first == 0 => (Color::Dim, "idle"),
+            () if target > 0 && first > target => (Color::Blue, "more than there are"),
+            () if of_target > 0.85 => (Color::Green, "ideal"),
+            () if of_target > 0.5 => (Color::Yellow, "ok"),
+            () => (Color::Red, "poor"),
+        };
+        let word = if part >= 0.01 && usage.target > 0.0 {
+            word
+        } else {
+            ""
+        };
+        let mark = match target > 0 && (first..=end).contains(&target) {
+            true if word.is_empty() => "◀ target",
+            true => ", ◀ target",
+            false => "",
+        };
+        let bar = bar(seconds / most.max(1e-9), 40);
+        page.two(&plain, color, format!("{bar} {word}{mark}").trim_end());
+    }
+    let target = match usage.target > 0.0 {
+        true => format!(" of {} CPUs ({})", number(usage.target), {
+            share((usage.average * 1e6) as u64, (usage.target * 1e6) as u64)
+        }),
+        false => String::new(),
+    };
+    page.line(&format!("  average: {:.2}{target}", usage.average));
+}
+
+fn number(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// The start of a row: own and total time.
+fn two_times(own: Weight, total: Weight, all: Weight) -> String {
+    let (own_share, total_share) = (share(own.cpu, all.cpu), share(total.cpu, all.cpu));
+    format!(
+        "{:>8} {own_share:>6} {:>5}  {:>8} {total_share:>6}  ",
+        time(own.cpu),
+        error(own, all),
+        time(total.cpu),
+    )
+}
+
+const TWO_TIMES: &str = "    self                    total";
+
+/// Where the breakdown of a row begins.
+const INDENT: usize = 42;
+
+fn part(page: &mut Page, weight: Weight, of: Weight, text: &str) {
+    let plain = format!("{:INDENT$}{:>6}  ", "", share(weight.cpu, of.cpu));
+    page.two(&plain, Color::Dim, text);
+}
+
+pub fn functions(
+    page: &mut Page,
+    recording: &Recording,
+    selection: &Selection,
+    view: &View,
+    top: usize,
+) {
+    let all = view.tree.total;
+    page.heading(
+        "Hot functions: CPU time in them and the native code they call, and with all they call",
+    );
+    page.line(TWO_TIMES);
+    let hot = view.hot();
+    let is_small = |h: &Hot| h.own.cpu * SMALL < all.cpu;
+    let shown = hot.iter().take(top).take_while(|h| !is_small(h)).count();
+    let signatures = signatures(recording, selection, &hot[..shown]);
+    for hot in &hot[..shown] {
+        let plain = two_times(hot.own, hot.total, all);
+        page.two(&plain, Color::Bold, &view.label(recording, hot.row));
+        operations_of(page, view, hot);
+        if let Row::Function(id) = hot.row
+            && let Some((signature, weight, of)) = signatures.get(&id)
+        {
+            let text = arguments(recording, *signature);
+            let part = match weight.cpu < of.cpu {
+                true => format!(" ({} of the time)", share(weight.cpu, of.cpu)),
+                false => String::new(),
+            };
+            let room = WIDTH - 15 - part.chars().count();
+            page.two(
+                &format!("{:>15}", "with "),
+                Color::Dim,
+                &format!("{}{part}", cut(&text, room)),
+            );
+        }
+    }
+    let left = hot[shown..].iter().map(|h| h.own.cpu).sum::<u64>();
+    if left > 0 {
+        let functions = count((hot.len() - shown) as u64);
+        let plain = format!("{:>8} {:>6}", time(left), share(left, all.cpu));
+        page.line(&format!("{plain}  {:25}in {functions} other functions", ""));
+    }
+}
+
+/// What of a function's own time native code did.
+fn operations_of(page: &mut Page, view: &View, hot: &Hot) {
+    let in_native: u64 = hot.operations.iter().map(|(_, w)| w.cpu).sum();
+    let python = Weight {
+        cpu: hot.own.cpu.saturating_sub(in_native),
+        ..Weight::default()
+    };
+    let mut rows: Vec<(Weight, &str)> = hot
+        .operations
+        .iter()
+        .map(|&(operation, weight)| (weight, &*view.operations[operation]))
+        .collect();
+    if rows.is_empty() || hot.own.samples < FEW {
+        return;
+    }
+    rows.push((python, "Python itself"));
+    rows.sort_by_key(|(weight, _)| Reverse(weight.cpu));
+    let is_part = |weight: Weight| weight.cpu as f64 >= PART * hot.own.cpu as f64;
+    for (weight, text) in rows.into_iter().filter(|r| is_part(r.0)).take(PARTS) {
+        part(page, weight, hot.own, text);
+    }
+}
+
+/// Of functions, the types of arguments that took most time, their weight, and that of all.
+fn signatures(
+    recording: &Recording,
+    selection: &Selection,
+    hot: &[Hot],
+) -> HashMap<FunctionId, (SignatureId, Weight, Weight)> {
+    let meant: HashSet<FunctionId> = hot
+        .iter()
+        .filter_map(|h| match h.row {
+            Row::Function(id) => Some(id),
+            Row::Operation(_) => None,
+        })
+        .collect();
+    let owners = owners(recording);
+    let mut weights: BTreeMap<(FunctionId, SignatureId), Weight> = BTreeMap::new();
+    for sample in selection.running(recording) {
+        if let (Some(stack), Some(signature)) = (sample.stack, sample.signature)
+            && let Some(function) = owners[stack.index()]
+            && meant.contains(&function)
+        {
+            *weights.entry((function, signature)).or_default() += Weight::of(sample);
+        }
+    }
+    let mut most: HashMap<FunctionId, (SignatureId, Weight, Weight)> = HashMap::new();
+    for ((function, signature), weight) in weights {
+        let (best, its, all) =
+            most.entry(function)
+                .or_insert((signature, weight, Weight::default()));
+        *all += weight;
+        if weight.cpu > its.cpu {
+            (*best, *its) = (signature, weight);
+        }
+    }
+    most.retain(|_, (signature, ..)| !recording.signatures[signature.index()].arguments.is_empty());
+    most
+}
+
+fn arguments(recording: &Recording, signature: SignatureId) -> String {
+    let arguments = &recording.signatures[signature.index()].arguments;
+    let arguments = arguments.iter().map(|&(name, ty)| {
+        let (name, ty) = (recording.texts.get(name), recording.texts.get(ty));
+        match name {
+            "" => ty.to_owned(),
+            name => format!("{name}: {ty}"),
+        }
+    });
+    clean(&arguments.collect::<Vec<_>>().join(", ")).into_owned()
+}
+
+pub fn operations(page: &mut Page, view: &View, top: usize) {
+    let all = view.tree.total;
+    let operations = view.hot_operations();
+    if operations.is_empty() {
+        return;
+    }
+    page.heading("Native code: CPU time by what it does, wherever it was called");
+    let is_small = |&(_, weight): &(usize, Weight)| weight.cpu * SMALL < all.cpu;
+    let shown = operations
+        .iter()
+        .take(top)
+        .take_while(|o| !is_small(o))
+        .count();
+    for &(operation, weight) in &operations[..shown] {
+        let plain = format!(
+            "{:>8} {:>6} {:>5}  ",
+            time(weight.cpu),
+            share(weight.cpu, all.cpu),
+            error(weight, all)
+        );
+        page.two(&plain, Color::Bold, &view.operations[operation]);
+    }
+    let left: u64 = operations[shown..].iter().map(|(_, w)| w.cpu).sum();
+    if left > 0 {
+        page.line(&format!(
+            "{:>8} {:>6}        other",
+            time(left),
+            share(left, all.cpu)
+        ));
+    }
+}
+
+pub fn lines(page: &mut Page, recording: &Recording, lines: &[Line], cpu: u64, top: usize) {
+    let r = recording;
+    if lines.is_empty() {
+        return;
+    }
+    let sources = Sources::new(r);
+    let all = Weight {
+        samples: lines.iter().map(|l| l.own.samples).sum(),
+        cpu,
+        wait: 0,
+    };
+    page.heading(
+        "Hot lines: CPU time in them and in library code they call, and with all they call",
+    );
+    page.line(TWO_TIMES);
+    let is_small = |l: &Line| l.own.cpu * SMALL < cpu;
+    for line in lines.iter().take(top).take_while(|l| !is_small(l)) {
+        let function = &r.functions[line.function.index()];
+        let file = labels::base(r.texts.get(line.file));
+        let name = labels::name(r, function);
+        let place = format!("{file}:{}  {name}", line.line);
+        page.two(
+            &two_times(line.own, line.total, all),
+            Color::Bold,
+            &clean(&place),
+        );
+        let text = sources.line(line.file, line.line).map(str::trim);
+        if let Some(text) = text.filter(|t| !t.is_empty()) {
+            page.line(&format!("{:INDENT$}{}", "", clean(text)));
+        }
+        expressions(page, &sources, line);
+    }
+}
+
+/// The expressions in a line, if there are several of weight.
+fn expressions(page: &mut Page, sources: &Sources, line: &Line) {
+    let known = line
+        .spans
+        .iter()
+        .filter(|(span, _)| span.column > 0 && span.end_column > 0);
+    let heavy: Vec<_> = known
+        .filter(|(_, weight)| weight.cpu as f64 >= PART / 2.0 * line.own.cpu as f64)
+        .take(2 * PARTS)
+        .collect();
+    if line.spans.len() < 2 || line.own.samples < FEW {
+        return;
+    }
+    let spans: Vec<_> = heavy.iter().map(|(span, _)| *span).collect();
+    for (span, weight) in heavy {
+        let text = match sources.expression(line, *span, &spans) {
+            // To fetch a name takes little, and says little.
+            Some(text) if is_path(&text) && weight.cpu * 8 < line.own.cpu => continue,
+            Some(text) => clean(&text).into_owned(),
+            None => format!("columns {} to {}", span.column, span.end_column),
+        };
+        part(page, *weight, line.own, &text);
+    }
+}
+
+/// A row of the tree: nodes of which each does little but call the next.
+struct Chain {
+    nodes: Vec<NodeId>,
+    depth: usize,
+}
+
+pub fn tree(page: &mut Page, recording: &Recording, view: &View, top: usize) {
+    page.heading("Calls: CPU time of functions with all they call, from the outermost on");
+    let tree = &view.tree;
+    // The heaviest nodes; whoever calls one of them weighs as much.
+    let mut order: Vec<NodeId> = (0..tree.nodes.len() as u32).map(NodeId).collect();
+    order.sort_by_key(|n| (Reverse(tree.nodes[n.index()].total.cpu), *n));
+    let mut is_shown = vec![false; tree.nodes.len()];
+    let rows = order.iter().take_while(|n| {
+        let cpu = tree.nodes[n.index()].total.cpu;
+        cpu > 0 && cpu * 200 >= tree.total.cpu
+    });
+    for node in rows.take(top.saturating_mul(4)) {
+        is_shown[node.index()] = true;
+    }
+    let mut children = tree.children();
+    children.sort_by_key(|n| Reverse(tree.nodes[n.index()].total.cpu));
+    let shown = |parent: Option<NodeId>| {
+        let all = children.of(parent).iter().copied();
+        all.filter(|n| is_shown[n.index()]).collect::<Vec<_>>()
+    };
+    let mut left: Vec<Chain> = vec![];
+    let enter = |left: &mut Vec<Chain>, nodes: Vec<NodeId>, depth| {
+        let chains = nodes.into_iter().rev();
+        left.extend(chains.map(|n| Chain {
+            nodes: vec![n],
+            depth,
+        }));
+    };
+    enter(&mut left, shown(None), 0);
+    while let Some(mut chain) = left.pop() {
+        let below = loop {
+            let last = *chain.nodes.last().expect("a chain begins with a node");
+            let below = shown(Some(last));
+            match below[..] {
+                [only] if passes_on(view, &children, last, only) => chain.nodes.push(only),
+                _ => break below,
+            }
+        };
+        call(page, recording, view, &chain);
+        enter(&mut left, below, chain.depth + 1);
+    }
+}
+
+/// Whether a function does next to nothing but call this one.
+fn passes_on(view: &View, children: &Children, node: NodeId, only: NodeId) -> bool {
+    let of = |n: NodeId| &view.tree.nodes[n.index()];
+    let is_function = |n: NodeId| matches!(view.rows[of(n).key.index()], Row::Function(_));
+    let (all, passed) = (of(node).total.cpu as f64, of(only).total.cpu as f64);
+    is_function(node)
+        && is_function(only)
+        && passed >= 0.97 * all
+        && !children.of(Some(node)).is_empty()
+}
+
+fn call(page: &mut Page, recording: &Recording, view: &View, chain: &Chain) {
+    let tree = &view.tree;
+    let of = |n: &NodeId| &tree.nodes[n.index()];
+    let (first, last) = (&chain.nodes[0], &chain.nodes[chain.nodes.len() - 1]);
+    let total = of(first).total;
+    let mut plain = format!(
+        "{:>8} {:>6} {:>5}  ",
+        time(total.cpu),
+        share(total.cpu, tree.total.cpu),
+        error(total, tree.total)
+    );
+    // Deep trees go no further to the right at some point, and say how deep they are.
+    match chain.depth {
+        depth @ ..16 => plain.push_str(&"  ".repeat(depth)),
+        depth => plain.push_str(&format!("{:32}[{depth}] ", "")),
+    }
+    let own: u64 = chain.nodes.iter().map(|n| of(n).own.cpu).sum();
+    let own = match own * 100 >= tree.total.cpu && own < total.cpu {
+        true => format!("  (self {})", share(own, tree.total.cpu)),
+        false => String::new(),
+    };
+    let room = WIDTH
+        .saturating_sub(plain.chars().count())
+        .saturating_sub(own.chars().count())
+        .max(12);
+    let label_of = |n: &NodeId| view.label(recording, view.rows[of(n).key.index()]);
+    let mut text = label_of(last);
+    if first != last {
+        // As many of them as there is room for, from the innermost.
+        let mut rest = chain.nodes[..chain.nodes.len() - 1].iter().rev();
+        for node in rest.by_ref() {
+            let longer = format!("{} › {text}", label_of(node));
+            if longer.chars().count() + 4 > room {
+                text = format!("… › {text}");
+                break;
+            }
+            text = longer;
+        }
+    }
+    let color = match view.rows[of(last).key.index()] {
+        Row::Function(_) => Color::Bold,
+        Row::Operation(_) => Color::Dim,
+    };
+    page.two(&plain, color, &format!("{}{own}", cut(&text, room)));
+}
+
+/// Where threads waited.
+pub fn waiting(page: &mut Page, recording: &Recording, selection: &Selection) {
+    let r = recording;
+    let owners = owners(r);
+    let mut waits: HashMap<(bool, Option<FunctionId>, ThreadId), u64> = HashMap::new();
+    for sample in r.samples.iter().filter(|s| s.wait > 0 && selection.has(s)) {
+        let for_gil = match sample.state {
+            State::Waiting => false,
+            State::WaitingForGil => true,
+            _ => continue,
+        };
+        let function = sample.stack.and_then(|s| owners[s.index()]);
+        *waits.entry((for_gil, function, sample.thread)).or_default() += u64::from(sample.wait);
+    }
+    let mut waits: Vec<_> = waits.into_iter().collect();
+    waits.sort_by_key(|&((for_gil, function, thread), wait)| {
+        (Reverse(wait), for_gil, function, thread)
+    });
+    let elapsed = elapsed(r) / 1000;
+    waits.retain(|(_, wait)| wait * 50 >= elapsed);
+    if waits.is_empty() {
+        return;
+    }
+    page.heading("Waiting: time of threads that were not on a CPU");
+    for ((for_gil, function, thread), wait) in waits.into_iter().take(5) {
+        let place = match function {
+            Some(id) => label(r, id),
+            None => "outside of Python functions".to_owned(),
+        };
+        let what = if for_gil { "for the GIL, in " } else { "in " };
+        let thread = labels::thread(r, thread);
+        page.line(&clean(&format!(
+            "{:>8}  {what}{place}, thread {thread}",
+            time(wait)
+        )));
+    }
+}
+
+/// How well the recording went.
+pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection, cpu: u64) {
+    let r = recording;
+    page.heading("How it was recorded");
+    let sum = |f: fn(&Counts) -> u64| r.processes.iter().map(|p| f(&p.counts)).sum::<u64>();
+    let all: u64 = r.processes.iter().map(|p| p.user + p.kernel).sum();
+    let taken = sum(|c| c.taken);
+    let mut text = format!("{} samples", count(taken));
+    if all > 0 {
+        let rate = taken as f64 * 1e6 / all as f64;
+        text += &format!(", {rate:.0} for each second of CPU time");
+    }
+    if r.meta.rate > 0.0 {
+        text += &format!(" ({:.0} asked for)", r.meta.rate);
+    }
+    let mut bad = vec![];
+    for (number, what) in [
+        (sum(|c| c.lost), "lost as there was no room"),
+        (sum(|c| c.abandoned), "given up as memory changed"),
+        (
+            sum(|c| c.unplaced),
+            "with Python frames that could not be placed",
+        ),
+        (sum(|c| c.cut), "with stacks cut off"),
+    ] {
+        if number > 0 {
+            bad.push(format!(
+                "{} {what} ({})",
+                count(number),
+                share(number, taken)
+            ));
+        }
+    }
+    text += &match bad.is_empty() {
+        true => "; none lost".to_owned(),
+        false => format!("; {}", bad.join(", ")),
+    };
+    let cost = sum(|c| c.cost) / 1000;
+    if all > 0 && cost > 0 {
+        text += &format!(
+            "; taking them took {} ({} of CPU time)",
+            time(cost),
+            share(cost, all)
+        );
+    }
+    page.paragraph("  ", &format!("{text}."));
+    if selection.is_all() {
+        let left = all.saturating_sub(cpu);
+        if left > 0 {
+            let part = share(left, all);
+            let text = format!(
+                "Not sampled: {} ({part} of CPU time), which is in no table.",
+                time(left)
+            );
+            page.paragraph("  ", &text);
+        }
+    }
+    for process in r
+        .processes
+        .iter()
+        .filter(|p| p.reason != TextId::EMPTY)
+        .take(10)
+    {
+        let (command, reason) = (r.texts.get(process.command), r.texts.get(process.reason));
+        let used = time(process.user + process.kernel);
+        let text = format!(
+            "Process {} ({command}) was not recorded: {reason}; it used {used}.",
+            process.pid
+        );
+        page.paragraph("  ", &clean(&text));
+    }
+    // Many processes say the same.
+    let mut said: Vec<(&str, u64)> = vec![];
+    for line in &r.log {
+        let text = r.texts.get(line.text);
+        match said.iter().position(|(t, _)| *t == text) {
+            Some(at) => said[at].1 += 1,
+            None if said.len() < 100 => said.push((text, 1)),
+            None => {}
+        }
+    }
+    for (text, times) in said.iter().take(10) {
+        let times = match times {
+            1 => String::new(),
+            times => format!(" ({times} processes)"),
+        };
+        page.paragraph("  ", &clean(&format!("{text}{times}")));
+    }
+    if said.len() > 10 {
+        page.line(&format!("  and {} more lines in the log", said.len() - 10));
+    }
+}
