@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 use crate::labels;
 use crate::model::*;
-pub use page::{Page, WIDTH};
+pub use page::{Color, Page, WIDTH, count, time};
 
 /// What to show.
 #[derive(Clone, Debug)]

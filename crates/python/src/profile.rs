@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use ferdelance_profile::diff::{self, diff};
 use ferdelance_profile::export::{self, Format, Unit};
-use ferdelance_profile::model::{self, Kind, TextId};
+use ferdelance_profile::model::{self, FunctionId, Kind, TextId};
+use ferdelance_profile::report::{self, Asked, Parts, report};
 use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
 use ferdelance_profile::{format, labels};
 use pyo3::exceptions::PyValueError;
@@ -94,8 +96,67 @@ impl Recording {
     }
 
     /// Writes it to a file. Raises OSError.
-    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        Ok(py.detach(|| write(&self.inner, &path))?)
+    #[pyo3(signature = (path, sources = true))]
+    fn save(&self, py: Python<'_>, path: PathBuf, sources: bool) -> PyResult<()> {
+        Ok(py.detach(|| {
+            if sources {
+                return write(&self.inner, &path);
+            }
+            let mut without = self.inner.clone();
+            format::remove_sources(&mut without);
+            write(&without, &path)
+        })?)
+    }
+
+    /// What it tells, as text: all, or the parts that are named.
+    #[pyo3(signature = (
+        *, top = 15, parts = None, process = None, thread = None, functions = None, native = false,
+        color = false
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
+    fn report(
+        &self,
+        py: Python<'_>,
+        top: usize,
+        parts: Option<Vec<String>>,
+        process: Option<u32>,
+        thread: Option<String>,
+        functions: Option<Vec<u32>>,
+        native: bool,
+        color: bool,
+    ) -> String {
+        let has = |name: &str| parts.as_ref().is_none_or(|p| p.iter().any(|p| p == name));
+        let options = report::Options {
+            top,
+            parts: Parts {
+                summary: has("summary"),
+                functions: has("functions"),
+                lines: has("lines"),
+                tree: has("tree"),
+            },
+            selection: Asked {
+                pid: process,
+                thread,
+                functions: functions.map(|f| f.into_iter().map(FunctionId).collect()),
+            },
+            native,
+            color,
+        };
+        py.detach(|| report(&self.inner, &options))
+    }
+
+    /// What changed from this recording to another, as text.
+    #[pyo3(signature = (other, *, top = 15, lines = false, color = false))]
+    fn diff(
+        &self,
+        py: Python<'_>,
+        other: &Recording,
+        top: usize,
+        lines: bool,
+        color: bool,
+    ) -> String {
+        let options = diff::Options { top, lines, color };
+        py.detach(|| diff(&self.inner, &other.inner, &options))
     }
 
     /// It in another tool's format, by name. Raises ValueError.

@@ -27,15 +27,13 @@ def add_arguments(parser):
 
 def run(arguments):
     recording = load(arguments.recording)
-    only = "lines" if arguments.lines else "tree" if arguments.tree else None
-    if arguments.lines and arguments.tree:
-        only = "lines and tree"
+    parts = [part for part in ("lines", "tree") if getattr(arguments, part)]
     text = recording.report(
         top=max(arguments.top, 1),
+        parts=parts or None,
         process=arguments.process,
         thread=arguments.thread,
         functions=matching(recording, arguments.function),
-        only=only,
         native=arguments.native,
         color=wants_color(arguments),
     )
@@ -43,14 +41,14 @@ def run(arguments):
 
 
 def matching(recording, pattern):
-    """The functions whose name, or module and name, a regular expression matches."""
+    """The functions whose module and name a regular expression matches, in any part."""
     if pattern is None:
         return None
     try:
         search = re.compile(pattern).search
     except re.error as error:
         raise Failure(f"--function {pattern}: {error}") from None
-    functions = recording.functions()
+    functions = recording.table("functions")
     names = zip(functions["module"], functions["name"], strict=True)
     found = [i for i, (module, name) in enumerate(names) if search(f"{module}.{name}")]
     if not found:

@@ -140,9 +140,62 @@ class Recording:
         columns["arguments"] = [arguments[i] for i in columns["signature"]]
         return Table("samples", columns)
 
-    def save(self, path):
-        """Write it to a file, which :func:`load` reads. Raises OSError."""
-        self._inner.save(os.fspath(path))
+    def save(self, path, sources=True):
+        """Write it to a file, which :func:`load` reads.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        sources : bool
+            Whether the texts of source files go with it.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        self._inner.save(os.fspath(path), sources)
+
+    def report(self, *, top=15, parts=None, process=None, thread=None, native=False):
+        """What ``fdl report`` prints.
+
+        Parameters
+        ----------
+        top : int
+            Rows of each table.
+        parts : list of {"summary", "functions", "lines", "tree"}, optional
+            What to show; all by default.
+        process : int, optional
+            Only the process of this pid.
+        thread : str, optional
+            Only threads of this name.
+        native : bool
+            Whether to show all frames: those of the interpreter and of libraries too.
+
+        Returns
+        -------
+        str
+        """
+        return self._inner.report(
+            top=top, parts=parts, process=process, thread=thread, native=native
+        )
+
+    def diff(self, other, *, top=15, lines=False):
+        """What ``fdl diff`` prints of this recording and a later one.
+
+        Parameters
+        ----------
+        other : Recording
+        top : int
+            Rows of each table.
+        lines : bool
+            Lines instead of functions.
+
+        Returns
+        -------
+        str
+        """
+        return self._inner.diff(other._inner, top=top, lines=lines)
 
     def export(self, path, format, unit="us"):
         """Write it as a file of another tool.
