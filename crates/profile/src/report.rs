@@ -160,6 +160,9 @@ pub fn report(recording: &Recording, options: &Options) -> String {
         if !selection.is_of_stacks() {
             sections::usage(&mut page, &usage::usage(recording, &selection));
         }
+        if selection.is_all() {
+            sections::processes(&mut page, recording, options.top);
+        }
     }
     if cpu == 0 {
         page.heading("No samples of running code");

@@ -49,8 +49,12 @@ def matching(recording, pattern):
     except re.error as error:
         raise Failure(f"--function {pattern}: {error}") from None
     functions = recording.table("functions")
-    names = zip(functions["module"], functions["name"], strict=True)
-    found = [i for i, (module, name) in enumerate(names) if search(f"{module}.{name}")]
+    columns = (functions[name] for name in ("kind", "module", "name"))
+    found = [
+        i
+        for i, (kind, module, name) in enumerate(zip(*columns, strict=True))
+        if kind != "kernel" and search(f"{module}.{name}")
+    ]
     if not found:
         raise Failure(f"--function {pattern}: there is no such function in the recording")
     return found

@@ -244,6 +244,12 @@ const RULES: &[Rule] = &[
     ),
     rule(LIBC, "*", Rank::Low, "C library"),
     rule(
+        &["linux-vdso", "[vdso]"],
+        "*",
+        Rank::Library,
+        "reading clocks",
+    ),
+    rule(
         &["libjemalloc", "libtcmalloc", "libmimalloc"],
         "*",
         Rank::Low,

@@ -51,6 +51,11 @@ impl Page {
     /// A line of which the end is in a colour.
     pub fn two(&mut self, plain: &str, color: Color, text: &str) {
         let room = WIDTH.saturating_sub(plain.chars().count());
+        let plain = if text.is_empty() {
+            plain.trim_end()
+        } else {
+            plain
+        };
         let text = self.paint(color, &cut(text, room));
         let _ = writeln!(self.out, "{plain}{text}");
     }

@@ -533,15 +533,56 @@ pub fn waiting(page: &mut Page, recording: &Recording, selection: &Selection) {
     page.heading("Waiting: time of threads that were not on a CPU");
     for ((for_gil, function, thread), wait) in waits.into_iter().take(5) {
         let place = match function {
-            Some(id) => label(r, id),
+            Some(id) => format!("in {}", label(r, id)),
             None => "outside of Python functions".to_owned(),
         };
-        let what = if for_gil { "for the GIL, in " } else { "in " };
+        let what = if for_gil { "for the GIL, " } else { "" };
         let thread = labels::thread(r, thread);
         page.line(&clean(&format!(
             "{:>8}  {what}{place}, thread {thread}",
             time(wait)
         )));
+    }
+}
+
+fn before_numbers(text: &str) -> &str {
+    text.split(|c: char| c.is_ascii_digit())
+        .next()
+        .unwrap_or(text)
+}
+
+/// The processes that took most CPU time, if there are several.
+pub fn processes(page: &mut Page, recording: &Recording, top: usize) {
+    let r = recording;
+    if r.processes.len() < 2 {
+        return;
+    }
+    let cpu = |p: &Process| p.user + p.kernel;
+    let all = r.processes.iter().map(cpu).sum();
+    let mut processes: Vec<&Process> = r.processes.iter().collect();
+    processes.sort_by_key(|p| (Reverse(cpu(p)), p.start));
+    page.heading("Processes");
+    page.line("CPU time           start       end      pid");
+    for p in processes.iter().take(top) {
+        let command = clean(r.texts.get(p.command));
+        let text = format!(
+            "{:>8} {:>6} {:>9} {:>9} {:>8}  {command}",
+            time(cpu(p)),
+            share(cpu(p), all),
+            time(p.start / 1000),
+            time(p.end / 1000),
+            p.pid,
+        );
+        page.line(&text);
+    }
+    if processes.len() > top {
+        let left = &processes[top..];
+        let of_them = left.iter().map(|p| cpu(p)).sum();
+        let plain = format!("{:>8} {:>6}", time(of_them), share(of_them, all));
+        page.line(&format!(
+            "{plain}  in {} other processes",
+            count(left.len() as u64)
+        ));
     }
 }
 
@@ -616,11 +657,14 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
         );
         page.paragraph("  ", &clean(&text));
     }
-    // Many processes say the same.
+    // Many processes say the same, but for numbers in it.
     let mut said: Vec<(&str, u64)> = vec![];
     for line in &r.log {
         let text = r.texts.get(line.text);
-        match said.iter().position(|(t, _)| *t == text) {
+        match said
+            .iter()
+            .position(|(t, _)| before_numbers(t) == before_numbers(text))
+        {
             Some(at) => said[at].1 += 1,
             None if said.len() < 100 => said.push((text, 1)),
             None => {}
@@ -629,7 +673,7 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
     for (text, times) in said.iter().take(10) {
         let times = match times {
             1 => String::new(),
-            times => format!(" ({times} processes)"),
+            times => format!(" (and {} like it)", times - 1),
         };
         page.paragraph("  ", &clean(&format!("{text}{times}")));
     }

@@ -16,6 +16,9 @@ use crate::labels;
 use crate::model::*;
 use crate::tree::{Key, Node, NodeId, Sums, Totals, Tree, Weight};
 
+/// Python itself, before and after it runs code.
+const OUTSIDE: &str = "Python outside of functions: its start, its end";
+
 /// What a row of a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Row {
@@ -178,10 +181,15 @@ impl View {
                 Row::Operation(operation) => Some((*operation, sums.own)),
                 Row::Function(_) => None,
             })
-            .filter(|(_, weight)| weight.cpu > 0)
+            .filter(|(o, weight)| weight.cpu > 0 && !self.is_unknown(*o))
             .collect();
         all.sort_by_key(|(_, weight)| std::cmp::Reverse(weight.cpu));
         all
+    }
+
+    /// Whether it stands for what is not known, or not native.
+    fn is_unknown(&self, operation: usize) -> bool {
+        matches!(&*self.operations[operation], labels::NO_STACK | OUTSIDE)
     }
 
     pub fn label(&self, recording: &Recording, row: Row) -> String {
@@ -283,6 +291,9 @@ impl Growing<'_> {
         };
         let texts = &self.recording.texts;
         let (module, name) = (texts.get(caller.module), texts.get(caller.name));
+        if module.contains("vdso") {
+            return "kernel: clocks".to_owned();
+        }
         let is_libc = module.starts_with("libc.") || module.starts_with("libpthread");
         let short = name.trim_start_matches('_');
         let allocates = ["malloc", "calloc", "realloc", "free", "mem", "int_"];
@@ -300,7 +311,7 @@ impl Growing<'_> {
             (node, Some((_, operation))) => self.child(node, Row::Operation(operation)),
             (Some(node), None) => node,
             (None, None) => {
-                let outside = self.operation("Python outside of functions: its start, its end");
+                let outside = self.operation(OUTSIDE);
                 self.child(None, Row::Operation(outside))
             }
         };
