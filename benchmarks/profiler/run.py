@@ -2,8 +2,8 @@
 
     python benchmarks/profiler/run.py [--seconds 25] [--pairs 30] [--only accuracy pi overhead]
 
-Writes docs/profiler-benchmarks.md. The peers live in benchmarks/.venv-profilers, which is made if it
-is missing; one that cannot be installed is left out, which the page says.
+Writes docs/profiler-benchmarks.md. The peers live in benchmarks/.venv-profilers, which is made if
+it is missing; one that cannot be installed is left out, which the page says.
 
 Truth is what the programs say of themselves: CPU time by their threads' clocks, and `getrusage`.
 """
@@ -51,7 +51,7 @@ def peers():
     return {name: path for name, path in found.items() if path.exists()}
 
 
-# ---- tools: each runs a program and gives its output, and CPU time (or samples) by function --------
+# ---- tools: each runs a program and gives its output, and CPU time by function -------------------
 
 
 def fdl(program, rate, folder, children=False):
@@ -118,7 +118,7 @@ def collapsed(path, frame, scale, pid):
         seconds = int(value.split(",")[0]) * scale
         frames = stack.split(";")
         pids.update(found[1] for f in frames if (found := pid.search(f)))
-        names = {found["name"] for f in frames if (found := frame.match(f))}
+        names = {found["name"].rsplit(".", 1)[-1] for f in frames if (found := frame.match(f))}
         for name in names:
             totals[name] = totals.get(name, 0.0) + seconds
     return totals, len(pids)
@@ -149,11 +149,11 @@ def accuracy(options, folder):
             progress(f"accuracy: {name}, {tool}")
             program = [HERE / "accuracy.py", name, options.seconds]
             done, totals, _ = measure(program, RATE, folder)
-            try:
-                truth = json.loads(done.stdout.splitlines()[-1])["parts"]
-            except (ValueError, IndexError):
+            said = [line for line in done.stdout.splitlines() if line.startswith("{")]
+            if not said:
                 rows.append((about, tool, "failed", ""))
                 continue
+            truth = json.loads(said[-1])["parts"]
             all_true = sum(truth.values())
             all_found = sum(totals.get(part, 0.0) for part in truth) or 1.0
             cells, worst = [], 0.0
@@ -168,7 +168,7 @@ def accuracy(options, folder):
 
 
 def pi(options, folder):
-    """Pools of processes: who is seen, and how much CPU time their function is said to have used."""
+    """Pools of processes: who is seen, and the CPU time of their function."""
     rows = []
     for method in ("fork", "spawn"):
         for processes in (1, 2, 8, 32):
@@ -176,8 +176,8 @@ def pi(options, folder):
             for tool, measure in tools().items():
                 progress(f"pi: {processes} by {method}, {tool}")
                 done, totals, pids = measure(program, RATE, folder, children=True)
-                true = float(done.stdout.split()[-1]) if done.stdout.split() else math.nan
                 found = totals.get("part", 0.0)
+                true = cpu_time(done)
                 rows.append((f"{processes} by {method}", tool, pids, f"{found:.2f}", f"{true:.2f}"))
     head = ("processes", "tool", "processes seen", "`part`, s", "CPU time of all, s")
     return "## Pools of processes\n\n" + table(head, rows)
@@ -219,11 +219,9 @@ def overhead(options, folder):
 
 
 def cpu_time(done):
-    words = done.stdout.split()
-    try:
-        return float(words[-1])
-    except (IndexError, ValueError):
-        return math.nan
+    """What the program has printed, among what tools print."""
+    numbers = re.findall(r"^\d+\.\d+$", done.stdout, re.M)
+    return float(numbers[-1]) if numbers else math.nan
 
 
 def empty_handler(folder):
