@@ -120,8 +120,8 @@ for _ in range(60):
         assert in_order(stack, root, "<module>", "caller", "outer", "back", "numeric"), stack
     assert sum("caller" in s for s in compiled) > 0.8 * len(compiled)
     functions = recording.functions
-    [at] = [i for i, name in enumerate(functions["name"]) if name == "inner"]
-    assert functions["kind"][at] == "compiled" and functions["line"][at] == 12
+    kinds = zip(functions["name"], functions["kind"], functions["line"].tolist(), strict=True)
+    assert ("inner", "compiled", 12) in kinds
 
 
 def test_threads_their_names_and_what_they_wait_for(tmp_path):
@@ -217,7 +217,13 @@ for _ in range(8):
     assert done.returncode == 0, done.stderr
     arguments = recording.signatures["arguments"]
     assert "seconds: float" in arguments
-    assert "a: ndarray(float64, (4,), strided), b: int, c: str, rest: tuple" in arguments
+    found = [
+        a for a in arguments if a.startswith("a: ndarray(float64, (4,), strided), b: int, c: ")
+    ]
+    assert found and all(a.endswith(", rest: tuple") for a in found)
+    if sys.version_info >= (3, 11):
+        # What inner functions use is in a cell; 3.10 has it elsewhere than among the arguments.
+        assert "c: str" in found[0]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

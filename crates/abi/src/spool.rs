@@ -151,8 +151,9 @@ impl Head {
 
 /// Kinds of records.
 pub mod kind {
-    /// `a`: node | what of the thread's CPU time was the kernel's << 32, in tens of microseconds, if the
-    /// sample is of the kernel. `b`: the thread's CPU time, in nanoseconds.
+    /// `a`: node | n << 32. Of the kernel, n is what of the thread's CPU time was the kernel's, in tens of
+    /// microseconds; of user code, how much CPU time the sample stands for, in hundreds of nanoseconds.
+    /// `b`: the thread's CPU time, in nanoseconds.
     pub const SAMPLE: u8 = 1;
     /// A thread uses a slot from now on. `a`: its id | what of its CPU time was the kernel's << 32, in tens
     /// of microseconds. `b`: its CPU time, in nanoseconds.

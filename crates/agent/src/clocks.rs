@@ -14,8 +14,8 @@ use ferdelance_abi::spool::{Spool, clock};
 use crate::slots::{Slot, Slots};
 use crate::sys;
 
-/// Of the timer: shorter than any tick.
-const TICK: u64 = 1_000_000;
+/// Of the timer: much shorter than any tick, since threads may have run for less than one when the next comes.
+const TICK: u64 = 50_000;
 /// Of perf's clock, in nanoseconds: interrupts that come faster may leave no time for anything else.
 const SHORTEST: u64 = 100_000;
 /// Descriptors that can be told apart.

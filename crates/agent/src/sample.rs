@@ -76,7 +76,7 @@ pub fn take(
         slot: index as u16,
         signature,
     };
-    room.write(head, start, u64::from(node) | mode.kernel << 32, total);
+    room.write(head, start, u64::from(node) | mode.amount << 32, total);
     let cost = sys::now().saturating_sub(start);
     header.signals.fetch_add(1, Ordering::Relaxed);
     header.cost.fetch_add(cost, Ordering::Relaxed);
@@ -106,8 +106,18 @@ fn write_name(agent: &Agent, slot: &Slot, index: usize, time: u64, frame: Option
 /// What a sample is of.
 struct Mode {
     flags: u8,
-    /// The kernel's part of the thread's CPU time, in tens of microseconds.
-    kernel: u64,
+    /// What goes with it, see `kind::SAMPLE`.
+    amount: u64,
+}
+
+impl Mode {
+    /// Of user code, for an amount of CPU time in nanoseconds.
+    fn user(time: u64) -> Mode {
+        Mode {
+            flags: 0,
+            amount: (time / 100).min(u64::from(u32::MAX)),
+        }
+    }
 }
 
 /// Whether a signal means a sample, and of what: of user code, or of what called the kernel.
@@ -120,12 +130,10 @@ fn mode(
 ) -> Option<Mode> {
     let has_perf = agent.spool().header.clock.load(Ordering::Relaxed) == clock::PERF
         && slot.perf.load(Ordering::Relaxed) >= 0;
+    let period = clocks::period(agent.spool());
     if source == Source::Perf {
         slot.sampled.store(total, Ordering::Relaxed);
-        return Some(Mode {
-            flags: 0,
-            kernel: 0,
-        });
+        return Some(Mode::user(period));
     }
     let kernel = sys::kernel_time();
     let elapsed = total.saturating_sub(slot.ticked.swap(total, Ordering::Relaxed));
@@ -142,13 +150,15 @@ fn mode(
         return None;
     }
     // Ticks come as the system likes; at low rates some of them are enough.
-    let period = clocks::period(agent.spool());
     if elapsed < period && slot.random(period) >= elapsed {
         return None;
     }
-    Some(Mode {
-        flags: if is_kernel { flag::KERNEL } else { 0 },
-        kernel: kernel / 10,
+    Some(match is_kernel {
+        true => Mode {
+            flags: flag::KERNEL,
+            amount: kernel / 10,
+        },
+        false => Mode::user(elapsed.max(period)),
     })
 }
 

@@ -8,7 +8,7 @@ use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag,
 use super::spool::{ModuleEntry, Raw, Tables};
 use super::strangers::Stranger;
 use super::waits::{Place, Waits, What};
-use super::weights::{Tick, Times, weights};
+use super::weights::{Tick, weights};
 use super::{Recorded, Recorder};
 use crate::intern::{Interner, module_of};
 use crate::lines;
@@ -57,10 +57,20 @@ struct Build {
     native: HashMap<(TextId, u64), FrameId>,
 }
 
+/// CPU time as the system says, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    user: u64,
+    kernel: u64,
+}
+
 /// A thread while its records are read.
 struct Running {
     id: ThreadId,
     start: Times,
+    /// All CPU time at the beginning and at last, in nanoseconds.
+    first_total: u64,
+    last_total: u64,
     ticks: Vec<Tick>,
     /// The samples, in the order of ticks: indices of `samples`.
     samples: Vec<usize>,
@@ -212,6 +222,8 @@ impl Build {
                     let running = Running {
                         id,
                         start: said,
+                        first_total: raw.b,
+                        last_total: raw.b,
                         ticks: vec![],
                         samples: vec![],
                         last: said,
@@ -234,6 +246,7 @@ impl Build {
                 }
                 kind::END => {
                     if let Some(mut running) = slots.remove(&slot) {
+                        running.last_total = running.last_total.max(raw.b);
                         running.last = Times {
                             user: said.user.max(running.start.user),
                             kernel: said.kernel.max(running.last.kernel),
@@ -275,16 +288,16 @@ impl Build {
         signatures: &[SignatureId],
     ) {
         let is_kernel = raw.head.flags & flag::KERNEL != 0;
-        let kernel = (raw.a >> 32) * 10;
         let mut stack = stacks.get(raw.a as u32 as usize).copied().flatten();
         if is_kernel {
             stack = Some(self.tables.in_kernel(stack, "kernel"));
-            running.last.kernel = running.last.kernel.max(kernel);
+            running.last.kernel = running.last.kernel.max((raw.a >> 32) * 10);
         }
         running.last.user = (raw.b / 1000).saturating_sub(running.last.kernel);
+        running.last_total = running.last_total.max(raw.b);
         running.ticks.push(Tick {
             total: raw.b,
-            kernel: is_kernel.then_some(kernel),
+            user: (!is_kernel).then_some((raw.a >> 32) * 100),
         });
         running.samples.push(self.tables.out.samples.len());
         let signature = raw.head.signature.checked_sub(1);
@@ -377,7 +390,7 @@ impl Build {
     }
 
     fn thread_is_over(&mut self, running: Running, sums: &mut (u64, u64, u64)) {
-        let (given, _) = weights(&running.ticks, running.start, running.last);
+        let given = weights(&running.ticks, running.first_total, running.last_total);
         for (&at, (user, kernel)) in running.samples.iter().zip(given) {
             (
                 self.tables.out.samples[at].user,

@@ -1,111 +1,102 @@
 //! How much CPU time each sample of a thread stands for.
 //!
-//! Samples of user code come at some rate of user time, samples of the kernel at the system's ticks. With
-//! each comes the thread's CPU time up to then, with those of the kernel also what of it was the kernel's.
-//! So in a stretch of time with some samples of both, each kind shares what is known to be its own.
+//! Samples of user code come by a clock of their own, so each stands for that clock's period: their number is the
+//! best estimate of user time that there is (the system's own division into user and kernel time is
+//! counted at its ticks, half as often, and goes wrong where many threads want a CPU). Samples of the kernel come at
+//! ticks, more or less often. With each sample comes the thread's CPU time up to then, exactly. So in
+//! a stretch of time the samples of the kernel share what those of user code leave.
 
 /// A sample of a thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
     /// The thread's CPU time, in nanoseconds.
     pub total: u64,
-    /// What of it was the kernel's, in microseconds, if the sample is of the kernel.
-    pub kernel: Option<u64>,
+    /// What a sample of user code stands for, in nanoseconds; none of the kernel.
+    pub user: Option<u64>,
 }
 
 /// CPU time of a stretch, in nanoseconds: long enough for some ticks of the system.
 const STRETCH: u64 = 200_000_000;
+/// User samples stand for so much more than their clock says, at most, where the kernel was never seen.
+const MOST: f64 = 1.25;
 
-/// For each sample, in microseconds: user time, kernel time. The rest is what no sample stands for.
-pub fn weights(ticks: &[Tick], start: Times, end: Times) -> (Vec<(u32, u32)>, Times) {
-    let mut weights = vec![(0, 0); ticks.len()];
-    let (mut before, mut rest) = (start, Times::default());
-    let mut first = 0;
+/// For each sample, user time and kernel time in microseconds, of a thread that was sampled from `start` to `end`
+/// of its CPU time, in nanoseconds. Where there are samples of the kernel, the sum is all that time.
+pub fn weights(ticks: &[Tick], start: u64, end: u64) -> Vec<(u32, u32)> {
+    let mut given: Vec<f64> = ticks.iter().map(|t| t.user.unwrap_or(0) as f64).collect();
+    let is_kernel = |i: &usize| ticks[*i].user.is_none();
+    // What was left over, or given too much, in the stretches so far.
+    let mut carry = 0.0;
+    let (mut first, mut before) = (0, start);
     while first < ticks.len() {
-        let limit = before.total() * 1000 + STRETCH;
-        let mut last = first;
-        while last + 1 < ticks.len() && ticks[last].total < limit {
-            last += 1;
-        }
-        let is_last = last + 1 == ticks.len();
-        let kernel = ticks[first..=last]
+        let limit = before.saturating_add(STRETCH);
+        let within = ticks[first..]
             .iter()
-            .filter_map(|t| t.kernel)
-            .next_back();
-        let now = if is_last {
-            end
-        } else {
-            let kernel = kernel.unwrap_or(before.kernel).max(before.kernel);
-            Times {
-                user: (ticks[last].total / 1000)
-                    .saturating_sub(kernel)
-                    .max(before.user),
-                kernel,
-            }
-        };
-        rest.user += now.user.saturating_sub(before.user);
-        rest.kernel += now.kernel.saturating_sub(before.kernel);
-        let stretch = first..=last;
-        let of_kernel = ticks[stretch.clone()]
-            .iter()
-            .filter(|t| t.kernel.is_some())
+            .take_while(|t| t.total < limit)
             .count();
-        let of_user = last + 1 - first - of_kernel;
-        let (mut user, mut kernel) = (
-            Share::new(&mut rest.user, of_user),
-            Share::new(&mut rest.kernel, of_kernel),
-        );
-        for i in stretch {
-            match ticks[i].kernel {
-                Some(_) => weights[i].1 = kernel.next(),
-                None => weights[i].0 = user.next(),
-            }
-        }
-        before = now;
-        first = last + 1;
-    }
-    if ticks.is_empty() {
-        rest = Times {
-            user: end.user.saturating_sub(start.user),
-            kernel: end.kernel.saturating_sub(start.kernel),
+        let last = (first + within.max(1)).min(ticks.len());
+        let now = match last == ticks.len() {
+            true => end.max(before),
+            false => ticks[last - 1].total.max(before),
         };
+        let user: f64 = given[first..last].iter().sum();
+        let left = (now - before) as f64 - user + carry;
+        let kernel: Vec<usize> = (first..last).filter(is_kernel).collect();
+        carry = left;
+        if !kernel.is_empty() && left > 0.0 {
+            let share = left / kernel.len() as f64;
+            kernel.iter().for_each(|&i| given[i] = share);
+            carry = 0.0;
+        }
+        (first, before) = (last, now);
     }
-    (weights, rest)
+    settle(&mut given, ticks, carry);
+    let mut micros = Micros::default();
+    let pair = |(tick, given): (&Tick, f64)| match tick.user {
+        Some(_) => (micros.next(given), 0),
+        None => (0, micros.next(given)),
+    };
+    ticks.iter().zip(given).map(pair).collect()
 }
 
-/// CPU time, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
-    pub user: u64,
-    pub kernel: u64,
-}
-
-impl Times {
-    pub fn total(self) -> u64 {
-        self.user + self.kernel
+/// Deals with what is left at the end.
+fn settle(given: &mut [f64], ticks: &[Tick], carry: f64) {
+    let sum: f64 = given.iter().sum();
+    if carry < 0.0 && sum > 0.0 {
+        let factor = (sum + carry).max(0.0) / sum;
+        given.iter_mut().for_each(|g| *g *= factor);
+        return;
+    }
+    let kernel = ticks.iter().filter(|t| t.user.is_none()).count();
+    if kernel > 0 {
+        let share = carry / kernel as f64;
+        for (given, _) in given
+            .iter_mut()
+            .zip(ticks)
+            .filter(|(_, t)| t.user.is_none())
+        {
+            *given += share;
+        }
+    } else if sum > 0.0 {
+        let factor = ((sum + carry) / sum).min(MOST);
+        given.iter_mut().for_each(|g| *g *= factor);
     }
 }
 
-/// An amount in equal parts, without a remainder. If there are no parts, it stays where it is.
-struct Share {
-    amount: u64,
-    parts: u64,
+/// Whole microseconds whose sum is right.
+#[derive(Default)]
+struct Micros {
+    /// Nanoseconds so far, and microseconds that were given out.
+    seen: f64,
     given: u64,
 }
 
-impl Share {
-    fn new(amount: &mut u64, parts: usize) -> Share {
-        Share {
-            amount: if parts > 0 { std::mem::take(amount) } else { 0 },
-            parts: parts as u64,
-            given: 0,
-        }
-    }
-
-    fn next(&mut self) -> u32 {
-        let part = (self.amount - self.given) / self.parts.max(1);
+impl Micros {
+    fn next(&mut self, nanoseconds: f64) -> u32 {
+        self.seen += nanoseconds;
+        let all = (self.seen / 1000.0).round() as u64;
+        let part = all.saturating_sub(self.given);
         self.given += part;
-        self.parts = self.parts.saturating_sub(1);
         part.min(u64::from(u32::MAX)) as u32
     }
 }
@@ -120,37 +111,46 @@ mod tests {
     }
 
     #[test]
-    fn all_time_is_given_to_samples() {
-        // 2 ms a sample of user code, each third one of the kernel; 10 s in all, 4 s of them the kernel's.
-        let ticks: Vec<Tick> = (1..=5000u64)
-            .map(|i| Tick {
-                total: i * 2_000_000,
-                kernel: (i % 3 == 0).then_some(i * 800),
+    fn the_kernel_has_what_user_code_leaves() {
+        // 4 ms a round: one sample of user code that stands for 2 ms, one of the kernel.
+        let ticks: Vec<Tick> = (1..=2500u64)
+            .flat_map(|i| {
+                let sample = |at, user| Tick {
+                    total: i * 4_000_000 - at,
+                    user,
+                };
+                [sample(2_000_000, Some(2_000_000)), sample(0, None)]
             })
             .collect();
-        let end = Times {
-            user: 6_000_000,
-            kernel: 4_000_000,
-        };
-        let (weights, rest) = weights(&ticks, Times::default(), end);
-        assert_eq!(rest, Times::default());
-        assert_eq!(sums(&weights), (6_000_000, 4_000_000));
+        let given = weights(&ticks, 0, 10_000_000_000);
+        assert_eq!(sums(&given), (5_000_000, 5_000_000));
+        assert!(given.iter().all(|w| w.0 + w.1 == 2000));
     }
 
     #[test]
-    fn kernel_time_without_a_sample_is_left() {
-        let ticks = [Tick {
+    fn user_code_alone_has_all() {
+        let ticks: Vec<Tick> = (1..=999u64)
+            .map(|i| Tick {
+                total: i * 2_020_000,
+                user: Some(2_000_000),
+            })
+            .collect();
+        assert_eq!(sums(&weights(&ticks, 0, 2_020_000_000)), (2_020_000, 0));
+        // As far as that is likely.
+        let one = Tick {
             total: 5_000_000,
-            kernel: None,
-        }];
-        let end = Times {
-            user: 4_000,
-            kernel: 1_000,
+            user: Some(2_000_000),
         };
-        let (given, rest) = weights(&ticks, Times::default(), end);
-        assert_eq!(given, [(4_000, 0)]);
-        assert_eq!((rest.user, rest.kernel), (0, 1_000));
-        let (none, rest) = weights(&[], Times::default(), end);
-        assert!(none.is_empty() && rest == end);
+        assert_eq!(weights(&[one], 0, 40_000_000), [(2500, 0)]);
+        assert!(weights(&[], 0, 40_000_000).is_empty());
+    }
+
+    #[test]
+    fn too_much_is_taken_back() {
+        let ticks = [1u64, 2, 3].map(|i| Tick {
+            total: i * 500_000,
+            user: Some(2_000_000),
+        });
+        assert_eq!(sums(&weights(&ticks, 0, 1_500_000)), (1500, 0));
     }
 }
