@@ -168,7 +168,7 @@ pub fn diff(before: &Recording, after: &Recording, options: &Options) -> String 
         let command = clean(&r.meta.command.join(" ")).into_owned();
         page.paragraph(&format!("  {name:<8}"), &command);
     }
-    page.heading("    before      after      change");
+    page.heading("  before    after    change");
     total(&mut page, "elapsed time", both.map(|r| elapsed(r) / 1000));
     let sum = |f: fn(&Process) -> u64| both.map(|r| r.processes.iter().map(f).sum::<u64>());
     total(&mut page, "CPU time", sum(|p| p.user + p.kernel));
@@ -208,10 +208,11 @@ pub fn diff(before: &Recording, after: &Recording, options: &Options) -> String 
 fn total(page: &mut Page, name: &str, [before, after]: [u64; 2]) {
     let difference = after as i64 - before as i64;
     let text = format!(
-        "{:>10} {:>10} {:>11} {:>7}  {name}",
+        "{:>8} {:>8} {:>9} {:>8} {:>6}  {name}",
         time(before),
         time(after),
         signed(difference),
+        "",
         relative(before, after),
     );
     page.line(&text);
@@ -231,6 +232,7 @@ fn table(
         .map(|r| running(r).map(Sample::cpu).sum::<u64>())
         .sum();
     let sample = cpu as f64 / samples.max(1) as f64;
+    let has_totals = what == "functions";
     let (certain, rest): (Vec<&Change>, Vec<&Change>) =
         changes.iter().partition(|c| c.is_certain(sample));
     page.heading(&format!(
@@ -239,20 +241,25 @@ fn table(
     if certain.is_empty() {
         page.line("  none");
     } else {
-        page.line("    before      after      change                 with all calls");
+        let total = if has_totals { "with all calls" } else { "" };
+        page.line(&format!(
+            "  before    after    change                 {total}"
+        ));
     }
     for change in certain.iter().take(top) {
         let difference = change.difference();
         let total = change.total[1].cpu as i64 - change.total[0].cpu as i64;
-        let plain = format!(
-            "{:>10} {:>10} {:>11} {:<9} {:>7} {:>10}  ",
+        let mut plain = format!(
+            "{:>8} {:>8} {:>9} {:<8} {:>6}  ",
             time(change.own[0].cpu),
             time(change.own[1].cpu),
             signed(difference),
             format!("±{}", time(change.error(sample) as u64)),
             relative(change.own[0].cpu, change.own[1].cpu),
-            signed(total),
         );
+        if has_totals {
+            plain += &format!("{:>9}  ", signed(total));
+        }
         let color = if difference > 0 {
             Color::Red
         } else {
