@@ -441,7 +441,7 @@ fn numpy(name: &str) -> Option<String> {
         return Some(format!("NumPy {function}"));
     }
     let (ty, what) = name.split_once('_')?;
-    let dtype = dtype(ty)?;
+    let dtype = dtype(ty).filter(|_| !what.starts_with("sum_of_products"))?;
     if ty.bytes().all(|b| b.is_ascii_lowercase()) {
         let is_method = matches!(what, "arrtype_new" | "arrtype_repr" | "arrtype_str");
         return (!is_method).then(|| format!("NumPy scalar {what} {dtype}"));
@@ -557,6 +557,7 @@ mod tests {
         const NUMPY: &str = "_multiarray_umath.cpython-311-x86_64-linux-gnu.so";
         const BLAS: &str = "libscipy_openblas64_-32a4b2a6.so";
         const PYTHON: &str = "libpython3.11.so.1.0";
+        let mut wrong = vec![];
         for (module, symbol, expected) in [
             (NUMPY, "DOUBLE_add_X86_V3", "NumPy add float64"),
             (
@@ -640,8 +641,12 @@ mod tests {
                 "scan_once_unicode (_json)",
             ),
         ] {
-            assert_eq!(text(module, symbol), expected, "{symbol}");
+            let found = text(module, symbol);
+            if found != expected {
+                wrong.push(format!("{symbol}: {found}, not {expected}"));
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
