@@ -19,6 +19,7 @@ pub mod model;
 mod proc;
 pub mod recorder;
 pub mod remote;
+pub mod report;
 mod secrets;
 mod symbols;
 #[cfg(test)]

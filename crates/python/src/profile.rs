@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ferdelance_profile::export::{self, Format, Unit};
 use ferdelance_profile::model::{self, Kind, TextId};
+use ferdelance_profile::report::{self, sums::Filter};
 use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
 use ferdelance_profile::{format, labels};
 use pyo3::exceptions::PyValueError;
@@ -98,23 +99,8 @@ impl Recording {
         Ok(py.detach(|| write(&self.inner, &path))?)
     }
 
-    /// It in another tool's format, by name. Raises ValueError.
-    fn export<'py>(
-        &self,
-        py: Python<'py>,
-        format: &str,
-        unit: &str,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let (format, options) = export_options(format, unit)?;
-        let bytes = py.detach(|| {
-            let mut bytes = vec![];
-            export::export(&self.inner, format, &options, &mut bytes).map(|()| bytes)
-        })?;
-        Ok(PyBytes::new(py, &bytes))
-    }
-
-    /// The same, as a file: it may be larger than memory. Raises OSError too.
-    fn export_to(&self, py: Python<'_>, path: PathBuf, format: &str, unit: &str) -> PyResult<()> {
+    /// Writes it as a file of another tool's format, by name. Raises ValueError and OSError.
+    fn export(&self, py: Python<'_>, path: PathBuf, format: &str, unit: &str) -> PyResult<()> {
         let (format, options) = export_options(format, unit)?;
         py.detach(|| export::export(&self.inner, format, &options, &mut File::create(path)?))?;
         Ok(())
@@ -125,6 +111,49 @@ impl Recording {
     fn formats() -> Vec<(&'static str, &'static str, &'static str)> {
         let rows = export::FORMATS.iter();
         rows.map(|row| (row.name, row.ending, row.about)).collect()
+    }
+
+    /// What it tells, as text.
+    #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
+    #[pyo3(signature = (*, top, process, thread, function, lines, tree, native, color))]
+    fn report(
+        &self,
+        py: Python<'_>,
+        top: usize,
+        process: Option<u32>,
+        thread: Option<String>,
+        function: Option<String>,
+        lines: bool,
+        tree: bool,
+        native: bool,
+        color: bool,
+    ) -> String {
+        let options = report::Options {
+            filter: Filter {
+                process,
+                thread,
+                function,
+            },
+            top,
+            lines,
+            tree,
+            native,
+            color,
+        };
+        py.detach(|| report::report(&self.inner, &options))
+    }
+
+    /// What became slower or faster from this one to another one, as text.
+    fn diff(&self, py: Python<'_>, other: &Recording, top: usize, native: bool) -> String {
+        let options = report::Options {
+            filter: Filter::default(),
+            top,
+            lines: false,
+            tree: false,
+            native,
+            color: false,
+        };
+        py.detach(|| report::diff(&self.inner, &other.inner, &options))
     }
 
     /// What is true of the recording as a whole.

@@ -1,8 +1,6 @@
 """`fdl report`: what a recording tells, as text."""
 
-import re
-
-from . import Failure, add_color, load, wants_color
+from . import add_color, load, wants_color
 
 
 def add_arguments(parser):
@@ -14,7 +12,7 @@ def add_arguments(parser):
     parser.add_argument("--process", type=int, metavar="PID", help="only this process")
     parser.add_argument("--thread", metavar="NAME", help="only threads of this name")
     parser.add_argument(
-        "--function", metavar="REGEX", help="only samples with such a function on the stack"
+        "--function", metavar="NAME", help="only samples with such a function on the stack"
     )
     parser.add_argument("--lines", action="store_true", help="only the hot lines")
     parser.add_argument("--tree", action="store_true", help="only the tree of calls")
@@ -27,32 +25,14 @@ def add_arguments(parser):
 
 def run(arguments):
     recording = load(arguments.recording)
-    only = "lines" if arguments.lines else "tree" if arguments.tree else None
-    if arguments.lines and arguments.tree:
-        only = "lines and tree"
     text = recording.report(
         top=max(arguments.top, 1),
         process=arguments.process,
         thread=arguments.thread,
-        functions=matching(recording, arguments.function),
-        only=only,
+        function=arguments.function,
+        lines=arguments.lines,
+        tree=arguments.tree,
         native=arguments.native,
         color=wants_color(arguments),
     )
     print(text, end="")
-
-
-def matching(recording, pattern):
-    """The functions whose name, or module and name, a regular expression matches."""
-    if pattern is None:
-        return None
-    try:
-        search = re.compile(pattern).search
-    except re.error as error:
-        raise Failure(f"--function {pattern}: {error}") from None
-    functions = recording.functions()
-    names = zip(functions["module"], functions["name"], strict=True)
-    found = [i for i, (module, name) in enumerate(names) if search(f"{module}.{name}")]
-    if not found:
-        raise Failure(f"--function {pattern}: there is no such function in the recording")
-    return found

@@ -140,6 +140,71 @@ class Recording:
         columns["arguments"] = [arguments[i] for i in columns["signature"]]
         return Table("samples", columns)
 
+    def report(
+        self,
+        *,
+        top=15,
+        process=None,
+        thread=None,
+        function=None,
+        lines=False,
+        tree=False,
+        native=False,
+        color=False,
+    ):
+        """What the recording tells, as text of at most 100 columns.
+
+        Parameters
+        ----------
+        top : int
+            Rows of each table.
+        process : int, optional
+            Only this process, by its number.
+        thread : str, optional
+            Only threads of this name.
+        function : str, optional
+            Only samples with a function on the stack whose name has this in it.
+        lines, tree : bool
+            Only the lines, or only the tree of calls.
+        native : bool
+            All frames as functions of their own: those of the interpreter and of libraries, too.
+        color : bool
+            With the escape sequences of terminals.
+
+        Returns
+        -------
+        str
+        """
+        return self._inner.report(
+            top=top,
+            process=process,
+            thread=thread,
+            function=function,
+            lines=lines,
+            tree=tree,
+            native=native,
+            color=color,
+        )
+
+    def diff(self, other, *, top=20, native=False):
+        """What became slower or faster from this recording to another one, as text.
+
+        Functions are listed whose own CPU time differs by more than chance makes likely (95 %).
+
+        Parameters
+        ----------
+        other : Recording
+        top : int
+            Functions at most.
+        native : bool
+            All frames as functions of their own.
+
+        Returns
+        -------
+        str
+        """
+        return self._inner.diff(other._inner, top, native)
+
     def save(self, path):
         """Write it to a file, which :func:`load` reads. Raises OSError."""
         self._inner.save(os.fspath(path))
@@ -162,7 +227,7 @@ class Recording:
         ValueError
             If there is no such format or unit.
         """
-        self._inner.export_to(os.fspath(path), format, unit)
+        self._inner.export(os.fspath(path), format, unit)
 
 
 def _plain(name):
