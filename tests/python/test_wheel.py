@@ -94,3 +94,14 @@ def test_works_in_an_empty_environment(wheel, tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     command = [python, "-c", program, ROOT / "examples"]
     assert run(*command, cwd=tmp_path, env=environment) == "equal\n"
+
+    # The command line, and the hook that the environment asks for.
+    script = tmp_path / "script.py"
+    script.write_text("import time\nwhile time.thread_time() < 0.5: sum(range(1000))\nprint(1)\n")
+    fdl = tmp_path / "venv" / "bin" / "fdl"
+    assert run(fdl, "record", script, cwd=tmp_path, env=environment) == "1\n"
+    assert "script.py" in run(fdl, "report", "script.fdl", cwd=tmp_path, env=environment)
+    environment["FERDELANCE_RECORD"] = "hook.fdl"
+    assert run(python, script, cwd=tmp_path, env=environment) == "1\n"
+    del environment["FERDELANCE_RECORD"]
+    assert "script.py" in run(fdl, "report", "hook.fdl", cwd=tmp_path, env=environment)
