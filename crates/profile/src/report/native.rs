@@ -54,6 +54,8 @@ pub fn operation(recording: &Recording, function: &Function) -> Option<String> {
     let module = recording.texts.get(function.module);
     match function.kind {
         Kind::Kernel => return Some("kernel".to_owned()),
+        // Made by another compiler, while the program ran.
+        Kind::Marker => return Some("compiled code".to_owned()),
         Kind::Native => {}
         _ => return None,
     }
