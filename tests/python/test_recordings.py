@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from ferdelance import profiler
-from recording import SPIN, fdl, write
+from recording import SPIN, fdl, record, write
 
 PROGRAM = (
     SPIN
@@ -178,7 +178,9 @@ def test_a_report_of_a_part(folder):
     native = report(folder, "--native", "--top", "40")
     assert re.search(r"DOUBLE_exp|exp", native) and "(libpython" in native or "(python" in native
     assert report(folder, "--process", "1").count("No samples of running code") == 1
-    assert recording.report(parts=["tree"]) == tree
+    assert recording.report(tree=True) == tree
+    with pytest.raises(ValueError, match="no such function"):
+        recording.report(function="no_such_function")
 
 
 def test_what_is_asked_for_wrongly_is_one_line(folder):
@@ -253,3 +255,38 @@ def test_wrong_words_are_explained():
     assert done.returncode == 2 and "no-such-command" in done.stderr
     assert fdl().returncode == 2
     assert re.fullmatch(r"ferdelance \d+\.\d+\.\d+\n", fdl("--version").stdout)
+
+
+def test_recursion_is_one_row_and_threads_that_wait_are_shown(tmp_path):
+    program = (
+        SPIN
+        + """
+import threading
+
+def recursive(n, seconds):
+    if n: recursive(n - 1, seconds)
+    else: spin(seconds)
+
+def sleeper(): time.sleep(0.4)
+
+threading.Thread(target=sleeper, name="lazy").start()
+recursive(20, 0.2)
+"""
+    )
+    recording, done = record(tmp_path, program)
+    assert done.returncode == 0, done.stderr
+    tree = recording.report(tree=True)
+    assert tree.count("recursive (") == 1
+    text = recording.report()
+    assert re.search(r"0\.\d\d s|\d+ ms  in sleeper \(program.py:\d+\), thread lazy", text)
+    assert "with seconds: float" in text
+    assert "\x1b[1m" in recording.report(color=True)
+
+
+def test_a_recording_takes_few_bytes_with_its_sources(tmp_path):
+    program = SPIN + "import numpy, json, argparse, inspect\nspin(1.5)\n"
+    recording, done = record(tmp_path, program, options=["-r", "9000"])
+    assert done.returncode == 0, done.stderr
+    assert len(recording.samples) > 5000
+    assert (tmp_path / "program.fdl").stat().st_size <= 24 * max(10_000, len(recording.samples))
+    assert str(tmp_path / "program.py") in recording.sources["file"]

@@ -70,7 +70,9 @@ def test_exports_little(extension):
     exported = set(re.findall(r"(?:GLOBAL|WEAK)\s+DEFAULT\s+\d+ (\w+)", symbols))
     # What gdb looks for under fixed names, to learn about compiled code.
     gdb = {"__jit_debug_register_code", "__jit_debug_descriptor"}
-    known = {"PyInit__core", "arc4random"} | gdb
+    # What the agent and the extension module call each other by.
+    agent = {"ferdelance_agent_start", "ferdelance_agent_stop", "ferdelance_describe_code_1"}
+    known = {"PyInit__core", "arc4random"} | gdb | agent
     assert exported <= known | {n for n in exported if n[:3] == "fd_"}
 
 
@@ -92,3 +94,14 @@ def test_works_in_an_empty_environment(wheel, tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     command = [python, "-c", program, ROOT / "examples"]
     assert run(*command, cwd=tmp_path, env=environment) == "equal\n"
+
+    # The command line, and the hook that the environment asks for.
+    script = tmp_path / "script.py"
+    script.write_text("import time\nwhile time.thread_time() < 0.5: sum(range(1000))\nprint(1)\n")
+    fdl = tmp_path / "venv" / "bin" / "fdl"
+    assert run(fdl, "record", script, cwd=tmp_path, env=environment) == "1\n"
+    assert "script.py" in run(fdl, "report", "script.fdl", cwd=tmp_path, env=environment)
+    environment["FERDELANCE_RECORD"] = "hook.fdl"
+    assert run(python, script, cwd=tmp_path, env=environment) == "1\n"
+    del environment["FERDELANCE_RECORD"]
+    assert "script.py" in run(fdl, "report", "hook.fdl", cwd=tmp_path, env=environment)

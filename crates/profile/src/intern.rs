@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    Frame, FrameId, Function, FunctionId, Kind, Meta, Recording, Signature, SignatureId, Source,
-    Stack, StackId, TextId,
+    Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, Recording, Signature, SignatureId,
+    Source, Stack, StackId, TextId,
 };
-use crate::{lines, remote};
+use crate::{lines, remote, sources};
 
 /// The longest source that is kept, in bytes.
 const SOURCE: u64 = 2 << 20;
@@ -122,25 +122,35 @@ impl Interner {
 
     /// Keeps the sources of the Python and compiled functions.
     pub fn sources(&mut self) {
-        let mut files: Vec<TextId> = self
-            .out
-            .functions
-            .iter()
-            .filter(|f| matches!(f.kind, Kind::Python | Kind::Compiled))
-            .map(|f| f.file)
-            .collect();
-        files.sort_unstable();
-        files.dedup();
-        for file in files {
+        let mut room = sources::room(&self.out);
+        let mut left_out = 0;
+        for file in sources::by_weight(&self.out) {
             let path = self.out.texts.get(file).to_owned();
-            let is_small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= SOURCE);
-            if let Some(text) = is_small
-                .then(|| std::fs::read_to_string(&path).ok())
-                .flatten()
-            {
+            let size = std::fs::metadata(&path)
+                .ok()
+                .filter(|m| m.is_file())
+                .map(|m| m.len());
+            let Some(size) = size.filter(|&size| size <= SOURCE) else {
+                continue;
+            };
+            if size > room {
+                left_out += 1;
+                continue;
+            }
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                room = room.saturating_sub(text.len() as u64);
                 let text = self.out.texts.add(&text);
                 self.out.sources.push(Source { file, text });
             }
+        }
+        if left_out > 0 {
+            let text = format!("sources of {left_out} files that matter little are left out");
+            let line = LogLine {
+                time: self.out.meta.elapsed,
+                process: None,
+                text: self.out.texts.add(&text),
+            };
+            self.out.log.push(line);
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod recorder;
 pub mod remote;
 pub mod report;
 mod secrets;
+mod sources;
 mod symbols;
 #[cfg(test)]
 mod testing;

@@ -108,31 +108,29 @@ impl Recording {
         })?)
     }
 
-    /// What it tells, as text: all, or the parts that are named.
-    #[pyo3(signature = (
-        *, top = 15, parts = None, process = None, thread = None, functions = None, native = false,
-        color = false
-    ))]
-    #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
+    /// What it tells, as text; `functions` are rows of the table.
+    #[pyo3(signature = (*, top, process, thread, functions, lines, tree, native, color))]
+    #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn report(
         &self,
         py: Python<'_>,
         top: usize,
-        parts: Option<Vec<String>>,
         process: Option<u32>,
         thread: Option<String>,
         functions: Option<Vec<u32>>,
+        lines: bool,
+        tree: bool,
         native: bool,
         color: bool,
     ) -> String {
-        let has = |name: &str| parts.as_ref().is_none_or(|p| p.iter().any(|p| p == name));
+        let all = !lines && !tree;
         let options = report::Options {
             top,
             parts: Parts {
-                summary: has("summary"),
-                functions: has("functions"),
-                lines: has("lines"),
-                tree: has("tree"),
+                summary: all,
+                functions: all,
+                lines: all || lines,
+                tree: all || tree,
             },
             selection: Asked {
                 pid: process,
@@ -146,7 +144,7 @@ impl Recording {
     }
 
     /// What changed from this recording to another, as text.
-    #[pyo3(signature = (other, *, top = 15, lines = false, color = false))]
+    #[pyo3(signature = (other, *, top, lines, color))]
     fn diff(
         &self,
         py: Python<'_>,
@@ -159,23 +157,8 @@ impl Recording {
         py.detach(|| diff(&self.inner, &other.inner, &options))
     }
 
-    /// It in another tool's format, by name. Raises ValueError.
-    fn export<'py>(
-        &self,
-        py: Python<'py>,
-        format: &str,
-        unit: &str,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let (format, options) = export_options(format, unit)?;
-        let bytes = py.detach(|| {
-            let mut bytes = vec![];
-            export::export(&self.inner, format, &options, &mut bytes).map(|()| bytes)
-        })?;
-        Ok(PyBytes::new(py, &bytes))
-    }
-
-    /// The same, as a file: it may be larger than memory. Raises OSError too.
-    fn export_to(&self, py: Python<'_>, path: PathBuf, format: &str, unit: &str) -> PyResult<()> {
+    /// Writes it as a file of another tool's format, by name. Raises ValueError and OSError.
+    fn export(&self, py: Python<'_>, path: PathBuf, format: &str, unit: &str) -> PyResult<()> {
         let (format, options) = export_options(format, unit)?;
         py.detach(|| export::export(&self.inner, format, &options, &mut File::create(path)?))?;
         Ok(())

@@ -92,14 +92,15 @@ def wants_color(arguments):
 
 def load(path):
     """The recording in a file; what is missing in it is said on the standard error."""
-    from .._core import Recording
+    from .._core import Recording as Inner
+    from ..profiler import Recording
 
     try:
-        recording, warnings = Recording.load(path)
+        recording, warnings = Inner.load(path)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         raise Failure(f"{path}: {error}") from None
     for warning in warnings:
         print(f"fdl: {path}: {warning}", file=sys.stderr)
-    return recording
+    return Recording(recording)

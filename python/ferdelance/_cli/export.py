@@ -39,10 +39,11 @@ def run(arguments):
     if output is None:
         output = os.path.splitext(arguments.recording)[0] + "." + formats[format][0]
     if output == "-":
-        sys.stdout.buffer.write(recording.export(format, arguments.unit))
+        sys.stdout.flush()
+        recording.export("/dev/stdout", format, arguments.unit)
         return
     try:
-        recording.export_to(output, format, arguments.unit)
+        recording.export(output, format, arguments.unit)
     except OSError as error:
         raise Failure(f"{output}: {error.strerror or error}") from None
     print(f"{output}: {formats[format][1]}", file=sys.stderr)

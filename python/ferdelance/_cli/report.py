@@ -1,7 +1,5 @@
 """`fdl report`: what a recording tells, as text."""
 
-import re
-
 from . import Failure, add_color, load, wants_color
 
 
@@ -27,34 +25,17 @@ def add_arguments(parser):
 
 def run(arguments):
     recording = load(arguments.recording)
-    parts = [part for part in ("lines", "tree") if getattr(arguments, part)]
-    text = recording.report(
-        top=max(arguments.top, 1),
-        parts=parts or None,
-        process=arguments.process,
-        thread=arguments.thread,
-        functions=matching(recording, arguments.function),
-        native=arguments.native,
-        color=wants_color(arguments),
-    )
-    print(text, end="")
-
-
-def matching(recording, pattern):
-    """The functions whose module and name a regular expression matches, in any part."""
-    if pattern is None:
-        return None
     try:
-        search = re.compile(pattern).search
-    except re.error as error:
-        raise Failure(f"--function {pattern}: {error}") from None
-    functions = recording.table("functions")
-    columns = (functions[name] for name in ("kind", "module", "name"))
-    found = [
-        i
-        for i, (kind, module, name) in enumerate(zip(*columns, strict=True))
-        if kind != "kernel" and search(f"{module}.{name}")
-    ]
-    if not found:
-        raise Failure(f"--function {pattern}: there is no such function in the recording")
-    return found
+        text = recording.report(
+            top=max(arguments.top, 1),
+            process=arguments.process,
+            thread=arguments.thread,
+            function=arguments.function,
+            lines=arguments.lines,
+            tree=arguments.tree,
+            native=arguments.native,
+            color=wants_color(arguments),
+        )
+    except ValueError as error:
+        raise Failure(f"--function {error}") from None
+    print(text, end="")

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import warnings
 
 from .. import _core
@@ -156,32 +157,78 @@ class Recording:
         """
         self._inner.save(os.fspath(path), sources)
 
-    def report(self, *, top=15, parts=None, process=None, thread=None, native=False):
-        """What ``fdl report`` prints.
+    def report(
+        self,
+        *,
+        top=15,
+        process=None,
+        thread=None,
+        function=None,
+        lines=False,
+        tree=False,
+        native=False,
+        color=False,
+    ):
+        """What ``fdl report`` prints: where the time went, as text of at most 100 columns.
 
         Parameters
         ----------
         top : int
             Rows of each table.
-        parts : list of {"summary", "functions", "lines", "tree"}, optional
-            What to show; all by default.
         process : int, optional
-            Only the process of this pid.
+            Only this process, by its number.
         thread : str, optional
             Only threads of this name.
+        function : str, optional
+            Only samples with a function on the stack of which this regular expression matches some
+            part of ``module.name``.
+        lines, tree : bool
+            Only the lines, or only the tree of calls.
         native : bool
-            Whether to show all frames: those of the interpreter and of libraries too.
+            All frames as functions of their own: those of the interpreter and of libraries, too.
+        color : bool
+            With the escape sequences of terminals.
 
         Returns
         -------
         str
+
+        Raises
+        ------
+        ValueError
+            If `function` is no regular expression, or there is no such function.
         """
         return self._inner.report(
-            top=top, parts=parts, process=process, thread=thread, native=native
+            top=top,
+            process=process,
+            thread=thread,
+            functions=None if function is None else self._matching(function),
+            lines=lines,
+            tree=tree,
+            native=native,
+            color=color,
         )
 
-    def diff(self, other, *, top=15, lines=False):
-        """What ``fdl diff`` prints of this recording and a later one.
+    def _matching(self, pattern):
+        """The functions whose module and name a regular expression matches, in any part."""
+        try:
+            search = re.compile(pattern).search
+        except re.error as error:
+            raise ValueError(f"{pattern}: {error}") from None
+        columns = zip(*(self.functions[name] for name in ("kind", "module", "name")), strict=True)
+        found = [
+            i
+            for i, (kind, module, name) in enumerate(columns)
+            if kind != "kernel" and search(f"{module}.{name}")
+        ]
+        if not found:
+            raise ValueError(f"{pattern}: there is no such function in the recording")
+        return found
+
+    def diff(self, other, *, top=15, lines=False, color=False):
+        """What ``fdl diff`` prints: what became slower or faster from this recording to another.
+
+        Functions are listed whose own CPU time differs by clearly more than chance makes likely.
 
         Parameters
         ----------
@@ -190,12 +237,14 @@ class Recording:
             Rows of each table.
         lines : bool
             Lines instead of functions.
+        color : bool
+            With the escape sequences of terminals.
 
         Returns
         -------
         str
         """
-        return self._inner.diff(other._inner, top=top, lines=lines)
+        return self._inner.diff(other._inner, top=top, lines=lines, color=color)
 
     def export(self, path, format, unit="us"):
         """Write it as a file of another tool.
@@ -215,7 +264,7 @@ class Recording:
         ValueError
             If there is no such format or unit.
         """
-        self._inner.export_to(os.fspath(path), format, unit)
+        self._inner.export(os.fspath(path), format, unit)
 
 
 def _plain(name):

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 use ferdelance_abi::spool::{
     Bytes, Code, Head, Header, MAGIC, Module, Node, RECORDS, Record, Signature, Spool, TypeName,
     Unit, VERSION,
@@ -21,6 +23,8 @@ pub struct Raw {
 /// Records that are read at once.
 const BATCH: usize = 4096;
 const RECORD: usize = size_of::<Record>();
+/// Memory that is provided at once, in bytes.
+const AHEAD: usize = 64 << 10;
 
 pub struct SpoolFile {
     file: File,
@@ -28,6 +32,8 @@ pub struct SpoolFile {
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     pub start: u64,
     next: u64,
+    /// Up to where, in the file, there is memory for records, nodes and bytes.
+    ahead: [usize; 3],
 }
 
 /// A field of the header, by name.
@@ -61,6 +67,7 @@ impl SpoolFile {
             pid: 0,
             start: 0,
             next: 0,
+            ahead: [0; 3],
         };
         let size = spool.file.metadata().ok()?.len();
         if size != size_of::<Spool>() as u64
@@ -71,7 +78,49 @@ impl SpoolFile {
         }
         spool.pid = field!(spool, pid) as u32;
         spool.start = field!(spool, start);
+        spool.make_room();
         Some(spool)
+    }
+
+    /// Has the system provide the memory that the agent will write to next: it would do so at the first write,
+    /// which is in a signal handler.
+    fn make_room(&mut self) {
+        let parts = [
+            (
+                field!(self, next_record) as usize,
+                size_of::<Record>(),
+                offset_of!(Spool, records),
+                RECORDS,
+            ),
+            (
+                field!(self, next_node) as u32 as usize,
+                size_of::<Node>(),
+                offset_of!(Spool, nodes),
+                ferdelance_abi::spool::NODES,
+            ),
+            (
+                field!(self, next_byte) as u32 as usize,
+                1,
+                offset_of!(Spool, bytes),
+                ferdelance_abi::spool::BYTES,
+            ),
+        ];
+        for (ahead, (used, size, start, most)) in self.ahead.iter_mut().zip(parts) {
+            let end = start + most * size;
+            let from = (*ahead).max(start);
+            let wanted = (start + used.min(most) * size + AHEAD / 2).min(end);
+            if from < wanted {
+                let length = (wanted - from + AHEAD).min(end - from);
+                // Without it, the agent's writes do it.
+                let _ = fallocate(
+                    &self.file,
+                    FallocateFlags::empty(),
+                    from as u64,
+                    length as u64,
+                );
+                *ahead = from + length;
+            }
+        }
     }
 
     /// Eight bytes; 0 if they cannot be read.
@@ -91,6 +140,7 @@ impl SpoolFile {
 
     /// Takes the records that are complete.
     pub fn drain(&mut self, into: &mut Vec<Raw>) {
+        self.make_room();
         loop {
             let place = self.next as usize % RECORDS;
             let room = BATCH.min(RECORDS - place);

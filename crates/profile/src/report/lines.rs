@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::view::is_own_code;
 use super::{Selection, clean};
 use crate::model::*;
+use crate::sources::is_library;
 use crate::tree::{Keys, Totals, Tree, Weight};
 
 /// An expression that starts in a line: columns in bytes from 1, the end behind it.
@@ -27,14 +28,6 @@ pub struct Line {
     pub total: Weight,
     /// Of its own time, by expression, most first.
     pub spans: Vec<(Span, Weight)>,
-}
-
-/// Whether a file belongs to Python or to an installed package.
-pub fn is_library(file: &str) -> bool {
-    file.starts_with('<')
-        || ["/site-packages/", "/dist-packages/", "/lib/python3."]
-            .iter()
-            .any(|part| file.contains(part))
 }
 
 /// The lines of a recording, hottest first. Lines of libraries are shown only with `libraries`, or where

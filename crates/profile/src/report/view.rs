@@ -261,8 +261,13 @@ impl Growing<'_> {
             };
         }
         if is_own_code(recording, function) {
+            // A function that calls itself is one row, however deep it goes.
+            let row = Row::Function(id);
+            let same = from
+                .node
+                .filter(|n| self.rows[self.nodes[n.index()].key.index()] == row);
             return Shown {
-                node: Some(self.child(from.node, Row::Function(id))),
+                node: Some(same.unwrap_or_else(|| self.child(from.node, row))),
                 operation: None,
                 last: None,
             };
