@@ -56,8 +56,8 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
     from .. import _core
 
     clock = _agent.check(rate, clock)
-    # A file that cannot be written is known before the program has run.
-    open(path, "wb").close()
+    # A file that cannot be written is known before the program has run; until then it stays.
+    open(path, "ab").close()
     directory = make_directory()
     try:
         most = int(max_size * 1e6) if max_size else None
@@ -93,7 +93,7 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
 def run_attached(process, path, *, rate, duration=None, sources=True):
     """Take samples of a process that runs already; what there is to be said of the recording."""
     _agent.check_rate(rate)
-    open(path, "wb").close()
+    open(path, "ab").close()
     start = time.monotonic()
     end = start + duration if duration else float("inf")
     due = start
@@ -158,7 +158,7 @@ class Session:
     def __init__(self, path, *, rate=_agent.RATE, clock=None, sources=True):
         clock = _agent.check(rate, clock)
         self.path = os.path.abspath(path)
-        open(self.path, "wb").close()
+        open(self.path, "ab").close()
         self.owner = os.getpid()
         self.directory = make_directory()
         request = {
