@@ -161,14 +161,43 @@ fn swept(mut changes: Vec<Change>, elapsed: u64) -> Vec<f64> {
     let (mut busy, mut at) = (0.0, 0);
     for (time, change) in changes {
         if time > at {
-            let cpus = (f64::max(busy, 0.0).round() as usize).min(MOST);
-            if by_cpus.len() <= cpus {
-                by_cpus.resize(cpus + 1, 0.0);
+            let seconds = (time - at) as f64 / 1e9;
+            // A CPU that is busy for a part of the time counts for that part, so that the rows add up to the
+            // CPU time. (Rounding errors of sums are no CPUs.)
+            let level = f64::max(busy, 0.0).min(MOST as f64);
+            let whole = (level + 1e-9).floor();
+            let part = f64::max(level - whole, 0.0);
+            let cpus = whole as usize;
+            let rows = if part > 1e-9 { cpus + 2 } else { cpus + 1 };
+            if by_cpus.len() < rows {
+                by_cpus.resize(rows, 0.0);
             }
-            by_cpus[cpus] += (time - at) as f64 / 1e9;
+            by_cpus[cpus] += seconds * (1.0 - part);
+            if part > 1e-9 {
+                by_cpus[cpus + 1] += seconds * part;
+            }
             at = time;
         }
         busy += change;
     }
     by_cpus
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn parts_of_a_cpu_add_up_to_the_cpu_time() {
+        let second = 1_000_000_000;
+        let changes = vec![
+            (0, 0.25),
+            (second, -0.25),
+            (second, 1.5),
+            (2 * second, -1.5),
+        ];
+        let found = super::swept(changes, 3 * second);
+        for (found, wanted) in found.iter().zip([1.75, 0.75, 0.5]) {
+            assert!((found - wanted).abs() < 1e-6, "{found} {wanted}");
+        }
+        assert_eq!(found.len(), 3);
+    }
 }
