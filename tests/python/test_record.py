@@ -510,6 +510,15 @@ def test_formats_and_sizes(tmp_path):
     assert totals(recording)["spin"] == pytest.approx(1.0, rel=0.1)
 
 
+def test_sources_that_are_left_out_are_no_lower_rate(tmp_path):
+    program = (
+        SPIN + "\nimport ferdelance, numpy, asyncio, unittest, decimal, xml.dom.minidom\nspin(0.5)"
+    )
+    recording, done = record(tmp_path, program, options=["-r", "5000"])
+    assert any("sources of" in text and "left out" in text for text in recording.log["text"])
+    assert "halved" not in done.stderr
+
+
 # ---- within the program ------------------------------------------------------------------------
 
 

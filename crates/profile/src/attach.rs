@@ -19,6 +19,7 @@ use crate::model::{
 };
 use crate::proc;
 use crate::remote::{Foreign, Frame, Python};
+use crate::tree::{Keys, Totals, Tree};
 
 /// How often a stack that changes is read again.
 const ATTEMPTS: u32 = 3;
@@ -376,7 +377,6 @@ impl Attached {
     /// What was seen since the last time, by function or by line.
     pub fn interval(&mut self, by_line: bool) -> Interval {
         let recording = self.take(Meta::default(), false);
-        let mut sums: HashMap<Place, (f64, f64)> = HashMap::new();
         let mut gil = 0;
         let mut threads: Vec<(u32, String, f64, &'static str)> = recording
             .threads
@@ -391,33 +391,24 @@ impl Attached {
             let thread = &mut threads[sample.thread.index()];
             thread.2 += seconds;
             thread.3 = sample.state.describe();
-            let mut seen: Vec<Place> = vec![];
-            let mut next = sample.stack;
-            while let Some(id) = next {
-                let stack = recording.stacks[id.index()];
-                let frame = &recording.frames[stack.frame.index()];
-                let function = &recording.functions[frame.function.index()];
-                let text = |id| recording.texts.get(id).to_owned();
-                let line = if by_line { frame.line } else { function.line };
-                let place = (text(function.name), text(function.file), line);
-                let sum = sums.entry(place.clone()).or_default();
-                if seen.is_empty() {
-                    sum.0 += seconds;
-                }
-                // Recursion counts once.
-                if !seen.contains(&place) {
-                    sum.1 += seconds;
-                    seen.push(place);
-                }
-                next = stack.parent;
-            }
         }
+        let text = |id| recording.texts.get(id).to_owned();
+        let keys = Keys::of_frames(&recording, None, |frame| {
+            let function = &recording.functions[frame.function.index()];
+            let line = if by_line { frame.line } else { function.line };
+            Some((text(function.name), text(function.file), line))
+        });
+        let totals = Totals::by_key(&Tree::new(&recording, &keys, &recording.samples), &keys);
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        let rows = keys.all.iter().zip(&totals.groups);
         Interval {
             elapsed: recording.meta.elapsed as f64 / 1e9,
             gil: gil as f64 / 1e6,
-            rows: sums
-                .into_iter()
-                .map(|(p, (own, all))| (p, own, all))
+            rows: rows
+                .filter_map(|(place, sums)| {
+                    let (own, total) = (seconds(sums.own.cpu), seconds(sums.total.cpu));
+                    Some((place.clone()?, own, total))
+                })
                 .collect(),
             threads,
         }

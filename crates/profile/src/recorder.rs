@@ -126,9 +126,9 @@ impl Recorder {
         self.processes.iter().any(|p| p.alive.is_some())
     }
 
-    /// How many processes have been recorded so far.
-    pub fn processes(&self) -> usize {
-        self.processes.len()
+    /// How often the rate was halved, see [`Recorder::set_most`].
+    pub fn slowed(&self) -> usize {
+        self.slowed.len()
     }
 
     /// Waits for something to happen, up to `most`, and takes what there is.

@@ -53,12 +53,6 @@ impl Recorder {
         self.with(|r| r.socket().to_owned())
     }
 
-    /// How many processes have been recorded so far.
-    #[getter]
-    fn processes(&self) -> PyResult<usize> {
-        self.with(|r| r.processes())
-    }
-
     /// Whether there are processes that run and are recorded.
     #[getter]
     fn is_busy(&self) -> PyResult<bool> {
@@ -99,12 +93,13 @@ impl Recorder {
             exit_status,
             ..Meta::default()
         };
+        let slowed = inner.slowed();
         let recording = py.detach(|| -> io::Result<Recording> {
             let recording = inner.finish(meta, with_sources);
             profile::write(&recording, &path)?;
             Ok(recording)
         })?;
-        said(py, &recording)
+        said(py, &recording, slowed)
     }
 }
 
@@ -193,13 +188,17 @@ impl Attached {
         };
         let recording = self.with(py, |a| a.take(meta, with_sources));
         py.detach(|| profile::write(&recording, &path))?;
-        said(py, &recording)
+        said(py, &recording, 0)
     }
 }
 
-/// What there is to be said of a recording, as a dict.
-fn said<'py>(py: Python<'py>, recording: &Recording) -> PyResult<Bound<'py, PyDict>> {
-    let said = Said::of(recording);
+/// What there is to be said of a recording whose rate was halved so often, as a dict.
+fn said<'py>(
+    py: Python<'py>,
+    recording: &Recording,
+    slowed: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let said = Said::of(recording, slowed);
     let dict = PyDict::new(py);
     dict.set_item("samples", said.samples)?;
     dict.set_item("processes", recording.processes.len())?;
@@ -222,7 +221,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(recording: &Recording) -> Said {
+    fn of(recording: &Recording, slowed: usize) -> Said {
         let samples = recording.samples.iter().filter(|s| s.state.is_running());
         let samples = samples.count();
         let cpu: u64 = recording.processes.iter().map(|p| p.user + p.kernel).sum();
@@ -232,13 +231,11 @@ impl Said {
         if samples == 0 {
             warnings.push("nothing was sampled: the program used next to no CPU time".to_owned());
         }
-        let slowed = recording.log.iter().filter(|l| l.process.is_none());
-        match slowed.count() {
-            0 => {}
-            n => warnings.push(format!(
-                "the rate was halved {n} time{}, to keep the file small",
-                if n == 1 { "" } else { "s" }
-            )),
+        if slowed > 0 {
+            warnings.push(format!(
+                "the rate was halved {slowed} time{}, to keep the file small",
+                if slowed == 1 { "" } else { "s" }
+            ));
         }
         if lost > 0 {
             warnings.push(format!(

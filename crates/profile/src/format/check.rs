@@ -1,7 +1,7 @@
 //! What the rest of the code relies on is made true here: every index is valid, callers come before what
 //! they call, no process is its own ancestor, samples of a thread are in order, numbers are in bounds.
 
-use super::read::{lost_frame, lost_function};
+use super::read::{lost_frame, lost_function, lost_process};
 use super::texts::all_references;
 use super::{LAST, MOST_CPU};
 use crate::model::*;
@@ -151,16 +151,8 @@ fn check_processes(r: &mut Recording, wrong: &mut Wrong) {
     wrong.references += lost as u64;
     if lost > 0 {
         r.processes.push(Process {
-            pid: 0,
-            parent: None,
             command: r.texts.add(LOST),
-            python: TextId::EMPTY,
-            start: 0,
-            end: 0,
-            user: 0,
-            kernel: 0,
-            reason: TextId::EMPTY,
-            counts: Counts::default(),
+            ..lost_process()
         });
     }
     for t in &mut r.threads {

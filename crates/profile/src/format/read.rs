@@ -348,7 +348,8 @@ fn place<T: Clone>(
     table.extend(rows);
 }
 
-fn lost_process() -> Process {
+/// Stands for a process that is not in the file.
+pub(super) fn lost_process() -> Process {
     Process {
         pid: 0,
         parent: None,
