@@ -184,38 +184,46 @@ def pi(options, folder):
 
 
 def overhead(options, folder):
-    """CPU time of programs with a tool over that without, in pairs."""
+    """CPU time of programs with a tool over that without: each run between two plain ones."""
     programs = {
-        "many small calls": [HERE / "callheavy.py", 40],
-        "NumPy": [HERE / "numpyheavy.py", 12],
+        "many small calls": [HERE / "callheavy.py", 300],
+        "NumPy": [HERE / "numpyheavy.py", 100],
         "32 processes": [HERE / "pi.py", 32, "fork"],
     }
     empty = empty_handler(folder)
+
+    def idle(program, rate, *_, **__):
+        return [with_library(empty, rate, [sys.executable, *program])]
+
     rows = []
     for about, program in programs.items():
+        measures = {**tools(), "empty handler": idle}
+        if about == "32 processes":
+            measures.pop("scalene", None)
         for rate in (100, 1000):
-            for tool, measure in {**tools(), "empty handler": None}.items():
-                if tool in ("scalene",) and about == "32 processes":
-                    continue
-                progress(f"overhead: {about}, {tool} at {rate} Hz")
-                ratios = []
-                for _ in range(options.pairs):
-                    plain = cpu_time(run([sys.executable, *program]))
-                    if measure is None:
-                        done = with_library(empty, rate, [sys.executable, *program])
-                    else:
-                        done = measure(program, rate, folder, children=True)[0]
-                    ratios.append(cpu_time(done) / plain)
-                ratios = [r for r in ratios if math.isfinite(r)]
-                if len(ratios) < 2:
-                    rows.append((about, f"{rate} Hz", tool, "failed", ""))
-                    continue
-                mean, error = statistics.mean(ratios), statistics.stdev(ratios)
-                bound = mean + 1.7 * error / math.sqrt(len(ratios))
-                median = statistics.median(ratios)
-                rows.append((about, f"{rate} Hz", tool, f"{median:.3f}", f"{bound:.3f}"))
-    head = ("program", "rate", "tool", "median", "95 % bound")
+            progress(f"overhead: {about} at {rate} Hz")
+            ratios = {tool: [] for tool in measures}
+            before = cpu_time(run([sys.executable, *program]))
+            for _ in range(options.pairs):
+                for tool, measure in measures.items():
+                    done = measure(program, rate, folder, children=True)[0]
+                    after = cpu_time(run([sys.executable, *program]))
+                    ratios[tool].append(cpu_time(done) / ((before + after) / 2))
+                    before = after
+            for tool, found in ratios.items():
+                rows.append((about, f"{rate} Hz", tool, *summary(found)))
+    head = ("program", "rate", "tool", "median", "mean", "95 % bound")
     return "## CPU time of the program, over that without a tool\n\n" + table(head, rows)
+
+
+def summary(ratios):
+    """Median, mean and the mean's upper bound at 95 %, as text."""
+    ratios = [r for r in ratios if math.isfinite(r)]
+    if len(ratios) < 2:
+        return "failed", "", ""
+    mean = statistics.mean(ratios)
+    bound = mean + 1.7 * statistics.stdev(ratios) / math.sqrt(len(ratios))
+    return f"{statistics.median(ratios):.3f}", f"{mean:.3f}", f"{bound:.3f}"
 
 
 def cpu_time(done):

@@ -93,5 +93,12 @@ def __getattr__(name):
     return value
 
 
+def load_ipython_extension(shell):
+    """What ``%load_ext ferdelance`` does: it makes the magics ``%fdl`` and ``%%fdl``."""
+    from .profiler import _notebook
+
+    _notebook.register(shell)
+
+
 def __dir__():
     return sorted({*globals(), *_HOME_OF, *_SUBMODULES})

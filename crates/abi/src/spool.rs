@@ -50,8 +50,6 @@ pub struct Header {
     pub python: AtomicU32,
     /// [`clock`] in use.
     pub clock: AtomicU32,
-    /// Of the process, when all threads had ended or recording stopped; not zero says so.
-    pub ended: AtomicU64,
     /// Where Python has its runtime (`_PyRuntime`), and the class of code objects.
     pub runtime: AtomicU64,
     pub code_type: AtomicU64,
@@ -78,10 +76,7 @@ pub struct Header {
     pub unplaced: AtomicU64,
     /// Stacks without their root.
     pub cut: AtomicU64,
-    /// Stacks that went on at a Python frame after code without unwind tables.
-    pub resumed: AtomicU64,
-    /// Signals that were handled, and the time that took, in nanoseconds.
-    pub signals: AtomicU64,
+    /// The time that handling signals took, in nanoseconds.
     pub cost: AtomicU64,
     /// Threads that could not be sampled.
     pub refused: AtomicU64,
@@ -260,7 +255,6 @@ pub struct Module {
     /// What to subtract from an address to get one of the file.
     pub bias: AtomicU64,
     pub path: AtomicU64,
-    pub build_id: AtomicU64,
     pub ready: AtomicU64,
 }
 

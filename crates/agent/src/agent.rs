@@ -179,10 +179,6 @@ impl Agent {
             for (index, _) in self.slots.used() {
                 self.let_go(index);
             }
-            self.spool()
-                .header
-                .ended
-                .store(sys::now(), Ordering::Release);
         }
     }
 }

@@ -46,7 +46,6 @@ pub struct File {
     pub dynamic: Option<u64>,
     /// What the loader made read-only when it had written to it.
     pub read_only: Option<(u64, u64)>,
-    build_id: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -179,7 +178,6 @@ impl File {
             let around = loads().map(span).find(|s| s.0 <= start && start < s.1)?;
             Some((start, around.1))
         });
-        let notes = segments.iter().filter(|s| s.p_type == libc::PT_NOTE);
         Some(File {
             path: match name.to_bytes() {
                 [] => std::fs::read_link("/proc/self/exe")
@@ -192,7 +190,6 @@ impl File {
             unwind,
             dynamic: of_kind(libc::PT_DYNAMIC).map(|s| bias + s.p_vaddr),
             read_only: of_kind(PT_GNU_RELRO).map(span),
-            build_id: notes.map(span).find_map(build_id).unwrap_or_default(),
         })
     }
 
@@ -214,9 +211,6 @@ impl File {
             module
                 .path
                 .store(spool::keep(spool, &self.path), Ordering::Relaxed);
-            module
-                .build_id
-                .store(spool::keep(spool, &self.build_id), Ordering::Relaxed);
             module.ready.store(1, Ordering::Release);
         }
     }
@@ -244,20 +238,4 @@ fn frames_of(header: u64) -> Option<u64> {
         }
         _ => None,
     }
-}
-
-fn build_id((start, end): (u64, u64)) -> Option<Vec<u8>> {
-    const NT_GNU_BUILD_ID: u32 = 3;
-    let mut notes = memory(start, end);
-    while let Some((header, rest)) = notes.split_first_chunk::<12>() {
-        let word = |i: usize| u32::from_le_bytes(std::array::from_fn(|k| header[i * 4 + k]));
-        let padded = |n: u32| (n as usize).next_multiple_of(4);
-        let (name, contents) = rest.split_at_checked(padded(word(0)))?;
-        let id = contents.get(..word(1) as usize)?;
-        if word(2) == NT_GNU_BUILD_ID && name.starts_with(b"GNU\0") {
-            return Some(id.to_vec());
-        }
-        notes = contents.get(padded(word(1))..)?;
-    }
-    None
 }

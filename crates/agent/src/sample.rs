@@ -63,7 +63,6 @@ pub fn take(
     for (is_so, counter) in [
         (facts.is_cut, &header.cut),
         (facts.is_unplaced, &header.unplaced),
-        (facts.is_resumed, &header.resumed),
     ] {
         counter.fetch_add(u64::from(is_so), Ordering::Relaxed);
     }
@@ -79,7 +78,6 @@ pub fn take(
     room.write(head, start, u64::from(node) | mode.amount << 32, total);
     // Not the time that passed, in which others may have had the CPU.
     let cost = sys::clock(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(total);
-    header.signals.fetch_add(1, Ordering::Relaxed);
     header.cost.fetch_add(cost, Ordering::Relaxed);
     header.costs[cost_class(cost)].fetch_add(1, Ordering::Relaxed);
 }

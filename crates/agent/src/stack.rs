@@ -51,7 +51,6 @@ pub struct Facts {
     pub is_cut: bool,
     /// Python frames are not among the native ones that they belong to.
     pub is_unplaced: bool,
-    pub is_resumed: bool,
     /// The innermost Python frame and the outermost one: their addresses and their code objects.
     pub python: Option<(u64, u64)>,
     pub outermost: Option<(u64, u64)>,
@@ -226,7 +225,6 @@ impl Merge<'_> {
         let next = Position::after_frame(boundary + distance)?;
         self.push(Frame::Gap);
         self.run();
-        self.facts.is_resumed = true;
         Some(next)
     }
 

@@ -342,7 +342,8 @@ impl Attached {
                 signature: None,
             });
         }
-        let count = tables.out.samples.len() as u64;
+        let running = tables.out.samples.iter().filter(|s| s.state.is_running());
+        let count = running.count() as u64;
         tables.out.processes.push(Process {
             pid: self.pid,
             parent: None,

@@ -11,6 +11,7 @@
 pub mod attach;
 pub mod diff;
 pub mod export;
+pub mod focus;
 pub mod format;
 mod intern;
 pub mod labels;

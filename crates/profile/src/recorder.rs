@@ -4,6 +4,7 @@
 //! them while programs run, and reads the rest of what they say when the program is over, however that came.
 
 mod build;
+mod others;
 mod spool;
 mod strangers;
 mod waits;
@@ -28,6 +29,7 @@ use crate::machine;
 use crate::model::{Meta, Recording};
 use crate::proc::{self, now};
 use crate::secrets::hidden;
+use others::{Descriptors, Others};
 use spool::{Raw, SpoolFile, Tables};
 use strangers::Strangers;
 use waits::Waits;
@@ -55,6 +57,7 @@ pub struct Recorder {
     /// When threads that wait are looked at again.
     next_look: u64,
     strangers: Strangers,
+    descriptors: Descriptors,
     /// The process whose children are the program, and when they are looked at again.
     root: u32,
     next_search: u64,
@@ -74,6 +77,7 @@ struct Recorded {
     alive: Option<OwnedFd>,
     raw: Vec<Raw>,
     waits: Waits,
+    others: Others,
     tables: Option<Tables>,
     /// When it was seen to be over.
     end: u64,
@@ -103,6 +107,7 @@ impl Recorder {
             processes: vec![],
             next_look: 0,
             strangers: Strangers::default(),
+            descriptors: Descriptors::default(),
             root: std::process::id(),
             next_search: 0,
             most: None,
@@ -200,6 +205,13 @@ impl Recorder {
         }
         let end = now();
         self.next_look = start + LOOK.max((end - start) * SHARE_OF_LOOKING);
+        // This takes time only when there is something new, which may be gone when it is over.
+        for process in self.processes.iter_mut().filter(|p| p.alive.is_some()) {
+            if let Some(python) = &process.waits.python {
+                let (memory, known) = (&python.memory, &mut self.descriptors);
+                process.others.look(&process.spool, memory, known);
+            }
+        }
     }
 
     /// Looks for processes without an agent.
@@ -280,6 +292,7 @@ impl Recorded {
             command: proc::command(pid),
             raw: vec![],
             waits: Waits::default(),
+            others: Others::default(),
             tables: None,
             end: 0,
             alive,
@@ -311,6 +324,8 @@ impl Recorded {
             return;
         }
         self.tables = Some(self.spool.tables());
+        self.others.read_map(self.pid);
+        self.others.finish();
         self.alive = None;
         self.end = now();
     }

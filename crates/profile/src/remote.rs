@@ -42,6 +42,13 @@ impl Foreign {
         })
     }
 
+    /// So many bytes at an address, as they are now; none if they cannot be read.
+    pub fn read(&self, address: u64, size: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; size];
+        self.file.read_exact_at(&mut bytes, address).ok()?;
+        Some(bytes)
+    }
+
     /// What is read from now on is read anew.
     pub fn forget(&mut self) {
         self.pages.clear();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Recording ──Selection──▶ usage ─────────────▶ page (text)
-//!                          view ──▶ functions, tree
+//!                          view ──▶ functions, calls
 //!                          lines
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! numbers of samples. What a recording says is shown as it is but for control characters: a file from a
 //! stranger is not to command the terminal.
 
+pub mod calls;
 pub mod lines;
 pub mod operation;
 mod page;
@@ -52,6 +53,7 @@ pub struct Parts {
     pub summary: bool,
     pub functions: bool,
     pub lines: bool,
+    pub callers: bool,
     pub tree: bool,
 }
 
@@ -60,6 +62,7 @@ impl Parts {
         summary: true,
         functions: true,
         lines: true,
+        callers: true,
         tree: true,
     };
 }
@@ -163,6 +166,9 @@ pub fn report(recording: &Recording, options: &Options) -> String {
         if selection.is_all() {
             sections::processes(&mut page, recording, options.top);
         }
+        if !selection.is_of_stacks() {
+            sections::threads(&mut page, recording, &selection, options.top);
+        }
     }
     if cpu == 0 {
         page.heading("No samples of running code");
@@ -179,8 +185,11 @@ pub fn report(recording: &Recording, options: &Options) -> String {
             let lines = lines::lines(recording, &selection, options.native);
             sections::lines(&mut page, recording, &lines, cpu, options.top);
         }
+        if parts.callers {
+            calls::callers(&mut page, recording, &view, options.top);
+        }
         if parts.tree {
-            sections::tree(&mut page, recording, &view, options.top);
+            calls::tree(&mut page, recording, &view, options.top);
         }
     }
     if parts.summary {

@@ -59,6 +59,15 @@ fn read(path: &str) -> Vec<Symbol> {
     all
 }
 
+/// Where a variable of a file is.
+pub fn variable(path: &str, name: &str) -> Option<u64> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let object = object::File::parse(&cache).ok()?;
+    let mut symbols = object.symbols().chain(object.dynamic_symbols());
+    let is_it = |s: &object::Symbol<'_, '_, _>| s.is_definition() && s.name() == Ok(name);
+    symbols.find(is_it).map(|s| s.address())
+}
+
 /// A name as it was written: of C++ and Rust.
 pub fn demangled(name: &str) -> String {
     if let Ok(rust) = rustc_demangle::try_demangle(name) {

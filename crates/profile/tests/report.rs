@@ -4,11 +4,14 @@ mod common;
 
 use common::{Builder, Random, random};
 use ferdelance_profile::diff::{self, diff};
+use ferdelance_profile::focus::{Focus, focus};
 use ferdelance_profile::model::*;
+use ferdelance_profile::report::calls::callers_of;
 use ferdelance_profile::report::lines::{Sources, lines};
 use ferdelance_profile::report::usage::usage;
 use ferdelance_profile::report::view::{Row, View};
 use ferdelance_profile::report::{Asked, Options, Selection, WIDTH, report};
+use ferdelance_profile::tree::Key;
 
 const NUMPY: &str = "_multiarray_umath.cpython-312-x86_64-linux-gnu.so";
 const PYTHON: &str = "libpython3.12.so.1.0";
@@ -381,6 +384,103 @@ fn stacks_as_deep_as_a_file_can_have_them_take_linear_time() {
     let text = report(&b.recording, &Options::default());
     assert!(start.elapsed().as_secs() < 10);
     assert!(text.contains("f (deep.py:1)"));
+}
+
+/// `hot`, which is called by `a` three times as long as by `b`, both from `main`; and by nobody.
+fn called_from_two_places() -> Recording {
+    let mut b = Builder::default();
+    let process = b.process(1, "python");
+    let thread = b.thread(process, "MainThread", 0, 1000);
+    let python = |b: &mut Builder, name: &str, line| {
+        let function = b.function(Kind::Python, name, "m.py", line);
+        b.frame(function, line + 1, (0, 0, 0))
+    };
+    let (main, a, c) = (
+        python(&mut b, "main", 1),
+        python(&mut b, "a", 10),
+        python(&mut b, "b", 20),
+    );
+    let hot = python(&mut b, "hot", 30);
+    let sin = b.function(Kind::Native, "DOUBLE_sin", NUMPY, 0);
+    let sin = b.frame(sin, 0, (0, 0, 0));
+    let stacks = [
+        (b.stack(&[main, a, hot]), 20_000),
+        (b.stack(&[main, a, hot, sin]), 40_000),
+        (b.stack(&[main, c, hot]), 20_000),
+        (b.stack(&[hot]), 10_000),
+    ];
+    for (i, &(stack, user)) in stacks.iter().cycle().take(80).enumerate() {
+        b.sample(thread, i as u64 * 1000, stack, user, 0);
+    }
+    b.recording
+}
+
+#[test]
+fn the_time_of_a_function_is_divided_among_its_callers() {
+    let r = called_from_two_places();
+    let view = View::new(&r, &Selection::all(&r), false);
+    let name = |key: Key| view.label(&r, view.rows[key.index()]);
+    let keys: Vec<Key> = (0..view.rows.len() as u32).map(Key).collect();
+    let hot = keys.iter().find(|k| name(**k).starts_with("hot")).unwrap();
+    let callers = &callers_of(&view, &keys)[hot];
+    let said: Vec<String> = callers
+        .iter()
+        .map(|c| {
+            let chain: Vec<String> = c.chain.iter().map(|k| name(*k)).collect();
+            format!("{} {}", c.weight.cpu, chain.join(" < "))
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "1200000 a (m.py:10) < main (m.py:1)",
+            "400000 b (m.py:20) < main (m.py:1)",
+            "200000 "
+        ]
+    );
+    let text = report(&r, &Options::default());
+    let section = text.split("Callers: ").nth(1).unwrap();
+    assert!(
+        section.contains("67 %  ‹ a (m.py:10) ‹ main (m.py:1)"),
+        "{section}"
+    );
+    assert!(section.contains("11 %  outside of functions"), "{section}");
+}
+
+#[test]
+fn a_focus_leaves_only_what_ran_below_a_file() {
+    let mut r = called_from_two_places();
+    let body = r.texts.add("<module>");
+    // `a` is the body of a cell.
+    let a = r
+        .functions
+        .iter()
+        .position(|f| r.texts.get(f.name) == "a")
+        .unwrap();
+    r.functions[a].name = body;
+    focus(
+        &mut r,
+        &Focus {
+            title: "Cell [1]".into(),
+            files: vec!["m.py".into()],
+            names: vec![("m.py".into(), "Cell [1]".into())],
+            sources: vec![("Cell [1]".into(), "x = 1\n".into())],
+            ..Focus::default()
+        },
+    );
+    let cpu: u64 = r.samples.iter().map(Sample::cpu).sum();
+    assert_eq!(
+        (cpu, r.threads[0].user, r.processes[0].user),
+        (1_200_000, 1_200_000, 1_200_000)
+    );
+    let view = View::new(&r, &Selection::all(&r), false);
+    let roots = view.tree.nodes.iter().filter(|n| n.parent.is_none());
+    let roots: Vec<_> = roots
+        .map(|n| view.label(&r, view.rows[n.key.index()]))
+        .collect();
+    assert_eq!(roots, ["<module> (Cell [1]:10)"]);
+    assert_eq!(r.meta.command, ["Cell [1]"]);
+    assert_eq!(r.texts.get(r.sources[0].text), "x = 1\n");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ferdelance_profile::diff::{self, diff};
 use ferdelance_profile::export::{self, Format, Unit};
+use ferdelance_profile::focus::{self, Focus};
 use ferdelance_profile::model::{self, FunctionId, Kind, TextId};
 use ferdelance_profile::report::{self, Asked, Parts, report};
 use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
@@ -95,6 +96,28 @@ impl Recording {
         Ok((Recording { inner }, warnings))
     }
 
+    /// A recording of only what ran below the bodies of some files, and in some threads; with other names of files,
+    /// and more sources.
+    fn focus(
+        &self,
+        title: String,
+        files: Vec<String>,
+        threads: Vec<u32>,
+        names: Vec<(String, String)>,
+        sources: Vec<(String, String)>,
+    ) -> Recording {
+        let mut inner = self.inner.clone();
+        let focus = Focus {
+            title,
+            files,
+            threads,
+            names,
+            sources,
+        };
+        focus::focus(&mut inner, &focus);
+        Recording { inner }
+    }
+
     /// Writes it to a file. Raises OSError.
     #[pyo3(signature = (path, sources = true))]
     fn save(&self, py: Python<'_>, path: PathBuf, sources: bool) -> PyResult<()> {
@@ -109,7 +132,7 @@ impl Recording {
     }
 
     /// What it tells, as text; `functions` are rows of the table.
-    #[pyo3(signature = (*, top, process, thread, functions, lines, tree, native, color))]
+    #[pyo3(signature = (*, top, process, thread, functions, lines, callers, tree, native, color))]
     #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn report(
         &self,
@@ -119,17 +142,19 @@ impl Recording {
         thread: Option<String>,
         functions: Option<Vec<u32>>,
         lines: bool,
+        callers: bool,
         tree: bool,
         native: bool,
         color: bool,
     ) -> String {
-        let all = !lines && !tree;
+        let all = !lines && !callers && !tree;
         let options = report::Options {
             top,
             parts: Parts {
                 summary: all,
                 functions: all,
                 lines: all || lines,
+                callers: all || callers,
                 tree: all || tree,
             },
             selection: Asked {

@@ -15,6 +15,9 @@ def add_arguments(parser):
         "--function", metavar="REGEX", help="only samples with such a function on the stack"
     )
     parser.add_argument("--lines", action="store_true", help="only the hot lines")
+    parser.add_argument(
+        "--callers", action="store_true", help="only the hot functions with who called them"
+    )
     parser.add_argument("--tree", action="store_true", help="only the tree of calls")
     parser.add_argument(
         "--native",
@@ -32,6 +35,7 @@ def run(arguments):
             thread=arguments.thread,
             function=arguments.function,
             lines=arguments.lines,
+            callers=arguments.callers,
             tree=arguments.tree,
             native=arguments.native,
             color=wants_color(arguments),

@@ -165,6 +165,7 @@ class Recording:
         thread=None,
         function=None,
         lines=False,
+        callers=False,
         tree=False,
         native=False,
         color=False,
@@ -182,8 +183,8 @@ class Recording:
         function : str, optional
             Only samples with a function on the stack of which this regular expression matches some
             part of ``module.name``.
-        lines, tree : bool
-            Only the lines, or only the tree of calls.
+        lines, callers, tree : bool
+            Only these parts: the lines; the hot functions with who called them; the tree of calls.
         native : bool
             All frames as functions of their own: those of the interpreter and of libraries, too.
         color : bool
@@ -204,6 +205,7 @@ class Recording:
             thread=thread,
             functions=None if function is None else self._matching(function),
             lines=lines,
+            callers=callers,
             tree=tree,
             native=native,
             color=color,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ferdelance_abi::codemap::{Entry, LineRow, Scope};
 use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag, kind};
 
+use super::others::{Others, numba_name};
 use super::spool::{ModuleEntry, Raw, Tables};
 use super::strangers::Stranger;
 use super::waits::{Place, Waits, What};
@@ -21,6 +22,8 @@ use crate::symbols::{Symbols, demangled};
 
 /// Files of ours, whose frames nobody wants to see.
 const AGENT: &str = "_agent.so";
+/// Stands for code that was compiled while the program ran, of which no more is known.
+const COMPILED: &str = "(compiled code)";
 
 pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recording {
     let mut build = Build {
@@ -123,7 +126,7 @@ impl Build {
         };
         self.tables.out.processes.push(process);
         self.log_process(id, recorded, tables);
-        let stacks = self.stacks(tables);
+        let stacks = self.stacks(tables, &recorded.others);
         let signatures = self.process_signatures(tables);
         let (first_thread, first_sample) =
             (self.tables.out.threads.len(), self.tables.out.samples.len());
@@ -406,7 +409,7 @@ impl Build {
     }
 
     /// The stack of each node.
-    fn stacks(&mut self, tables: &Tables) -> Vec<Option<StackId>> {
+    fn stacks(&mut self, tables: &Tables, others: &Others) -> Vec<Option<StackId>> {
         let units: Vec<_> = tables
             .units
             .iter()
@@ -420,6 +423,14 @@ impl Build {
                 Some(Word::Compiled { unit, offset }) => {
                     let unit = units.get(unit as usize).and_then(Option::as_ref);
                     self.compiled(parent, unit, offset)
+                }
+                Some(Word::Native(address)) if let Some(frame) = self.others(others, address) => {
+                    // What is not known outside of it are ways into such code.
+                    let gap = self.tables.marker(COMPILED);
+                    let above = parent.map(|p| self.tables.out.stacks[p.index()]);
+                    let above = above.filter(|s| s.frame == gap);
+                    let parent = above.map_or(parent, |s| s.parent);
+                    Some(self.tables.stack(Stack { parent, frame }))
                 }
                 Some(word) => match self.frame_of(tables, word) {
                     None => parent,
@@ -436,7 +447,7 @@ impl Build {
         match word {
             Word::Python { code, offset } => Some(self.python(tables, code, offset)),
             Word::Native(address) => self.native(tables, address),
-            Word::Compiled { .. } | Word::Gap => Some(self.tables.marker("(compiled code)")),
+            Word::Compiled { .. } | Word::Gap => Some(self.tables.marker(COMPILED)),
         }
     }
 
@@ -486,6 +497,28 @@ impl Build {
         Some(frame)
     }
 
+    /// The frame of a function that others have compiled.
+    fn others(&mut self, others: &Others, address: u64) -> Option<FrameId> {
+        let found = others.find(address)?;
+        let (kind, module, name) = match numba_name(&found.name) {
+            Some((module, name)) => (Kind::Compiled, module, name),
+            None => (Kind::Native, String::new(), demangled(&found.name)),
+        };
+        let function = Function {
+            kind,
+            name: self.tables.out.texts.add(&name),
+            file: TextId::EMPTY,
+            line: 0,
+            module: self.tables.out.texts.add(&module),
+        };
+        let function = self.tables.function(function);
+        let frame = Frame {
+            address: address - found.start,
+            ..Frame::of(function)
+        };
+        Some(self.tables.frame(frame))
+    }
+
     /// A place in a compiled function: the function, and what was inlined there.
     fn compiled(
         &mut self,
@@ -494,7 +527,7 @@ impl Build {
         offset: u32,
     ) -> Option<StackId> {
         let unknown = |build: &mut Build, parent| {
-            let frame = build.tables.marker("(compiled code)");
+            let frame = build.tables.marker(COMPILED);
             Some(build.tables.stack(Stack { parent, frame }))
         };
         let Some((scopes, rows)) = unit else {

@@ -201,6 +201,24 @@ impl SpoolFile {
         (runtime != 0).then_some(found)
     }
 
+    /// The modules after the first so many, up to the first one that is not described yet: how far they are from
+    /// where their files say, and the paths of these.
+    pub fn modules(&self, first: usize) -> Vec<(u64, String)> {
+        let known = field!(self, next_module) as u32 as usize;
+        let known = known.min(ferdelance_abi::spool::MODULES);
+        let module = |i: usize| {
+            let at = offset_of!(Spool, modules) + i * size_of::<Module>();
+            let number = |offset| self.number(at + offset);
+            let path = Bytes::from_word(number(offset_of!(Module, path)));
+            let start = offset_of!(Spool, bytes).checked_add(path.offset as usize)?;
+            let text = self.bytes(start, path.len as usize);
+            let is_ready = number(offset_of!(Module, ready)) != 0;
+            let path = String::from_utf8_lossy(&text).into_owned();
+            is_ready.then(|| (number(offset_of!(Module, bias)), path))
+        };
+        (first..known).map_while(module).collect()
+    }
+
     /// Asks the agent for samples no more often than with this period, in nanoseconds.
     pub fn slow_to(&self, period: u64) {
         let offset = offset_of!(Spool, header) + offset_of!(Header, period);

@@ -10,15 +10,15 @@ use super::view::{Hot, Row, View, label, owners};
 use super::{Selection, clean};
 use crate::labels;
 use crate::model::*;
-use crate::tree::{Children, NodeId, Weight};
+use crate::tree::Weight;
 
 /// What of a row's own time is broken down further: parts of at least this share, and not more.
-const PART: f64 = 0.05;
-const PARTS: usize = 5;
+pub(super) const PART: f64 = 0.05;
+pub(super) const PARTS: usize = 5;
 /// From fewer samples nothing is broken down.
-const FEW: u64 = 16;
+pub(super) const FEW: u64 = 16;
 /// Rows of a smaller share are left out, one of so many.
-const SMALL: u64 = 300;
+pub(super) const SMALL: u64 = 300;
 
 pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cpu: u64) {
     let r = recording;
@@ -187,7 +187,7 @@ fn two_times(own: Weight, total: Weight, all: Weight) -> String {
 const TWO_TIMES: &str = "    self                    total";
 
 /// Where the breakdown of a row begins.
-const INDENT: usize = 42;
+pub(super) const INDENT: usize = 42;
 
 fn part(page: &mut Page, weight: Weight, of: Weight, text: &str) {
     let plain = format!("{:INDENT$}{:>6}  ", "", share(weight.cpu, of.cpu));
@@ -213,7 +213,7 @@ pub fn functions(
     for hot in &hot[..shown] {
         let plain = two_times(hot.own, hot.total, all);
         page.two(&plain, Color::Bold, &view.label(recording, hot.row));
-        operations_of(page, view, hot);
+        operations_of(page, recording, view, hot);
         if let Row::Function(id) = hot.row
             && let Some((signature, weight, of)) = signatures.get(&id)
         {
@@ -239,7 +239,7 @@ pub fn functions(
 }
 
 /// What of a function's own time native code did.
-fn operations_of(page: &mut Page, view: &View, hot: &Hot) {
+fn operations_of(page: &mut Page, recording: &Recording, view: &View, hot: &Hot) {
     let in_native: u64 = hot.operations.iter().map(|(_, w)| w.cpu).sum();
     let python = Weight {
         cpu: hot.own.cpu.saturating_sub(in_native),
@@ -253,7 +253,12 @@ fn operations_of(page: &mut Page, view: &View, hot: &Hot) {
     if rows.is_empty() || hot.own.samples < FEW {
         return;
     }
-    rows.push((python, "Python itself"));
+    let is_compiled = matches!(hot.row, Row::Function(id)
+        if recording.functions[id.index()].kind == Kind::Compiled);
+    rows.push(match is_compiled {
+        true => (python, "compiled code itself"),
+        false => (python, "Python itself"),
+    });
     rows.sort_by_key(|(weight, _)| Reverse(weight.cpu));
     let is_part = |weight: Weight| weight.cpu as f64 >= PART * hot.own.cpu as f64;
     for (weight, text) in rows.into_iter().filter(|r| is_part(r.0)).take(PARTS) {
@@ -401,112 +406,6 @@ fn expressions(page: &mut Page, sources: &Sources, line: &Line) {
     }
 }
 
-/// A row of the tree: nodes of which each does little but call the next.
-struct Chain {
-    nodes: Vec<NodeId>,
-    depth: usize,
-}
-
-pub fn tree(page: &mut Page, recording: &Recording, view: &View, top: usize) {
-    page.heading("Calls: CPU time of functions with all they call, from the outermost on");
-    let tree = &view.tree;
-    // The heaviest nodes; whoever calls one of them weighs as much.
-    let mut order: Vec<NodeId> = (0..tree.nodes.len() as u32).map(NodeId).collect();
-    order.sort_by_key(|n| (Reverse(tree.nodes[n.index()].total.cpu), *n));
-    let mut is_shown = vec![false; tree.nodes.len()];
-    let rows = order.iter().take_while(|n| {
-        let cpu = tree.nodes[n.index()].total.cpu;
-        cpu > 0 && cpu * 200 >= tree.total.cpu
-    });
-    for node in rows.take(top.saturating_mul(4)) {
-        is_shown[node.index()] = true;
-    }
-    let mut children = tree.children();
-    children.sort_by_key(|n| Reverse(tree.nodes[n.index()].total.cpu));
-    let shown = |parent: Option<NodeId>| {
-        let all = children.of(parent).iter().copied();
-        all.filter(|n| is_shown[n.index()]).collect::<Vec<_>>()
-    };
-    let mut left: Vec<Chain> = vec![];
-    let enter = |left: &mut Vec<Chain>, nodes: Vec<NodeId>, depth| {
-        let chains = nodes.into_iter().rev();
-        left.extend(chains.map(|n| Chain {
-            nodes: vec![n],
-            depth,
-        }));
-    };
-    enter(&mut left, shown(None), 0);
-    while let Some(mut chain) = left.pop() {
-        let below = loop {
-            let last = *chain.nodes.last().expect("a chain begins with a node");
-            let below = shown(Some(last));
-            match below[..] {
-                [only] if passes_on(view, &children, last, only) => chain.nodes.push(only),
-                _ => break below,
-            }
-        };
-        call(page, recording, view, &chain);
-        enter(&mut left, below, chain.depth + 1);
-    }
-}
-
-/// Whether a function does next to nothing but call this one.
-fn passes_on(view: &View, children: &Children, node: NodeId, only: NodeId) -> bool {
-    let of = |n: NodeId| &view.tree.nodes[n.index()];
-    let is_function = |n: NodeId| matches!(view.rows[of(n).key.index()], Row::Function(_));
-    let (all, passed) = (of(node).total.cpu as f64, of(only).total.cpu as f64);
-    is_function(node)
-        && is_function(only)
-        && passed >= 0.97 * all
-        && !children.of(Some(node)).is_empty()
-}
-
-fn call(page: &mut Page, recording: &Recording, view: &View, chain: &Chain) {
-    let tree = &view.tree;
-    let of = |n: &NodeId| &tree.nodes[n.index()];
-    let (first, last) = (&chain.nodes[0], &chain.nodes[chain.nodes.len() - 1]);
-    let total = of(first).total;
-    let mut plain = format!(
-        "{:>8} {:>6} {:>5}  ",
-        time(total.cpu),
-        share(total.cpu, tree.total.cpu),
-        error(total, tree.total)
-    );
-    // Deep trees go no further to the right at some point, and say how deep they are.
-    match chain.depth {
-        depth @ ..16 => plain.push_str(&"  ".repeat(depth)),
-        depth => plain.push_str(&format!("{:32}[{depth}] ", "")),
-    }
-    let own: u64 = chain.nodes.iter().map(|n| of(n).own.cpu).sum();
-    let own = match own * 100 >= tree.total.cpu && own < total.cpu {
-        true => format!("  (self {})", share(own, tree.total.cpu)),
-        false => String::new(),
-    };
-    let room = WIDTH
-        .saturating_sub(plain.chars().count())
-        .saturating_sub(own.chars().count())
-        .max(12);
-    let label_of = |n: &NodeId| view.label(recording, view.rows[of(n).key.index()]);
-    let mut text = label_of(last);
-    if first != last {
-        // As many of them as there is room for, from the innermost.
-        let mut rest = chain.nodes[..chain.nodes.len() - 1].iter().rev();
-        for node in rest.by_ref() {
-            let longer = format!("{} › {text}", label_of(node));
-            if longer.chars().count() + 4 > room {
-                text = format!("… › {text}");
-                break;
-            }
-            text = longer;
-        }
-    }
-    let color = match view.rows[of(last).key.index()] {
-        Row::Function(_) => Color::Bold,
-        Row::Operation(_) => Color::Dim,
-    };
-    page.two(&plain, color, &format!("{}{own}", cut(&text, room)));
-}
-
 /// Where threads waited.
 pub fn waiting(page: &mut Page, recording: &Recording, selection: &Selection) {
     let r = recording;
@@ -583,6 +482,46 @@ pub fn processes(page: &mut Page, recording: &Recording, top: usize) {
             "{plain}  in {} other processes",
             count(left.len() as u64)
         ));
+    }
+}
+
+/// The threads that took most CPU time, if there are several.
+pub fn threads(page: &mut Page, recording: &Recording, selection: &Selection, top: usize) {
+    let r = recording;
+    let cpu = |t: &Thread| t.user + t.kernel;
+    let meant = (0..r.threads.len() as u32).filter(|&i| selection.threads[i as usize]);
+    let mut threads: Vec<(u32, &Thread)> = meant.map(|i| (i, &r.threads[i as usize])).collect();
+    if threads.len() < 2 {
+        return;
+    }
+    let all = threads.iter().map(|(_, t)| cpu(t)).sum();
+    let has_processes = r.processes.len() > 1;
+    threads.sort_by_key(|(_, t)| (Reverse(cpu(t)), t.start));
+    threads.retain(|(_, t)| cpu(t) > 0);
+    page.heading("Threads");
+    page.line("CPU time           start       end     busy");
+    for &(i, t) in threads.iter().take(top) {
+        let name = labels::thread(r, ThreadId(i));
+        let process = match has_processes {
+            true => format!(", {}", labels::process(r, t.process)),
+            false => String::new(),
+        };
+        let text = format!(
+            "{:>8} {:>6} {:>9} {:>9} {:>8}  {}{process}",
+            time(cpu(t)),
+            share(cpu(t), all),
+            time(t.start / 1000),
+            time(t.end / 1000),
+            share(cpu(t), t.end.saturating_sub(t.start) / 1000),
+            clean(&name),
+        );
+        page.line(&text);
+    }
+    if threads.len() > top {
+        let of_them = threads[top..].iter().map(|(_, t)| cpu(t)).sum();
+        let plain = format!("{:>8} {:>6}", time(of_them), share(of_them, all));
+        let left = count((threads.len() - top) as u64);
+        page.line(&format!("{plain}  in {left} other threads"));
     }
 }
 

@@ -192,6 +192,11 @@ impl View {
         matches!(&*self.operations[operation], labels::NO_STACK | OUTSIDE)
     }
 
+    /// Whether all frames are rows.
+    pub fn is_native(&self) -> bool {
+        self.native
+    }
+
     pub fn label(&self, recording: &Recording, row: Row) -> String {
         match row {
             Row::Function(id) => label(recording, id),

@@ -1,0 +1,255 @@
+"""``%fdl`` and ``%%fdl``: the profilers in IPython and in notebooks.
+
+    %load_ext ferdelance
+
+    %%fdl record
+    solve(grid, 1000)
+
+A command is a function of this module and a row of `COMMANDS`. Cells are called as people see them,
+``Cell [3]``; what stands above a cell in a stack, and the threads by which a kernel talks to its
+notebook, are left out. An interrupt ends the cell, and what was measured until then is shown.
+"""
+
+import argparse
+import ast
+import contextlib
+import html
+import linecache
+import os
+import shlex
+import sys
+import tempfile
+import threading
+
+from . import _agent
+
+_USAGE = """\
+usage: %fdl COMMAND [options] STATEMENT
+       %%fdl COMMAND [options]          (and the cell below it)
+
+{}
+
+%fdl COMMAND --help tells what options there are."""
+
+
+class UsageError(Exception):
+    """What was written cannot be done, as one line for the user."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(f"{self.prog}: {message}")
+
+    def exit(self, status=0, message=None):
+        raise _HelpWasShown
+
+
+class _HelpWasShown(Exception):
+    pass
+
+
+class Cell:
+    """Code that a magic runs in the user's namespace."""
+
+    def __init__(self, shell, source):
+        self.shell = shell
+        source = shell.transform_cell(source)
+        self.number = _current_number(shell)
+        self.file = shell.compile.cache(source, self.number, raw_code=source)
+        tree = shell.transform_ast(ast.parse(source, self.file))
+        self._last = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            self._last = self._compile(ast.Expression(tree.body.pop().value), "eval")
+        self._rest = self._compile(tree, "exec")
+
+    def _compile(self, tree, mode):
+        return compile(tree, self.file, mode, flags=self.shell.compile.flags, dont_inherit=True)
+
+    def run(self):
+        """Runs it; returns the value of its last expression, which is what a cell shows."""
+        namespace = self.shell.user_ns
+        exec(self._rest, namespace)
+        return eval(self._last, namespace) if self._last is not None else None
+
+    @property
+    def title(self):
+        return f"Cell [{self.number}]"
+
+
+def _numbers(shell):
+    """The numbers of cells, by the files that they are compiled as."""
+    return getattr(shell.compile, "_filename_map", {})
+
+
+def _current_number(shell):
+    """The number of the cell that runs: versions of IPython count on before it runs, or after."""
+    numbers = _numbers(shell)
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename not in numbers:
+        frame = frame.f_back
+    return shell.execution_count if frame is None else numbers[frame.f_code.co_filename]
+
+
+def cell_names(shell):
+    """The names of the files that cells are compiled as: by file, ``Cell [n]``."""
+    return {file: f"Cell [{number}]" for file, number in _numbers(shell).items()}
+
+
+def _service_threads():
+    """Threads that were there before the cell and are not its own: those of a kernel."""
+    me = threading.get_ident()
+    threads = {t.native_id for t in threading.enumerate() if t.ident != me}
+    for tid in map(int, os.listdir("/proc/self/task")):
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{tid}/comm") as file:
+            if file.read().startswith("ZMQbg"):
+                threads.add(tid)
+    return threads
+
+
+def focus(recording, cell, service_threads):
+    """A recording of a cell, from one of the process that ran it."""
+    from . import Recording
+
+    names = cell_names(cell.shell)
+    threads = set(recording.threads["tid"].tolist()) - service_threads
+    threads.discard(threading.get_native_id())
+    files = set(recording.functions["file"])
+    sources = [
+        (name, "".join(linecache.getlines(file))) for file, name in names.items() if file in files
+    ]
+    inner = recording._inner.focus(
+        cell.title, [cell.file], sorted(threads), list(names.items()), sources
+    )
+    return Recording(inner)
+
+
+class Shown:
+    """A result as text and, where there is a place for it, as a picture."""
+
+    def __init__(self, text, picture=None):
+        self.text = text
+        self.picture = picture
+
+    def __repr__(self):
+        return self.text
+
+    def _repr_html_(self):
+        text = f'<pre style="line-height: 1.2">{html.escape(self.text)}</pre>'
+        return text + (self.picture or "")
+
+
+def picture_of(recording):
+    """A flame graph, as the source of an SVG."""
+    handle, path = tempfile.mkstemp(suffix=".svg")
+    os.close(handle)
+    try:
+        recording.export(path, "svg")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    finally:
+        os.unlink(path)
+    return text[text.index("<svg") :]
+
+
+def _display(shown):
+    from IPython.display import display
+
+    display(shown)
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+def _record_options(parser):
+    parser.add_argument("-r", "--rate", type=float, default=_agent.RATE, help="samples a second")
+    parser.add_argument("-o", "--output", help="keep the recording in a file")
+    parser.add_argument("-f", "--function", help="only samples with such a function on the stack")
+    parser.add_argument("--top", type=int, default=15, help="rows of each table")
+    parser.add_argument("--native", action="store_true", help="show all frames")
+    for part in ("lines", "callers", "tree"):
+        parser.add_argument(f"--{part}", action="store_true", help=f"only the {part}")
+
+
+def _record(cell, options):
+    """Samples of where the cell's time goes: functions, lines, native code, threads, processes."""
+    from . import record
+
+    threads = _service_threads()
+    recorder = record(rate=options.rate).__enter__()
+    try:
+        return cell.run()
+    finally:
+        recorder.__exit__()
+        recording = focus(recorder.recording, cell, threads)
+        if options.output:
+            recording.save(options.output)
+        shown = {name: getattr(options, name) for name in ("lines", "callers", "tree", "native")}
+        text = recording.report(top=options.top, function=options.function, **shown)
+        _display(Shown(text, picture_of(recording) if len(recording.samples) else None))
+
+
+#: By name: what adds options, and what runs a cell with them and shows what came of it.
+COMMANDS = {
+    "record": (_record_options, _record),
+}
+
+
+def run(shell, line, source):
+    """What the magics do: `line` is the command and its options, `source` the code.
+
+    Without a `source`, the rest of the line is.
+    """
+    name, _, rest = line.strip().partition(" ")
+    if name in ("", "-h", "--help"):
+        rows = [
+            f"  {name:<9}{function.__doc__.splitlines()[0]}"
+            for name, (_, function) in COMMANDS.items()
+        ]
+        print(_USAGE.format("\n".join(rows)))
+        return None
+    if name not in COMMANDS:
+        raise UsageError(f"no command {name!r}: there are {', '.join(COMMANDS)}")
+    add_options, function = COMMANDS[name]
+    parser = _Parser(prog=f"%fdl {name}", description=function.__doc__, allow_abbrev=False)
+    add_options(parser)
+    if source is None:
+        words, source = _options_of(parser, rest)
+    else:
+        words = shlex.split(rest)
+    try:
+        options = parser.parse_args(words)
+        _agent.check_rate(getattr(options, "rate", _agent.RATE))
+    except _HelpWasShown:
+        return None
+    except ValueError as error:
+        raise UsageError(f"%fdl {name}: {error}") from None
+    if not source.strip():
+        raise UsageError(f"%fdl {name}: there is no code to run")
+    return function(Cell(shell, source), options)
+
+
+def _options_of(parser, text):
+    """The options that a line begins with, and the code after them."""
+    words = []
+    takes_value = False
+    while takes_value or text.lstrip().startswith("-"):
+        word, _, text = text.lstrip().partition(" ")
+        if not word:
+            break
+        words.append(word)
+        action = parser._option_string_actions.get(word)
+        takes_value = not takes_value and action is not None and action.nargs is None
+    return words, text
+
+
+def register(shell):
+    """Makes the magics of an IPython shell."""
+    from IPython.core import error
+
+    def fdl(line, cell=None):
+        try:
+            return run(shell, line, cell)
+        except UsageError as mistake:
+            raise error.UsageError(str(mistake)) from None
+
+    shell.register_magic_function(fdl, "line_cell", "fdl")
