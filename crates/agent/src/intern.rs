@@ -23,8 +23,82 @@ struct Known {
     next: AtomicU32,
 }
 
+/// The beginnings of chains. A process that sees little touches one page of them: the first entries have few
+/// buckets, the next ones four times as many, and so on.
+struct Buckets {
+    all: &'static [AtomicU32],
+    /// Above the numbers of all entries.
+    end: AtomicU32,
+}
+
+/// Entries, and buckets, of the first level.
+const FIRST: u32 = 1024;
+
+impl Buckets {
+    /// For so many entries.
+    fn new(most: usize) -> Option<Self> {
+        let levels = Self::level(most as u32 - 1) + 1;
+        Some(Buckets {
+            all: zeroed(Self::start(levels))?,
+            end: AtomicU32::new(0),
+        })
+    }
+
+    /// The level that an entry belongs to.
+    fn level(index: u32) -> u32 {
+        let mut level = 0;
+        while index >= FIRST << (2 * level) {
+            level += 1;
+        }
+        level
+    }
+
+    /// Where a level begins: the sizes of those before it are 1, 4, 16, ... times that of the first.
+    fn start(level: u32) -> usize {
+        FIRST as usize * ((1 << (2 * level)) - 1) / 3
+    }
+
+    fn bucket(&self, hash: u64, level: u32) -> &'static AtomicU32 {
+        let size = (FIRST as u64) << (2 * level);
+        &self.all[Self::start(level) + ((hash ^ hash >> 32) % size) as usize]
+    }
+
+    /// The first entries of the chains that an entry with this hash may be in; 0 is none. What is seen often was
+    /// mostly seen early.
+    fn chains(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let end = self.end.load(Ordering::Acquire);
+        let levels = end.checked_sub(1).map_or(0, |last| Self::level(last) + 1);
+        (0..levels).map(move |level| self.bucket(hash, level).load(Ordering::Acquire))
+    }
+
+    /// Puts an entry in front of its chain, which goes by `index + 1`.
+    fn push(&self, hash: u64, next: &AtomicU32, index: u32) {
+        let bucket = self.bucket(hash, Self::level(index));
+        let mut first = bucket.load(Ordering::Relaxed);
+        loop {
+            next.store(first, Ordering::Relaxed);
+            let exchanged = bucket.compare_exchange_weak(
+                first,
+                index + 1,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match exchanged {
+                Ok(_) => break,
+                Err(now) => first = now,
+            }
+        }
+        self.end.fetch_max(index + 1, Ordering::Release);
+    }
+
+    fn clear(&self) {
+        clear(self.all);
+        self.end.store(0, Ordering::Relaxed);
+    }
+}
+
 struct Table<const N: usize> {
-    buckets: &'static [AtomicU32],
+    buckets: Buckets,
     entries: &'static [Known],
 }
 
@@ -55,25 +129,20 @@ fn hash(a: u64, b: u64) -> u64 {
 impl<const N: usize> Table<N> {
     fn new() -> Option<Self> {
         Some(Table {
-            buckets: zeroed(N)?,
+            buckets: Buckets::new(N)?,
             entries: zeroed(N)?,
         })
     }
 
-    fn bucket(&self, keys: [u64; 3]) -> &'static AtomicU32 {
-        let h = hash(keys[0], keys[1]);
-        &self.buckets[(h ^ h >> 32) as usize % N]
-    }
-
-    /// Indices are kept one higher, since 0 means none.
     fn find(&self, keys: [u64; 3]) -> Option<u32> {
-        let mut at = self.bucket(keys).load(Ordering::Acquire);
-        while let Some(index) = at.checked_sub(1) {
-            let known = self.entries.get(index as usize)?;
-            if (0..3).all(|i| known.keys[i].load(Ordering::Relaxed) == keys[i]) {
-                return Some(index);
+        for mut at in self.buckets.chains(hash(keys[0], keys[1])) {
+            while let Some(index) = at.checked_sub(1) {
+                let known = self.entries.get(index as usize)?;
+                if (0..3).all(|i| known.keys[i].load(Ordering::Relaxed) == keys[i]) {
+                    return Some(index);
+                }
+                at = known.next.load(Ordering::Relaxed);
             }
-            at = known.next.load(Ordering::Relaxed);
         }
         None
     }
@@ -83,28 +152,18 @@ impl<const N: usize> Table<N> {
         for (to, from) in known.keys.iter().zip(keys) {
             to.store(from, Ordering::Relaxed);
         }
-        push(self.bucket(keys), &known.next, index + 1);
+        self.buckets
+            .push(hash(keys[0], keys[1]), &known.next, index);
     }
 
     fn clear(&self) {
-        clear(self.buckets);
+        self.buckets.clear();
         clear(self.entries);
     }
 }
 
-fn push(bucket: &AtomicU32, next: &AtomicU32, index: u32) {
-    let mut first = bucket.load(Ordering::Relaxed);
-    loop {
-        next.store(first, Ordering::Relaxed);
-        match bucket.compare_exchange_weak(first, index, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(now) => first = now,
-        }
-    }
-}
-
 pub struct Interned {
-    nodes: &'static [AtomicU32],
+    nodes: Buckets,
     codes: Table<CODES>,
     units: Table<UNITS>,
     types: Table<TYPES>,
@@ -114,7 +173,7 @@ pub struct Interned {
 impl Interned {
     pub fn new() -> Option<Interned> {
         Some(Interned {
-            nodes: zeroed(NODES)?,
+            nodes: Buckets::new(NODES)?,
             codes: Table::new()?,
             units: Table::new()?,
             types: Table::new()?,
@@ -124,7 +183,7 @@ impl Interned {
 
     /// In the child of a fork, whose spool is empty.
     pub fn clear(&self) {
-        clear(self.nodes);
+        self.nodes.clear();
         self.codes.clear();
         self.units.clear();
         self.types.clear();
@@ -134,22 +193,22 @@ impl Interned {
     /// The stack of a frame that is called from another one; none if the table is full.
     pub fn node(&self, spool: &Spool, parent: u32, frame: Frame) -> Option<u32> {
         let word = frame.to_word();
-        let h = hash(word, u64::from(parent));
-        let bucket = &self.nodes[(h ^ h >> 32) as usize % NODES];
-        let mut at = bucket.load(Ordering::Acquire);
-        while at != 0 {
-            let node = spool.nodes.get(at as usize)?;
-            if node.frame.load(Ordering::Relaxed) == word
-                && node.parent.load(Ordering::Relaxed) == parent
-            {
-                return Some(at);
+        let hash = hash(word, u64::from(parent));
+        for mut at in self.nodes.chains(hash) {
+            while let Some(index) = at.checked_sub(1) {
+                let node = spool.nodes.get(index as usize)?;
+                if node.frame.load(Ordering::Relaxed) == word
+                    && node.parent.load(Ordering::Relaxed) == parent
+                {
+                    return Some(index);
+                }
+                at = node.next.load(Ordering::Relaxed);
             }
-            at = node.next.load(Ordering::Relaxed);
         }
         let (index, node) = spool::entry(&spool.header.next_node, &spool.nodes)?;
         node.parent.store(parent, Ordering::Relaxed);
         node.frame.store(word, Ordering::Release);
-        push(bucket, &node.next, index);
+        self.nodes.push(hash, &node.next, index);
         Some(index)
     }
 
@@ -303,4 +362,29 @@ fn parameters(spool: &Spool, layout: &Layout, code: &objects::Code) -> u64 {
         used += 1;
     }
     spool::keep(spool, names.get(..used).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_have_room_for_their_entries() {
+        let level = Buckets::level;
+        assert_eq!([0, 1023, 1024, 5000].map(level), [0, 0, 1, 2]);
+        assert_eq!([0, 1, 2].map(Buckets::start), [0, 1024, 1024 + 4096]);
+    }
+
+    #[test]
+    fn what_was_added_is_found_again() {
+        let table: Table<CODES> = Table::new().expect("there is memory");
+        let keys = |i: u32| [u64::from(i) * 64, u64::from(i % 7), 3];
+        for i in 0..10_000 {
+            assert_eq!(table.find(keys(i)), None);
+            table.add(i, keys(i));
+        }
+        assert!((0..10_000).all(|i| table.find(keys(i)) == Some(i)));
+        table.clear();
+        assert_eq!(table.find(keys(5)), None);
+    }
 }
