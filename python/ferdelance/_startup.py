@@ -1,4 +1,7 @@
-"""What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment."""
+"""What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment.
+
+Or with ``FERDELANCE_CAPTURE=directory``, as `fdl advise` has it: then it keeps arguments of calls.
+"""
 
 import os
 
@@ -7,6 +10,13 @@ VARIABLE = "FERDELANCE_RECORD"
 
 
 def start():
+    if "FERDELANCE_CAPTURE" in os.environ:
+        # Processes that this one starts are none of those that functions are tried for.
+        directory = os.environ.pop("FERDELANCE_CAPTURE")
+        if os.path.isdir(directory):
+            from .profiler.advice import capture
+
+            capture.start(directory)
     path = os.environ.get(VARIABLE)
     # Who has an agent already is a process of a program that is recorded.
     if not path or "FERDELANCE_AGENT" in os.environ:

@@ -54,6 +54,27 @@ pub fn focus(recording: &mut Recording, focus: &Focus) {
     }
 }
 
+/// Leaves out what ran below functions of some files, by the ends of their names: what was done for the sake of
+/// the recording alone.
+pub fn leave_out(recording: &mut Recording, files: &[String]) {
+    let texts = &recording.texts;
+    let is_left_out = |f: &Function| {
+        let file = texts.get(f.file);
+        f.kind == Kind::Python && files.iter().any(|end| file.ends_with(end))
+    };
+    let functions: Vec<bool> = recording.functions.iter().map(is_left_out).collect();
+    let mut stacks: Vec<bool> = Vec::with_capacity(recording.stacks.len());
+    for stack in &recording.stacks {
+        let function = recording.frames[stack.frame.index()].function;
+        let is_below = stack.parent.is_some_and(|p| stacks[p.index()]);
+        stacks.push(is_below || functions[function.index()]);
+    }
+    recording
+        .samples
+        .retain(|s| s.stack.is_none_or(|stack| !stacks[stack.index()]));
+    only_what_is_left(recording);
+}
+
 fn roots(recording: &Recording, files: &[String]) -> Vec<bool> {
     let texts = &recording.texts;
     let is_root = |f: &Function| {

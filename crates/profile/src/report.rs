@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use crate::labels;
 use crate::model::*;
 pub use page::{Color, Page, WIDTH, count, time};
+pub use sections::types;
 
 /// What to show.
 #[derive(Clone, Debug)]

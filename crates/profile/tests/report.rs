@@ -4,7 +4,7 @@ mod common;
 
 use common::{Builder, Random, random};
 use ferdelance_profile::diff::{self, diff};
-use ferdelance_profile::focus::{Focus, focus};
+use ferdelance_profile::focus::{Focus, focus, leave_out};
 use ferdelance_profile::model::*;
 use ferdelance_profile::report::calls::callers_of;
 use ferdelance_profile::report::lines::{Sources, lines};
@@ -481,6 +481,18 @@ fn a_focus_leaves_only_what_ran_below_a_file() {
     assert_eq!(roots, ["<module> (Cell [1]:10)"]);
     assert_eq!(r.meta.command, ["Cell [1]"]);
     assert_eq!(r.texts.get(r.sources[0].text), "x = 1\n");
+}
+
+#[test]
+fn what_ran_for_the_recording_alone_is_left_out() {
+    let mut r = called_from_two_places();
+    let file = r.texts.add("/x/capture.py");
+    let is_b = |f: &Function| r.texts.get(f.name) == "b";
+    let b = r.functions.iter().position(is_b).unwrap();
+    r.functions[b].file = file;
+    leave_out(&mut r, &["/capture.py".to_owned()]);
+    let cpu: u64 = r.samples.iter().map(Sample::cpu).sum();
+    assert_eq!((cpu, r.processes[0].user), (1_400_000, 1_400_000));
 }
 
 #[test]

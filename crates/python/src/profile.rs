@@ -8,7 +8,8 @@ use ferdelance_profile::diff::{self, diff};
 use ferdelance_profile::export::{self, Format, Unit};
 use ferdelance_profile::focus::{self, Focus};
 use ferdelance_profile::model::{self, FunctionId, Kind, TextId};
-use ferdelance_profile::report::{self, Asked, Parts, report};
+use ferdelance_profile::report::view::{Row, View};
+use ferdelance_profile::report::{self, Asked, Parts, Selection, lines, report};
 use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
 use ferdelance_profile::{format, labels};
 use pyo3::exceptions::PyValueError;
@@ -115,6 +116,13 @@ impl Recording {
             sources,
         };
         focus::focus(&mut inner, &focus);
+        Recording { inner }
+    }
+
+    /// A recording without what ran below functions of files whose names end so.
+    fn leave_out(&self, files: Vec<String>) -> Recording {
+        let mut inner = self.inner.clone();
+        focus::leave_out(&mut inner, &files);
         Recording { inner }
     }
 
@@ -226,6 +234,10 @@ impl Recording {
             "signatures" => self.signatures(&columns)?,
             "sources" => self.sources(&columns)?,
             "log" => self.log(&columns)?,
+            "hot" => self.hot(&columns)?,
+            "operations" => self.operations(&columns)?,
+            "types" => self.types(&columns)?,
+            "hot_lines" => self.hot_lines(&columns)?,
             _ => return Err(PyValueError::new_err(format!("no table {name:?}"))),
         }
         Ok(columns.dict)
@@ -270,6 +282,65 @@ impl Recording {
         to.floats("own", times.iter().map(|t| of_micros(t.own.cpu)))?;
         to.floats("total", times.iter().map(|t| of_micros(t.total.cpu)))?;
         to.integers("samples", times.iter().map(|t| t.own.samples as i64))
+    }
+
+    /// Functions with the native code that they call, as reports have them.
+    fn hot(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let hot = View::new(r, &Selection::all(r), false).hot();
+        let hot: Vec<_> = hot
+            .iter()
+            .filter_map(|h| match h.row {
+                Row::Function(id) => Some((id, h)),
+                Row::Operation(_) => None,
+            })
+            .collect();
+        to.integers("function", hot.iter().map(|(id, _)| id.0.into()))?;
+        to.floats("own", hot.iter().map(|(_, h)| of_micros(h.own.cpu)))?;
+        to.floats("total", hot.iter().map(|(_, h)| of_micros(h.total.cpu)))?;
+        to.integers("samples", hot.iter().map(|(_, h)| h.own.samples as i64))
+    }
+
+    /// What native code did, by the function that called it.
+    fn operations(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let view = View::new(r, &Selection::all(r), false);
+        let mut rows = vec![];
+        for hot in view.hot() {
+            match hot.row {
+                Row::Function(id) => {
+                    let of_it = hot.operations.iter();
+                    rows.extend(of_it.map(|&(o, w)| (i64::from(id.0), o, w.cpu)));
+                }
+                Row::Operation(o) if hot.own.cpu > 0 => rows.push((-1, o, hot.own.cpu)),
+                Row::Operation(_) => {}
+            }
+        }
+        to.integers("function", rows.iter().map(|row| row.0))?;
+        to.texts("operation", rows.iter().map(|row| &view.operations[row.1]))?;
+        to.floats("time", rows.iter().map(|row| of_micros(row.2)))
+    }
+
+    /// The types of arguments with which functions spent their time.
+    fn types(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let times: Vec<_> = report::types(r, &Selection::all(r)).into_iter().collect();
+        let times = || times.iter();
+        to.integers("function", times().map(|((f, _), _)| f.0.into()))?;
+        to.integers("signature", times().map(|((_, s), _)| s.0.into()))?;
+        to.floats("time", times().map(|(_, w)| of_micros(w.cpu)))
+    }
+
+    /// Lines with the library code that they call.
+    fn hot_lines(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let lines = lines::lines(r, &Selection::all(r), false);
+        let lines = || lines.iter();
+        to.integers("function", lines().map(|l| l.function.0.into()))?;
+        to.texts("file", lines().map(|l| self.text(l.file)))?;
+        to.integers("line", lines().map(|l| l.line.into()))?;
+        to.floats("own", lines().map(|l| of_micros(l.own.cpu)))?;
+        to.floats("total", lines().map(|l| of_micros(l.total.cpu)))
     }
 
     /// What each function was seen at on CPUs: alone, and with what it called.

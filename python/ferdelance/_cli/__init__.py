@@ -20,6 +20,7 @@ COMMANDS = {
     "top": "show what a running Python spends its time on, as it runs",
     "dump": "show what the threads of a running Python are at",
     "report": "show what a recording tells: where the time went",
+    "advise": "say what to change in a program, try it, and show what it brings",
     "export": "write a recording as a file of another tool",
     "diff": "compare two recordings: what became slower or faster",
 }

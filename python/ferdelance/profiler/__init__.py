@@ -12,4 +12,11 @@
 from ._api import record, start, stop
 from ._recording import Recording, Table, load
 
-__all__ = ["Recording", "Table", "load", "record", "start", "stop"]
+__all__ = ["Recording", "Table", "advise", "load", "record", "start", "stop"]
+
+
+def advise(recording, **options):
+    """What a recording says should be changed: see :func:`ferdelance.profiler.advice.advise`."""
+    from . import advice
+
+    return advice.advise(recording, **options)

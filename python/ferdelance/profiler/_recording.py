@@ -103,6 +103,17 @@ class Recording:
     stacks : Table
         ``parent``: what called it; ``frame``. Callers come before what they call.
     threads, processes, signatures, sources, log : Table
+    hot : Table
+        Functions as ``fdl report`` has them: ``function``; ``own`` CPU time, with that of the
+        native code that they call; ``total``; ``samples``.
+    operations : Table
+        What that native code did: ``function`` (-1 where none called it), ``operation`` in words,
+        ``time``.
+    types : Table
+        CPU time by types of arguments: ``function``, ``signature``, ``time``.
+    hot_lines : Table
+        ``function``, ``file``, ``line``, ``own`` CPU time, with that of the library code that the
+        line calls, and ``total``.
     """
 
     def __init__(self, inner):
@@ -278,5 +289,8 @@ def _plain(name):
     return table
 
 
-for _name in "functions frames stacks threads processes signatures sources log".split():
+for _name in (
+    "functions frames stacks threads processes signatures sources log "
+    "hot operations types hot_lines"
+).split():
     setattr(Recording, _name, _plain(_name))

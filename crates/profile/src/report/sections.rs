@@ -272,25 +272,12 @@ fn signatures(
     selection: &Selection,
     hot: &[Hot],
 ) -> HashMap<FunctionId, (SignatureId, Weight, Weight)> {
-    let meant: HashSet<FunctionId> = hot
-        .iter()
-        .filter_map(|h| match h.row {
-            Row::Function(id) => Some(id),
-            Row::Operation(_) => None,
-        })
-        .collect();
-    let owners = owners(recording);
-    let mut weights: BTreeMap<(FunctionId, SignatureId), Weight> = BTreeMap::new();
-    for sample in selection.running(recording) {
-        if let (Some(stack), Some(signature)) = (sample.stack, sample.signature)
-            && let Some(function) = owners[stack.index()]
-            && meant.contains(&function)
-        {
-            *weights.entry((function, signature)).or_default() += Weight::of(sample);
-        }
-    }
+    let is_meant = |id| hot.iter().any(|h| h.row == Row::Function(id));
     let mut most: HashMap<FunctionId, (SignatureId, Weight, Weight)> = HashMap::new();
-    for ((function, signature), weight) in weights {
+    for ((function, signature), weight) in types(recording, selection) {
+        if !is_meant(function) {
+            continue;
+        }
         let (best, its, all) =
             most.entry(function)
                 .or_insert((signature, weight, Weight::default()));
@@ -301,6 +288,23 @@ fn signatures(
     }
     most.retain(|_, (signature, ..)| !recording.signatures[signature.index()].arguments.is_empty());
     most
+}
+
+/// The CPU time of functions by the types of their arguments.
+pub fn types(
+    recording: &Recording,
+    selection: &Selection,
+) -> BTreeMap<(FunctionId, SignatureId), Weight> {
+    let owners = owners(recording);
+    let mut weights: BTreeMap<(FunctionId, SignatureId), Weight> = BTreeMap::new();
+    for sample in selection.running(recording) {
+        if let (Some(stack), Some(signature)) = (sample.stack, sample.signature)
+            && let Some(function) = owners[stack.index()]
+        {
+            *weights.entry((function, signature)).or_default() += Weight::of(sample);
+        }
+    }
+    weights
 }
 
 fn arguments(recording: &Recording, signature: SignatureId) -> String {

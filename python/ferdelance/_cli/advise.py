@@ -1,0 +1,101 @@
+"""``fdl advise``: what to change in a program so that it gets faster, and what that brings."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+
+from . import Failure, add_color, load, wants_color
+from .record import command_of, end_by
+
+EXAMPLES = """\
+examples:
+  fdl advise script.fdl                   # what a recording tells
+  fdl advise script.py --its --arguments  # runs it, and tries what it advises
+  fdl advise --apply faster.py script.py  # writes a copy that is changed as advised
+"""
+
+
+def add_arguments(parser):
+    add_color(parser)
+    parser.epilog = EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = (
+        "fdl advise [options] recording.fdl\n"
+        "       fdl advise [options] script.py [argument ...]\n"
+        "       fdl advise [options] -m module [argument ...]\n"
+        "       fdl advise [options] -- command [argument ...]"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="keep the recording of the program")
+    parser.add_argument(
+        "--apply",
+        metavar="COPY",
+        help="write a copy of the file that most is advised for, changed as advised",
+    )
+    parser.add_argument("--json", action="store_true", help="the advice as JSON")
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def run(arguments):
+    words = arguments.words
+    if arguments.module is None and len(words) == 1 and words[0].endswith(".fdl"):
+        recording = load(words[0])
+        return show(arguments, recording, {})
+    return run_program(arguments)
+
+
+def run_program(arguments):
+    """Record a program, with the arguments of its functions; then try them."""
+    from ..profiler import _session, load
+    from ..profiler.advice import capture
+
+    command, _ = command_of(arguments)
+    directory = _session.make_directory()
+    os.environ[capture.VARIABLE] = directory
+    path = arguments.output or os.path.join(directory, "recording.fdl")
+    try:
+        try:
+            status, _ = _session.run(command, path)
+        except OSError as error:
+            raise Failure(f"{error.filename or path}: {error.strerror or error}") from None
+        finally:
+            del os.environ[capture.VARIABLE]
+        if status != 0:
+            how = f"by signal {-status}" if status < 0 else f"with status {status}"
+            print(f"fdl: the program ended {how}", file=sys.stderr)
+        # What is advised goes where the program's own output did, after it.
+        recording = capture.without_itself(load(path))
+        show(arguments, recording, capture.load(directory))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if status < 0:
+        end_by(-status)
+    return status
+
+
+def show(arguments, recording, calls):
+    from ..profiler.advice import advise
+    from ..profiler.advice.page import page
+
+    def progress(text):
+        print(f"fdl: {text}", file=sys.stderr)
+
+    advice = advise(recording, calls=calls, progress=progress)
+    if arguments.json:
+        print(json.dumps([one.as_dict() for one in advice], indent=2))
+    else:
+        print(page(recording, advice, color=wants_color(arguments)), end="")
+    if arguments.apply:
+        apply(arguments.apply, recording, advice)
+
+
+def apply(path, recording, advice):
+    """Writes a changed copy of a file."""
+    best = next((one for one in advice if one.after), None)
+    if best is None:
+        raise Failure("there is no change to apply")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(best.after)
+    print(f"fdl: {path}: {best.file} with `{best.function}` changed", file=sys.stderr)

@@ -1,0 +1,64 @@
+"""From a recording to advice."""
+
+import os
+
+from . import rules, trial
+from .facts import Facts
+from .rules import Advice
+
+__all__ = ["Advice", "advise"]
+
+#: From fewer samples nothing is concluded.
+SAMPLES = 40
+
+
+def advise(recording, *, calls=None, progress=None):
+    """What a recording says should be changed, what brings most first.
+
+    Parameters
+    ----------
+    recording : Recording, str or os.PathLike
+    calls : dict, optional
+        Recorded calls, as :func:`capture.load` gives them: functions are tried on these.
+    progress : callable, optional
+        Told, in a line, what is being tried.
+
+    Returns
+    -------
+    list of Advice
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`ferdelance.profiler.load`.
+    """
+    if isinstance(recording, (str, os.PathLike)):
+        from .. import load
+
+        recording = load(recording)
+    if len(recording.samples) < SAMPLES:
+        return []
+    facts = Facts(recording)
+    calls = calls or {}
+
+    def attempt(candidate):
+        function = candidate.function
+        call = calls.get((function.file, function.line, function.name))
+        if call is None or not os.path.exists(function.file):
+            return None
+        if progress:
+            progress(f"trying {function.label}")
+        return trial.run(candidate.unit, function.file, *call)
+
+    found = rules.compile_functions(facts, attempt)
+    for rule in rules.RULES:
+        found.extend(rule(facts))
+    found = [a for a in found if a.gain is None or a.gain >= rules.WORTH]
+    found.sort(key=lambda a: (a.gain is None, -(a.gain or 0.0), -a.share))
+    # What is to be done before a function is compiled stands before that.
+    for one in [a for a in found if a.rule == "types"]:
+        same = [i for i, a in enumerate(found) if a.function == one.function and a is not one]
+        if same:
+            found.remove(one)
+            found.insert(same[0], one)
+    return found

@@ -1,0 +1,172 @@
+"""What rules look at: the tables of a recording, by function."""
+
+import functools
+import re
+
+#: Operations of NumPy and BLAS on the elements of arrays, as reports name them. The rest of NumPy's
+#: time goes into calls, into scalars, and into making and freeing arrays.
+ARRAYS = re.compile(
+    r"^(BLAS|LAPACK|NumPy (?!scalar |calls|memory of arrays|arrays from Python objects|tolist))"
+)
+NUMPY = re.compile(r"^(BLAS|LAPACK|NumPy )")
+#: What is done for the interpreter's sake: values as objects, calls of functions with them.
+OVERHEAD = re.compile(
+    r"^(NumPy (scalar |calls|memory of arrays|arrays from Python objects|tolist)"
+    r"|C library: (math|memory)|memory|garbage)"
+)
+#: Files whose functions pass data between processes.
+PASSING = re.compile(r"/multiprocessing/(reduction|connection)\.py$|/concurrent/futures/process\.py$")
+PAGE_FAULTS = "kernel: page faults"
+LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
+#: An array in a type, as recordings have it: dtype, shape, order.
+ARRAY = re.compile(r"ndarray\((?P<dtype>[^,()]+), \((?P<shape>[^)]*)\)(?:, (?P<order>[^)]*))?\)")
+
+
+class Array:
+    """The type of an array that a function was called with."""
+
+    def __init__(self, dtype, shape, order):
+        self.dtype = dtype
+        self.shape = shape
+        self.order = order
+
+    @property
+    def size(self):
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+
+def arrays_in(types):
+    """The arrays in the types of arguments."""
+    found = []
+    for match in ARRAY.finditer(types):
+        shape = [int(n) for n in re.findall(r"\d+", match["shape"])]
+        found.append(Array(match["dtype"], shape, match["order"] or ""))
+    return found
+
+
+class Function:
+    """A Python function with the time that was spent in it, in seconds of CPU time."""
+
+    def __init__(self, number, name, file, line, kind):
+        self.number = number
+        self.name = name
+        self.file = file
+        self.line = line
+        self.kind = kind
+        self.own = 0.0
+        self.total = 0.0
+        self.samples = 0
+        #: What native code that it calls did, by operation.
+        self.operations = {}
+        #: Time by types of arguments, most first.
+        self.types = {}
+
+    @property
+    def in_interpreter(self):
+        """The part of its own time in which Python code ran, or calls were made."""
+        other = sum(t for o, t in self.operations.items() if not OVERHEAD.match(o))
+        return max(self.own - other, 0.0)
+
+    @property
+    def is_users(self):
+        return self.kind == "python" and bool(self.file) and not LIBRARY.search(self.file)
+
+    @property
+    def label(self):
+        return f"{self.name} ({self.file.rpartition('/')[2]}:{self.line})"
+
+    def arrays(self):
+        """The arrays among its arguments, with the time for which each stands."""
+        return [(array, time) for text, time in self.types.items() for array in arrays_in(text)]
+
+
+class Facts:
+    """Of a recording.
+
+    Attributes
+    ----------
+    cpu, elapsed : float
+        CPU time of all processes, and how long it took, in seconds.
+    functions : list of Function
+        With the most time first, with all that they call.
+    """
+
+    def __init__(self, recording):
+        self.recording = recording
+        samples = recording.samples
+        self.cpu = float(samples["user"].sum() + samples["kernel"].sum())
+        self.elapsed = recording.meta["elapsed"]
+        self.cpus = recording.meta["target_cpus"]
+        self.functions = sorted(self._functions().values(), key=lambda f: -f.total)
+
+    def _functions(self):
+        r = self.recording
+        rows = list(_rows(r.functions, "name", "file", "line", "kind"))
+        functions = {}
+        for number, own, total, samples in _rows(r.hot, "function", "own", "total", "samples"):
+            functions[number] = function = Function(number, *rows[number])
+            function.own, function.total, function.samples = own, total, samples
+        for number, operation, time in _rows(r.operations, "function", "operation", "time"):
+            if number in functions:
+                operations = functions[number].operations
+                operations[operation] = operations.get(operation, 0.0) + time
+        arguments = r.signatures["arguments"]
+        for number, signature, time in _rows(r.types, "function", "signature", "time"):
+            if number in functions and arguments[signature]:
+                functions[number].types[arguments[signature]] = time
+        for function in functions.values():
+            by_time = sorted(function.types.items(), key=lambda item: -item[1])
+            function.types = dict(by_time)
+        return functions
+
+    def share(self, time):
+        """Of all CPU time."""
+        return time / self.cpu if self.cpu else 0.0
+
+    @functools.cached_property
+    def passing(self):
+        """CPU time for passing data from process to process: pickling it, writing and reading pipes."""
+        return sum(f.own for f in self.functions if PASSING.search(f.file))
+
+    @functools.cached_property
+    def sources(self):
+        """Texts of files, by their names."""
+        sources = self.recording.sources
+        return dict(zip(sources["file"], sources["text"], strict=True))
+
+    @functools.cached_property
+    def lines(self):
+        """CPU time of lines, with what they call of libraries: by file and number."""
+        rows = _rows(self.recording.hot_lines, "file", "line", "own")
+        return {(file, line): own for file, line, own in rows}
+
+    def time_in_state(self, state, what="wait"):
+        samples = self.recording.samples
+        chosen = [
+            time for s, time in zip(samples["state"], samples[what], strict=True) if s == state
+        ]
+        return float(sum(chosen))
+
+    @functools.cached_property
+    def python_processes(self):
+        """How many processes ran Python, and used CPU time for it."""
+        processes = self.recording.processes
+        used = processes["user"] + processes["kernel"]
+        return sum(
+            bool(python) and time > 0.02 * self.cpu
+            for python, time in zip(processes["python"], used, strict=True)
+        )
+
+    @functools.cached_property
+    def has_forked_workers(self):
+        """Whether there are processes that others of these have started."""
+        return any(parent >= 0 for parent in self.recording.processes["parent"].tolist())
+
+
+def _rows(table, *names):
+    columns = (table[name] for name in names)
+    columns = (c.tolist() if hasattr(c, "tolist") else c for c in columns)
+    return zip(*columns, strict=True)

@@ -1,0 +1,429 @@
+"""The rules: each looks at facts for one cause of slowness, and says what to do about it."""
+
+import collections
+
+from . import edit, sources
+from .facts import ARRAYS, NUMPY, PAGE_FAULTS, arrays_in
+
+#: Of the program's CPU time: what is less is not spoken of.
+LEAST = 0.1
+#: A change that makes the whole program this much faster is worth it.
+WORTH = 1.08
+#: Functions that are tried, at most.
+TRIALS = 8
+#: How much faster the interpreter's part becomes, where nobody has tried: loops over numbers gain 10 to 100.
+USUAL = 20
+#: Arrays of fewer elements cost more for each operation than for each element.
+SMALL = 2048
+#: Bytes of an array that no cache holds.
+LARGE = 8 << 20
+
+
+class Advice:
+    """Something to change.
+
+    Attributes
+    ----------
+    rule : str
+        compile, small arrays, temporaries, float32, parallel, threads, workers, object arrays or
+        types.
+    title : str
+        What to do, in a line.
+    function, file, line
+        Where; empty if it is about the whole program.
+    share : float
+        The part of the CPU time that it is about, from 0 to 1.
+    gain : float or None
+        How much faster the whole program becomes; None if that cannot be told.
+    evidence : list of str
+        What it is concluded from.
+    diff, after : str
+        The change, as a unified diff, and the text of the file with it; empty if it is not a
+        mechanical one.
+    trial : trial.Trial or None
+    """
+
+    def __init__(self, rule, title, facts, *, function=None, share=0.0, gain=None, evidence=()):
+        self.rule = rule
+        self.title = title
+        self.function = function.name if function else ""
+        self.file = function.file if function else ""
+        self.line = function.line if function else 0
+        self.share = share
+        self.gain = gain
+        self.evidence = list(evidence)
+        self.diff = self.after = ""
+        self.trial = None
+
+    def __repr__(self):
+        gain = f", {self.gain:.2g} times as fast" if self.gain else ""
+        return f"<Advice: {self.title}{gain}>"
+
+    def as_dict(self):
+        """What JSON is made of."""
+        fields = {name: value for name, value in self.__dict__.items() if name != "after"}
+        fields["trial"] = dict(self.trial.__dict__) if self.trial else None
+        return fields
+
+
+def percent(share):
+    return f"{100 * share:.0f} %"
+
+
+def whole(facts, time, factor, more=0.0):
+    """How much faster the program becomes if a part of its time is divided by a factor."""
+    left = facts.cpu - time + time / factor + more
+    return facts.cpu / left if left > 0 else 1.0
+
+
+# ---- compiling -----------------------------------------------------------------------------------
+
+
+class Candidate:
+    """A function, with what it calls, that might be compiled."""
+
+    def __init__(self, facts, function, file, unit):
+        self.function = function
+        self.file = file
+        self.unit = unit
+        by_name = {f.name: f for f in facts.functions if f.file == function.file}
+        self.parts = [by_name[name] for name in unit.names if name in by_name]
+        self.interpreter = sum(f.in_interpreter for f in self.parts)
+        self.operations = collections.Counter()
+        for part in self.parts:
+            self.operations.update(part.operations)
+
+    @property
+    def arrays(self):
+        return [pair for part in self.parts for pair in part.arrays()]
+
+    def small_arrays(self):
+        """The part of the time with arrays in which they were small."""
+        times = [(array.size <= SMALL, time) for array, time in self.arrays]
+        total = sum(time for _, time in times)
+        return sum(time for is_small, time in times if is_small) / total if total else 0.0
+
+    @property
+    def in_numpy(self):
+        return sum(time for name, time in self.operations.items() if NUMPY.match(name))
+
+    @property
+    def in_arrays(self):
+        return sum(time for name, time in self.operations.items() if ARRAYS.match(name))
+
+
+def candidates(facts):
+    """Functions that might be compiled, outermost first; and those that cannot be, with the reason."""
+    files, found, not_tried = {}, [], []
+    for function in facts.functions:
+        if not function.is_users or facts.share(function.total) < LEAST:
+            continue
+        if function.name.startswith("<") or function.file not in facts.sources:
+            continue
+        if _with_objects(function) > 0.5 * sum(function.types.values(), start=1e-9):
+            # That comes first.
+            continue
+        try:
+            if function.file not in files:
+                files[function.file] = sources.File(facts.sources[function.file])
+            file = files[function.file]
+            unit = file.unit(function.name, function.line)
+        except sources.NotFound as reason:
+            if facts.share(function.in_interpreter) >= LEAST:
+                not_tried.append((function, str(reason)))
+            continue
+        candidate = Candidate(facts, function, file, unit)
+        faults = candidate.operations[PAGE_FAULTS]
+        if facts.share(candidate.interpreter + faults) < LEAST / 2:
+            continue
+        if unit.foreign:
+            if facts.share(function.in_interpreter) >= LEAST:
+                not_tried.append((function, unit.why_not()))
+            continue
+        found.append(candidate)
+    return found, not_tried
+
+
+def compile_functions(facts, attempt):
+    """Loops that the interpreter runs, many calls with small arrays, temporary arrays: one cure.
+
+    ``attempt(candidate)`` gives a Trial, or None if there are no recorded arguments.
+    """
+    found, not_tried = candidates(facts)
+    advice, covered = [], set()
+    tried = 0
+    for candidate in found:
+        function = candidate.function
+        if (function.file, function.name) in covered:
+            continue
+        trial = attempt(candidate) if tried < TRIALS else None
+        tried += trial is not None
+        if trial is not None and not trial.is_good:
+            not_tried.append((function, trial.error or f"compiled, it gives {trial.same}"))
+            continue
+        if trial is not None:
+            gain = whole(facts, function.total, trial.speedup, trial.compile + trial.start)
+        else:
+            work = max(function.total - candidate.interpreter, 0.0)
+            new = work + candidate.interpreter / USUAL
+            gain = whole(facts, function.total, function.total / new)
+        if gain < WORTH:
+            continue
+        covered.update((function.file, name) for name in candidate.unit.names)
+        advice.append(_of_candidate(facts, candidate, trial, gain))
+    for function, reason in not_tried:
+        if any((function.file, f) in covered for f in [function.name]):
+            continue
+        share = facts.share(function.in_interpreter)
+        if share >= LEAST and not any(a.gain and a.share >= share for a in advice):
+            advice.append(_not_compiled(facts, function, reason))
+    return advice
+
+
+def _of_candidate(facts, candidate, trial, gain):
+    function, unit = candidate.function, candidate.unit
+    faults = candidate.operations[PAGE_FAULTS]
+    rule, what = "compile", "compile"
+    evidence = []
+    others = [name for name in unit.names if name != function.name]
+    share = facts.share(function.total)
+    spent = f"{percent(share)} of the CPU time is spent in it"
+    if others:
+        spent += f" and in what it calls ({', '.join(f'`{n}`' for n in others[:3])})"
+    evidence.append(f"{spent}: {percent(facts.share(candidate.interpreter))} in the interpreter")
+    if candidate.in_arrays > 0:
+        evidence[-1] += f", {percent(facts.share(candidate.in_arrays))} in NumPy's loops"
+    if faults > 0.2 * function.total:
+        rule, what = "temporaries", "compile, so that there are no temporary arrays:"
+        evidence.append(
+            f"{percent(facts.share(faults))} of the CPU time goes into memory that is touched for "
+            "the first time, as by temporary arrays"
+        )
+    elif candidate.small_arrays() > 0.5 and _uses_arrays(candidate):
+        rule, what = "small arrays", "compile, so that calls with small arrays cost nothing:"
+        sizes = sorted({array.size for array, _ in candidate.arrays if array.size <= SMALL})
+        evidence.append(
+            f"its arrays have {_span(sizes)} elements: NumPy takes longer for a call than for those"
+        )
+        evidence.append("not for a GPU: pieces this small would wait for the transfer")
+    types = next(iter(function.types), "")
+    if types:
+        evidence.append(f"called with {types}")
+    advice = Advice(
+        rule,
+        f"{what} `{function.name}`",
+        facts,
+        function=function,
+        share=share,
+        gain=gain,
+        evidence=evidence,
+    )
+    text = facts.sources[function.file]
+    nodes = candidate.unit.functions
+    advice.after = edit.compiled(text, nodes, candidate.file.imports)
+    advice.diff = edit.diff(function.file, text, advice.after)
+    advice.trial = trial
+    return advice
+
+
+def _uses_arrays(candidate):
+    """Whether it uses arrays as a whole, not their elements."""
+    return candidate.in_arrays > 0.02 * candidate.function.total and candidate.in_numpy > 0.2 * (
+        candidate.function.total
+    )
+
+
+def _span(sizes):
+    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+
+
+def _not_compiled(facts, function, reason):
+    advice = Advice(
+        "compile",
+        f"move the loops of `{function.name}` into a function that only computes, and compile that",
+        facts,
+        function=function,
+        share=facts.share(function.own),
+        evidence=[
+            f"{percent(facts.share(function.in_interpreter))} of the CPU time is spent by the "
+            "interpreter in this function",
+            f"as it stands it was not tried: {reason}",
+        ],
+    )
+    return advice
+
+
+# ---- types of arguments --------------------------------------------------------------------------
+
+
+def object_arrays(facts):
+    """Arrays of Python objects, which NumPy treats one by one."""
+    for function in facts.functions:
+        share = facts.share(min(_with_objects(function), function.own))
+        if function.is_users and share >= LEAST:
+            yield Advice(
+                "object arrays",
+                f"give `{function.name}` arrays of numbers, not of objects",
+                facts,
+                function=function,
+                share=share,
+                gain=whole(facts, share * facts.cpu, USUAL / 2),
+                evidence=[
+                    f"{percent(share)} of the CPU time is spent in it with arrays of dtype object, "
+                    "of which each element is a Python object",
+                    f"called with {next(iter(function.types), '?')}",
+                    "convert them once, where they are made: `np.asarray(a, dtype=np.float64)`",
+                ],
+            )
+
+
+def _with_objects(function):
+    """The time for which a function had arrays of objects."""
+    has_objects = (
+        time
+        for text, time in function.types.items()
+        if any(array.dtype == "object" for array in arrays_in(text))
+    )
+    return sum(has_objects)
+
+
+def unstable_types(facts):
+    """Functions that are called with ever other types."""
+    for function in facts.functions:
+        if not function.is_users or facts.share(function.own) < LEAST:
+            continue
+        kinds = collections.Counter()
+        for text, time in function.types.items():
+            kinds[_without_shapes(text)] += time
+        total = sum(kinds.values())
+        often = [kind for kind, time in kinds.items() if time >= 0.1 * total]
+        if len(often) >= 3:
+            share = facts.share(function.own)
+            yield Advice(
+                "types",
+                f"call `{function.name}` with one type of arguments",
+                facts,
+                function=function,
+                share=share,
+                evidence=[
+                    f"{percent(share)} of the CPU time is spent in it, with {len(often)} different "
+                    "types of arguments: each would be compiled by itself, and arrays are cast",
+                    *(f"with {kind}" for kind in often[:4]),
+                ],
+            )
+
+
+def _without_shapes(text):
+    import re
+
+    return re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)
+
+
+def narrower_floats(facts):
+    """Large arrays of float64 whose operations wait for memory."""
+    for function in facts.functions:
+        in_arrays = sum(t for o, t in function.operations.items() if ARRAYS.match(o))
+        if not function.is_users or facts.share(in_arrays) < 0.4:
+            continue
+        large = [a for a, _ in function.arrays() if a.dtype == "float64" and a.size * 8 >= LARGE]
+        if large:
+            share = facts.share(in_arrays)
+            yield Advice(
+                "float32",
+                f"use float32 in `{function.name}`, if seven digits are enough",
+                facts,
+                function=function,
+                share=share,
+                gain=whole(facts, in_arrays, 2),
+                evidence=[
+                    f"{percent(share)} of the CPU time is spent in NumPy's loops over arrays of "
+                    f"float64 of up to {max(a.size for a in large) * 8 / 1e6:.0f} MB, which no "
+                    "cache holds: half the bytes take half the time",
+                ],
+            )
+
+
+# ---- threads and processes -----------------------------------------------------------------------
+
+
+def parallel(facts):
+    """Compiled code that runs on one CPU of several."""
+    if facts.cpus < 2 or not facts.elapsed or facts.cpu / facts.elapsed > 1.2:
+        return
+    for function in facts.functions:
+        share = facts.share(function.own)
+        if function.kind == "compiled" and share >= 0.5 and not _is_parallel(facts, function):
+            cpus = int(facts.cpus)
+            yield Advice(
+                "parallel",
+                f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in its loop",
+                facts,
+                function=function,
+                share=share,
+                gain=whole(facts, function.own, cpus * 0.8),
+                evidence=[
+                    f"{percent(share)} of the CPU time is spent in this compiled function, on one "
+                    f"of {cpus} CPUs",
+                    "its rounds must not depend on each other",
+                ],
+            )
+
+
+def _is_parallel(facts, function):
+    """Whether a compiled function says that it is to run in parallel."""
+    import ast
+
+    text = facts.sources.get(function.file)
+    if text is None:
+        return False
+    try:
+        nodes = ast.walk(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return False
+    return any(
+        isinstance(node, ast.FunctionDef)
+        and node.name == function.name.rpartition(".")[2]
+        and any("parallel=True" in ast.unparse(d) for d in node.decorator_list)
+        for node in nodes
+    )
+
+
+def pickling(facts):
+    """Processes that spend their time on passing data to each other."""
+    share = facts.share(facts.passing)
+    if share >= 0.15 and facts.has_forked_workers:
+        yield Advice(
+            "threads",
+            "use threads in place of processes, or shared memory: passing data costs too much",
+            facts,
+            share=share,
+            gain=whole(facts, share * facts.cpu, 10),
+            evidence=[
+                f"{percent(share)} of the CPU time is spent on pickling and passing data between "
+                f"processes ({facts.python_processes} of them)",
+                "compiled functions with `nogil=True` run in threads side by side; arrays can be "
+                "shared by `multiprocessing.shared_memory`",
+            ],
+        )
+
+
+def too_many_workers(facts):
+    """More threads that want to run than there are CPUs."""
+    queued = facts.time_in_state("queued")
+    wanted = (facts.cpu + queued) / facts.elapsed if facts.elapsed else 0.0
+    if queued >= 0.5 * facts.cpu and facts.cpus and wanted > 1.5 * facts.cpus:
+        yield Advice(
+            "workers",
+            f"use {int(facts.cpus)} workers: more than {int(facts.cpus)} cannot run at a time",
+            facts,
+            share=facts.share(queued),
+            evidence=[
+                f"threads were ready to run but had no CPU for {queued:.1f} s, while "
+                f"{facts.cpu:.1f} s of CPU time were used: on average {wanted:.1f} wanted to run, "
+                f"on {facts.cpus:g} CPUs",
+            ],
+        )
+
+
+#: In no order: advice is ordered by what it brings.
+RULES = (object_arrays, unstable_types, narrower_floats, parallel, pickling, too_many_workers)

@@ -1,0 +1,254 @@
+"""A function and all that it calls, taken from the texts of files: what a trial compiles and runs.
+
+A trial runs code of the user's by itself, out of its program. So only functions that compute are
+let in: that refer to nothing but their parameters, constants, functions of the same kind, and
+modules of which everything computes. What else there is to a function is named, as *foreign*.
+"""
+
+import ast
+import builtins
+import dataclasses
+
+#: Modules whose functions compute; other names of them are foreign.
+MODULES = ("numpy", "math", "cmath", "ferdelance", "numba")
+#: Functions of NumPy, and methods of arrays, that read and write files, or run other code.
+FILES = frozenset(
+    """
+    save savez savez_compressed savetxt load loadtxt genfromtxt fromfile memmap fromregex tofile
+    dump dumps DataSource open_memmap test ctypeslib f2py distutils vectorize frompyfunc
+    apply_along_axis apply_over_axes fromfunction piecewise
+    """.split()
+)
+#: Builtins that compute.
+BUILTINS = frozenset(
+    """
+    abs all any bool bytes chr complex dict divmod enumerate filter float frozenset hash int
+    isinstance iter len list map max min next ord pow range reversed round set slice sorted str sum
+    tuple type zip True False None ArithmeticError AssertionError Exception IndexError KeyError
+    OverflowError RuntimeError StopIteration TypeError ValueError ZeroDivisionError
+    """.split()
+)
+
+
+class NotFound(Exception):
+    """The text of a function is not there, or not what it was."""
+
+
+@dataclasses.dataclass
+class Unit:
+    """A function with the functions that it calls.
+
+    Attributes
+    ----------
+    name : str
+    functions : list of ast.FunctionDef
+        It, and those that it calls, each after those that it calls itself as far as that goes.
+    imports : list of str
+        Statements.
+    constants : set of str
+        Global names of the module whose values are needed.
+    foreign : dict
+        What a trial may not do, in words, by line.
+    is_random : bool
+        Whether it draws random numbers.
+    """
+
+    name: str
+    functions: list = dataclasses.field(default_factory=list)
+    imports: list = dataclasses.field(default_factory=list)
+    constants: set = dataclasses.field(default_factory=set)
+    foreign: dict = dataclasses.field(default_factory=dict)
+    is_random: bool = False
+
+    @property
+    def names(self):
+        return [f.name for f in self.functions]
+
+    def why_not(self):
+        """Why it is not tried; empty if it may be."""
+        if not self.foreign:
+            return ""
+        line, what = min(self.foreign.items())
+        return f"{what}, in line {line}"
+
+
+class File:
+    """The text of a file."""
+
+    def __init__(self, text):
+        try:
+            self.tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise NotFound(f"its file cannot be read: {error}") from None
+        self.text = text
+        self.functions = {}
+        self.classes = set()
+        self.imports = {}
+        self.others = set()
+        for statement in self.tree.body:
+            self._take(statement)
+
+    def _take(self, statement):
+        match statement:
+            case ast.FunctionDef():
+                self.functions[statement.name] = statement
+            case ast.AsyncFunctionDef() | ast.ClassDef():
+                self.classes.add(statement.name)
+            case ast.Import():
+                for alias in statement.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self.imports[name] = (alias.name, ast.unparse(ast.Import([alias])))
+            case ast.ImportFrom():
+                for alias in statement.names:
+                    path = f"{statement.module or '.'}.{alias.name}"
+                    one = ast.ImportFrom(statement.module, [alias], statement.level)
+                    self.imports[alias.asname or alias.name] = (path, ast.unparse(one))
+            case ast.If() | ast.Try() | ast.With():
+                for inner in ast.iter_child_nodes(statement):
+                    if isinstance(inner, ast.stmt):
+                        self._take(inner)
+            case _:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                        self.others.add(node.id)
+
+    def function(self, name, line):
+        """The function of this name whose definition, or first decorator, is at a line."""
+        node = self.functions.get(name)
+        if node is None:
+            kind = (
+                "is a method"
+                if "." in name and "<" not in name
+                else "is not of its file's top level"
+            )
+            raise NotFound(f"it {kind}")
+        if line not in (node.lineno, min([node.lineno, *(d.lineno for d in node.decorator_list)])):
+            raise NotFound("its file has changed")
+        return node
+
+    def unit(self, name, line):
+        """The function and what it calls.
+
+        Raises
+        ------
+        NotFound
+            If there is no such function at the top level of the file.
+        """
+        self.function(name, line)
+        unit = Unit(name)
+        self._add(unit, name, set())
+        return unit
+
+    def _add(self, unit, name, active):
+        node = self.functions[name]
+        active.add(name)
+        if node.decorator_list:
+            for decorator in node.decorator_list:
+                unit.foreign[decorator.lineno] = f"`{name}` is decorated"
+        visitor = _Names(self)
+        visitor.visit_function(node)
+        unit.is_random |= visitor.is_random
+        unit.foreign.update(visitor.foreign)
+        for path in sorted(visitor.used_imports):
+            statement = self.imports[path][1]
+            if statement not in unit.imports:
+                unit.imports.append(statement)
+        unit.constants |= visitor.constants
+        for callee in sorted(visitor.callees):
+            if callee not in active and callee not in unit.names:
+                self._add(unit, callee, active)
+        if node not in unit.functions:
+            unit.functions.append(node)
+
+
+class _Names(ast.NodeVisitor):
+    """What a function's names refer to."""
+
+    def __init__(self, file):
+        self.file = file
+        self.local = set()
+        self.used_imports = set()
+        self.callees = set()
+        self.constants = set()
+        self.foreign = {}
+        self.is_random = False
+
+    def visit_function(self, node):
+        arguments = node.args
+        for argument in [
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            *filter(None, [arguments.vararg, arguments.kwarg]),
+        ]:
+            self.local.add(argument.arg)
+        for inner in ast.walk(node):
+            match inner:
+                case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                    self.local.add(name)
+                case ast.FunctionDef(name=name) if inner is not node:
+                    self.local.add(name)
+                    self.local.update(a.arg for a in inner.args.args)
+                case ast.Lambda(args=args):
+                    self.local.update(a.arg for a in args.args)
+                case ast.ExceptHandler(name=str() as name):
+                    self.local.add(name)
+        for inner in ast.walk(node):
+            match inner:
+                case ast.Global(names=names) | ast.Nonlocal(names=names):
+                    self.note(inner, f"it assigns to `{names[0]}`, which is not its own")
+                case ast.Yield() | ast.YieldFrom() | ast.Await():
+                    self.note(inner, "it is a generator")
+                case ast.Import() | ast.ImportFrom():
+                    self.note(inner, "it imports")
+        for part in [*arguments.defaults, *filter(None, arguments.kw_defaults), *node.body]:
+            self.visit(part)
+
+    def note(self, node, what):
+        self.foreign.setdefault(node.lineno, what)
+
+    def visit_Attribute(self, node):
+        path = _path(node)
+        if node.attr in FILES:
+            self.note(node, f"it uses `{path or node.attr}`")
+        if path and path.partition(".")[0] not in self.local and ".random." in f"{path}.":
+            self.is_random = True
+        self.generic_visit(node)
+
+    def visit_Name(self, node):
+        name = node.id
+        if isinstance(node.ctx, ast.Load) and name not in self.local:
+            self.refer(node, name)
+
+    def refer(self, node, name):
+        file = self.file
+        if name in file.functions:
+            self.callees.add(name)
+        elif name in file.imports:
+            path = file.imports[name][0]
+            if path.partition(".")[0] in MODULES and path.rpartition(".")[2] not in FILES:
+                self.used_imports.add(name)
+                self.is_random |= ".random" in path
+            else:
+                self.note(node, f"it uses `{name}`, of {path.rpartition('.')[0] or path}")
+        elif name in file.classes:
+            self.note(node, f"it uses the class `{name}`")
+        elif name in file.others:
+            self.constants.add(name)
+        elif name in BUILTINS:
+            pass
+        elif hasattr(builtins, name):
+            self.note(node, f"it calls `{name}`")
+        else:
+            self.note(node, f"`{name}` is not known")
+
+
+def _path(node):
+    """`np.random.rand` of the nodes that stand for it; None if it begins with something else."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id, *reversed(parts)])

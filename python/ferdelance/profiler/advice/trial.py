@@ -1,0 +1,255 @@
+"""A trial: a function is compiled, run on recorded arguments, and compared, in a process of its own."""
+
+import contextlib
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+
+#: Wall time of a trial and memory of its process, at most.
+SECONDS = 60
+MEMORY = 8 << 30
+#: A run that takes less is repeated, for so long.
+SHORT = 0.2
+#: Results of floating point may differ as much, in units of the type's precision.
+ULPS = 64
+
+
+class Trial:
+    """What came of a trial.
+
+    Attributes
+    ----------
+    plain, compiled, compile, start : float
+        Times of one call, of compiling, and of loading the compiler, in seconds.
+    same : str
+        How results compare: "same", "random" (not compared), or what differs.
+    error : str
+        Why there are no times: the compiler's message, or what went wrong.
+    """
+
+    def __init__(self, **fields):
+        self.plain = self.compiled = self.compile = self.start = 0.0
+        self.same = ""
+        self.error = ""
+        self.__dict__.update(fields)
+
+    @property
+    def is_good(self):
+        return not self.error and self.same in ("same", "random")
+
+    @property
+    def speedup(self):
+        return self.plain / self.compiled if self.compiled else 0.0
+
+
+def run(unit, file, call, seconds, *, limit=SECONDS):
+    """Try a unit on a recorded call.
+
+    Parameters
+    ----------
+    unit : sources.Unit
+    file : str
+        What the functions are compiled as: where their text is.
+    call : str
+        The file of the recorded call.
+    seconds : float
+        How long the recorded call took.
+
+    Returns
+    -------
+    Trial
+    """
+    job = {
+        "file": file,
+        "name": unit.name,
+        "functions": unit.names,
+        "imports": unit.imports,
+        "constants": sorted(unit.constants),
+        "random": unit.is_random,
+        "call": call,
+        "seconds": seconds,
+    }
+    environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD",)}
+    environment = {k: v for k, v in environment.items() if not k.startswith("FERDELANCE_")}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(job).encode(), timeout=limit)
+        except subprocess.TimeoutExpired:
+            return Trial(error=f"it took longer than {limit:.0f} s")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        lines = output.read().decode(errors="replace").splitlines()
+    if process.returncode != 0 or not lines:
+        return Trial(error=f"its process ended with status {process.returncode}")
+    return Trial(**json.loads(lines[-1]))
+
+
+_CHILD = "from ferdelance.profiler.advice import trial; trial.main()"
+
+
+def main():
+    """What the process of a trial does: reads its job, prints what came of it."""
+    job = json.load(sys.stdin)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    # What a function prints is not the answer.
+    answer = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        fields = _try(job)
+    except Exception as error:
+        fields = {"error": _said(error)}
+    os.write(answer, json.dumps(fields).encode())
+
+
+def _said(error):
+    """An error in a line or two, as the user is to see it."""
+    lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
+    return "\n".join(lines[:6]) or type(error).__name__
+
+
+def _try(job):
+    with open(job["call"], "rb") as file:
+        kept = pickle.load(file)
+    plain = _namespace(job, kept)[job["name"]]
+    before, after, result = kept["before"], kept["after"], kept["result"]
+    # What ran in the program is repeated here, so that both times are of the same machine at the same time.
+    seconds, first_result, first_after = _timed(plain, before, most=max(job["seconds"], SHORT))
+    if not job["random"]:
+        differs = _compare((first_result, first_after), (result, after))
+        if differs:
+            return {"error": f"it does not always give the same: {differs}"}
+    namespace = _namespace(job, kept)
+    start = time.perf_counter()
+    from ... import njit
+
+    loading = time.perf_counter() - start
+    for name in job["functions"]:
+        namespace[name] = njit(namespace[name])
+    compiled = namespace[job["name"]]
+    arguments = _copy(before)
+    start = time.perf_counter()
+    found = compiled(*arguments)
+    first = time.perf_counter() - start
+    same = "random"
+    if not job["random"]:
+        same = _compare((found, arguments), (result, after)) or "same"
+    quick, _, _ = _timed(compiled, before, most=first)
+    return {
+        "plain": seconds,
+        "compiled": quick,
+        "compile": max(first - quick, 0.0),
+        "start": loading,
+        "same": same,
+    }
+
+
+def _namespace(job, kept):
+    """The functions of a unit, in a namespace that has what they refer to, and no more.
+
+    Their code is that of the file, of which nothing else runs.
+    """
+    import ast
+
+    from .sources import File
+
+    with open(job["file"], encoding="utf-8") as text:
+        file = File(text.read())
+    namespace = {"__name__": "__fdl_trial__", "__file__": job["file"]}
+    for statement in job["imports"]:
+        exec(statement, namespace)
+    for name in job["constants"]:
+        if name not in kept["globals"]:
+            raise LookupError(f"the value of `{name}` is no plain data")
+        namespace[name] = kept["globals"][name]
+
+    def value(node):
+        return eval(compile(ast.Expression(node), job["file"], "eval"), namespace)
+
+    body = compile(file.tree, job["file"], "exec")
+    codes = {c.co_name: c for c in body.co_consts if isinstance(c, types.CodeType)}
+    for name in job["functions"]:
+        node = file.functions[name].args
+        defaults = tuple(value(d) for d in node.defaults)
+        function = types.FunctionType(codes[name], namespace, name, defaults)
+        pairs = zip(node.kwonlyargs, node.kw_defaults, strict=True)
+        function.__kwdefaults__ = {a.arg: value(d) for a, d in pairs if d is not None}
+        namespace[name] = function
+    return namespace
+
+
+def _copy(values):
+    from .capture import Copier
+
+    return Copier(1 << 62).copy(values)
+
+
+def _timed(function, arguments, most):
+    """The time of a call (of several the least), its result, and its arguments afterwards."""
+    times = []
+    while True:
+        copies = _copy(arguments)
+        start = time.perf_counter()
+        result = function(*copies)
+        times.append(time.perf_counter() - start)
+        if sum(times) > SHORT or len(times) >= 50 or times[-1] > most:
+            return min(times), result, copies
+
+
+def _compare(found, expected):
+    """What differs, in words; empty if nothing does.
+
+    Numbers may differ by rounding: compiled code adds up in another order.
+    """
+    import numpy as np
+
+    if isinstance(expected, (list, tuple)):
+        if not isinstance(found, (list, tuple)) or len(found) != len(expected):
+            return f"{_short(found)} in place of {_short(expected)}"
+        parts = (_compare(f, e) for f, e in zip(found, expected, strict=True))
+        return next(filter(None, parts), "")
+    if isinstance(expected, dict):
+        if not hasattr(found, "items") or set(found) != set(expected):
+            return f"{_short(found)} in place of {_short(expected)}"
+        return next(filter(None, (_compare(found[k], expected[k]) for k in expected)), "")
+    if isinstance(expected, (set, frozenset)):
+        return "" if set(found) == set(expected) else "another set"
+    if isinstance(expected, (bool, int, float, complex, np.generic, np.ndarray)):
+        found, expected = np.asarray(found), np.asarray(expected)
+        if found.shape != expected.shape:
+            return f"the shape {found.shape} in place of {expected.shape}"
+        if expected.dtype.kind not in "fc":
+            is_same = np.array_equal(found, expected)
+        else:
+            eps = np.finfo(expected.dtype).eps
+            scale = np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+            size = max(expected.size, 1) ** 0.5
+            is_same = np.allclose(
+                found, expected, rtol=ULPS * size * eps, atol=ULPS * eps * scale, equal_nan=True
+            )
+        return "" if is_same else f"{_short(found)} in place of {_short(expected)}"
+    return "" if found == expected else f"{_short(found)} in place of {_short(expected)}"
+
+
+def _short(value):
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else text[:37] + "..."
