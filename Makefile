@@ -15,8 +15,9 @@ setup:
 build: setup ## install what is missing, build the extension module into python/ferdelance
 	@scripts/build.sh
 
-demo: build ## the Mandelbrot set in CPython, NumPy, Numba, C and ferdelance, and one error
+demo: build ## a picture by five engines; a slow program recorded, advised on, changed, and run again
 	@$(PYTHON) examples/mandelbrot.py
+	@$(PYTHON) examples/loop.py
 
 test: test-rust test-interpreters test-python ## all tests: Rust, Python, conformance, fuzzing, wheel
 

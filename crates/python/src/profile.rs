@@ -140,7 +140,7 @@ impl Recording {
     }
 
     /// What it tells, as text; `functions` are rows of the table.
-    #[pyo3(signature = (*, top, process, thread, functions, lines, callers, tree, native, color))]
+    #[pyo3(signature = (*, top, process, thread, functions, hot, lines, callers, tree, native, color))]
     #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn report(
         &self,
@@ -149,18 +149,19 @@ impl Recording {
         process: Option<u32>,
         thread: Option<String>,
         functions: Option<Vec<u32>>,
+        hot: bool,
         lines: bool,
         callers: bool,
         tree: bool,
         native: bool,
         color: bool,
     ) -> String {
-        let all = !lines && !callers && !tree;
+        let all = !hot && !lines && !callers && !tree;
         let options = report::Options {
             top,
             parts: Parts {
                 summary: all,
-                functions: all,
+                functions: all || hot,
                 lines: all || lines,
                 callers: all || callers,
                 tree: all || tree,

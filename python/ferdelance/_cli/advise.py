@@ -92,10 +92,18 @@ def show(arguments, recording, calls):
 
 
 def apply(path, recording, advice):
-    """Writes a changed copy of a file."""
-    best = next((one for one in advice if one.after), None)
-    if best is None:
+    """Writes a copy of the file that most is advised for, with its functions compiled."""
+    from ..profiler.advice import edit
+
+    changes = [one for one in advice if one.compiled]
+    if not changes:
         raise Failure("there is no change to apply")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(best.after)
-    print(f"fdl: {path}: {best.file} with `{best.function}` changed", file=sys.stderr)
+    file = changes[0].file
+    names = dict.fromkeys(name for one in changes if one.file == file for name in one.compiled)
+    sources = dict(zip(recording.sources["file"], recording.sources["text"], strict=True))
+    try:
+        with open(path, "w", encoding="utf-8") as output:
+            output.write(edit.compiled(sources[file], names))
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+    print(f"fdl: {path}: {file} with {', '.join(names)} compiled", file=sys.stderr)

@@ -14,6 +14,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--function", metavar="REGEX", help="only samples with such a function on the stack"
     )
+    parser.add_argument("--functions", action="store_true", help="only the hot functions")
     parser.add_argument("--lines", action="store_true", help="only the hot lines")
     parser.add_argument(
         "--callers", action="store_true", help="only the hot functions with who called them"
@@ -34,6 +35,7 @@ def run(arguments):
             process=arguments.process,
             thread=arguments.thread,
             function=arguments.function,
+            functions=arguments.functions,
             lines=arguments.lines,
             callers=arguments.callers,
             tree=arguments.tree,

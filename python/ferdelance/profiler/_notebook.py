@@ -166,7 +166,7 @@ def _record_options(parser):
     parser.add_argument("-f", "--function", help="only samples with such a function on the stack")
     parser.add_argument("--top", type=int, default=15, help="rows of each table")
     parser.add_argument("--native", action="store_true", help="show all frames")
-    for part in ("lines", "callers", "tree"):
+    for part in ("functions", "lines", "callers", "tree"):
         parser.add_argument(f"--{part}", action="store_true", help=f"only the {part}")
 
 
@@ -183,7 +183,10 @@ def _record(cell, options):
         recording = focus(recorder.recording, cell, threads)
         if options.output:
             recording.save(options.output)
-        shown = {name: getattr(options, name) for name in ("lines", "callers", "tree", "native")}
+        shown = {
+            name: getattr(options, name)
+            for name in ("functions", "lines", "callers", "tree", "native")
+        }
         text = recording.report(top=options.top, function=options.function, **shown)
         _display(Shown(text, picture_of(recording) if len(recording.samples) else None))
 

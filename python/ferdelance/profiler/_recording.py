@@ -175,6 +175,7 @@ class Recording:
         process=None,
         thread=None,
         function=None,
+        functions=False,
         lines=False,
         callers=False,
         tree=False,
@@ -194,8 +195,9 @@ class Recording:
         function : str, optional
             Only samples with a function on the stack of which this regular expression matches some
             part of ``module.name``.
-        lines, callers, tree : bool
-            Only these parts: the lines; the hot functions with who called them; the tree of calls.
+        functions, lines, callers, tree : bool
+            Only these parts: the hot functions; the lines; the hot functions with who called
+            them; the tree of calls.
         native : bool
             All frames as functions of their own: those of the interpreter and of libraries, too.
         color : bool
@@ -215,6 +217,7 @@ class Recording:
             process=process,
             thread=thread,
             functions=None if function is None else self._matching(function),
+            hot=functions,
             lines=lines,
             callers=callers,
             tree=tree,

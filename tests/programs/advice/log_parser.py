@@ -1,4 +1,4 @@
-"""A log is parsed by worker processes. Planted: what they return is pickled, which takes longest."""
+"""A log is parsed by worker processes. Planted: pickling what they return takes longest."""
 
 import multiprocessing
 import re

@@ -300,6 +300,8 @@ pub fn types(
     for sample in selection.running(recording) {
         if let (Some(stack), Some(signature)) = (sample.stack, sample.signature)
             && let Some(function) = owners[stack.index()]
+            // Compiled functions get other values, of which nothing is known here.
+            && recording.functions[function.index()].kind == Kind::Python
         {
             *weights.entry((function, signature)).or_default() += Weight::of(sample);
         }

@@ -1,9 +1,10 @@
 """Arguments of functions, kept while a program runs: what trials run on.
 
 This runs in the program, which is not to notice. Of each function of the user's own files the 1st,
-2nd, 4th, ... 64th call is looked at, and the longest of these kept: copies of its arguments, before
-and after, and of its result - if all of them are plain data, whose types are known exactly, so that
-no code of theirs runs. A program that starts with `VARIABLE` in its environment does this by itself.
+2nd, 4th, ... 64th call is looked at, and the longest of these kept: copies of its arguments,
+before and after, and of its result - if all of them are plain data, whose types are known exactly,
+so that no code of theirs runs. A program that starts with `VARIABLE` in its environment does this
+by itself.
 """
 
 import atexit
@@ -20,8 +21,9 @@ MOST = 256 << 20
 GLOBALS = 1 << 20
 #: Objects in a list or other container.
 OBJECTS = 100_000
-#: Calls of a function that are looked at, the 1st, 2nd, 4th and so on of them. Where copies take more
-#: than so many bytes there are fewer: all of them together may take that often.
+DEPTH = 20
+#: Calls of a function that are looked at, the 1st, 2nd, 4th and so on of them; and the bytes of all
+#: copies of its arguments, after which no more calls are.
 CALLS = 64
 COPIED = 1 << 20
 
@@ -40,6 +42,7 @@ class Copier:
     def __init__(self, room):
         self.room = room
         self.objects = OBJECTS
+        self.depth = DEPTH
 
     def copy(self, value):
         """A copy that shares nothing with the value.
@@ -57,9 +60,9 @@ class Copier:
                 self._take(len(value))
             return value
         if kind in (list, tuple, set, frozenset):
-            return kind([self.copy(item) for item in value])
+            return kind(self._items(value))
         if kind is dict:
-            return {self.copy(k): self.copy(v) for k, v in value.items()}
+            return dict(zip(self._items(value), self._items(value.values()), strict=True))
         numpy = sys.modules.get("numpy")
         if numpy is not None and hasattr(numpy, "generic"):
             if kind is numpy.ndarray and value.dtype.kind in "biufcmMSU":
@@ -68,6 +71,14 @@ class Copier:
             if isinstance(value, numpy.generic) and kind.__module__ == "numpy":
                 return value
         raise NotData
+
+    def _items(self, values):
+        self.depth -= 1
+        if self.depth < 0:
+            raise NotData
+        items = [self.copy(value) for value in values]
+        self.depth += 1
+        return items
 
     def _take(self, size):
         self.room -= size
@@ -158,7 +169,7 @@ class Capture:
         self.spent += time.perf_counter() - end
 
     def _keep_globals(self, code):
-        """The plain data among the variables of a function's module, as it is when one is first called."""
+        """The plain data among the variables of a function's module, at its first call."""
         file = code.co_filename
         if file in self.globals:
             return
@@ -255,7 +266,6 @@ def _evaluate(capture):
     from ... import _core
 
     def leave(call, result):
-        # Of a call that ended by an exception nothing is kept, as none of functions without a result.
         capture.leave(call, result)
 
     _core._watch_calls(capture.is_wanted, capture.enter, leave)

@@ -1,36 +1,27 @@
 """The exact change to make: a decorator on each of some functions, as a unified diff."""
 
+import ast
 import difflib
 
+from .sources import File
 
-def compiled(text, nodes, imports):
-    """The text of a file in which functions are compiled.
 
-    Parameters
-    ----------
-    text : str
-    nodes : list of ast.FunctionDef
-        The functions.
-    imports : dict
-        The names that its imports bind, by name: (path, statement).
-    """
+def compiled(text, names):
+    """The text of a file in which functions of these names are compiled."""
+    file = File(text)
     lines = text.splitlines(keepends=True)
-    name = "njit"
-    has_import = imports.get(name, ("",))[0] in ("ferdelance.njit", "numba.njit")
-    for node in sorted(nodes, key=lambda n: -n.lineno):
-        indent = " " * node.col_offset
-        lines.insert(node.lineno - 1, f"{indent}@{name}\n")
-    if not has_import:
-        lines.insert(_first_import(text), "from ferdelance import njit\n")
+    for node in sorted((file.functions[name] for name in names), key=lambda n: -n.lineno):
+        lines.insert(node.lineno - 1, f"{' ' * node.col_offset}@njit\n")
+    known = file.imports.get("njit", ("",))[0]
+    if known not in ("ferdelance.njit", "numba.njit"):
+        lines.insert(_first_import(file.tree), "from ferdelance import njit\n")
     return "".join(lines)
 
 
-def _first_import(text):
+def _first_import(tree):
     """Before which line (from 0) an import stands well: after the last of those at the top."""
-    import ast
-
     place = 0
-    for statement in ast.parse(text).body:
+    for statement in tree.body:
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         if isinstance(statement, (ast.Import, ast.ImportFrom)) or (is_text and place == 0):
             place = statement.end_lineno

@@ -15,7 +15,9 @@ OVERHEAD = re.compile(
     r"|C library: (math|memory)|memory|garbage)"
 )
 #: Files whose functions pass data between processes.
-PASSING = re.compile(r"/multiprocessing/(reduction|connection)\.py$|/concurrent/futures/process\.py$")
+PASSING = re.compile(
+    r"/multiprocessing/(reduction|connection)\.py$|/concurrent/futures/process\.py$"
+)
 PAGE_FAULTS = "kernel: page faults"
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: An array in a type, as recordings have it: dtype, shape, order.
@@ -128,7 +130,7 @@ class Facts:
 
     @functools.cached_property
     def passing(self):
-        """CPU time for passing data from process to process: pickling it, writing and reading pipes."""
+        """CPU time for passing data between processes: pickling it, writing and reading pipes."""
         return sum(f.own for f in self.functions if PASSING.search(f.file))
 
     @functools.cached_property

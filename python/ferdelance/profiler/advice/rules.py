@@ -11,7 +11,7 @@ LEAST = 0.1
 WORTH = 1.08
 #: Functions that are tried, at most.
 TRIALS = 8
-#: How much faster the interpreter's part becomes, where nobody has tried: loops over numbers gain 10 to 100.
+#: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
 #: Arrays of fewer elements cost more for each operation than for each element.
 SMALL = 2048
@@ -37,9 +37,10 @@ class Advice:
         How much faster the whole program becomes; None if that cannot be told.
     evidence : list of str
         What it is concluded from.
-    diff, after : str
-        The change, as a unified diff, and the text of the file with it; empty if it is not a
-        mechanical one.
+    compiled : list of str
+        The functions of the file that are to be compiled.
+    diff : str
+        That change, as a unified diff; empty if there is no such function.
     trial : trial.Trial or None
     """
 
@@ -52,7 +53,8 @@ class Advice:
         self.share = share
         self.gain = gain
         self.evidence = list(evidence)
-        self.diff = self.after = ""
+        self.compiled = []
+        self.diff = ""
         self.trial = None
 
     def __repr__(self):
@@ -61,7 +63,7 @@ class Advice:
 
     def as_dict(self):
         """What JSON is made of."""
-        fields = {name: value for name, value in self.__dict__.items() if name != "after"}
+        fields = dict(self.__dict__)
         fields["trial"] = dict(self.trial.__dict__) if self.trial else None
         return fields
 
@@ -113,7 +115,7 @@ class Candidate:
 
 
 def candidates(facts):
-    """Functions that might be compiled, outermost first; and those that cannot be, with the reason."""
+    """Functions that might be compiled, outermost first; and those that cannot be, with why."""
     files, found, not_tried = {}, [], []
     for function in facts.functions:
         if not function.is_users or facts.share(function.total) < LEAST:
@@ -199,6 +201,12 @@ def _of_candidate(facts, candidate, trial, gain):
             f"{percent(facts.share(faults))} of the CPU time goes into memory that is touched for "
             "the first time, as by temporary arrays"
         )
+    elif candidate.in_arrays > 0.5 * function.total:
+        rule, what = "temporaries", "compile, so that arrays are gone through once:"
+        evidence.append(
+            "NumPy goes through its arrays for each operation anew, and keeps what is between in "
+            "temporary arrays"
+        )
     elif candidate.small_arrays() > 0.5 and _uses_arrays(candidate):
         rule, what = "small arrays", "compile, so that calls with small arrays cost nothing:"
         sizes = sorted({array.size for array, _ in candidate.arrays if array.size <= SMALL})
@@ -218,10 +226,9 @@ def _of_candidate(facts, candidate, trial, gain):
         gain=gain,
         evidence=evidence,
     )
+    advice.compiled = unit.names
     text = facts.sources[function.file]
-    nodes = candidate.unit.functions
-    advice.after = edit.compiled(text, nodes, candidate.file.imports)
-    advice.diff = edit.diff(function.file, text, advice.after)
+    advice.diff = edit.diff(function.file, text, edit.compiled(text, unit.names))
     advice.trial = trial
     return advice
 
@@ -356,7 +363,7 @@ def parallel(facts):
             cpus = int(facts.cpus)
             yield Advice(
                 "parallel",
-                f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in its loop",
+                f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in it",
                 facts,
                 function=function,
                 share=share,

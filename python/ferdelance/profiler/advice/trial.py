@@ -1,4 +1,4 @@
-"""A trial: a function is compiled, run on recorded arguments, and compared, in a process of its own."""
+"""A trial: a function is compiled, run on recorded arguments, and compared: in its own process."""
 
 import contextlib
 import json
@@ -132,7 +132,7 @@ def _try(job):
         kept = pickle.load(file)
     plain = _namespace(job, kept)[job["name"]]
     before, after, result = kept["before"], kept["after"], kept["result"]
-    # What ran in the program is repeated here, so that both times are of the same machine at the same time.
+    # What ran in the program is repeated here: both times are of the machine as it is now.
     seconds, first_result, first_after = _timed(plain, before, most=max(job["seconds"], SHORT))
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
