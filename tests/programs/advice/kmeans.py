@@ -35,14 +35,12 @@ def update(points, labels, k):
 
 def main():
     rng = np.random.default_rng(2)
-    points = np.concatenate([rng.normal(c, 1.0, (1200, 3)) for c in (0.0, 4.0, 8.0)])
-    centres = points[[0, 1300, 2500]].copy()
+    points = np.concatenate([rng.normal(c, 1.0, (2000, 3)) for c in (0.0, 4.0, 8.0)])
+    centres = points[[0, 1, 2]].copy()
     labels = np.full(len(points), -1)
-    for _ in range(10):
-        changed = assign(points, centres, labels)
+    for _ in range(8):
+        assign(points, centres, labels)
         centres = update(points, labels, len(centres))
-        if changed == 0:
-            break
     print(np.round(centres, 3).tolist())
 
 

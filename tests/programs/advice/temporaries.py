@@ -11,7 +11,7 @@ def main():
     rng = np.random.default_rng(5)
     x, y, z = rng.random((3, 2_000_000))
     total = 0.0
-    for k in range(25):
+    for k in range(40):
         total += energy(x, y, z)[k]
     print(round(float(total), 9))
 

@@ -8,7 +8,6 @@ import re
 ARRAYS = re.compile(
     r"^(BLAS|LAPACK|NumPy (?!scalar |calls|memory of arrays|arrays from Python objects|tolist))"
 )
-NUMPY = re.compile(r"^(BLAS|LAPACK|NumPy )")
 #: What is done for the interpreter's sake: values as objects, calls of functions with them.
 OVERHEAD = re.compile(
     r"^(NumPy (scalar |calls|memory of arrays|arrays from Python objects|tolist)"

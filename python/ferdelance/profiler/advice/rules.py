@@ -3,7 +3,7 @@
 import collections
 
 from . import edit, sources
-from .facts import ARRAYS, NUMPY, PAGE_FAULTS, arrays_in
+from .facts import ARRAYS, PAGE_FAULTS, arrays_in
 
 #: Of the program's CPU time: what is less is not spoken of.
 LEAST = 0.1
@@ -106,10 +106,6 @@ class Candidate:
         return sum(time for is_small, time in times if is_small) / total if total else 0.0
 
     @property
-    def in_numpy(self):
-        return sum(time for name, time in self.operations.items() if NUMPY.match(name))
-
-    @property
     def in_arrays(self):
         return sum(time for name, time in self.operations.items() if ARRAYS.match(name))
 
@@ -135,8 +131,8 @@ def candidates(facts):
                 not_tried.append((function, str(reason)))
             continue
         candidate = Candidate(facts, function, file, unit)
-        faults = candidate.operations[PAGE_FAULTS]
-        if facts.share(candidate.interpreter + faults) < LEAST / 2:
+        to_gain = candidate.interpreter + candidate.operations[PAGE_FAULTS]
+        if facts.share(to_gain + candidate.in_arrays / 2) < LEAST / 2:
             continue
         if unit.foreign:
             if facts.share(function.in_interpreter) >= LEAST:
@@ -207,7 +203,7 @@ def _of_candidate(facts, candidate, trial, gain):
             "NumPy goes through its arrays for each operation anew, and keeps what is between in "
             "temporary arrays"
         )
-    elif candidate.small_arrays() > 0.5 and _uses_arrays(candidate):
+    elif candidate.small_arrays() > 0.5 and unit.has_array_operations:
         rule, what = "small arrays", "compile, so that calls with small arrays cost nothing:"
         sizes = sorted({array.size for array, _ in candidate.arrays if array.size <= SMALL})
         evidence.append(
@@ -231,13 +227,6 @@ def _of_candidate(facts, candidate, trial, gain):
     advice.diff = edit.diff(function.file, text, edit.compiled(text, unit.names))
     advice.trial = trial
     return advice
-
-
-def _uses_arrays(candidate):
-    """Whether it uses arrays as a whole, not their elements."""
-    return candidate.in_arrays > 0.02 * candidate.function.total and candidate.in_numpy > 0.2 * (
-        candidate.function.total
-    )
 
 
 def _span(sizes):

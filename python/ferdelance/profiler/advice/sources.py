@@ -19,6 +19,13 @@ FILES = frozenset(
     apply_along_axis apply_over_axes fromfunction piecewise
     """.split()
 )
+#: Functions of NumPy that loops over elements need, too.
+MAKERS = frozenset(
+    """
+    array arange empty empty_like eye full full_like linspace ones ones_like zeros zeros_like
+    float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 complex64 complex128 bool_
+    """.split()
+)
 #: Builtins that compute.
 BUILTINS = frozenset(
     """
@@ -51,6 +58,8 @@ class Unit:
         What a trial may not do, in words, by line.
     is_random : bool
         Whether it draws random numbers.
+    has_array_operations : bool
+        Whether it calls functions of NumPy that take arrays.
     """
 
     name: str
@@ -59,6 +68,7 @@ class Unit:
     constants: set = dataclasses.field(default_factory=set)
     foreign: dict = dataclasses.field(default_factory=dict)
     is_random: bool = False
+    has_array_operations: bool = False
 
     @property
     def names(self):
@@ -148,6 +158,7 @@ class File:
         visitor = _Names(self)
         visitor.visit_function(node)
         unit.is_random |= visitor.is_random
+        unit.has_array_operations |= visitor.has_array_operations
         unit.foreign.update(visitor.foreign)
         for path in sorted(visitor.used_imports):
             statement = self.imports[path][1]
@@ -172,6 +183,7 @@ class _Names(ast.NodeVisitor):
         self.constants = set()
         self.foreign = {}
         self.is_random = False
+        self.has_array_operations = False
 
     def visit_function(self, node):
         arguments = node.args
@@ -206,6 +218,13 @@ class _Names(ast.NodeVisitor):
 
     def note(self, node, what):
         self.foreign.setdefault(node.lineno, what)
+
+    def visit_Call(self, node):
+        root, _, name = (_path(node.func) or "").partition(".")
+        module = self.file.imports.get(root, ("",))[0]
+        if module == "numpy" and name and name not in MAKERS and root not in self.local:
+            self.has_array_operations = True
+        self.generic_visit(node)
 
     def visit_Attribute(self, node):
         path = _path(node)
