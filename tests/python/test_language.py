@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 from ferdelance import njit
+from ferdelance.errors import TypingError
 
 CASES = []
 
@@ -1097,3 +1098,19 @@ def test_indices_of_slices(step):
         compiled(0, 1, step, -1)
     with pytest.raises(ValueError, match="zero"):
         compiled(0, 1, 0, 3)
+
+
+def test_numbers_in_texts_that_are_known():
+    @njit
+    def f():
+        return float("inf"), float("-Infinity"), float(" 2.5e3 "), float("nan")
+
+    a, b, c, d = f()
+    assert (a, b, c) == (math.inf, -math.inf, 2500.0) and math.isnan(d)
+
+    @njit
+    def g():
+        return float("five")
+
+    with pytest.raises(TypingError, match="cannot make a value of type float64"):
+        g()

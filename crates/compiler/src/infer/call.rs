@@ -546,6 +546,10 @@ impl Session<'_> {
         }
         let (what, constant) = match (&args[..], target.kind()) {
             ([], _) if target.is_scalar() => (Intrinsic::Known, Some(zero(target))),
+            // `float("inf")`: a number that is known here.
+            ([x], Kind::Float { .. }) if let Some(number) = number_in(x, target) => {
+                (Intrinsic::Known, Some(Const::Float(number)))
+            }
             ([x], Kind::Bool)
                 if super::creation::nested(x.ty()).is_none_or(|(_, ndim)| ndim == 0)
                     || target == Ty::bool() && x.ty().as_array().is_some() =>
@@ -730,6 +734,14 @@ fn zero(ty: Ty) -> Const {
         Kind::Int { .. } => Const::Int(0),
         Kind::Float { .. } => Const::Float(0.0),
         _ => Const::Complex(0.0, 0.0),
+    }
+}
+
+/// The number that a text, which is known, says.
+fn number_in(x: &ArgRef, target: Ty) -> Option<f64> {
+    match &x.abs.constant {
+        Some(Const::Str(text)) if target.bits() == 64 => text.trim().parse().ok(),
+        _ => None,
     }
 }
 

@@ -48,7 +48,7 @@ def advise(recording, *, calls=None, progress=None):
             return None
         if progress:
             progress(f"trying {function.label}")
-        return trial.run(candidate.unit, function.file, *call)
+        return trial.run(candidate.unit, function.file, call)
 
     found = rules.compile_functions(facts, attempt)
     for rule in rules.RULES:

@@ -302,7 +302,7 @@ def without_itself(recording):
 
 
 def load(directory):
-    """The calls that a program has left in a directory, by file, line and name.
+    """The files of the calls that a program has left in a directory, by file, line and name.
 
     The files are pickles, which this process's user has written: nobody else may write there.
     """
@@ -314,5 +314,5 @@ def load(directory):
                 kept = pickle.load(file)
             # What is in it is read again by the process of a trial.
             key = (kept["file"], kept["line"], kept["name"])
-            calls[key] = (path, kept["seconds"])
+            calls[key] = path
     return calls

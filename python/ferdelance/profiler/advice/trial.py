@@ -15,8 +15,8 @@ import types
 #: Wall time of a trial and memory of its process, at most.
 SECONDS = 60
 MEMORY = 8 << 30
-#: A run that takes less is repeated, for so long.
-SHORT = 0.2
+#: Runs are repeated: at least three times and for so long, but no more than for the other time.
+SHORT, LONG = 0.2, 2.0
 #: Results of floating point may differ as much, in units of the type's precision.
 ULPS = 64
 
@@ -49,7 +49,7 @@ class Trial:
         return self.plain / self.compiled if self.compiled else 0.0
 
 
-def run(unit, file, call, seconds, *, limit=SECONDS):
+def run(unit, file, call, *, limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
@@ -59,8 +59,6 @@ def run(unit, file, call, seconds, *, limit=SECONDS):
         What the functions are compiled as: where their text is.
     call : str
         The file of the recorded call.
-    seconds : float
-        How long the recorded call took.
 
     Returns
     -------
@@ -74,7 +72,6 @@ def run(unit, file, call, seconds, *, limit=SECONDS):
         "constants": sorted(unit.constants),
         "random": unit.is_random,
         "call": call,
-        "seconds": seconds,
     }
     environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD",)}
     environment = {k: v for k, v in environment.items() if not k.startswith("FERDELANCE_")}
@@ -133,7 +130,7 @@ def _try(job):
     plain = _namespace(job, kept)[job["name"]]
     before, after, result = kept["before"], kept["after"], kept["result"]
     # What ran in the program is repeated here: both times are of the machine as it is now.
-    seconds, first_result, first_after = _timed(plain, before, most=max(job["seconds"], SHORT))
+    seconds, first_result, first_after = _timed(plain, before)
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
         if differs:
@@ -153,7 +150,7 @@ def _try(job):
     same = "random"
     if not job["random"]:
         same = _compare((found, arguments), (result, after)) or "same"
-    quick, _, _ = _timed(compiled, before, most=first)
+    quick, _, _ = _timed(compiled, before)
     return {
         "plain": seconds,
         "compiled": quick,
@@ -203,7 +200,7 @@ def _copy(values):
     return Copier(1 << 62).copy(values)
 
 
-def _timed(function, arguments, most):
+def _timed(function, arguments):
     """The time of a call (of several the least), its result, and its arguments afterwards."""
     times = []
     while True:
@@ -211,7 +208,8 @@ def _timed(function, arguments, most):
         start = time.perf_counter()
         result = function(*copies)
         times.append(time.perf_counter() - start)
-        if sum(times) > SHORT or len(times) >= 50 or times[-1] > most:
+        spent, runs = sum(times), len(times)
+        if spent > LONG or runs >= 50 or (runs >= 3 and spent > SHORT):
             return min(times), result, copies
 
 
