@@ -265,7 +265,9 @@ def attempt(tmp_path, text, arguments, name="f", **more):
     call = tmp_path / "0.call"
     call.write_bytes(pickle.dumps(kept))
     file = sources.File(path.read_text())
-    return trial.run(file.unit(name, file.functions[name].lineno), str(path), str(call))
+    return trial.run(
+        file.unit(name, file.functions[name].lineno), str(path), path.read_text(), str(call)
+    )
 
 
 LOOP = """
@@ -302,7 +304,7 @@ def test_a_trial_that_does_not_end_is_ended(tmp_path):
     call.write_bytes(pickle.dumps(kept))
     file = sources.File(text)
     start = time.monotonic()
-    done = trial.run(file.unit("f", 1), str(path), str(call), limit=3)
+    done = trial.run(file.unit("f", 1), str(path), text, str(call), limit=3)
     assert "longer than 3 s" in done.error
     assert time.monotonic() - start < 20
 

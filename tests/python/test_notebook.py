@@ -18,7 +18,7 @@ def notebook(*cells, before=""):
         shell = InteractiveShell.instance(colors="nocolor")
         shell.run_cell("%load_ext ferdelance")
         for i, cell in enumerate(CELLS, 1):
-            print(f"--- {i}", flush=True)
+            print(f"=== {i}", flush=True)
             shell.run_cell(cell, store_history=True)
         """
     )
@@ -31,7 +31,7 @@ def notebook(*cells, before=""):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    parts = done.stdout.split("--- ")[1:]
+    parts = done.stdout.split("=== ")[1:]
     return [part.partition("\n")[2] for part in parts]
 
 
@@ -111,6 +111,22 @@ def test_threads_of_the_cell_are_in_it_and_others_are_not():
 def test_mistakes_are_named(magic, message):
     (text,) = notebook(magic)
     assert message in text
+
+
+def test_functions_of_cells_are_tried():
+    cell = """
+    LIMIT = 3
+    def work(n):
+        s = 0
+        for i in range(n):
+            s += i & LIMIT
+        return s
+    """
+    _, text = notebook(cell, "%%fdl advise\nwork(1_000_000) + work(2_000_000)")
+    assert "Compile `work` (Cell [1]:2)" in text
+    assert "the same result" in text
+    assert "+@njit" in text
+    assert "Out[2]: 4500000" in text
 
 
 def test_help():

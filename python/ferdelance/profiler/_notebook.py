@@ -17,6 +17,7 @@ import html
 import linecache
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 import threading
@@ -191,9 +192,39 @@ def _record(cell, options):
         _display(Shown(text, picture_of(recording) if len(recording.samples) else None))
 
 
+def _advise_options(parser):
+    parser.add_argument("-r", "--rate", type=float, default=_agent.RATE, help="samples a second")
+
+
+def _advise(cell, options):
+    """What to change so that the cell gets faster: the functions that it calls are tried."""
+    from . import _session, record
+    from .advice import advise, capture
+    from .advice.page import page
+
+    directory = _session.make_directory()
+    threads = _service_threads()
+    names = cell_names(cell.shell)
+    calls = capture.Session(directory, dict.fromkeys(names, cell.shell.user_ns))
+    recorder = record(rate=options.rate).__enter__()
+    try:
+        return cell.run()
+    finally:
+        calls.stop()
+        recorder.__exit__()
+        recording = focus(capture.without_itself(recorder.recording), cell, threads)
+        try:
+            kept = capture.load(directory).items()
+            kept = {(names.get(file, file), *place): path for (file, *place), path in kept}
+            _display(Shown(page(recording, advise(recording, calls=kept))))
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
 #: By name: what adds options, and what runs a cell with them and shows what came of it.
 COMMANDS = {
     "record": (_record_options, _record),
+    "advise": (_advise_options, _advise),
 }
 
 

@@ -44,11 +44,11 @@ def advise(recording, *, calls=None, progress=None):
     def attempt(candidate):
         function = candidate.function
         call = calls.get((function.file, function.line, function.name))
-        if call is None or not os.path.exists(function.file):
+        if call is None:
             return None
         if progress:
             progress(f"trying {function.label}")
-        return trial.run(candidate.unit, function.file, call)
+        return trial.run(candidate.unit, function.file, facts.sources[function.file], call)
 
     found = rules.compile_functions(facts, attempt)
     for rule in rules.RULES:

@@ -101,8 +101,10 @@ class Call:
 class Capture:
     """What is kept of the calls of a program."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, namespaces):
         self.directory = directory
+        #: Of files that no module is of, as the cells of a notebook.
+        self.namespaces = namespaces
         self.owner = os.getpid()
         self.kept = {}
         self.globals = {}
@@ -113,8 +115,9 @@ class Capture:
         self.spent = 0.0
 
     def is_wanted(self, code):
+        file = code.co_filename
         return (
-            not LIBRARY.search(code.co_filename)
+            (file in self.namespaces or not LIBRARY.search(file))
             and not code.co_flags & SMALL_FLAGS
             and not code.co_name.startswith("<")
         )
@@ -174,18 +177,22 @@ class Capture:
         if file in self.globals:
             return
         copied = self.globals[file] = {}
+        for name, value in list(self._namespace(file).items()):
+            if name.startswith("__"):
+                continue
+            try:
+                copied[name] = Copier(GLOBALS).copy(value)
+            except NotData:
+                continue
+
+    def _namespace(self, file):
+        if file in self.namespaces:
+            return self.namespaces[file]
         for module in list(sys.modules.values()):
             namespace = getattr(module, "__dict__", None)
-            if namespace is None or namespace.get("__file__") != file:
-                continue
-            for name, value in list(namespace.items()):
-                if name.startswith("__"):
-                    continue
-                try:
-                    copied[name] = Copier(GLOBALS).copy(value)
-                except NotData:
-                    continue
-            return
+            if namespace is not None and namespace.get("__file__") == file:
+                return namespace
+        return {}
 
     def write(self):
         """Writes what was kept, each call to a file of its own."""
@@ -272,24 +279,41 @@ def _evaluate(capture):
     return _core._unwatch_calls
 
 
+class Session:
+    """A capture of the process that runs this, until it is stopped.
+
+    Parameters
+    ----------
+    directory : str
+        Where what was kept is written to.
+    namespaces : dict
+        Of files that no module is of: their variables, by name.
+    """
+
+    def __init__(self, directory, namespaces=()):
+        self._capture = Capture(directory, dict(namespaces))
+        try:
+            watch = _monitor if sys.version_info >= (3, 12) else _evaluate
+            self._stop = watch(self._capture)
+        except RuntimeError:
+            # Somebody else watches calls: there will be no trials.
+            self._stop = None
+        if self._stop is not None:
+            os.register_at_fork(after_in_child=self._end)
+
+    def _end(self):
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop()
+
+    def stop(self):
+        self._end()
+        self._capture.write()
+
+
 def start(directory):
     """Begins, in the program; at its end, what was kept is in the directory."""
-    capture = Capture(directory)
-    try:
-        stop = _monitor(capture) if sys.version_info >= (3, 12) else _evaluate(capture)
-    except RuntimeError:
-        # Somebody else watches calls: there will be no trials.
-        return
-    if stop is None:
-        return
-
-    def finish():
-        if os.getpid() == capture.owner:
-            stop()
-            capture.write()
-
-    os.register_at_fork(after_in_child=stop)
-    atexit.register(finish)
+    atexit.register(Session(directory).stop)
 
 
 def without_itself(recording):

@@ -49,14 +49,14 @@ class Trial:
         return self.plain / self.compiled if self.compiled else 0.0
 
 
-def run(unit, file, call, *, limit=SECONDS):
+def run(unit, file, text, call, *, limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
     ----------
     unit : sources.Unit
-    file : str
-        What the functions are compiled as: where their text is.
+    file, text : str
+        The name of the file that the functions are in, and its text.
     call : str
         The file of the recorded call.
 
@@ -66,6 +66,7 @@ def run(unit, file, call, *, limit=SECONDS):
     """
     job = {
         "file": file,
+        "text": text,
         "name": unit.name,
         "functions": unit.names,
         "imports": unit.imports,
@@ -166,11 +167,14 @@ def _namespace(job, kept):
     Their code is that of the file, of which nothing else runs.
     """
     import ast
+    import linecache
 
     from .sources import File
 
-    with open(job["file"], encoding="utf-8") as text:
-        file = File(text.read())
+    text = job["text"]
+    # The compiler looks there for the text, as tracebacks do.
+    linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])
+    file = File(text)
     namespace = {"__name__": "__fdl_trial__", "__file__": job["file"]}
     for statement in job["imports"]:
         exec(statement, namespace)
