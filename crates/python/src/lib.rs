@@ -9,10 +9,10 @@
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python;
-//! * [`record`], [`profile`]: recordings of programs, made and read.
+//! * [`record`], [`profile`]: recordings of programs, made and read; [`calls`]: the deterministic profilers.
 //!
-//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`] and [`dispatcher`], and
-//! code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
+//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`], [`dispatcher`] and [`calls`],
+//! and code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
 //! are known to be alive, and of functions of the first group.
 
 mod audit;
@@ -20,6 +20,7 @@ mod binding;
 mod boxing;
 mod buffers;
 mod cache;
+mod calls;
 mod capture;
 mod containers;
 mod dispatch;
@@ -114,6 +115,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<profile::Recording>()?;
     module.add_class::<record::Recorder>()?;
     module.add_class::<record::Attached>()?;
+    calls::add(module)?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;
