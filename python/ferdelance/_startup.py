@@ -1,4 +1,5 @@
-"""What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment."""
+"""What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment, or as a
+process of a program whose calls or lines are counted."""
 
 import os
 
@@ -6,7 +7,15 @@ import os
 VARIABLE = "FERDELANCE_RECORD"
 
 
+#: Has a request of ``fdl data`` or ``fdl lines``.
+COUNT = "FERDELANCE_COUNT"
+
+
 def start():
+    if COUNT in os.environ:
+        from .profiler import _counting
+
+        _counting.begin(os.environ[COUNT])
     path = os.environ.get(VARIABLE)
     # Who has an agent already is a process of a program that is recorded.
     if not path or "FERDELANCE_AGENT" in os.environ:

@@ -12,10 +12,12 @@
     p.run("solve()")
     p.print_stats()
 
-counts every call by the types and shapes of its arguments.
+counts every call by the types and shapes of its arguments; ``lines`` decorates functions whose
+lines are to be counted.
 """
 
 from ._api import record, start, stop
+from ._lines import lines
 from ._profile import Profile, plot, run, runctx
 from ._recording import Recording, Table, load
 
@@ -23,6 +25,7 @@ __all__ = [
     "Profile",
     "Recording",
     "Table",
+    "lines",
     "load",
     "plot",
     "record",

@@ -5,6 +5,7 @@ import os
 import time
 
 from .. import _core
+from ._lines import recording_of
 
 
 def call_name(name, arguments):
@@ -86,6 +87,7 @@ class Profile(_core.CallProfiler):
         self = super().__new__(cls, custom_timer, time_unit, subcalls, builtins, signatures)
         self._correct = correct and custom_timer is None
         self._depth = 0
+        self._started = time.time()
         return self
 
     def __enter__(self):
@@ -118,7 +120,7 @@ class Profile(_core.CallProfiler):
         return self
 
     def runcall(self, func, /, *args, **kw):
-        """Call a function, and return what it returns. Calls within profiled calls belong to these."""
+        """Call a function, and return what it returns; calls within it belong to it."""
         self._depth += 1
         if self._depth == 1:
             self.enable()
@@ -159,6 +161,10 @@ class Profile(_core.CallProfiler):
         if self._correct:
             correct(counts, hook_cost(counts["builtins"]))
         return counts
+
+    def recording(self):
+        """What was counted so far, as a :class:`Recording`: tables, reports, exports."""
+        return recording_of(counts=self.tables(), started=self._started)
 
     def plot(self, file=None):
         """See :func:`plot`."""
@@ -234,24 +240,22 @@ def hook_cost(builtins=False):
 def correct(counts, cost):
     """Take what counting costs off the times in a profile's tables."""
     inner, outer = cost
-    both = inner + outer
-
-    def corrected(own, total, calls, recursive, made, below):
-        own = max(own - calls * inner - made * outer, 0.0)
-        return own, max(total - (calls - recursive) * inner - below * both, own)
-
-    for i, row in enumerate(counts["calls"]):
-        n, recursive, own, total, made, below = row[2:]
-        own, total = corrected(own, total, n, recursive, made, below)
-        counts["calls"][i] = (*row[:4], own, total, made, below)
-    for i, row in enumerate(counts["callers"]):
-        n, recursive, own, total, made, below = row[2:]
-        own, total = corrected(own, total, n, recursive, made, below)
-        counts["callers"][i] = (*row[:4], own, total, made, below)
-    for i, row in enumerate(counts["functions"]):
-        n, recursive, total, below = row[5:]
-        total = max(total - (n - recursive) * inner - below * both, 0.0)
-        counts["functions"][i] = (*row[:7], total, below)
+    calls, callers, functions = counts["calls"], counts["callers"], counts["functions"]
+    made = [0] * len(calls)
+    for caller, _, n, *_ in callers:
+        made[caller] += n
+    kept = []
+    for i, (*row, n, recursive, own, total, below) in enumerate(calls):
+        less = max(own - n * inner - made[i] * outer, 0.0)
+        rest = max(total - (n - recursive) * inner - below * (inner + outer), less)
+        kept.append((less / own if own else 1.0, rest / total if total else 1.0))
+        calls[i] = (*row, n, recursive, less, rest, below)
+    for i, (caller, callee, n, recursive, own, total) in enumerate(callers):
+        of_own, of_total = kept[callee]
+        callers[i] = (caller, callee, n, recursive, own * of_own, total * of_total)
+    for i, (*row, n, recursive, total, below) in enumerate(functions):
+        less = max(total - (n - recursive) * inner - below * (inner + outer), 0.0)
+        functions[i] = (*row, n, recursive, less, below)
 
 
 def _show(profile, filename, sort):
@@ -310,15 +314,39 @@ def plot(profile, file=None):
     ValueError
         If nothing was counted.
     """
-    from . import _plot
+    recording = profile.recording()
+    if len(recording.calls) == 0:
+        raise ValueError("nothing was counted: run something under the profile first")
+    if file is None and _in_notebook():
+        import tempfile
 
-    picture = _plot.svg(profile.tables())
-    if file is None and _plot.in_notebook():
-        from IPython.display import SVG
+        from IPython.display import HTML
 
-        return SVG(picture)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "profile.svg")
+            recording.export(path, "svg")
+            with open(path, encoding="utf-8") as picture:
+                return HTML(_framed(picture.read()))
     path = os.path.abspath(os.fspath(file or "profile.svg"))
-    with open(path, "w", encoding="utf-8") as out:
-        out.write(picture)
+    recording.export(path, "svg")
     print(f"{path}: open it in a browser")
     return path
+
+
+def _in_notebook():
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _framed(picture):
+    """A picture with scripts in a page: in a frame of its own, which sees nothing of the page."""
+    import html
+
+    return (
+        f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(picture)}" '
+        'style="width: 100%; height: 480px; border: 0"></iframe>'
+    )

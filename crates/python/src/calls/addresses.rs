@@ -36,6 +36,19 @@ impl Addresses {
         self.len += 1;
     }
 
+    /// Sets the value of a key that may be there.
+    pub fn set(&mut self, key: usize, value: u32) {
+        if self.get(key).is_none() {
+            return self.insert(key, value);
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = spread(key) & mask;
+        while self.slots[at].0 != key {
+            at = (at + 1) & mask;
+        }
+        self.slots[at].1 = value;
+    }
+
     fn place(&mut self, key: usize, value: u32) {
         let mask = self.slots.len() - 1;
         let mut at = spread(key) & mask;

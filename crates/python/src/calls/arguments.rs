@@ -4,6 +4,8 @@
 //! by address (classes, dtypes) is held by whoever keeps the number, so that an address cannot become
 //! another thing's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 
 use super::addresses::Addresses;
@@ -89,14 +91,21 @@ pub struct Arguments {
     pub readers: Addresses,
 }
 
-/// An odd number without a pattern.
+/// Odd numbers without a pattern.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// A key with one more word.
+/// Two words as one, of which each bit depends on all of theirs.
+#[inline(always)]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one ^ ODD) * u128::from(other ^ OTHER);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// A key with one more word. What words are made of does not wait for the key, which is a sum.
 #[inline(always)]
 pub fn mix(key: u64, word: u64) -> u64 {
-    let product = u128::from(key ^ word) * u128::from(ODD);
-    (product as u64) ^ (product >> 64) as u64 ^ key.rotate_left(17)
+    key.rotate_left(7).wrapping_add(word.wrapping_mul(ODD))
 }
 
 /// The least power of two that is more than a number, as its exponent: 0, 1, 2..3, 4..7.
@@ -234,10 +243,10 @@ impl Arguments {
             match sort {
                 Sort::Other => key,
                 Sort::Array => self.add_array(key, object, detail),
-                Sort::Sized => mix(key, scaled(length(object), detail)),
-                Sort::Set => mix(key, scaled(field(object, SET_USED), detail)),
+                Sort::Sized => mix(key, fold(scaled(length(object), detail), 1)),
+                Sort::Set => mix(key, fold(scaled(field(object, SET_USED), detail), 1)),
                 Sort::List | Sort::Tuple => {
-                    let key = mix(key, scaled(length(object), detail));
+                    let key = mix(key, fold(scaled(length(object), detail), 1));
                     let first = first_item(object, sort);
                     if first.is_null() {
                         key
@@ -321,15 +330,15 @@ impl Arguments {
                 | (order as u64) << 32
                 | (layout(array.flags) as u64) << 40
                 | (rank as u64) << 48;
-            let mut key = mix(key, what);
+            let mut key = mix(key, fold(what, 0));
             if !is_simple(number) {
                 key = add_dtype(key, dtype, number, detail);
             }
             if detail == Detail::Coarse {
-                return mix(key, u64::from(size_class(elements(array))));
+                return mix(key, fold(u64::from(size_class(elements(array))), 3));
             }
             for i in 0..rank.min(64) {
-                key = mix(key, *array.shape.add(i) as u64);
+                key = mix(key, fold(*array.shape.add(i) as u64, i as u64));
             }
             key
         }
@@ -348,7 +357,7 @@ impl Arguments {
                 key = self.add(mix(key, name_hash(name)), value, detail);
             });
             let length = if object.is_null() { 0 } else { length(object) };
-            mix(key, scaled(length, detail))
+            mix(key, fold(scaled(length, detail), 2))
         }
     }
 }
@@ -367,14 +376,20 @@ pub unsafe fn each(
         if object.is_null() {
             return;
         }
-        if kind == Kind::Args && ffi::PyTuple_CheckExact(object) != 0 {
+        if kind == Kind::Args && class(object) == &raw mut ffi::PyTuple_Type {
             for i in 0..(length(object) as usize).min(MOST_VARIADIC) {
                 with(std::ptr::null_mut(), field(object, TUPLE_ITEMS + i * 8));
             }
-        } else if kind == Kind::Keywords && ffi::PyDict_CheckExact(object) != 0 {
+        } else if kind == Kind::Keywords && class(object) == &raw mut ffi::PyDict_Type {
+            if length(object) == 0 {
+                return;
+            }
+            if each_name(object, &mut with) {
+                return;
+            }
             let mut at: ffi::Py_ssize_t = 0;
             let (mut name, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-            for _ in 0..MOST_VARIADIC {
+            for _ in 0..MOST_VARIADIC.min(length(object) as usize) {
                 if ffi::PyDict_Next(object, &mut at, &mut name, &mut value) == 0 {
                     break;
                 }
@@ -383,6 +398,49 @@ pub unsafe fn each(
         }
     }
 }
+
+/// Goes through a dict of which all keys are strings and which no class shares, as dicts of keyword arguments
+/// are, where its layout is known; whether it is.
+///
+/// # Safety
+/// A dict.
+#[inline(always)]
+unsafe fn each_name(
+    dict: *mut PyObject,
+    with: &mut impl FnMut(*mut PyObject, *mut PyObject),
+) -> bool {
+    const KEYS: usize = 32;
+    const VALUES: usize = 40;
+    /// In the keys: how large the index is, what keys are there, how many entries are used, where the index is.
+    const LOG2_INDEX: usize = 9;
+    const KIND: usize = 10;
+    const USED: usize = 24;
+    const INDEX: usize = 32;
+    if !HAS_KINDS.load(Ordering::Relaxed) {
+        return false;
+    }
+    // SAFETY: the layout of 3.11 and later.
+    unsafe {
+        let keys: *mut PyObject = field(dict, KEYS);
+        if field::<usize>(dict, VALUES) != 0 || field::<u8>(keys, KIND) == 0 {
+            return false;
+        }
+        let entries = INDEX + (1usize << (field::<u8>(keys, LOG2_INDEX) & 31));
+        for i in 0..field::<usize>(keys, USED).min(MOST_VARIADIC) {
+            let (name, value) = (
+                field(keys, entries + i * 16),
+                field::<*mut PyObject>(keys, entries + i * 16 + 8),
+            );
+            if !value.is_null() {
+                with(name, value);
+            }
+        }
+        true
+    }
+}
+
+/// Whether keys of dicts say what they are: from 3.11 on, as long as the layout is known.
+pub static HAS_KINDS: AtomicBool = AtomicBool::new(false);
 
 /// The hash of a name that is a key of a dict, and so has one. It depends on the text alone; an address might
 /// become another name's.
@@ -493,7 +551,7 @@ mod tests {
     #[test]
     fn keys_depend_on_order() {
         assert_ne!(mix(mix(0, 1), 2), mix(mix(0, 2), 1));
-        assert_ne!(mix(mix(0, 0), 5), mix(0, 5));
+        assert_ne!(fold(2, 3), fold(3, 2));
         assert_eq!([0, 1, 2, 3, 4, 7, 8].map(size_class), [0, 1, 2, 2, 3, 3, 4]);
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::ffi::{self, PyObject, PyThreadState};
 use pyo3::prelude::*;
 
+use super::frames::Frames;
 use super::session::{Session, Thread};
 use super::stack;
 
@@ -70,17 +71,6 @@ pub fn unwatch(_py: Python<'_>) {
     set(default());
 }
 
-/// How a run begins and ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
-    Whole,
-    /// Of a generator: from its beginning, or from where it was suspended.
-    First,
-    Next,
-    /// What makes a generator: it is not the function that runs.
-    Making,
-}
-
 unsafe extern "C" fn evaluate(
     state: *mut PyThreadState,
     frame: *mut c_void,
@@ -131,23 +121,16 @@ unsafe fn begin(
         if (*thread).is_busy {
             return None;
         }
-        let frames = (*session).frames.as_ref()?;
+        let frames = (*session).frames?;
         let frame = frame.addr();
         let code = frames.code_of(frame);
         (*thread).is_busy = true;
-        match run(session, frame, code) {
-            Run::Whole => Session::start(session, thread, frame, code),
-            Run::First => {
-                Session::forget(session, frame);
-                Session::start(session, thread, frame, code);
-            }
-            Run::Next => Session::resume(session, thread, frame, code),
-            Run::Making => {
-                (*thread).is_busy = false;
-                return None;
-            }
-        }
+        let is_first = || is_first(frames, frame);
+        let has_begun = Session::start_or_resume(session, thread, frame, code, is_first);
         (*thread).is_busy = false;
+        if !has_begun {
+            return None;
+        }
         Some((session, thread))
     }
 }
@@ -176,37 +159,20 @@ unsafe fn finish(
     }
 }
 
-/// What of a function a frame is about to run.
-#[inline(always)]
-unsafe fn run(session: *mut Session, frame: usize, code: *mut PyObject) -> Run {
-    // SAFETY: as for `begin`.
+/// Whether the frame of a generator runs for the first time; none if the function that runs is the one that
+/// makes the generator.
+unsafe fn is_first(frames: Frames, frame: usize) -> Option<bool> {
+    /// Who has a frame that belongs to a generator, and the instruction after which it waits for its first run.
+    const GENERATOR: u8 = 1;
+    const RETURN_GENERATOR: u8 = 75;
+    // SAFETY: a frame, as laid out in this version.
     unsafe {
-        if !Session::suspends(session, code) {
-            return Run::Whole;
-        }
-        let Some(frames) = &(*session).frames else {
-            return Run::Whole;
-        };
         let instruction = (frame + frames.instruction) as *const usize;
         if frames.owner == 0 {
             // 3.10: the number of the last instruction, negative before the first one.
-            return if instruction.cast::<i32>().read() < 0 {
-                Run::First
-            } else {
-                Run::Next
-            };
+            return Some(instruction.cast::<i32>().read() < 0);
         }
-        /// Where a frame is that belongs to a generator, and the instruction after which such a frame waits
-        /// for its first run.
-        const OF_GENERATOR: u8 = 1;
-        const RETURN_GENERATOR: u8 = 75;
-        if *((frame + frames.owner) as *const u8) != OF_GENERATOR {
-            return Run::Making;
-        }
-        if **instruction.cast::<*const u8>() == RETURN_GENERATOR {
-            Run::First
-        } else {
-            Run::Next
-        }
+        let is_own = *((frame + frames.owner) as *const u8) == GENERATOR;
+        is_own.then(|| **instruction.cast::<*const u8>() == RETURN_GENERATOR)
     }
 }

@@ -11,7 +11,8 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use super::hook;
-use super::session::{Session, Thread, c_function};
+use super::native::c_function;
+use super::session::{Session, Thread};
 
 /// Numbers of tools that nobody has been given.
 const NUMBERS: [u8; 2] = [4, 3];
@@ -52,10 +53,6 @@ impl Tool {
         Err(PyRuntimeError::new_err(
             "sys.monitoring has no number left for this profiler: other tools use 3 and 4",
         ))
-    }
-
-    pub fn number(&self) -> u8 {
-        self.number
     }
 
     /// Registers a hook.

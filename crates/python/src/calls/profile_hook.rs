@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::ffi::{self, PyObject, PyThreadState};
 use pyo3::prelude::*;
 
-use super::session::{Session, c_function};
+use super::frames::Frames;
+use super::native::c_function;
+use super::session::Session;
 
 type Function = unsafe extern "C" fn(*mut PyObject, *mut c_void, c_int, *mut PyObject) -> c_int;
 
@@ -40,25 +42,16 @@ pub fn unwatch(py: Python<'_>) -> PyResult<()> {
 
 fn set_all(function: Option<Function>) {
     type Set = unsafe extern "C" fn(*mut PyThreadState, Option<Function>, *mut PyObject) -> c_int;
-    type First = unsafe extern "C" fn(*mut ffi::PyInterpreterState) -> *mut PyThreadState;
-    type Next = unsafe extern "C" fn(*mut PyThreadState) -> *mut PyThreadState;
-    // SAFETY: functions of these names have these types; the GIL is held, so that no thread ends meanwhile.
+    // SAFETY: a function of that name has this type; the GIL is held.
     unsafe {
-        let find = |name: &core::ffi::CStr| libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()).addr();
-        let set = std::mem::transmute::<usize, Option<Set>>(find(c"_PyEval_SetProfile"));
-        let first =
-            std::mem::transmute::<usize, Option<First>>(find(c"PyInterpreterState_ThreadHead"));
-        let next = std::mem::transmute::<usize, Option<Next>>(find(c"PyThreadState_Next"));
-        let (Some(set), Some(first), Some(next)) = (set, first, next) else {
-            PyEval_SetProfile(function, std::ptr::null_mut());
-            return;
-        };
-        let mut thread = first(ffi::PyInterpreterState_Get());
-        while !thread.is_null() {
-            if set(thread, function, std::ptr::null_mut()) < 0 {
-                ffi::PyErr_Clear();
-            }
-            thread = next(thread);
+        let set = libc::dlsym(libc::RTLD_DEFAULT, c"_PyEval_SetProfile".as_ptr()).addr();
+        match std::mem::transmute::<usize, Option<Set>>(set) {
+            Some(set) => super::each_thread(|thread| {
+                if set(thread, function, std::ptr::null_mut()) < 0 {
+                    ffi::PyErr_Clear();
+                }
+            }),
+            None => PyEval_SetProfile(function, std::ptr::null_mut()),
         }
     }
 }
@@ -101,27 +94,20 @@ unsafe fn event(session: *mut Session, what: c_int, argument: *mut PyObject) {
         let thread = Session::thread(session, state);
         match what {
             CALL | RETURN => {
-                let Some(frames) = &(*session).frames else {
+                let Some(frames) = (*session).frames else {
                     return;
                 };
                 let frame = frames.current(state);
                 if frame == 0 {
                     return;
                 }
-                let code = frames.code_of(frame);
-                let suspends = Session::suspends(session, code);
-                match what {
-                    CALL if suspends && !is_first(session, frame) => {
-                        Session::resume(session, thread, frame, code)
-                    }
-                    CALL => {
-                        if suspends {
-                            Session::forget(session, frame);
-                        }
-                        Session::start(session, thread, frame, code);
-                    }
-                    _ => Session::end_frame(session, thread, frame, !argument.is_null()),
+                if what == RETURN {
+                    Session::end_frame(session, thread, frame, !argument.is_null());
+                    return;
                 }
+                let code = frames.code_of(frame);
+                let is_first = || Some(is_first(frames, frame));
+                Session::start_or_resume(session, thread, frame, code, is_first);
             }
             C_CALL => {
                 if let Some(function) = c_function(argument, true) {
@@ -139,12 +125,9 @@ unsafe fn event(session: *mut Session, what: c_int, argument: *mut PyObject) {
 }
 
 /// Whether a generator's frame begins to run.
-unsafe fn is_first(session: *mut Session, frame: usize) -> bool {
-    // SAFETY: a frame that was found by this layout.
+unsafe fn is_first(frames: Frames, frame: usize) -> bool {
+    // SAFETY: a frame, as laid out in this version.
     unsafe {
-        let Some(frames) = &(*session).frames else {
-            return true;
-        };
         let instruction = (frame + frames.instruction) as *const usize;
         if frames.owner == 0 {
             return instruction.cast::<i32>().read() < 0;

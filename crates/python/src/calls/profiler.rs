@@ -217,8 +217,8 @@ impl CallProfiler {
     /// What was counted so far, as a dict of lists of tuples; times are in seconds.
     ///
     /// functions: (file, line, name, qualified name, is native, calls, recursive calls, total time, calls below);
-    /// calls: (function, signature or None, calls, recursive, own, total, made, below);
-    /// callers: (caller, callee, calls, recursive, own, total, made, below), both as indices of calls.
+    /// calls: (function, signature or None, calls, recursive, own, total, below);
+    /// callers: (caller, callee, calls, recursive, own, total), both as indices of calls.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         // SAFETY: the GIL is held, and the session is not borrowed while Python objects are made: all is copied.
         let copied = unsafe { Copied::of(&*self.session()) };
@@ -230,8 +230,8 @@ impl CallProfiler {
 struct Copied {
     tick: f64,
     builtins: bool,
-    functions: Vec<(super::session::Name, u64, u64, u64, u64)>,
-    calls: Vec<(u32, super::session::Signature, super::table::Counts)>,
+    functions: Vec<(super::code::Name, u64, u64, u64, u64)>,
+    calls: Vec<(u32, super::session::Signature, super::table::Counts, u64)>,
     callers: Vec<(u32, u32, super::table::Counts)>,
 }
 
@@ -251,7 +251,9 @@ impl Copied {
                 .map(|((name, f), &calls)| (name.clone(), calls, f.recursive, f.total, f.below))
                 .collect(),
             calls: entries
-                .map(|(entry, signature)| (entry.function, signature.clone(), entry.counts))
+                .map(|(entry, signature)| {
+                    (entry.function, signature.clone(), entry.counts, entry.below)
+                })
                 .collect(),
             callers: table
                 .edges
@@ -280,7 +282,7 @@ impl Copied {
         }
         dict.set_item("functions", functions)?;
         let calls = PyList::empty(py);
-        for (function, signature, c) in &self.calls {
+        for (function, signature, c, below) in &self.calls {
             let signature = match signature {
                 Some(arguments) => PyTuple::new(py, arguments)?.into_any(),
                 None => py.None().into_bound(py),
@@ -293,24 +295,14 @@ impl Copied {
                 c.recursive,
                 own,
                 total,
-                c.made,
-                c.below,
+                *below,
             ))?;
         }
         dict.set_item("calls", calls)?;
         let callers = PyList::empty(py);
         for (caller, callee, c) in &self.callers {
             let (own, total) = (seconds(c.own), seconds(c.total));
-            callers.append((
-                *caller,
-                *callee,
-                c.calls,
-                c.recursive,
-                own,
-                total,
-                c.made,
-                c.below,
-            ))?;
+            callers.append((*caller, *callee, c.calls, c.recursive, own, total))?;
         }
         dict.set_item("callers", callers)?;
         dict.set_item("builtins", self.builtins)?;

@@ -5,18 +5,20 @@
 //! Therefore the functions here take a pointer and borrow from it only between such places; what a borrow ends
 //! before stays where it is, as functions and signatures are added but never removed.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
 use super::addresses::{Addresses, Map};
-use super::arguments::{Arguments, Detail, Kind, Parameter};
+use super::arguments::{Arguments, Detail, HAS_KINDS, Parameter};
 use super::clock::Clock;
+use super::code::{CO_SUSPENDS, Name, Read, read_code};
 use super::describe::Described;
 use super::frames::Frames;
+use super::native::{Native, native_name};
 use super::readers;
 use super::table::{NONE, Stack, Table};
-use crate::layouts::{class, field};
 
 /// Signatures of a function that are told apart exactly, then by size; and keys that lead to them.
 const MOST_EXACT: usize = 64;
@@ -24,11 +26,6 @@ const MOST_COARSE: usize = 64;
 const MOST_KEYS: usize = 256;
 /// Words that make the keys of one kind differ from those of another.
 const COARSE: u64 = 0x5bd1_e995_7b93_1f6d;
-
-const CO_VARARGS: u32 = 4;
-const CO_VARKEYWORDS: u32 = 8;
-/// Generators, coroutines, and asynchronous generators.
-pub const CO_SUSPENDS: u32 = 0x20 | 0x80 | 0x200;
 
 /// A function that was called.
 pub struct Known {
@@ -48,18 +45,6 @@ pub struct Known {
     pub name: Name,
     /// Their names in the order of `parameters`.
     names: Box<[String]>,
-}
-
-/// What a function is called, and where it is defined.
-#[derive(Clone, Debug, Default)]
-pub struct Name {
-    /// Qualified, if the Python knows it.
-    pub name: String,
-    /// As the code object has it.
-    pub short: String,
-    pub file: String,
-    pub line: u32,
-    pub is_native: bool,
 }
 
 /// What a signature is: parameters and what they are. None where there is none to be told.
@@ -114,6 +99,8 @@ impl Session {
     pub fn new(py: Python<'_>, options: Options) -> PyResult<Session> {
         readers::load(py)?;
         let frames = Frames::find(py);
+        let has_kinds = frames.is_some() && py.version_info() >= (3, 11);
+        HAS_KINDS.store(has_kinds, Ordering::Relaxed);
         let callers = options.callers;
         Ok(Session {
             options,
@@ -193,41 +180,85 @@ impl Session {
         frame: usize,
         code: *mut PyObject,
     ) {
-        // SAFETY: as promised. No borrow lives where Python might run.
+        // SAFETY: as promised.
         unsafe {
             let given = Session::given_time(this);
-            let entry = Session::entry(this, frame, code);
-            let session = &mut *this;
-            let (table, clock, options) = (&mut session.table, &session.clock, &session.options);
-            table.enter(&mut (*thread).stack, entry, frame, || {
-                if options.timer.is_some() {
-                    given
-                } else {
-                    clock.now()
-                }
-            });
+            let index = Session::index(this, code);
+            Session::enter(
+                this,
+                thread,
+                frame,
+                Session::entry_of(this, index, frame),
+                given,
+            );
         }
     }
 
-    /// The entry of a call.
+    /// A function begins or goes on: what suspends itself begins if `is_first` says so.
     ///
     /// # Safety
     /// As for [`Session::start`].
     #[inline(always)]
-    unsafe fn entry(this: *mut Session, frame: usize, code: *mut PyObject) -> u32 {
-        // SAFETY: as promised; parameters stay where they are.
+    pub unsafe fn start_or_resume(
+        this: *mut Session,
+        thread: *mut Thread,
+        frame: usize,
+        code: *mut PyObject,
+        is_first: impl FnOnce() -> Option<bool>,
+    ) -> bool {
+        // SAFETY: as promised.
         unsafe {
-            let Some(index) = (*this).codes.get(code.addr()) else {
-                let index = Session::add_code(this, code);
-                return Session::entry_of(this, index, frame);
-            };
-            Session::entry_of(this, index, frame)
+            let given = Session::given_time(this);
+            let index = Session::index(this, code);
+            if (&(*this).known)[index as usize].suspends {
+                match is_first() {
+                    Some(true) => drop((*this).suspended.remove(&frame)),
+                    Some(false) => {
+                        Session::resume(this, thread, frame, code);
+                        return true;
+                    }
+                    None => return false,
+                }
+            }
+            Session::enter(
+                this,
+                thread,
+                frame,
+                Session::entry_of(this, index, frame),
+                given,
+            );
+            true
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn enter(this: *mut Session, thread: *mut Thread, mark: usize, entry: u32, given: u64) {
+        // SAFETY: as for `start`; nothing runs Python here.
+        unsafe {
+            let session = &mut *this;
+            let (table, clock) = (&mut session.table, &session.clock);
+            let is_given = session.options.timer.is_some();
+            table.enter(&mut (*thread).stack, entry, mark, || {
+                if is_given { given } else { clock.now() }
+            });
+        }
+    }
+
+    /// The number of a Python function.
+    #[inline(always)]
+    unsafe fn index(this: *mut Session, code: *mut PyObject) -> u32 {
+        // SAFETY: as for `start`.
+        unsafe {
+            match (*this).codes.get(code.addr()) {
+                Some(index) => index,
+                None => Session::add_code(this, code),
+            }
         }
     }
 
     #[inline(always)]
     unsafe fn entry_of(this: *mut Session, index: u32, frame: usize) -> u32 {
-        // SAFETY: as for `entry`.
+        // SAFETY: as for `start`.
         unsafe {
             let known: *const Known = (*this).known.as_ptr().add(index as usize);
             if !(*this).options.signatures || frame == 0 {
@@ -251,7 +282,7 @@ impl Session {
     /// A signature that is not the one of the call before.
     #[inline(never)]
     unsafe fn other_key(this: *mut Session, index: u32, frame: usize, key: u64) -> u32 {
-        // SAFETY: as for `entry`.
+        // SAFETY: as for `start`.
         unsafe {
             let describe = |known: *const Known, all: &Arguments, detail: Detail| {
                 let mut described = Described::default();
@@ -273,7 +304,7 @@ impl Session {
         describe: impl Fn(*const Known, &Arguments, Detail) -> Described,
         coarse: impl Fn(*const Known, &Arguments) -> u64,
     ) -> u32 {
-        // SAFETY: as for `entry`; what may run Python borrows only what stays.
+        // SAFETY: as for `start`; what may run Python borrows only what stays.
         unsafe {
             let known = &mut (&mut (*this).known)[index as usize];
             if let Some(entry) = known.keys.get(key as usize) {
@@ -473,17 +504,9 @@ impl Session {
             let is_same = left.filter(|&entry| (*this).is_entry_of(entry, code));
             let entry = match is_same {
                 Some(entry) => entry,
-                None => Session::entry(this, frame, code),
+                None => Session::entry_of(this, Session::index(this, code), frame),
             };
-            let session = &mut *this;
-            let (table, clock, options) = (&mut session.table, &session.clock, &session.options);
-            table.enter(&mut (*thread).stack, entry, frame, || {
-                if options.timer.is_some() {
-                    given
-                } else {
-                    clock.now()
-                }
-            });
+            Session::enter(this, thread, frame, entry, given);
         }
     }
 
@@ -575,35 +598,10 @@ impl Session {
         }
     }
 
-    /// Whether code is that of a generator or coroutine.
-    ///
-    /// # Safety
-    /// As for [`Session::start`].
-    #[inline(always)]
-    pub unsafe fn suspends(this: *mut Session, code: *mut PyObject) -> bool {
-        // SAFETY: as promised.
-        unsafe {
-            let index = match (*this).codes.get(code.addr()) {
-                Some(index) => index,
-                None => Session::add_code(this, code),
-            };
-            (&(*this).known)[index as usize].suspends
-        }
-    }
-
-    /// Forgets that a frame was suspended: another one is there.
-    ///
-    /// # Safety
-    /// A session; the GIL is held.
-    pub unsafe fn forget(this: *mut Session, frame: usize) {
-        // SAFETY: as promised.
-        unsafe { (*this).suspended.remove(&frame) };
-    }
-
     /// A function of C begins.
     ///
     /// # Safety
-    /// A session, a thread of it, a function as [`c_function`] finds it; the GIL is held.
+    /// A session, a thread of it, a function as [`super::native::c_function`] finds it; the GIL is held.
     #[inline(always)]
     pub unsafe fn start_native(this: *mut Session, thread: *mut Thread, function: Native) {
         // SAFETY: as promised.
@@ -613,16 +611,8 @@ impl Session {
                 Some(index) => index,
                 None => Session::add_native(this, function),
             };
-            let session = &mut *this;
-            let entry = session.known[index as usize].last_entry;
-            let (table, clock, options) = (&mut session.table, &session.clock, &session.options);
-            table.enter(&mut (*thread).stack, entry, function.definition, || {
-                if options.timer.is_some() {
-                    given
-                } else {
-                    clock.now()
-                }
-            });
+            let entry = (&(*this).known)[index as usize].last_entry;
+            Session::enter(this, thread, function.definition, entry, given);
         }
     }
 
@@ -675,14 +665,13 @@ impl Session {
         self.suspended.clear();
     }
 
-    /// Forgets what was counted; calls that are under way count from now on. In the child of a fork, the other
-    /// threads are gone.
+    /// Forgets what was counted; calls that are under way count from now on. In the child of a fork those are
+    /// the parent's.
     pub fn clear(&mut self, is_child: bool) {
         let now = self.time(self.options.timer.as_ref().map_or(0, Timer::ticks));
         if is_child {
-            // SAFETY: the GIL is held.
-            let own = unsafe { ffi::PyThreadState_Get() }.addr();
-            for (_, thread) in self.threads.iter_mut().filter(|(state, _)| **state != own) {
+            // Their ends are counted by the parent.
+            for thread in self.threads.values_mut() {
                 while !thread.stack.is_empty() {
                     self.table.leave(&mut thread.stack, now);
                 }
@@ -698,10 +687,6 @@ impl Session {
             Some(timer) => timer.unit.unwrap_or(1e-9),
             None => self.clock.seconds(),
         }
-    }
-
-    pub fn function_of(&self, entry: u32) -> u32 {
-        self.table.entries[entry as usize].function
     }
 
     /// Names by function.
@@ -742,218 +727,5 @@ impl Timer {
             }
             ticks.cast_unsigned()
         })
-    }
-}
-
-/// What a code object says.
-#[derive(Default)]
-struct Read {
-    name: Name,
-    flags: u32,
-    parameters: Vec<Parameter>,
-    names: Vec<String>,
-}
-
-/// Reads a code object: attributes of an exact class of CPython's.
-fn read_code(code: &Bound<'_, PyAny>) -> PyResult<Read> {
-    let py = code.py();
-    let number = |name: &str| code.getattr(name)?.extract::<u32>();
-    let text = |name: &str| -> PyResult<String> {
-        let text = code.getattr(name)?;
-        Ok(text.str()?.to_string_lossy().into_owned())
-    };
-    let short = text("co_name")?;
-    let name = Name {
-        name: text("co_qualname").unwrap_or_else(|_| short.clone()),
-        short,
-        file: text("co_filename")?,
-        line: number("co_firstlineno")?,
-        is_native: false,
-    };
-    let flags = number("co_flags")?;
-    let (positional, keyword_only) = (number("co_argcount")?, number("co_kwonlyargcount")?);
-    let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
-    let cells: Vec<String> = code
-        .getattr("co_cellvars")?
-        .cast_into::<PyTuple>()?
-        .extract()?;
-    let variables = code.getattr("co_nlocals")?.extract::<usize>()?;
-    // Up to 3.10 a parameter that is in a cell has left its place for one behind the variables.
-    let moves = py.version_info() < (3, 11);
-    let mut read = Read {
-        name,
-        flags,
-        ..Read::default()
-    };
-    let mut add = |slot: u32, kind: Kind| {
-        let name = names.get(slot as usize).cloned().unwrap_or_default();
-        let cell = cells.iter().position(|cell| *cell == name);
-        let kind = match (kind, cell) {
-            (Kind::Plain, Some(_)) => Kind::Cell,
-            (kind, _) => kind,
-        };
-        let slot = match cell {
-            Some(cell) if moves => variables + cell,
-            _ => slot as usize,
-        };
-        read.parameters.push(Parameter {
-            slot: u16::try_from(slot).unwrap_or(u16::MAX),
-            kind,
-        });
-        read.names.push(name);
-    };
-    let variadic = positional + keyword_only;
-    let has_args = flags & CO_VARARGS != 0;
-    (0..positional).for_each(|slot| add(slot, Kind::Plain));
-    if has_args {
-        add(variadic, Kind::Args);
-    }
-    (positional..variadic).for_each(|slot| add(slot, Kind::Plain));
-    if flags & CO_VARKEYWORDS != 0 {
-        add(variadic + u32::from(has_args), Kind::Keywords);
-    }
-    Ok(read)
-}
-
-/// A function of C that is called.
-#[derive(Clone, Copy)]
-pub struct Native {
-    /// Where its definition is: what makes it the same function.
-    definition: usize,
-    /// The function, or a descriptor of a method.
-    object: *mut PyObject,
-}
-
-const FUNCTION_DEFINITION: usize = 16;
-const FUNCTION_SELF: usize = 24;
-const FUNCTION_MODULE: usize = 32;
-const DESCRIPTOR_DEFINITION: usize = 40;
-
-/// The function of C that an object is, as cProfile takes it; `has_self`: whether it was called with arguments.
-///
-/// # Safety
-/// An object that is alive.
-#[inline(always)]
-pub unsafe fn c_function(object: *mut PyObject, has_self: bool) -> Option<Native> {
-    // SAFETY: alive; functions and descriptors have their definitions there in all versions.
-    unsafe {
-        let ty = class(object);
-        let definition = if ty == &raw mut ffi::PyCFunction_Type || ty == classes().method {
-            field(object, FUNCTION_DEFINITION)
-        } else if ty == classes().descriptor && has_self {
-            field(object, DESCRIPTOR_DEFINITION)
-        } else {
-            return None;
-        };
-        Some(Native { definition, object })
-    }
-}
-
-struct Classes {
-    /// Of builtin methods that know their class.
-    method: *mut ffi::PyTypeObject,
-    descriptor: *mut ffi::PyTypeObject,
-}
-
-// SAFETY: addresses of classes that live for good.
-unsafe impl Send for Classes {}
-// SAFETY: as above.
-unsafe impl Sync for Classes {}
-
-fn classes() -> &'static Classes {
-    static CLASSES: std::sync::OnceLock<Classes> = std::sync::OnceLock::new();
-    CLASSES.get_or_init(|| {
-        // SAFETY: variables of CPython, looked up by name.
-        let find = |name: &core::ffi::CStr| unsafe {
-            libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()).cast()
-        };
-        Classes {
-            method: find(c"PyCMethod_Type"),
-            descriptor: find(c"PyMethodDescr_Type"),
-        }
-    })
-}
-
-/// What cProfile calls a function of C.
-fn native_name(object: *mut PyObject) -> String {
-    Python::attach(|py| {
-        let pending = PyErr::take(py);
-        // SAFETY: alive, and checked to be one of these.
-        let name = unsafe { Bound::from_borrowed_ptr(py, object) };
-        let name = described(&name);
-        if let Some(pending) = pending {
-            pending.restore(py);
-        }
-        name
-    })
-}
-
-fn described(object: &Bound<'_, PyAny>) -> String {
-    let py = object.py();
-    let text = |object: &Bound<'_, PyAny>| {
-        object
-            .repr()
-            .map_or_else(|_| "<?>".to_owned(), |t| t.to_string())
-    };
-    // SAFETY: functions of C have these fields, descriptors are printed by CPython's own code.
-    unsafe {
-        if class(object.as_ptr()) == classes().descriptor {
-            return text(object);
-        }
-        let definition: *const ffi::PyMethodDef = field(object.as_ptr(), FUNCTION_DEFINITION);
-        let name = core::ffi::CStr::from_ptr((*definition).ml_name).to_string_lossy();
-        let this: *mut PyObject = field(object.as_ptr(), FUNCTION_SELF);
-        let module: *mut PyObject = field(object.as_ptr(), FUNCTION_MODULE);
-        let module = Bound::from_borrowed_ptr_or_opt(py, module);
-        let module = module.and_then(|m| {
-            m.cast_exact::<pyo3::types::PyString>()
-                .ok()
-                .map(|m| m.to_string())
-        });
-        if this.is_null() {
-            return match module.as_deref() {
-                Some("builtins") | None => format!("<{name}>"),
-                Some(module) => format!("<{module}.{name}>"),
-            };
-        }
-        let found = lookup(class(this), &name);
-        let is_plain = |ty: *mut ffi::PyTypeObject| {
-            ty == classes().descriptor
-                || ty == &raw mut ffi::PyCFunction_Type
-                || ty == &raw mut ffi::PyClassMethodDescr_Type
-                || ty == &raw mut ffi::PyWrapperDescr_Type
-        };
-        if let Some(found) = found
-            && is_plain(class(found))
-        {
-            return text(&Bound::from_borrowed_ptr(py, found));
-        }
-        match module {
-            Some(module) => format!("<built-in method {module}.{name}>"),
-            None => format!("<built-in method {name}>"),
-        }
-    }
-}
-
-/// What a class or one of its ancestors has under a name, borrowed.
-///
-/// # Safety
-/// A class; the GIL is held.
-unsafe fn lookup(ty: *mut ffi::PyTypeObject, name: &str) -> Option<*mut PyObject> {
-    unsafe extern "C" {
-        // Exported by all versions, but not part of the stable ABI.
-        fn _PyType_Lookup(ty: *mut ffi::PyTypeObject, name: *mut PyObject) -> *mut PyObject;
-    }
-    // SAFETY: as promised.
-    unsafe {
-        let name =
-            ffi::PyUnicode_FromStringAndSize(name.as_ptr().cast(), name.len() as ffi::Py_ssize_t);
-        if name.is_null() {
-            ffi::PyErr_Clear();
-            return None;
-        }
-        let found = _PyType_Lookup(ty, name);
-        ffi::Py_DecRef(name);
-        (!found.is_null()).then_some(found)
     }
 }

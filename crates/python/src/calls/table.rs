@@ -20,9 +20,6 @@ pub struct Counts {
     pub recursive: u64,
     pub own: u64,
     pub total: u64,
-    /// Calls that were made directly, and at any depth: what the hooks' cost is a multiple of.
-    pub made: u64,
-    pub below: u64,
 }
 
 /// A function with one signature.
@@ -32,6 +29,8 @@ pub struct Entry {
     /// How many calls are under way.
     level: u32,
     pub counts: Counts,
+    /// Calls that were made within, at any depth: what the hooks' cost is a multiple of.
+    pub below: u64,
     last_caller: u32,
     last_edge: u32,
 }
@@ -64,7 +63,6 @@ pub struct Call {
     start: u64,
     /// Time of calls in it.
     inner: u64,
-    made: u32,
     below: u64,
 }
 
@@ -106,6 +104,7 @@ impl Table {
             function,
             level: 0,
             counts: Counts::default(),
+            below: 0,
             last_caller: NONE,
             last_edge: NONE,
         });
@@ -137,7 +136,6 @@ impl Table {
             edge,
             start: 0,
             inner: 0,
-            made: 0,
             below: 0,
         });
         if let Some(top) = stack.last_mut() {
@@ -184,16 +182,17 @@ impl Table {
         };
         let elapsed = now.wrapping_sub(call.start);
         let own = elapsed.wrapping_sub(call.inner);
-        let (made, below) = (u64::from(call.made), call.below);
+        let below = call.below;
         if let Some(caller) = stack.last_mut() {
             caller.inner = caller.inner.wrapping_add(elapsed);
-            caller.made = caller.made.saturating_add(1);
             caller.below += below + 1;
         }
         let entry = &mut self.entries[call.entry as usize];
         entry.level -= 1;
-        let counts = &mut entry.counts;
-        counts.add(entry.level == 0, elapsed, own, made, below);
+        entry.counts.add(entry.level == 0, elapsed, own);
+        if entry.level == 0 {
+            entry.below += below;
+        }
         let function = &mut self.functions[entry.function as usize];
         function.level -= 1;
         if function.level == 0 {
@@ -205,7 +204,7 @@ impl Table {
         if call.edge != NONE {
             let edge = &mut self.edges[call.edge as usize];
             edge.level -= 1;
-            edge.counts.add(edge.level == 0, elapsed, own, made, below);
+            edge.counts.add(edge.level == 0, elapsed, own);
         }
     }
 
@@ -245,7 +244,7 @@ impl Table {
     /// Forgets what was counted, but not what is under way, which counts from now on.
     pub fn reset(&mut self, stacks: &mut [&mut Stack], now: u64) {
         for entry in &mut self.entries {
-            entry.counts = Counts::default();
+            (entry.counts, entry.below) = (Counts::default(), 0);
         }
         for function in &mut self.functions {
             (function.recursive, function.total, function.below) = (0, 0, 0);
@@ -254,20 +253,18 @@ impl Table {
             edge.counts = Counts::default();
         }
         for call in stacks.iter_mut().flat_map(|stack| stack.iter_mut()) {
-            (call.start, call.inner, call.made, call.below) = (now, 0, 0, 0);
+            (call.start, call.inner, call.below) = (now, 0, 0);
         }
     }
 }
 
 impl Counts {
     #[inline(always)]
-    fn add(&mut self, is_outermost: bool, elapsed: u64, own: u64, made: u64, below: u64) {
+    fn add(&mut self, is_outermost: bool, elapsed: u64, own: u64) {
         self.calls += 1;
         self.own = self.own.wrapping_add(own);
-        self.made += made;
         if is_outermost {
             self.total = self.total.wrapping_add(elapsed);
-            self.below += below;
         } else {
             self.recursive += 1;
         }
@@ -293,7 +290,7 @@ mod tests {
         let counts = table.entries[f as usize].counts;
         assert_eq!((counts.calls, counts.recursive), (2, 1));
         assert_eq!((counts.own, counts.total), (80, 100));
-        assert_eq!((counts.made, counts.below), (1, 2));
+        assert_eq!(table.entries[f as usize].below, 2);
         assert_eq!(table.entries[g as usize].counts.total, 30);
         let function = &table.functions[function as usize];
         assert_eq!((function.total, function.recursive), (100, 2));
