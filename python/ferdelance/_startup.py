@@ -1,6 +1,7 @@
 """What a Python does when it starts with ``FERDELANCE_RECORD=path`` in its environment.
 
-Or with ``FERDELANCE_CAPTURE=directory``, as `fdl advise` has it: then it keeps arguments of calls.
+Or as a process of a program whose calls or lines are counted (``FERDELANCE_COUNT``), or of one that
+``fdl advise`` has started (``FERDELANCE_CAPTURE``), which keeps arguments of calls.
 """
 
 import os
@@ -9,10 +10,20 @@ import os
 VARIABLE = "FERDELANCE_RECORD"
 
 
+#: Has a request of ``fdl data`` or ``fdl lines``.
+COUNT = "FERDELANCE_COUNT"
+#: Names a directory, for arguments of calls.
+CAPTURE = "FERDELANCE_CAPTURE"
+
+
 def start():
-    if "FERDELANCE_CAPTURE" in os.environ:
+    if COUNT in os.environ:
+        from .profiler import _counting
+
+        _counting.begin(os.environ[COUNT])
+    if CAPTURE in os.environ:
         # Processes that this one starts are none of those that functions are tried for.
-        directory = os.environ.pop("FERDELANCE_CAPTURE")
+        directory = os.environ.pop(CAPTURE)
         if os.path.isdir(directory):
             from .profiler.advice import capture
 

@@ -2,7 +2,8 @@
 //!
 //! A format is a file of `export/` and a row of [`FORMATS`]. All count the same samples: those that have CPU
 //! time, or were taken on a CPU. Those of threads that wait are in pprof's file alone, as wall time, and in
-//! Chrome's, which shows all of a thread's life.
+//! Chrome's, which shows all of a thread's life. Calls and lines that were counted one by one are in files for
+//! pstats and for line_profiler.
 
 mod callgrind;
 mod chrome;
@@ -10,6 +11,7 @@ mod collapsed;
 mod dot;
 mod firefox;
 mod json;
+mod lprof;
 mod pprof;
 mod pstats;
 mod speedscope;
@@ -17,6 +19,7 @@ mod svg;
 
 use std::io::{self, BufWriter, Write};
 
+use crate::calls;
 use crate::model::{Recording, Sample};
 use crate::tree::Weight;
 
@@ -31,6 +34,7 @@ pub enum Format {
     Collapsed,
     Svg,
     Dot,
+    Lprof,
 }
 
 /// What its samples count as, where a format can say only one thing, or says one first.
@@ -58,12 +62,13 @@ pub struct Row {
 
 /// All formats, by name.
 #[rustfmt::skip]
-pub const FORMATS: [Row; 9] = [
+pub const FORMATS: [Row; 10] = [
     row(Format::Callgrind, "callgrind", "callgrind.out", "KCachegrind, callgrind_annotate"),
     row(Format::Chrome, "chrome", "json", "Perfetto, chrome://tracing"),
     row(Format::Collapsed, "collapsed", "txt", "a line a stack, for flamegraph.pl and inferno"),
     row(Format::Dot, "dot", "dot", "a call graph, for Graphviz"),
     row(Format::Firefox, "firefox", "json", "profiler.firefox.com"),
+    row(Format::Lprof, "lprof", "lprof", "line_profiler; of counted lines"),
     row(Format::Pprof, "pprof", "pb.gz", "go tool pprof"),
     row(Format::Pstats, "pstats", "pstats", "the standard library's pstats, snakeviz, gprof2dot"),
     row(Format::Speedscope, "speedscope", "speedscope.json", "speedscope.app"),
@@ -116,7 +121,14 @@ pub fn export(
 ) -> io::Result<()> {
     let mut buffered = BufWriter::with_capacity(1 << 16, out);
     let out = &mut buffered;
+    // What was counted call by call has no samples; formats of samples show the tree that calls make.
+    let drawn = (recording.samples.is_empty() && !recording.calls.is_empty())
+        .then(|| calls::as_samples(recording));
+    let counted = recording;
+    let recording = drawn.as_ref().unwrap_or(recording);
     match format {
+        Format::Pstats if drawn.is_some() => pstats::write_calls(counted, out),
+        Format::Lprof => lprof::write(counted, out),
         Format::Pstats => pstats::write(recording, out),
         Format::Callgrind => callgrind::write(recording, options, out),
         Format::Pprof => pprof::write(recording, options, out),

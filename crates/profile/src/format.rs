@@ -32,7 +32,7 @@ const MAGIC: [u8; 8] = *b"\x89FDLR\r\n\n";
 
 /// Readers of one major version read all files of it.
 const MAJOR: u16 = 1;
-const MINOR: u16 = 0;
+const MINOR: u16 = 1;
 
 /// No time of a recording that was read is later: sums of two are no overflow.
 pub const LAST: u64 = 1 << 61;
@@ -51,6 +51,9 @@ mod types {
     pub const STACKS: [u8; 4] = *b"STCK";
     pub const SIGNATURES: [u8; 4] = *b"SIGN";
     pub const SAMPLES: [u8; 4] = *b"SMPL";
+    pub const CALLS: [u8; 4] = *b"CALL";
+    pub const CALLERS: [u8; 4] = *b"CLLR";
+    pub const LINES: [u8; 4] = *b"LINE";
     pub const SOURCES: [u8; 4] = *b"SRCE";
     pub const LOG: [u8; 4] = *b"LOGS";
     /// How many rows each table has; a file without it was not finished.

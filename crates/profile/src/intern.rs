@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, Recording, Signature, SignatureId,
-    Source, Stack, StackId, TextId,
+    Frame, FrameId, Function, FunctionId, Kind, LogLine, Meta, ProcessId, Recording, Signature,
+    SignatureId, Source, Stack, StackId, TextId,
 };
 use crate::{lines, remote, sources};
 
@@ -122,9 +122,14 @@ impl Interner {
 
     /// Keeps the sources of the Python and compiled functions.
     pub fn sources(&mut self) {
+        self.add_sources(&sources::by_weight(&self.out));
+    }
+
+    /// Keeps the texts of these files, the first ones first.
+    pub fn add_sources(&mut self, files: &[TextId]) {
         let mut room = sources::room(&self.out);
         let mut left_out = 0;
-        for file in sources::by_weight(&self.out) {
+        for &file in files {
             let path = self.out.texts.get(file).to_owned();
             let size = std::fs::metadata(&path)
                 .ok()
@@ -145,13 +150,17 @@ impl Interner {
         }
         if left_out > 0 {
             let text = format!("sources of {left_out} files that matter little are left out");
-            let line = LogLine {
-                time: self.out.meta.elapsed,
-                process: None,
-                text: self.out.texts.add(&text),
-            };
-            self.out.log.push(line);
+            self.log(self.out.meta.elapsed, None, &text);
         }
+    }
+
+    pub fn log(&mut self, time: u64, process: Option<ProcessId>, text: &str) {
+        let text = self.out.texts.add(text);
+        self.out.log.push(LogLine {
+            time,
+            process,
+            text,
+        });
     }
 }
 

@@ -9,6 +9,7 @@
 //! these tables, whatever shows one reads them; nothing else passes between the two.
 
 pub mod attach;
+pub mod calls;
 pub mod diff;
 pub mod export;
 pub mod focus;

@@ -4,7 +4,11 @@
 //! Sample ─▶ Thread ─▶ Process
 //!    └────▶ Stack ─▶ parent Stack
 //!              └──▶ Frame ─▶ Function ─▶ names, file, module (texts)
+//! Caller ─▶ Call ─────────────┘  └── LineHits
 //! ```
+//!
+//! Samples say where time goes; calls and lines were counted one by one, by the deterministic profilers. A
+//! recording has the one or the other, or both.
 //!
 //! Times are nanoseconds since the recording began, amounts of CPU time are microseconds, as kernels count
 //! them. Indices are checked once, when a recording is read; all code after that may rely on them.
@@ -40,6 +44,8 @@ ids! {
     StackId
     /// Of [`Recording::signatures`].
     SignatureId
+    /// Of [`Recording::calls`].
+    CallId
 }
 
 impl TextId {
@@ -61,6 +67,9 @@ pub struct Recording {
     pub signatures: Vec<Signature>,
     /// By time within a thread.
     pub samples: Vec<Sample>,
+    pub calls: Vec<Call>,
+    pub callers: Vec<Caller>,
+    pub lines: Vec<LineHits>,
     pub sources: Vec<Source>,
     /// What happened to the recording itself, in words: clocks chosen, rates got, processes that could not
     /// be recorded and why.
@@ -247,6 +256,43 @@ impl Sample {
 pub struct Signature {
     /// By parameter: name (empty if it is not known) and type, as `x` and `ndarray(float64, (1000, 3), C)`.
     pub arguments: Vec<(TextId, TextId)>,
+}
+
+/// What was counted of calls: times are in nanoseconds, those of all threads and processes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub calls: u64,
+    /// Calls that are not within another one of the same function and signature (for callers: of both).
+    pub primitive: u64,
+    pub own: u64,
+    /// With all that is called; of primitive calls.
+    pub total: u64,
+}
+
+/// Every call of a function with arguments of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub function: FunctionId,
+    /// None if signatures were not asked for, or there are none.
+    pub signature: Option<SignatureId>,
+    pub counted: Counted,
+}
+
+/// Every such call from another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub caller: CallId,
+    pub callee: CallId,
+    pub counted: Counted,
+}
+
+/// How often a line of a function ran, and for how long, in nanoseconds, with all that it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineHits {
+    pub function: FunctionId,
+    pub line: u32,
+    pub hits: u64,
+    pub time: u64,
 }
 
 /// The text of a source file, as it was when the recording ended.

@@ -11,6 +11,7 @@
 //! stranger is not to command the terminal.
 
 pub mod calls;
+mod counted;
 pub mod lines;
 pub mod operation;
 mod page;
@@ -161,7 +162,7 @@ pub fn report(recording: &Recording, options: &Options) -> String {
     let cpu: u64 = selection.running(recording).map(Sample::cpu).sum();
     if parts.summary {
         sections::summary(&mut page, recording, &selection, cpu);
-        if !selection.is_of_stacks() {
+        if !selection.is_of_stacks() && !recording.samples.is_empty() {
             sections::usage(&mut page, &usage::usage(recording, &selection));
         }
         if selection.is_all() {
@@ -171,7 +172,23 @@ pub fn report(recording: &Recording, options: &Options) -> String {
             sections::threads(&mut page, recording, &selection, options.top);
         }
     }
-    if cpu == 0 {
+    let has_counts = !recording.calls.is_empty() || !recording.lines.is_empty();
+    if parts.functions {
+        counted::calls(
+            &mut page,
+            recording,
+            options.selection.functions.as_deref(),
+            options.top,
+        );
+    }
+    if parts.lines {
+        counted::lines(&mut page, recording, options.selection.functions.as_deref());
+    }
+    if cpu == 0 && has_counts {
+        if parts.tree && !parts.functions {
+            counted::no_tree(&mut page);
+        }
+    } else if cpu == 0 {
         page.heading("No samples of running code");
         page.line("Nothing was sampled on a CPU that fits what is asked for.");
     } else {
@@ -195,7 +212,11 @@ pub fn report(recording: &Recording, options: &Options) -> String {
     }
     if parts.summary {
         sections::waiting(&mut page, recording, &selection);
-        sections::collection(&mut page, recording, &selection, cpu);
+        if recording.samples.is_empty() && has_counts {
+            sections::log(&mut page, recording);
+        } else {
+            sections::collection(&mut page, recording, &selection, cpu);
+        }
     }
     page.text()
 }

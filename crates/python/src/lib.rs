@@ -9,18 +9,19 @@
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python;
-//! * [`record`], [`profile`]: recordings of programs, made and read; [`watch`]: calls of Python functions, as they
-//!   happen.
+//! * [`record`], [`profile`]: recordings of programs, made and read; [`calls`]: the deterministic profilers;
+//!   [`watch`]: calls of Python functions, with their arguments.
 //!
-//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`], [`dispatcher`] and [`watch`], and
-//! code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API with objects that
-//! are known to be alive, and of functions of the first group.
+//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`], [`dispatcher`], [`calls`] and
+//! [`watch`], and code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API
+//! with objects that are known to be alive, and of functions of the first group.
 
 mod audit;
 mod binding;
 mod boxing;
 mod buffers;
 mod cache;
+mod calls;
 mod capture;
 mod containers;
 mod dispatch;
@@ -116,6 +117,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<profile::Recording>()?;
     module.add_class::<record::Recorder>()?;
     module.add_class::<record::Attached>()?;
+    calls::add(module)?;
     module.add_function(wrap_pyfunction!(typeof_object, module)?)?;
     module.add_function(wrap_pyfunction!(runtime_stats, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;

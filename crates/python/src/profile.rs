@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use ferdelance_profile::calls;
 use ferdelance_profile::diff::{self, diff};
 use ferdelance_profile::export::{self, Format, Unit};
 use ferdelance_profile::focus::{self, Focus};
@@ -82,6 +83,13 @@ fn seconds(nanoseconds: u64) -> f64 {
 
 fn of_micros(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
+}
+
+fn counted(to: &Columns<'_>, rows: impl Iterator<Item = model::Counted> + Clone) -> PyResult<()> {
+    to.integers("calls", rows.clone().map(|c| c.calls.cast_signed()))?;
+    to.integers("primitive", rows.clone().map(|c| c.primitive.cast_signed()))?;
+    to.floats("own", rows.clone().map(|c| seconds(c.own)))?;
+    to.floats("total", rows.map(|c| seconds(c.total)))
 }
 
 #[pymethods]
@@ -233,6 +241,9 @@ impl Recording {
             "threads" => self.threads(&columns)?,
             "processes" => self.processes(&columns)?,
             "signatures" => self.signatures(&columns)?,
+            "calls" => self.calls(&columns)?,
+            "callers" => self.callers(&columns)?,
+            "lines" => self.lines(&columns)?,
             "sources" => self.sources(&columns)?,
             "log" => self.log(&columns)?,
             "hot" => self.hot(&columns)?,
@@ -417,6 +428,37 @@ impl Recording {
             arguments.collect::<Vec<_>>().join(", ")
         };
         to.texts("arguments", self.inner.signatures.iter().map(text))
+    }
+
+    fn calls(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let calls = || r.calls.iter();
+        to.texts("name", calls().map(|c| calls::name(r, c)))?;
+        to.integers("function", calls().map(|c| c.function.0.into()))?;
+        to.integers(
+            "signature",
+            calls().map(|c| index(c.signature.map(|s| s.0))),
+        )?;
+        counted(to, calls().map(|c| c.counted))
+    }
+
+    fn callers(&self, to: &Columns<'_>) -> PyResult<()> {
+        let callers = || self.inner.callers.iter();
+        to.integers("caller", callers().map(|c| c.caller.0.into()))?;
+        to.integers("callee", callers().map(|c| c.callee.0.into()))?;
+        counted(to, callers().map(|c| c.counted))
+    }
+
+    fn lines(&self, to: &Columns<'_>) -> PyResult<()> {
+        let r = &self.inner;
+        let lines = || r.lines.iter();
+        let function = |l: &model::LineHits| &r.functions[l.function.index()];
+        to.integers("function", lines().map(|l| l.function.0.into()))?;
+        to.texts("name", lines().map(|l| self.text(function(l).name)))?;
+        to.texts("file", lines().map(|l| self.text(function(l).file)))?;
+        to.integers("line", lines().map(|l| l.line.into()))?;
+        to.integers("hits", lines().map(|l| l.hits.cast_signed()))?;
+        to.floats("time", lines().map(|l| seconds(l.time)))
     }
 
     fn sources(&self, to: &Columns<'_>) -> PyResult<()> {

@@ -17,6 +17,8 @@ import sys
 # In the order in which help shows them.
 COMMANDS = {
     "record": "run a program and record where its time goes",
+    "data": "run a program and count its calls by types and shapes of arguments",
+    "lines": "run a program and count the lines of chosen functions",
     "top": "show what a running Python spends its time on, as it runs",
     "dump": "show what the threads of a running Python are at",
     "report": "show what a recording tells: where the time went",

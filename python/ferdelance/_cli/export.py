@@ -11,7 +11,7 @@ def add_arguments(parser):
     parser.add_argument(
         "-f",
         "--format",
-        help="callgrind, chrome, collapsed, dot, firefox, pprof, pstats, speedscope, svg "
+        help="callgrind, chrome, collapsed, dot, firefox, lprof, pprof, pstats, speedscope, svg "
         "(default: as the ending of OUT tells)",
     )
     parser.add_argument(

@@ -102,6 +102,15 @@ class Recording:
         the expression, in bytes from 1; 0 is not known), ``address``.
     stacks : Table
         ``parent``: what called it; ``frame``. Callers come before what they call.
+    calls : Table
+        What the profiler of calls has counted: ``name`` (with the arguments), ``function``,
+        ``signature`` (-1: none), ``calls``, ``primitive`` (calls that are not within another one of
+        the same row), ``own`` and ``total`` time.
+    callers : Table
+        ``caller`` and ``callee``, rows of `calls`; ``calls``, ``primitive``, ``own``, ``total``.
+    lines : Table
+        What the profiler of lines has counted: ``function``, ``name``, ``file``, ``line``,
+        ``hits``, ``time`` with all that is called.
     threads, processes, signatures, sources, log : Table
     hot : Table
         Functions as ``fdl report`` has them: ``function``; ``own`` CPU time, with that of the
@@ -269,7 +278,7 @@ class Recording:
         ----------
         path : str or os.PathLike
         format : str
-            callgrind, chrome, collapsed, dot, firefox, pprof, pstats, speedscope or svg.
+            callgrind, chrome, collapsed, dot, firefox, lprof, pprof, pstats, speedscope or svg.
         unit : {"us", "samples"}
             What counts, where a format has one number: microseconds of CPU time, or samples.
 
@@ -293,7 +302,7 @@ def _plain(name):
 
 
 for _name in (
-    "functions frames stacks threads processes signatures sources log "
+    "functions frames stacks threads processes signatures calls callers lines sources log "
     "hot operations types hot_lines"
 ).split():
     setattr(Recording, _name, _plain(_name))

@@ -9,11 +9,13 @@
 //! frames on them, which is larger for recursive functions. `<recording>` calls all roots, as some readers
 //! show only what has one root.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use super::counted;
+use crate::calls;
 use crate::labels;
-use crate::model::{Function, Kind, Recording};
+use crate::model::{Call, Counted, Function, Kind, Recording};
 use crate::tree::{Edge, Keys, Sums, Totals, Tree};
 
 /// What functions are for `pstats`.
@@ -53,6 +55,58 @@ pub fn write(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
             marshal.int(edge.sums.frames)?;
             marshal.int(edge.sums.total.samples)?;
             marshal.times(&edge.sums)?;
+        }
+        marshal.code(b'0')?;
+    }
+    marshal.code(b'0')
+}
+
+/// Calls that were counted one by one: as `cProfile` writes them, with signatures in the names.
+pub fn write_calls(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
+    let r = recording;
+    let name = |call: &Call| {
+        let function = &r.functions[call.function.index()];
+        let called = calls::name(r, call);
+        match function.kind {
+            Kind::Native => ("~".to_owned(), 0, called),
+            _ => (r.texts.get(function.file).to_owned(), function.line, called),
+        }
+    };
+    // Functions of one name, such as lambdas in one line, are one to `pstats`.
+    let mut keys: Vec<Name> = vec![];
+    let mut known: HashMap<Name, usize> = HashMap::new();
+    let mut sums: Vec<Counted> = vec![];
+    let mut key_of = Vec::with_capacity(r.calls.len());
+    for call in &r.calls {
+        let name = name(call);
+        let key = *known.entry(name.clone()).or_insert_with(|| {
+            keys.push(name);
+            sums.push(Counted::default());
+            keys.len() - 1
+        });
+        sums[key].add(call.counted);
+        key_of.push(key);
+    }
+    let mut callers: BTreeMap<(usize, usize), Counted> = BTreeMap::new();
+    for caller in &r.callers {
+        let pair = (key_of[caller.callee.index()], key_of[caller.caller.index()]);
+        callers.entry(pair).or_default().add(caller.counted);
+    }
+    let mut marshal = Marshal::new(out, keys.len());
+    marshal.code(b'{')?;
+    for (key, (name, counted)) in keys.iter().zip(&sums).enumerate() {
+        marshal.name(key, name)?;
+        marshal.tuple(5)?;
+        marshal.int(counted.primitive)?;
+        marshal.int(counted.calls)?;
+        marshal.nanoseconds(counted)?;
+        marshal.code(b'{')?;
+        for ((_, caller), counted) in callers.range((key, 0)..=(key, usize::MAX)) {
+            marshal.name(*caller, &keys[*caller])?;
+            marshal.tuple(4)?;
+            marshal.int(counted.calls)?;
+            marshal.int(counted.primitive)?;
+            marshal.nanoseconds(counted)?;
         }
         marshal.code(b'0')?;
     }
@@ -140,6 +194,16 @@ impl<W: Write> Marshal<W> {
         digits[..count]
             .iter()
             .try_for_each(|d| self.out.write_all(&d.to_le_bytes()))
+    }
+
+    /// Own and total time, in seconds.
+    fn nanoseconds(&mut self, counted: &Counted) -> io::Result<()> {
+        for nanoseconds in [counted.own, counted.total] {
+            self.code(b'g')?;
+            self.out
+                .write_all(&(nanoseconds as f64 / 1e9).to_le_bytes())?;
+        }
+        Ok(())
     }
 
     /// Own and total CPU time, in seconds.

@@ -19,6 +19,7 @@ pub fn check(recording: &mut Recording, texts: Vec<String>) -> Vec<String> {
     check_stacks(recording, &mut wrong);
     check_processes(recording, &mut wrong);
     check_samples(recording, &mut wrong);
+    check_counted(recording, &mut wrong);
     let r = recording;
     let processes = r.processes.len();
     for line in &mut r.log {
@@ -185,6 +186,46 @@ fn cut_cycles(processes: &mut [Process], wrong: &mut Wrong) {
             }
             at = parent.index();
         }
+    }
+}
+
+/// Of calls and lines of functions that are not known, nothing can be said.
+fn check_counted(r: &mut Recording, wrong: &mut Wrong) {
+    let (functions, signatures) = (r.functions.len(), r.signatures.len());
+    let before = r.lines.len() + r.callers.len();
+    r.lines.retain(|l| l.function.index() < functions);
+    for line in &mut r.lines {
+        line.hits = line.hits.min(LAST);
+        line.time = line.time.min(LAST);
+    }
+    let calls = r.calls.len();
+    r.callers
+        .retain(|c| c.caller.index() < calls && c.callee.index() < calls);
+    wrong.references += (before - r.lines.len() - r.callers.len()) as u64;
+    if r.calls.iter().any(|c| c.function.index() >= functions) {
+        let name = r.texts.add(LOST);
+        r.functions.push(Function {
+            name,
+            ..lost_function()
+        });
+    }
+    for call in &mut r.calls {
+        if call.function.index() >= functions {
+            call.function = FunctionId(functions as u32);
+            wrong.references += 1;
+        }
+        optional(
+            &mut call.signature,
+            |id| id.index() < signatures,
+            &mut wrong.references,
+        );
+    }
+    let counted = r.calls.iter_mut().map(|c| &mut c.counted);
+    for counted in counted.chain(r.callers.iter_mut().map(|c| &mut c.counted)) {
+        for number in [&mut counted.calls, &mut counted.own, &mut counted.total] {
+            *number = (*number).min(LAST);
+        }
+        counted.primitive = counted.primitive.min(counted.calls);
     }
 }
 

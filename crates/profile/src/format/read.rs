@@ -88,6 +88,9 @@ impl Reader {
             types::STACKS,
             types::SIGNATURES,
             types::SAMPLES,
+            types::CALLS,
+            types::CALLERS,
+            types::LINES,
             types::SOURCES,
             types::LOG,
             types::END,
@@ -211,6 +214,28 @@ impl Reader {
                     lost,
                 );
             }
+            types::CALLS => {
+                let lost = lost_call();
+                let rows = calls(columns);
+                place(self, |r| &mut r.recording.calls, columns, kind, rows, lost);
+            }
+            types::CALLERS => {
+                let lost = lost_caller();
+                let rows = callers(columns);
+                place(
+                    self,
+                    |r| &mut r.recording.callers,
+                    columns,
+                    kind,
+                    rows,
+                    lost,
+                );
+            }
+            types::LINES => {
+                let lost = lost_line();
+                let rows = line_hits(columns);
+                place(self, |r| &mut r.recording.lines, columns, kind, rows, lost);
+            }
             types::SOURCES => {
                 let files = columns.words("file").into_iter();
                 let rows = files
@@ -298,6 +323,9 @@ impl Reader {
                     (types::STACKS, r.stacks.len() as u64),
                     (types::SIGNATURES, r.signatures.len() as u64),
                     (types::SAMPLES, self.samples),
+                    (types::CALLS, r.calls.len() as u64),
+                    (types::CALLERS, r.callers.len() as u64),
+                    (types::LINES, r.lines.len() as u64),
                     (types::SOURCES, r.sources.len() as u64),
                     (types::LOG, r.log.len() as u64),
                 ];
@@ -505,6 +533,77 @@ fn samples(columns: &mut Columns, out: &mut Vec<Sample>) {
         wait: wait[i],
         signature: signature[i].map(SignatureId),
     }));
+}
+
+fn lost_call() -> Call {
+    Call {
+        function: FunctionId(UNKNOWN),
+        signature: None,
+        counted: Counted::default(),
+    }
+}
+
+fn lost_caller() -> Caller {
+    Caller {
+        caller: CallId(UNKNOWN),
+        callee: CallId(UNKNOWN),
+        counted: Counted::default(),
+    }
+}
+
+fn lost_line() -> LineHits {
+    LineHits {
+        function: FunctionId(UNKNOWN),
+        line: 0,
+        hits: 0,
+        time: 0,
+    }
+}
+
+fn counted(columns: &mut Columns) -> Vec<Counted> {
+    let (calls, primitive) = (columns.numbers("calls"), columns.numbers("primitive"));
+    let (own, total) = (columns.numbers("own"), columns.numbers("total"));
+    let row = |i: usize| Counted {
+        calls: calls[i],
+        primitive: primitive[i],
+        own: own[i],
+        total: total[i],
+    };
+    (0..columns.rows).map(row).collect()
+}
+
+fn calls(columns: &mut Columns) -> Vec<Call> {
+    let (function, signature) = (columns.words("function"), columns.optional("signature"));
+    let rows = counted(columns).into_iter().zip(function).zip(signature);
+    rows.map(|((counted, function), signature)| Call {
+        function: FunctionId(function),
+        signature: signature.map(SignatureId),
+        counted,
+    })
+    .collect()
+}
+
+fn callers(columns: &mut Columns) -> Vec<Caller> {
+    let (caller, callee) = (columns.words("caller"), columns.words("callee"));
+    let rows = counted(columns).into_iter().zip(caller).zip(callee);
+    rows.map(|((counted, caller), callee)| Caller {
+        caller: CallId(caller),
+        callee: CallId(callee),
+        counted,
+    })
+    .collect()
+}
+
+fn line_hits(columns: &mut Columns) -> Vec<LineHits> {
+    let (function, line) = (columns.words("function"), columns.words("line"));
+    let (hits, time) = (columns.numbers("hits"), columns.numbers("time"));
+    let row = |i: usize| LineHits {
+        function: FunctionId(function[i]),
+        line: line[i],
+        hits: hits[i],
+        time: time[i],
+    };
+    (0..columns.rows).map(row).collect()
 }
 
 fn log(columns: &mut Columns) -> Vec<LogLine> {

@@ -29,6 +29,9 @@ pub fn write(recording: &Recording, out: impl Write) -> io::Result<()> {
     file.rows(types::FRAMES, &r.frames, frames)?;
     file.rows(types::STACKS, &r.stacks, stacks)?;
     file.rows(types::SIGNATURES, &r.signatures, signatures)?;
+    file.rows(types::CALLS, &r.calls, calls)?;
+    file.rows(types::CALLERS, &r.callers, callers)?;
+    file.rows(types::LINES, &r.lines, lines)?;
     file.rows(types::LOG, &r.log, log)?;
     file.rows(types::SAMPLES, &r.samples, samples)?;
     file.rows(types::SOURCES, &r.sources, sources)?;
@@ -175,6 +178,32 @@ fn signatures(table: &mut Table, rows: &[Signature]) {
         "types",
         lists().map(|(n, list)| (n, list.map(|(_, ty)| ty.0))),
     );
+}
+
+fn calls(table: &mut Table, rows: &[Call]) {
+    table.unsigned("function", rows.iter().map(|c| c.function.0));
+    table.optional("signature", rows.iter().map(|c| c.signature.map(|s| s.0)));
+    counted(table, rows.iter().map(|c| c.counted));
+}
+
+fn callers(table: &mut Table, rows: &[Caller]) {
+    table.unsigned("caller", rows.iter().map(|c| c.caller.0));
+    table.unsigned("callee", rows.iter().map(|c| c.callee.0));
+    counted(table, rows.iter().map(|c| c.counted));
+}
+
+fn counted(table: &mut Table, rows: impl Iterator<Item = Counted> + Clone) {
+    table.unsigned("calls", rows.clone().map(|c| c.calls));
+    table.unsigned("primitive", rows.clone().map(|c| c.primitive));
+    table.unsigned("own", rows.clone().map(|c| c.own));
+    table.unsigned("total", rows.map(|c| c.total));
+}
+
+fn lines(table: &mut Table, rows: &[LineHits]) {
+    table.unsigned("function", rows.iter().map(|l| l.function.0));
+    table.delta("line", rows.iter().map(|l| l.line));
+    table.unsigned("hits", rows.iter().map(|l| l.hits));
+    table.unsigned("time", rows.iter().map(|l| l.time));
 }
 
 fn samples(table: &mut Table, rows: &[Sample]) {

@@ -602,6 +602,26 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
         );
         page.paragraph("  ", &clean(&text));
     }
+    said(page, r);
+}
+
+/// How counting went: there are no samples.
+pub fn log(page: &mut Page, r: &Recording) {
+    let missing = r.processes.iter().filter(|p| p.reason != TextId::EMPTY);
+    if r.log.is_empty() && missing.clone().next().is_none() {
+        return;
+    }
+    page.heading("How it was counted");
+    for process in missing.take(10) {
+        let (command, reason) = (r.texts.get(process.command), r.texts.get(process.reason));
+        let text = format!("Process {} ({command}) is missing: {reason}.", process.pid);
+        page.paragraph("  ", &clean(&text));
+    }
+    said(page, r);
+}
+
+/// What the log says.
+fn said(page: &mut Page, r: &Recording) {
     // Many processes say the same, but for numbers in it.
     let mut said: Vec<(&str, u64)> = vec![];
     for line in &r.log {

@@ -1,0 +1,268 @@
+"""Counting a whole program: what ``fdl data`` and ``fdl lines`` ask, and what its processes do.
+
+The command runs the program with a request in its environment, which every Python of it obeys when
+it starts. Each process writes what it has counted into the session's directory when it ends, as a
+recording of its own; the command puts them together.
+"""
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+from .._startup import COUNT
+from ._recording import Recording
+
+#: How long processes that the program leaves behind are waited for, in seconds.
+GRACE = 1.0
+
+
+def run(command, path, request, *, sources=True):
+    """Run a command and count its calls or lines.
+
+    Parameters
+    ----------
+    command : list of str
+    path : str
+        Where the recording is written.
+    request : dict
+        ``mode`` (data, lines), and the options of this mode.
+    sources : bool
+        Whether the recording has the texts of source files.
+
+    Returns
+    -------
+    int
+        The command's status, as :attr:`subprocess.Popen.returncode`.
+    Recording
+
+    Raises
+    ------
+    OSError
+        If the command cannot be started or the file cannot be written.
+    """
+    from ._session import _Signals, make_directory
+
+    # A file that cannot be written is known before the program has run; until then it stays.
+    open(path, "ab").close()
+    directory = make_directory()
+    try:
+        environment = {**os.environ, COUNT: json.dumps({**request, "directory": directory})}
+        started = time.time()
+        process = subprocess.Popen(command, env=environment)
+        with _Signals(process):
+            process.wait()
+        elapsed = time.time() - started
+        _wait_for_rest(directory)
+        meta = {
+            "command": [os.fspath(word) for word in command],
+            "directory": os.getcwd(),
+            "started": started,
+            "elapsed": elapsed,
+            "exit_status": process.returncode % 256 if process.returncode >= 0 else None,
+        }
+        recording = _merged(directory, meta, sources)
+        recording.save(path)
+        return process.returncode, recording
+    except BaseException:
+        if os.path.exists(path) and os.path.getsize(path) == 0:
+            os.unlink(path)
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _begun(directory):
+    """Process ids and commands of processes that have begun and not ended."""
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".begun"):
+            with open(os.path.join(directory, name), errors="replace") as file:
+                yield int(name.split(".")[0]), file.read()
+
+
+def _is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def _wait_for_rest(directory):
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and any(_is_alive(pid) for pid, _ in _begun(directory)):
+        time.sleep(0.02)
+
+
+def _merged(directory, meta, sources):
+    from .. import _core
+
+    parts, log = [], []
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".fdl"):
+            part, warnings = _core.Recording.load(os.path.join(directory, name))
+            parts.append(part)
+            log += warnings
+    missing = [
+        (pid, command, "it still runs" if _is_alive(pid) else "it was killed before it could write")
+        for pid, command in _begun(directory)
+    ]
+    return Recording(_core._merge_recordings(meta, parts, missing, sources))
+
+
+# ---- in the processes of the program -------------------------------------------------------------
+
+
+def begin(request):
+    """Begin to count in this process, as a request says. What goes wrong is no concern of the
+    program's: it is told on stderr, and the program runs."""
+    try:
+        _Count(json.loads(request)).begin()
+    except Exception as error:
+        print(f"ferdelance: not counted: {error}", file=sys.stderr)
+
+
+class _Count:
+    def __init__(self, request):
+        self.request = request
+        self.directory = request["directory"]
+        self.profile = None
+        self.pid = None
+        self.started = time.time()
+
+    def begin(self):
+        import atexit
+
+        self._mark()
+        atexit.register(self.finish)
+        os.register_at_fork(after_in_child=self._child)
+        # What ends a process without its exit functions; multiprocessing's children end so.
+        for name in ("_exit", "execv", "execve"):
+            setattr(os, name, self._before(getattr(os, name)))
+        if self.request["mode"] == "data":
+            from ._profile import Profile, hook_cost
+
+            options = {"builtins": self.request["builtins"]}
+            if self.request["correct"]:
+                hook_cost(options["builtins"])
+            self.profile = Profile(
+                signatures=self.request["signatures"], correct=self.request["correct"], **options
+            )
+            self.profile.enable()
+        else:
+            self._begin_lines()
+
+    def _begin_lines(self):
+        import builtins
+
+        from .. import _core
+        from ._lines import lines
+
+        builtins.profile = lines
+        patterns = [re.compile(pattern) for pattern in self.request["functions"]]
+        if not patterns:
+            return
+        own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+        def is_chosen(code):
+            name = getattr(code, "co_qualname", code.co_name)
+            file = code.co_filename
+            if file.startswith((own, "<frozen")):
+                return False
+            module = os.path.splitext(os.path.basename(file))[0]
+            return any(p.search(f"{module}.{name}") for p in patterns)
+
+        _core._lines_choose(is_chosen)
+
+    def _before(self, function):
+        @functools.wraps(function)
+        def finishing(*args, **kwargs):
+            self.finish()
+            # A call of `exec` that fails comes back.
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._mark()
+
+        return finishing
+
+    def _mark(self):
+        self.pid = os.getpid()
+        with open(self._path("begun"), "w") as file:
+            file.write(" ".join(sys.orig_argv))
+
+    def _path(self, ending):
+        return os.path.join(self.directory, f"{self.pid}.{ending}")
+
+    def _child(self):
+        """This is the child of a fork: what its parent has counted is its parent's."""
+        try:
+            self._mark()
+            self.started = time.time()
+            if self.profile is not None:
+                self.profile.clear(child=True)
+            else:
+                from ._lines import lines
+
+                lines.clear()
+        except OSError:
+            # The session is over: nobody waits for this process.
+            self.pid = None
+
+    def finish(self):
+        """Write what was counted so far; once more replaces it."""
+        if self.pid != os.getpid():
+            return
+        try:
+            from ._lines import lines, recording_of
+
+            if self.profile is not None:
+                log = []
+                if self.profile.was_deep:
+                    log = ["calls beyond the depth for which the stack has room were not counted"]
+                if self.request["correct"]:
+                    inner, outer = _cost(self.request)
+                    log.append(
+                        f"what counting costs was taken off the times: {inner * 1e9:.0f} ns within "
+                        f"a call and {outer * 1e9:.0f} ns around it, as measured"
+                    )
+                self.profile.disable()
+                recording = recording_of(
+                    counts=self.profile.tables(), log=log, started=self.started, sources=False
+                )
+            else:
+                self._find_compiled(lines)
+                recording = recording_of(
+                    lines=lines.tables(), log=lines.notes(), started=self.started, sources=False
+                )
+            recording.save(self._path("new"))
+            os.rename(self._path("new"), self._path("fdl"))
+            os.unlink(self._path("begun"))
+        except OSError:
+            # The session is over: nobody waits for this process.
+            pass
+        except Exception as error:
+            print(f"ferdelance: not counted: {error}", file=sys.stderr)
+
+    def _find_compiled(self, lines):
+        """Compiled functions of the main module that were chosen by name."""
+        from ._lines import _compiled_name, _is_compiled
+
+        patterns = [re.compile(pattern) for pattern in self.request["functions"]]
+        main = sys.modules.get("__main__")
+        for name, value in list(vars(main).items()) if main else ():
+            if type(value).__module__.startswith(("ferdelance", "numba")) and _is_compiled(value):
+                if any(p.search(f"__main__.{name}") for p in patterns):
+                    name = _compiled_name(value)
+                    if name not in lines.compiled:
+                        lines.compiled.append(name)
+
+
+def _cost(request):
+    from ._profile import hook_cost
+
+    return hook_cost(request["builtins"])
