@@ -129,6 +129,43 @@ def test_functions_of_cells_are_tried():
     assert "Out[2]: 4500000" in text
 
 
+WORK = """
+import numpy as np
+def dot(a, b):
+    s = 0.0
+    for i in range(len(a)):
+        s += a[i] * b[i]
+    return s
+"""
+
+
+def test_calls_of_a_cell_by_their_arguments():
+    cell = """
+    %%fdl data -f dot
+    for n in (16, 16, 32):
+        dot(np.ones(n, np.float32), np.ones(n, np.float32))
+    """
+    _, text = notebook(WORK, cell)
+    rows = [line for line in text.splitlines() if "shape=(16,)" in line]
+    assert rows[0].split()[0] == "2", text
+    assert "dot" in rows[0]
+
+
+def test_lines_of_functions_of_cells():
+    _, text, chosen, wrong = notebook(
+        WORK,
+        "%fdl lines dot(np.ones(100), np.ones(100))",
+        "%fdl lines -f dot dot(np.ones(10), np.ones(10))",
+        "%fdl lines -f nothing 1",
+    )
+    assert "Cell [1]" in text
+    (row,) = [line for line in text.splitlines() if "s += a[i] * b[i]" in line]
+    assert "100" in row
+    (row,) = [line for line in chosen.splitlines() if "s += a[i] * b[i]" in line]
+    assert "10" in row.split() and "110" not in row.split()
+    assert "name 'nothing' is not defined" in wrong
+
+
 def test_help():
     general, special = notebook("%fdl", "%fdl record --help")
     assert "record" in general and "%%fdl" in general

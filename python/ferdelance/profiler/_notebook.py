@@ -109,17 +109,25 @@ def _service_threads():
 
 def focus(recording, cell, service_threads):
     """A recording of a cell, from one of the process that ran it."""
+    threads = set(recording.threads["tid"].tolist()) - service_threads
+    threads.discard(threading.get_native_id())
+    return named(recording, cell, [cell.file], sorted(threads))
+
+
+def named(recording, cell, files=(), threads=()):
+    """A recording in which cells have their names and sources.
+
+    Samples are left out but for those below the bodies of `files`, and in `threads`.
+    """
     from . import Recording
 
     names = cell_names(cell.shell)
-    threads = set(recording.threads["tid"].tolist()) - service_threads
-    threads.discard(threading.get_native_id())
-    files = set(recording.functions["file"])
+    seen = set(recording.functions["file"])
     sources = [
-        (name, "".join(linecache.getlines(file))) for file, name in names.items() if file in files
+        (name, "".join(linecache.getlines(file))) for file, name in names.items() if file in seen
     ]
     inner = recording._inner.focus(
-        cell.title, [cell.file], sorted(threads), list(names.items()), sources
+        cell.title, list(files), list(threads), list(names.items()), sources
     )
     return Recording(inner)
 
@@ -192,6 +200,68 @@ def _record(cell, options):
         _display(Shown(text, picture_of(recording) if len(recording.samples) else None))
 
 
+def _data_options(parser):
+    parser.add_argument("-f", "--function", help="only functions whose module.name matches this")
+    parser.add_argument("--builtins", action="store_true", help="functions of C, too")
+    parser.add_argument("-o", "--output", help="keep what was counted in a recording")
+    parser.add_argument("--top", type=int, default=15, help="rows of each table")
+
+
+def _data(cell, options):
+    """Every call by the types, dtypes and shapes of its arguments: how often, how long."""
+    from . import Profile
+
+    profile = Profile(builtins=options.builtins)
+    profile.enable()
+    try:
+        return cell.run()
+    finally:
+        profile.disable()
+        recording = named(profile.recording(), cell)
+        if options.output:
+            recording.save(options.output)
+        shown = recording.report(functions=True, function=options.function, top=options.top)
+        _display(Shown(shown))
+
+
+def _lines_options(parser):
+    parser.add_argument(
+        "-f", "--function", action="append", default=[], help="a function; may be given often"
+    )
+    parser.add_argument("-o", "--output", help="keep what was counted in a recording")
+
+
+def _lines(cell, options):
+    """Hits and time of each line of chosen functions; by default of those that cells define."""
+    from . import lines
+
+    namespace = cell.shell.user_ns
+    if options.function:
+        try:
+            functions = [eval(name, namespace) for name in options.function]
+        except Exception as error:
+            raise UsageError(f"%fdl lines: {error}") from None
+    else:
+        cells = _numbers(cell.shell)
+        functions = [
+            value
+            for value in namespace.values()
+            if getattr(getattr(value, "__code__", None), "co_filename", None) in cells
+        ]
+    if not functions:
+        raise UsageError("%fdl lines: no cell has defined a function: name one, -f FUNCTION")
+    lines.clear()
+    for function in functions:
+        lines(function)
+    try:
+        return cell.run()
+    finally:
+        recording = named(lines.recording(), cell)
+        if options.output:
+            recording.save(options.output)
+        _display(Shown(recording.report(lines=True)))
+
+
 def _advise_options(parser):
     parser.add_argument("-r", "--rate", type=float, default=_agent.RATE, help="samples a second")
 
@@ -224,6 +294,8 @@ def _advise(cell, options):
 #: By name: what adds options, and what runs a cell with them and shows what came of it.
 COMMANDS = {
     "record": (_record_options, _record),
+    "data": (_data_options, _data),
+    "lines": (_lines_options, _lines),
     "advise": (_advise_options, _advise),
 }
 
