@@ -114,3 +114,24 @@ def source_of(function):
     import inspect
 
     return inspect.getsource(function)
+
+
+def test_code_of_other_interpreters_of_the_process_is_seen(tmp_path):
+    program = '''
+import sys
+if sys.version_info >= (3, 13):
+    import _interpreters as interpreters
+else:
+    import _xxsubinterpreters as interpreters
+code = """
+def inner():
+    t = 0
+    for i in range(6_000_000): t += i & 3
+inner()
+"""
+run = getattr(interpreters, "exec", None) or interpreters.run_string
+run(interpreters.create(), code)
+'''
+    recording, done = record(tmp_path, program)
+    assert done.returncode == 0, done.stderr
+    assert totals(recording, kind="python")["inner"] > 0.5 * cpu(recording)

@@ -87,7 +87,7 @@ impl Python {
     }
 
     /// The state of the thread that calls this, if it is one of Python's, and whether it holds the
-    /// interpreter's lock.
+    /// interpreter's lock. A thread that runs in several interpreters has a state in each.
     pub fn thread(&self) -> Option<(u64, bool)> {
         // SAFETY: both functions read a variable of the thread (or of the runtime) and return.
         let (own, current) = unsafe {
@@ -97,17 +97,26 @@ impl Python {
             }
             (own, (self.current)())
         };
-        self.is_right(own).then_some((own, current == own))
+        if !self.is_right(own) {
+            return None;
+        }
+        let is_current = current == own || current != 0 && self.is_of_this_thread(current);
+        Some((if is_current { current } else { own }, is_current))
+    }
+
+    /// Whether a thread's state has the number of the thread that calls this in it.
+    fn is_of_this_thread(&self, thread: u64) -> bool {
+        use ferdelance_interpreter::Memory;
+        let number = crate::memory::Own.word(thread + self.layout.thread_id);
+        // SAFETY: takes nothing.
+        number == Some(unsafe { libc::pthread_self() })
     }
 
     /// Whether the layout is the one of this Python: a thread's state has the thread's number in it.
     fn is_right(&self, thread: u64) -> bool {
-        use ferdelance_interpreter::Memory;
         match self.verdict.load(Ordering::Relaxed) {
             0 => {
-                let number = crate::memory::Own.word(thread + self.layout.thread_id);
-                // SAFETY: takes nothing.
-                let is_right = number == Some(unsafe { libc::pthread_self() });
+                let is_right = self.is_of_this_thread(thread);
                 self.verdict
                     .store(if is_right { 1 } else { 2 }, Ordering::Relaxed);
                 is_right
