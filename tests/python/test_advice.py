@@ -67,6 +67,28 @@ def test_well_tuned_programs_get_none(path):
     assert [one["title"] for one in advice] == []
 
 
+def test_code_for_all_ranks_that_meets_one(tmp_path):
+    program = write(
+        tmp_path,
+        """
+        import numpy as np
+        def total(a):
+            if a.ndim == 1:
+                return float((np.sin(a) * 2.0 + 1.0).max())
+            elif len(a.shape) == 2:
+                return float((np.sin(a) * 2.0).max())
+            raise ValueError(a.shape)
+        rng = np.random.default_rng(1)
+        for _ in range(100):
+            total(rng.random(200_000))
+        total(rng.random((10, 10)))
+        """,
+    )
+    advice, _ = advice_for(program)
+    (one,) = [a for a in advice if a["rule"] == "specialise"]
+    assert "for arrays of 1 dimension" in one["title"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pricer", "median_filter", "distances", "temporaries"])
 def test_what_is_promised_is_obtained(name, tmp_path):

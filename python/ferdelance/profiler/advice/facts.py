@@ -3,6 +3,8 @@
 import functools
 import re
 
+from .sources import File, NotFound
+
 #: Operations of NumPy and BLAS on the elements of arrays, as reports name them. The rest of NumPy's
 #: time goes into calls, into scalars, and into making and freeing arrays.
 ARRAYS = re.compile(
@@ -37,6 +39,12 @@ class Array:
         for n in self.shape:
             size *= n
         return size
+
+    @property
+    def itemsize(self):
+        """Bytes of an item, by the number in its dtype's name: 8 where there is none."""
+        bits = re.search(r"\d+$", self.dtype)
+        return int(bits[0]) // 8 if bits else 8
 
 
 def arrays_in(types):
@@ -101,6 +109,7 @@ class Facts:
         self.cpu = float(samples["user"].sum() + samples["kernel"].sum())
         self.elapsed = recording.meta["elapsed"]
         self.cpus = recording.meta["target_cpus"]
+        self._files = {}
         self.functions = sorted(self._functions().values(), key=lambda f: -f.total)
 
     def _functions(self):
@@ -138,11 +147,13 @@ class Facts:
         sources = self.recording.sources
         return dict(zip(sources["file"], sources["text"], strict=True))
 
-    @functools.cached_property
-    def lines(self):
-        """CPU time of lines, with what they call of libraries: by file and number."""
-        rows = _rows(self.recording.hot_lines, "file", "line", "own")
-        return {(file, line): own for file, line, own in rows}
+    def file(self, name):
+        """The contents of a source file. Raises sources.NotFound if they are not there."""
+        if name not in self._files:
+            if name not in self.sources:
+                raise NotFound("the recording has no source of its file")
+            self._files[name] = File(self.sources[name])
+        return self._files[name]
 
     def time_in_state(self, state, what="wait"):
         samples = self.recording.samples

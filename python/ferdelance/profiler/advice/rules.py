@@ -1,6 +1,8 @@
 """The rules: each looks at facts for one cause of slowness, and says what to do about it."""
 
+import ast
 import collections
+import re
 
 from . import edit, sources
 from .facts import ARRAYS, PAGE_FAULTS, arrays_in
@@ -25,8 +27,8 @@ class Advice:
     Attributes
     ----------
     rule : str
-        compile, small arrays, temporaries, float32, parallel, threads, workers, object arrays or
-        types.
+        compile, small arrays, temporaries, object arrays, types, specialise, float32, GPU,
+        parallel, threads or workers.
     title : str
         What to do, in a line.
     function, file, line
@@ -112,7 +114,7 @@ class Candidate:
 
 def candidates(facts):
     """Functions that might be compiled, outermost first; and those that cannot be, with why."""
-    files, found, not_tried = {}, [], []
+    found, not_tried = [], []
     for function in facts.functions:
         if not function.is_users or facts.share(function.total) < LEAST:
             continue
@@ -122,9 +124,7 @@ def candidates(facts):
             # That comes first.
             continue
         try:
-            if function.file not in files:
-                files[function.file] = sources.File(facts.sources[function.file])
-            file = files[function.file]
+            file = facts.file(function.file)
             unit = file.unit(function.name, function.line)
         except sources.NotFound as reason:
             if facts.share(function.in_interpreter) >= LEAST:
@@ -209,7 +209,10 @@ def _of_candidate(facts, candidate, trial, gain):
         evidence.append(
             f"its arrays have {_span(sizes)} elements: NumPy takes longer for a call than for those"
         )
-        evidence.append("not for a GPU: pieces this small would wait for the transfer")
+        evidence.append(
+            "or batch the calls: one with all of them, as rows of an array with a dimension more; "
+            "one by one they are nothing for a GPU either, in a batch they may be"
+        )
     types = next(iter(function.types), "")
     if types:
         evidence.append(f"called with {types}")
@@ -310,8 +313,6 @@ def unstable_types(facts):
 
 
 def _without_shapes(text):
-    import re
-
     return re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)
 
 
@@ -335,6 +336,69 @@ def narrower_floats(facts):
                     f"{percent(share)} of the CPU time is spent in NumPy's loops over arrays of "
                     f"float64 of up to {max(a.size for a in large) * 8 / 1e6:.0f} MB, which no "
                     "cache holds: half the bytes take half the time",
+                ],
+            )
+
+
+def generic_code(facts):
+    """Functions that look at ranks and shapes, and meet the same one nearly always."""
+    for function in facts.functions:
+        if not function.is_users or facts.share(function.total) < LEAST:
+            continue
+        ranks = collections.Counter()
+        for array, time in function.arrays():
+            ranks[len(array.shape)] += time
+        total = sum(ranks.values())
+        if not total or not _looks_at_ranks(facts, function):
+            continue
+        rank, time = ranks.most_common(1)[0]
+        if time >= 0.8 * total:
+            yield Advice(
+                "specialise",
+                f"write a version of `{function.name}` for arrays of {rank} "
+                f"dimension{'s' if rank != 1 else ''}",
+                facts,
+                function=function,
+                share=facts.share(function.total),
+                evidence=[
+                    f"it has branches for other ranks or shapes, but {percent(time / total)} of "
+                    f"its time goes into arrays of {rank} dimension{'s' if rank != 1 else ''}",
+                    f"called with {next(iter(function.types))}",
+                ],
+            )
+
+
+def _looks_at_ranks(facts, function):
+    """Whether a function branches by the rank or shape of arrays."""
+    try:
+        node = facts.file(function.file).function(function.name, function.line)
+    except sources.NotFound:
+        return False
+    tests = [n.test for n in ast.walk(node) if isinstance(n, (ast.If, ast.IfExp))]
+    parts = (part for test in tests for part in ast.walk(test))
+    return any(isinstance(p, ast.Attribute) and p.attr in ("ndim", "shape") for p in parts)
+
+
+def for_a_gpu(facts):
+    """Large arrays, on which much is computed."""
+    for function in facts.functions:
+        in_arrays = sum(t for o, t in function.operations.items() if ARRAYS.match(o))
+        sizes = [array.size * array.itemsize for array, _ in function.arrays()]
+        if (
+            function.is_users
+            and facts.share(in_arrays) >= 0.5
+            and max(sizes, default=0) >= 4 * LARGE
+        ):
+            yield Advice(
+                "GPU",
+                f"`{function.name}` is a candidate for a GPU",
+                facts,
+                function=function,
+                share=facts.share(in_arrays),
+                evidence=[
+                    f"{percent(facts.share(in_arrays))} of the CPU time is spent in operations on "
+                    f"arrays of up to {max(sizes) / 1e6:.0f} MB: that is worth the transfer, if "
+                    "they stay there from operation to operation",
                 ],
             )
 
@@ -367,14 +431,9 @@ def parallel(facts):
 
 def _is_parallel(facts, function):
     """Whether a compiled function says that it is to run in parallel."""
-    import ast
-
-    text = facts.sources.get(function.file)
-    if text is None:
-        return False
     try:
-        nodes = ast.walk(ast.parse(text))
-    except (SyntaxError, ValueError):
+        nodes = ast.walk(facts.file(function.file).tree)
+    except sources.NotFound:
         return False
     return any(
         isinstance(node, ast.FunctionDef)
@@ -407,7 +466,7 @@ def too_many_workers(facts):
     """More threads that want to run than there are CPUs."""
     queued = facts.time_in_state("queued")
     wanted = (facts.cpu + queued) / facts.elapsed if facts.elapsed else 0.0
-    if queued >= 0.5 * facts.cpu and facts.cpus and wanted > 1.5 * facts.cpus:
+    if queued >= 0.5 * facts.cpu and facts.cpus and wanted > 1.25 * facts.cpus:
         yield Advice(
             "workers",
             f"use {int(facts.cpus)} workers: more than {int(facts.cpus)} cannot run at a time",
@@ -422,4 +481,13 @@ def too_many_workers(facts):
 
 
 #: In no order: advice is ordered by what it brings.
-RULES = (object_arrays, unstable_types, narrower_floats, parallel, pickling, too_many_workers)
+RULES = (
+    object_arrays,
+    unstable_types,
+    generic_code,
+    narrower_floats,
+    for_a_gpu,
+    parallel,
+    pickling,
+    too_many_workers,
+)
