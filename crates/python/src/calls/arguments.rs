@@ -79,6 +79,37 @@ pub enum Sort {
     Other,
 }
 
+/// Arguments as a vectorcall has them: names of the last ones in a tuple, or null.
+#[derive(Clone, Copy)]
+pub struct Passed {
+    pub args: *const *mut PyObject,
+    /// Those without a name.
+    pub count: usize,
+    pub keywords: *mut PyObject,
+}
+
+impl Passed {
+    /// # Safety
+    /// The names are alive.
+    pub unsafe fn keyword_count(&self) -> usize {
+        // SAFETY: a tuple.
+        if self.keywords.is_null() {
+            0
+        } else {
+            unsafe { length(self.keywords) as usize }
+        }
+    }
+
+    /// The name of a keyword.
+    ///
+    /// # Safety
+    /// There are so many.
+    pub unsafe fn keyword(&self, index: usize) -> *mut PyObject {
+        // SAFETY: a tuple with the item.
+        unsafe { field(self.keywords, TUPLE_ITEMS + index * 8) }
+    }
+}
+
 /// Reads arguments.
 pub struct Arguments {
     ndarray: *mut PyTypeObject,
@@ -185,20 +216,23 @@ impl Arguments {
         key
     }
 
-    /// The key of the arguments of a vectorcall: as if they were the parameters.
+    /// The key of arguments that were passed: as if they were the parameters.
     ///
     /// # Safety
-    /// `args` has `count` objects.
-    pub unsafe fn key_of_call(
-        &self,
-        args: *const *mut PyObject,
-        count: usize,
-        detail: Detail,
-    ) -> u64 {
+    /// The arguments of a vectorcall; the GIL is held.
+    pub unsafe fn key_of_call(&self, passed: Passed, detail: Detail) -> u64 {
+        let mut key = 0x52;
         // SAFETY: as promised.
-        (0..count).fold(0x52, |key, i| unsafe {
-            self.add(key, *args.add(i), detail)
-        })
+        unsafe {
+            for i in 0..passed.count {
+                key = self.add(key, *passed.args.add(i), detail);
+            }
+            for i in 0..passed.keyword_count() {
+                let name = name_hash(passed.keyword(i));
+                key = self.add(mix(key, name), *passed.args.add(passed.count + i), detail);
+            }
+        }
+        key
     }
 
     /// Adds what an object is.
