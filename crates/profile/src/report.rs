@@ -10,7 +10,7 @@
 //! numbers of samples. What a recording says is shown as it is but for control characters: a file from a
 //! stranger is not to command the terminal.
 
-mod counted;
+pub mod counted;
 pub mod lines;
 pub mod operation;
 mod page;

@@ -15,7 +15,7 @@ use crate::numpy::{self, numpy};
 
 const TYPE_BASICSIZE: usize = 32;
 const TYPE_FLAGS: usize = 168;
-const TYPE_BASE: usize = 256;
+pub const TYPE_BASE: usize = 256;
 /// Where lists, tuples, strings, bytes and dicts have their number of items.
 const LENGTH: usize = 16;
 const SET_USED: usize = 24;
@@ -36,7 +36,7 @@ const DICT: usize = 1 << 29;
 /// The size of an array; instances of smaller classes are none.
 const ARRAY_SIZE: usize = 80;
 /// Classes have few ancestors.
-const MOST_BASES: usize = 64;
+pub const MOST_BASES: usize = 64;
 /// Of `*args` and `**kwargs`, so many are looked at.
 pub const MOST_VARIADIC: usize = 16;
 

@@ -19,6 +19,7 @@ use super::describe::Described;
 use super::frames::Frames;
 use super::native::{Native, native_name};
 use super::readers;
+use super::stack::Room;
 use super::table::{NONE, Stack, Table};
 
 /// Signatures of a function that are told apart exactly, then by size; and keys that lead to them.
@@ -57,8 +58,7 @@ pub struct Thread {
     pub stack: Stack,
     /// Hooks are at work, whose own calls do not count.
     pub is_busy: bool,
-    /// From this address on the stack is too short for hooks that nest.
-    pub lowest: usize,
+    pub room: Room,
 }
 
 /// A user's clock.
@@ -137,12 +137,7 @@ impl Session {
 
     #[inline(never)]
     fn other_thread(&mut self, state: usize) -> *mut Thread {
-        let thread = self.threads.entry(state).or_insert_with(|| {
-            Box::new(Thread {
-                lowest: super::stack::lowest(),
-                ..Thread::default()
-            })
-        });
+        let thread = self.threads.entry(state).or_default();
         self.last = (state, &raw mut **thread);
         self.last.1
     }
