@@ -171,8 +171,13 @@ impl Merge {
                 line.time,
             );
         }
+        let begun = self.interner.out.meta.started;
+        let later = from.meta.started.saturating_sub(begun);
         for process in &from.processes {
-            self.process(process.clone(), &from.texts);
+            let mut process = process.clone();
+            process.start = process.start.saturating_add(later);
+            process.end = process.end.saturating_add(later);
+            self.process(process, &from.texts);
         }
         for line in &from.log {
             let said = text(line.text).to_owned();

@@ -9,6 +9,7 @@ use std::hash::Hash;
 
 use crate::labels;
 use crate::model::*;
+use crate::report::counted;
 use crate::report::lines::{Sources, lines};
 use crate::report::usage::elapsed;
 use crate::report::view::{Row, View};
@@ -174,6 +175,10 @@ pub fn diff(before: &Recording, after: &Recording, options: &Options) -> String 
     total(&mut page, "CPU time", sum(|p| p.user + p.kernel));
     total(&mut page, "  user", sum(|p| p.user));
     total(&mut page, "  kernel", sum(|p| p.kernel));
+    counted::changes(&mut page, both, options.lines, options.top);
+    if both.iter().all(|r| r.samples.is_empty()) && both.iter().any(|r| has_counts(r)) {
+        return page.text();
+    }
     if options.lines {
         table(
             &mut page,
@@ -203,6 +208,10 @@ pub fn diff(before: &Recording, after: &Recording, options: &Options) -> String 
         );
     }
     page.text()
+}
+
+fn has_counts(r: &Recording) -> bool {
+    !r.calls.is_empty() || !r.lines.is_empty()
 }
 
 fn total(page: &mut Page, name: &str, [before, after]: [u64; 2]) {

@@ -11,7 +11,7 @@
 //! stranger is not to command the terminal.
 
 pub mod calls;
-mod counted;
+pub mod counted;
 pub mod lines;
 pub mod operation;
 mod page;

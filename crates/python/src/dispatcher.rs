@@ -21,7 +21,7 @@ use crate::cache::Mode;
 use crate::dispatch::{self, State};
 use crate::handles::Pins;
 use crate::options::DispatcherOptions;
-use crate::{engine, errors, types};
+use crate::{calls, engine, errors, types};
 
 /// An instance.
 #[repr(C)]
@@ -144,11 +144,35 @@ unsafe extern "C" fn vectorcall(
         return guard(ptr::null_mut(), |_| Err(cleared()));
     }
     let count = count & !OFFSET;
+    if calls::jitted::are_counted() {
+        // SAFETY: as promised by CPython; the state has its function.
+        return unsafe {
+            let function = (*state).function.as_ptr();
+            calls::jitted::call(function, args, count, keywords, || {
+                run(state, args, count, keywords)
+            })
+        };
+    }
     // SAFETY: as promised by CPython.
+    unsafe { run(state, args, count, keywords) }
+}
+
+/// Calls a jitted function.
+///
+/// # Safety
+/// The state of an instance that the caller holds a reference to, and the arguments of a vectorcall.
+#[inline(always)]
+unsafe fn run(
+    state: *const State,
+    args: *const *mut PyObject,
+    count: usize,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as promised.
     if let Some(result) = unsafe { dispatch::call_first(&*state, args, count, keywords) } {
         return result;
     }
-    // SAFETY: as promised by CPython.
+    // SAFETY: as promised.
     let called = catch_unwind(AssertUnwindSafe(|| unsafe {
         dispatch::call(&*state, args, count, keywords)
     }));

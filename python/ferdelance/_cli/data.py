@@ -71,7 +71,8 @@ def run_counted(arguments, request, shown):
         return 127 if error.filename == command[0] else 126
     except ValueError as error:
         raise Failure(str(error)) from None
-    if not arguments.quiet:
+    is_empty = len(recording.calls) + len(recording.lines) == 0
+    if not arguments.quiet and not is_empty:
         print(recording.report(**shown), end="", file=sys.stderr)
     for line in said(recording, path, request["mode"]):
         print(f"fdl: {line}", file=sys.stderr)
@@ -92,6 +93,7 @@ def said(recording, path, mode):
         yield f"{path}: {int(lines['hits'].sum()):,} hits of {len(lines):,} lines, {of}"
         if len(lines) == 0:
             yield "no line was counted: choose functions with -f, or decorate them with @profile"
+        yield from dict.fromkeys(recording.log["text"])
     for pid, reason in zip(processes["pid"], processes["reason"], strict=True):
         if reason:
             yield f"process {pid} is missing: {reason}"

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -118,12 +119,20 @@ def _merged(directory, meta, sources):
 
 
 def begin(request):
-    """Begin to count in this process, as a request says. What goes wrong is no concern of the
-    program's: it is told on stderr, and the program runs."""
+    """Begin to count in this process, as a request says, unless it does already: Python may read
+    its start files twice. What goes wrong is no concern of the program's: it is told on stderr, and
+    the program runs."""
+    global _count
+    if _count is not None:
+        return
     try:
-        _Count(json.loads(request)).begin()
+        _count = _Count(json.loads(request))
+        _count.begin()
     except Exception as error:
         print(f"ferdelance: not counted: {error}", file=sys.stderr)
+
+
+_count = None
 
 
 class _Count:
@@ -143,6 +152,9 @@ class _Count:
         # What ends a process without its exit functions; multiprocessing's children end so.
         for name in ("_exit", "execv", "execve"):
             setattr(os, name, self._before(getattr(os, name)))
+        # Pools end their workers by this signal. Who has a handler has taken care of the end.
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._terminated)
         if self.request["mode"] == "data":
             from ._profile import Profile, hook_cost
 
@@ -177,6 +189,11 @@ class _Count:
             return any(p.search(f"{module}.{name}") for p in patterns)
 
         _core._lines_choose(is_chosen)
+
+    def _terminated(self, number, frame):
+        self.finish()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _before(self, function):
         @functools.wraps(function)

@@ -1,6 +1,7 @@
 """The profiler of lines: hits and time of every line of chosen functions."""
 
 import os
+import resource
 import sys
 import time
 
@@ -109,9 +110,11 @@ def recording_of(*, counts=None, lines=(), log=(), started=None, sources=True):
         "elapsed": max(time.time() - started, 0.0),
         "exit_status": None,
     }
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    times = (round(used.ru_utime * 1e6), round(used.ru_stime * 1e6))
     version = ".".join(map(str, sys.version_info[:3]))
     inner = _core._recording_of_counts(
-        meta, os.getpid(), version, counts, list(lines), list(log), sources
+        meta, (os.getpid(), *times), version, counts, list(lines), list(log), sources
     )
     return Recording(inner)
 

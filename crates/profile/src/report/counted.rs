@@ -157,6 +157,64 @@ pub fn lines(page: &mut Page, r: &Recording, functions: Option<&[FunctionId]>) {
     }
 }
 
+/// What changed from one recording to another, of what both counted: calls or lines.
+pub fn changes(page: &mut Page, both: [&Recording; 2], lines: bool, top: usize) {
+    // By name: number, time.
+    let mut rows: BTreeMap<(String, String), [(u64, u64); 2]> = BTreeMap::new();
+    for (side, r) in both.into_iter().enumerate() {
+        let mut add = |place: TextId, name: String, number: u64, time: u64| {
+            let key = (labels::base(r.texts.get(place)).to_owned(), name);
+            let sums = &mut rows.entry(key).or_default()[side];
+            sums.0 = sums.0.saturating_add(number);
+            sums.1 = sums.1.saturating_add(time);
+        };
+        if lines {
+            let sources = Sources::new(r);
+            for l in &r.lines {
+                let function = &r.functions[l.function.index()];
+                let text = sources.line(function.file, l.line).map(str::trim);
+                let place = l.line.saturating_sub(function.line);
+                let text = text.map_or_else(|| format!("line {place}"), str::to_owned);
+                let name = format!("{}: {text}", labels::name(r, function));
+                add(function.file, name, l.hits, l.time);
+            }
+        } else {
+            for call in &r.calls {
+                let function = &r.functions[call.function.index()];
+                let counted = call.counted;
+                add(function.file, name(r, call), counted.calls, counted.own);
+            }
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    let is_same = |row: &[(u64, u64); 2]| row[0].0 == row[1].0;
+    rows.sort_by_key(|(_, row)| (is_same(row), std::cmp::Reverse(row[0].1.abs_diff(row[1].1))));
+    let (what, time) = match lines {
+        true => ("Lines: hits", "time"),
+        false => ("Calls: number", "own time"),
+    };
+    page.heading(&format!(
+        "{what} and {time}, before and after; other numbers first"
+    ));
+    for ((file, name), [(n, t), (m, u)]) in rows.iter().take(top) {
+        let plain = format!(
+            "{:>11} {:>11} {:>10} {:>10}   ",
+            count(*n),
+            count(*m),
+            span(*t),
+            span(*u)
+        );
+        page.paragraph(&plain, &clean(&format!("{name}  {file}")));
+    }
+    let rest = rows.len().saturating_sub(top);
+    if rest > 0 {
+        page.line(&format!("  and {} more", count(rest as u64)));
+    }
+}
+
 /// Said where a tree is asked for.
 pub fn no_tree(page: &mut Page) {
     page.heading("No tree of calls");

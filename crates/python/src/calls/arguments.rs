@@ -15,7 +15,7 @@ use crate::numpy::{self, numpy};
 
 const TYPE_BASICSIZE: usize = 32;
 const TYPE_FLAGS: usize = 168;
-const TYPE_BASE: usize = 256;
+pub const TYPE_BASE: usize = 256;
 /// Where lists, tuples, strings, bytes and dicts have their number of items.
 const LENGTH: usize = 16;
 const SET_USED: usize = 24;
@@ -36,7 +36,7 @@ const DICT: usize = 1 << 29;
 /// The size of an array; instances of smaller classes are none.
 const ARRAY_SIZE: usize = 80;
 /// Classes have few ancestors.
-const MOST_BASES: usize = 64;
+pub const MOST_BASES: usize = 64;
 /// Of `*args` and `**kwargs`, so many are looked at.
 pub const MOST_VARIADIC: usize = 16;
 
@@ -77,6 +77,37 @@ pub enum Sort {
     /// A class with a reader: pandas' and such.
     Read(u32),
     Other,
+}
+
+/// Arguments as a vectorcall has them: names of the last ones in a tuple, or null.
+#[derive(Clone, Copy)]
+pub struct Passed {
+    pub args: *const *mut PyObject,
+    /// Those without a name.
+    pub count: usize,
+    pub keywords: *mut PyObject,
+}
+
+impl Passed {
+    /// # Safety
+    /// The names are alive.
+    pub unsafe fn keyword_count(&self) -> usize {
+        // SAFETY: a tuple.
+        if self.keywords.is_null() {
+            0
+        } else {
+            unsafe { length(self.keywords) as usize }
+        }
+    }
+
+    /// The name of a keyword.
+    ///
+    /// # Safety
+    /// There are so many.
+    pub unsafe fn keyword(&self, index: usize) -> *mut PyObject {
+        // SAFETY: a tuple with the item.
+        unsafe { field(self.keywords, TUPLE_ITEMS + index * 8) }
+    }
 }
 
 /// Reads arguments.
@@ -185,20 +216,23 @@ impl Arguments {
         key
     }
 
-    /// The key of the arguments of a vectorcall: as if they were the parameters.
+    /// The key of arguments that were passed: as if they were the parameters.
     ///
     /// # Safety
-    /// `args` has `count` objects.
-    pub unsafe fn key_of_call(
-        &self,
-        args: *const *mut PyObject,
-        count: usize,
-        detail: Detail,
-    ) -> u64 {
+    /// The arguments of a vectorcall; the GIL is held.
+    pub unsafe fn key_of_call(&self, passed: Passed, detail: Detail) -> u64 {
+        let mut key = 0x52;
         // SAFETY: as promised.
-        (0..count).fold(0x52, |key, i| unsafe {
-            self.add(key, *args.add(i), detail)
-        })
+        unsafe {
+            for i in 0..passed.count {
+                key = self.add(key, *passed.args.add(i), detail);
+            }
+            for i in 0..passed.keyword_count() {
+                let name = name_hash(passed.keyword(i));
+                key = self.add(mix(key, name), *passed.args.add(passed.count + i), detail);
+            }
+        }
+        key
     }
 
     /// Adds what an object is.

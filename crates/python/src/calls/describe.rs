@@ -6,7 +6,8 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 
 use super::arguments::{
-    self, Arguments, Detail, Kind, Parameter, Sort, elements, first_item, is_simple, size_class,
+    self, Arguments, Detail, Kind, Parameter, Passed, Sort, elements, first_item, is_simple,
+    size_class,
 };
 use super::readers;
 use crate::layouts::{class, field};
@@ -72,6 +73,30 @@ impl Described {
                         self.arguments.push((format!("{stars}{name}"), text));
                     }
                 }
+            }
+        }
+    }
+
+    /// Adds arguments that were passed, with the names of the parameters.
+    ///
+    /// # Safety
+    /// The arguments of a vectorcall; the GIL is held.
+    pub unsafe fn add_call(
+        &mut self,
+        all: &Arguments,
+        passed: Passed,
+        names: &[String],
+        detail: Detail,
+    ) {
+        // SAFETY: as promised.
+        unsafe {
+            for i in 0..passed.count {
+                let name = names.get(i).map_or("", String::as_str);
+                self.add(all, name, *passed.args.add(i), detail);
+            }
+            for i in 0..passed.keyword_count() {
+                let name = string(passed.keyword(i));
+                self.add(all, &name, *passed.args.add(passed.count + i), detail);
             }
         }
     }

@@ -13,7 +13,6 @@ use pyo3::prelude::*;
 
 use super::frames::Frames;
 use super::session::{Session, Thread};
-use super::stack;
 
 /// Takes a thread's state, a frame, and whether it goes on with an exception.
 type Evaluator = unsafe extern "C" fn(*mut PyThreadState, *mut c_void, c_int) -> *mut PyObject;
@@ -89,7 +88,7 @@ unsafe extern "C" fn evaluate(
         let Some((session, thread)) = begun else {
             return own(state, frame, throws);
         };
-        if stack::here() < (*thread).lowest {
+        if !(*thread).room.is_here() {
             (*session).was_deep = true;
             set(default());
             let result = own(state, frame, throws);

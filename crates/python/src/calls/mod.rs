@@ -17,6 +17,7 @@ mod describe;
 mod evaluator;
 mod frames;
 mod hook;
+pub mod jitted;
 mod lines;
 mod monitoring;
 mod native;

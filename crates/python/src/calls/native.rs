@@ -6,6 +6,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::arguments::{MOST_BASES, TYPE_BASE};
 use crate::layouts::{class, field};
 
 /// A function of C that is called.
@@ -79,6 +80,14 @@ pub fn native_name(object: *mut PyObject) -> String {
     })
 }
 
+/// Whether objects of a class are printed by CPython's own code.
+fn is_plain(ty: *mut ffi::PyTypeObject) -> bool {
+    ty == classes().descriptor
+        || ty == &raw mut ffi::PyCFunction_Type
+        || ty == &raw mut ffi::PyClassMethodDescr_Type
+        || ty == &raw mut ffi::PyWrapperDescr_Type
+}
+
 fn described(object: &Bound<'_, PyAny>) -> String {
     let py = object.py();
     let text = |object: &Bound<'_, PyAny>| {
@@ -103,17 +112,18 @@ fn described(object: &Bound<'_, PyAny>) -> String {
                 Some(module) => format!("<{module}.{name}>"),
             };
         }
-        let found = lookup(class(this), &name);
-        let is_plain = |ty: *mut ffi::PyTypeObject| {
-            ty == classes().descriptor
-                || ty == &raw mut ffi::PyCFunction_Type
-                || ty == &raw mut ffi::PyClassMethodDescr_Type
-                || ty == &raw mut ffi::PyWrapperDescr_Type
-        };
-        if let Some(found) = found
-            && is_plain(class(found))
-        {
-            return text(&Bound::from_borrowed_ptr(py, found));
+        // The class that it is a method of, whatever classes derived from it have under the name.
+        let mut ty = class(this);
+        for _ in 0..MOST_BASES {
+            if ty.is_null() {
+                break;
+            }
+            if let Some(found) = lookup(ty, &name)
+                && is_plain(class(found))
+            {
+                return text(&Bound::from_borrowed_ptr(py, found));
+            }
+            ty = field(ty.cast(), TYPE_BASE);
         }
         match module {
             Some(module) => format!("<built-in method {module}.{name}>"),

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::session::{Options, Session, Timer};
-use super::{ACTIVE, HAS_FAILED, MISSING, evaluator, monitoring, profile_hook};
+use super::{ACTIVE, HAS_FAILED, MISSING, evaluator, jitted, monitoring, profile_hook};
 
 /// How calls are watched.
 enum Watch {
@@ -132,6 +132,7 @@ impl CallProfiler {
             session.options.builtins
         };
         HAS_FAILED.store(false, Ordering::Relaxed);
+        jitted::watch_numba(py)?;
         let version = py.version_info();
         let watch = if version >= (3, 12) {
             let missing = py

@@ -113,11 +113,11 @@ fn add_calls(merge: &mut Merge, counts: &Bound<'_, PyDict>) -> PyResult<()> {
 }
 
 /// A recording of what this process has counted: a dict as `CallProfiler.counts` has it or None, and lines
-/// of functions. Raises KeyError and TypeError if these are not as they should be.
+/// of functions. A process has a number and CPU times in microseconds. Raises KeyError and TypeError if these are not as they should be.
 #[pyfunction]
 pub fn _recording_of_counts(
     meta_of: &Bound<'_, PyDict>,
-    pid: u32,
+    process_of: (u32, u64, u64),
     python: &str,
     counts: Option<&Bound<'_, PyDict>>,
     lines: Vec<LinesRow>,
@@ -125,8 +125,10 @@ pub fn _recording_of_counts(
     sources: bool,
 ) -> PyResult<Recording> {
     let meta = meta(meta_of)?;
+    let (pid, user, kernel) = process_of;
     let mut texts = Texts::default();
-    let own = process(&mut texts, pid, &meta.command.join(" "), python, "");
+    let mut own = process(&mut texts, pid, &meta.command.join(" "), python, "");
+    (own.user, own.kernel, own.end) = (user, kernel, meta.elapsed);
     let mut merge = Merge::new(meta);
     merge.process(own, &texts);
     if let Some(counts) = counts {

@@ -11,6 +11,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use super::addresses::{Addresses, Map};
+pub use super::arguments::Passed;
 use super::arguments::{Arguments, Detail, HAS_KINDS, Parameter};
 use super::clock::Clock;
 use super::code::{CO_SUSPENDS, Name, Read, read_code};
@@ -18,6 +19,7 @@ use super::describe::Described;
 use super::frames::Frames;
 use super::native::{Native, native_name};
 use super::readers;
+use super::stack::Room;
 use super::table::{NONE, Stack, Table};
 
 /// Signatures of a function that are told apart exactly, then by size; and keys that lead to them.
@@ -56,8 +58,7 @@ pub struct Thread {
     pub stack: Stack,
     /// Hooks are at work, whose own calls do not count.
     pub is_busy: bool,
-    /// From this address on the stack is too short for hooks that nest.
-    pub lowest: usize,
+    pub room: Room,
 }
 
 /// A user's clock.
@@ -136,12 +137,7 @@ impl Session {
 
     #[inline(never)]
     fn other_thread(&mut self, state: usize) -> *mut Thread {
-        let thread = self.threads.entry(state).or_insert_with(|| {
-            Box::new(Thread {
-                lowest: super::stack::lowest(),
-                ..Thread::default()
-            })
-        });
+        let thread = self.threads.entry(state).or_default();
         self.last = (state, &raw mut **thread);
         self.last.1
     }
@@ -340,6 +336,60 @@ impl Session {
         }
     }
 
+    /// A compiled function begins.
+    ///
+    /// # Safety
+    /// A session, a thread of it, the code of the function that it was compiled of, and its arguments; the GIL
+    /// is held.
+    pub unsafe fn start_compiled(
+        this: *mut Session,
+        thread: *mut Thread,
+        mark: usize,
+        code: *mut PyObject,
+        passed: Passed,
+    ) {
+        // SAFETY: as promised.
+        unsafe {
+            let given = Session::given_time(this);
+            let index = Session::index(this, code);
+            let entry = if (*this).options.signatures {
+                let key = (*this).arguments.key_of_call(passed, Detail::Exact) | 1;
+                let known = &(&(*this).known)[index as usize];
+                if key == known.last_key {
+                    known.last_entry
+                } else {
+                    let describe = |known: *const Known, all: &Arguments, detail: Detail| {
+                        let mut described = Described::default();
+                        described.add_call(all, passed, &(*known).names, detail);
+                        described
+                    };
+                    let coarse =
+                        |_: *const Known, all: &Arguments| all.key_of_call(passed, Detail::Coarse);
+                    Session::find(this, index, key, describe, coarse)
+                }
+            } else {
+                Session::entry_of(this, index, 0)
+            };
+            Session::enter(this, thread, mark, entry, given);
+        }
+    }
+
+    /// A call ends that has no frame.
+    ///
+    /// # Safety
+    /// A session and a thread of it; the GIL is held.
+    pub unsafe fn end_marked(this: *mut Session, thread: *mut Thread, mark: usize) {
+        // SAFETY: as promised.
+        unsafe {
+            let given = Session::given_time(this);
+            let session = &mut *this;
+            let now = session.time(given);
+            session
+                .table
+                .leave_marked(&mut (*thread).stack, mark, |_| true, now);
+        }
+    }
+
     /// Where a function is by now.
     unsafe fn at(this: *mut Session, index: u32) -> *const Known {
         // SAFETY: a session that has the function.
@@ -413,6 +463,7 @@ impl Session {
                 }
                 let pending = PyErr::take(py);
                 let found = readers::found(py);
+                let _ = super::jitted::watch_numba(py);
                 if let Some(pending) = pending {
                     pending.restore(py);
                 }

@@ -3,21 +3,51 @@
 /// What is left free for functions of C that are called at the deepest place.
 const RESERVE: usize = 512 << 10;
 
-/// The address below which hooks that nest must not go; 0 if it is not known.
-pub fn lowest() -> usize {
-    // SAFETY: the attributes are filled in before they are read, and destroyed.
-    unsafe {
-        let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
-        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
-            return 0;
+/// Where hooks that nest may be: addresses of a thread's stack. The default is nowhere.
+#[derive(Clone, Copy, Default)]
+pub struct Room {
+    lowest: usize,
+    highest: usize,
+}
+
+impl Room {
+    /// Whether the stack is there now. If not, this may be the room of another thread, which had the same state
+    /// before: then it becomes that of the thread that calls this.
+    #[inline(always)]
+    pub fn is_here(&mut self) -> bool {
+        let here = here();
+        (self.lowest..self.highest).contains(&here) || self.renewed(here)
+    }
+
+    #[cold]
+    fn renewed(&mut self, here: usize) -> bool {
+        *self = Room::of_this_thread();
+        (self.lowest..self.highest).contains(&here)
+    }
+
+    fn of_this_thread() -> Room {
+        // SAFETY: the attributes are filled in before they are read, and destroyed.
+        unsafe {
+            let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
+            let everywhere = Room {
+                lowest: 0,
+                highest: usize::MAX,
+            };
+            if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
+                return everywhere;
+            }
+            let (mut start, mut size) = (std::ptr::null_mut(), 0);
+            let got =
+                libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size);
+            libc::pthread_attr_destroy(&raw mut attributes);
+            if got != 0 {
+                return everywhere;
+            }
+            Room {
+                lowest: start.addr() + RESERVE.min(size / 4),
+                highest: start.addr() + size,
+            }
         }
-        let (mut start, mut size) = (std::ptr::null_mut(), 0);
-        let got = libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size);
-        libc::pthread_attr_destroy(&raw mut attributes);
-        if got != 0 {
-            return 0;
-        }
-        start.addr() + RESERVE.min(size / 4)
     }
 }
 
