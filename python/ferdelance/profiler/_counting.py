@@ -155,6 +155,7 @@ class _Count:
         # Pools end their workers by this signal. Who has a handler has taken care of the end.
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._terminated)
+            self._insist()
         if self.request["mode"] == "data":
             from ._profile import Profile, hook_cost
 
@@ -190,7 +191,16 @@ class _Count:
 
         _core._lines_choose(is_chosen)
 
+    def _insist(self):
+        """Python's handler is to run even if the signal comes just before a lock is waited for."""
+        from .. import _core
+
+        if signal.getsignal(signal.SIGTERM) == self._terminated:
+            _core._insist_on_termination()
+
     def _terminated(self, number, frame):
+        # It may come again.
+        signal.signal(number, signal.SIG_IGN)
         self.finish()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
@@ -219,6 +229,7 @@ class _Count:
         """This is the child of a fork: what its parent has counted is its parent's."""
         try:
             self._mark()
+            self._insist()
             self.started = time.time()
             if self.profile is not None:
                 self.profile.clear(child=True)
