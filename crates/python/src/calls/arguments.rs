@@ -92,12 +92,11 @@ impl Passed {
     /// # Safety
     /// The names are alive.
     pub unsafe fn keyword_count(&self) -> usize {
-        // SAFETY: a tuple.
         if self.keywords.is_null() {
-            0
-        } else {
-            unsafe { length(self.keywords) as usize }
+            return 0;
         }
+        // SAFETY: a tuple.
+        unsafe { length(self.keywords) as usize }
     }
 
     /// The name of a keyword.
@@ -561,8 +560,8 @@ pub fn is_simple(number: i32) -> bool {
 /// # Safety
 /// A dtype of NumPy.
 unsafe fn add_dtype(key: u64, dtype: *mut PyObject, number: i32, detail: Detail) -> u64 {
-    // SAFETY: as promised.
     match number {
+        // SAFETY: as promised.
         18 | 19 => unsafe { mix(key, field::<u64>(dtype, DESCR_ITEMSIZE)) },
         _ if detail == Detail::Exact => mix(key, dtype as u64),
         _ => key,
