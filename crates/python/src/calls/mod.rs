@@ -29,6 +29,7 @@ mod session;
 mod stack;
 mod table;
 mod termination;
+mod watch;
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -98,5 +99,7 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(
         termination::_insist_on_termination,
         module
-    )?)
+    )?)?;
+    module.add_function(wrap_pyfunction!(watch::_watch_calls, module)?)?;
+    module.add_function(wrap_pyfunction!(watch::_unwatch_calls, module)?)
 }
