@@ -174,21 +174,18 @@ class Profile(_core.CallProfiler):
 def stats_of(counts):
     """The dict that :mod:`pstats` reads, of a profile's tables."""
     functions, calls = counts["functions"], counts["calls"]
-    has_signatures = any(signature is not None for _, signature, *_ in calls)
     stats, keys = {}, []
 
     def add(old, new):
         return tuple(a + b for a, b in zip(old, new, strict=True))
 
     for function, signature, n, recursive, own, total, *_ in calls:
-        file, line, short, _, _, all_calls, all_recursive, all_total, _ = functions[function]
+        file, line, short, *_ = functions[function]
         key = (file, line, call_name(short, signature))
         keys.append(key)
         if n == 0:
             continue
         row = (n - recursive, n, own, total)
-        if not has_signatures:
-            row = (all_calls - all_recursive, all_calls, own, all_total)
         if key in stats:
             old, callers = stats[key][:4], stats[key][4]
             stats[key] = (*add(old, row), callers)
@@ -240,7 +237,7 @@ def hook_cost(builtins=False):
 def correct(counts, cost):
     """Take what counting costs off the times in a profile's tables."""
     inner, outer = cost
-    calls, callers, functions = counts["calls"], counts["callers"], counts["functions"]
+    calls, callers = counts["calls"], counts["callers"]
     made = [0] * len(calls)
     for caller, _, n, *_ in callers:
         made[caller] += n
@@ -253,9 +250,6 @@ def correct(counts, cost):
     for i, (caller, callee, n, recursive, own, total) in enumerate(callers):
         of_own, of_total = kept[callee]
         callers[i] = (caller, callee, n, recursive, own * of_own, total * of_total)
-    for i, (*row, n, recursive, total, below) in enumerate(functions):
-        less = max(total - (n - recursive) * inner - below * (inner + outer), 0.0)
-        functions[i] = (*row, n, recursive, less, below)
 
 
 def _show(profile, filename, sort):

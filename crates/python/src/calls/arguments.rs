@@ -399,6 +399,7 @@ impl Arguments {
 ///
 /// # Safety
 /// An object or null.
+#[inline(always)]
 pub unsafe fn each(
     object: *mut PyObject,
     kind: Kind,

@@ -217,7 +217,7 @@ impl CallProfiler {
 
     /// What was counted so far, as a dict of lists of tuples; times are in seconds.
     ///
-    /// functions: (file, line, name, qualified name, is native, calls, recursive calls, total time, calls below);
+    /// functions: (file, line, name, qualified name, is native);
     /// calls: (function, signature or None, calls, recursive, own, total, below);
     /// callers: (caller, callee, calls, recursive, own, total), both as indices of calls.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -231,7 +231,7 @@ impl CallProfiler {
 struct Copied {
     tick: f64,
     builtins: bool,
-    functions: Vec<(super::code::Name, u64, u64, u64, u64)>,
+    functions: Vec<super::code::Name>,
     calls: Vec<(u32, super::session::Signature, super::table::Counts, u64)>,
     callers: Vec<(u32, u32, super::table::Counts)>,
 }
@@ -239,18 +239,11 @@ struct Copied {
 impl Copied {
     fn of(session: &Session) -> Copied {
         let table = &session.table;
-        let mut calls = vec![0; table.functions.len()];
-        for entry in &table.entries {
-            calls[entry.function as usize] += entry.counts.calls;
-        }
-        let functions = session.names().zip(&table.functions).zip(&calls);
         let entries = table.entries.iter().zip(&session.signatures);
         Copied {
             tick: session.tick(),
             builtins: session.options.builtins,
-            functions: functions
-                .map(|((name, f), &calls)| (name.clone(), calls, f.recursive, f.total, f.below))
-                .collect(),
+            functions: session.names().cloned().collect(),
             calls: entries
                 .map(|(entry, signature)| {
                     (entry.function, signature.clone(), entry.counts, entry.below)
@@ -268,17 +261,13 @@ impl Copied {
         let seconds = |ticks: u64| ticks.cast_signed() as f64 * self.tick;
         let dict = PyDict::new(py);
         let functions = PyList::empty(py);
-        for (name, calls, recursive, total, below) in &self.functions {
+        for name in &self.functions {
             functions.append((
                 &name.file,
                 name.line,
                 &name.short,
                 &name.name,
                 name.is_native,
-                *calls,
-                *recursive,
-                seconds(*total),
-                *below,
             ))?;
         }
         dict.set_item("functions", functions)?;
