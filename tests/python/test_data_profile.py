@@ -272,6 +272,20 @@ def test_an_argument_is_named(value, text):
     assert names(dot, value, 1) == [f"dot(a:{text}, b:int)"]
 
 
+@pytest.mark.parametrize("make", [list, tuple, set, frozenset, bytes, bytearray], ids=str)
+def test_lengths_are_told_apart(make):
+    def f(a):
+        pass
+
+    p = profiler.Profile(builtins=False)
+    p.enable()
+    for n in (1, 2, 2, 3):
+        f(make(range(n)))
+    p.disable()
+    rows = sorted(n for file, _, n in listed(p) if file == __file__)
+    assert rows == [1, 1, 2]
+
+
 def test_the_documented_example():
     a = np.arange(16, dtype=np.float32)
     array = "ndarray(dtype=float32, shape=(16,))"

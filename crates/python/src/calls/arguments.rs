@@ -115,6 +115,8 @@ pub struct Arguments {
     cell: *mut PyTypeObject,
     sets: [*mut PyTypeObject; 2],
     bytearray: *mut PyTypeObject,
+    tuple: *mut PyTypeObject,
+    dict: *mut PyTypeObject,
     /// Where a frame's variables begin.
     pub locals: usize,
     /// Classes with a reader, by address; held.
@@ -159,6 +161,8 @@ impl Arguments {
             cell,
             sets,
             bytearray,
+            tuple: &raw mut ffi::PyTuple_Type,
+            dict: &raw mut ffi::PyDict_Type,
             locals,
             readers: Addresses::default(),
         }
@@ -251,46 +255,61 @@ impl Arguments {
                 return self.add_array(key, object, detail);
             }
             let flags: usize = field(ty.cast(), TYPE_FLAGS);
-            if flags & (HEAP | LIST | TUPLE | BYTES | TEXT | DICT) == 0
-                && ty != self.sets[0]
-                && ty != self.sets[1]
-            {
+            if flags & (LIST | TUPLE | BYTES | TEXT | DICT) != 0 {
+                let key = mix(key, fold(scaled(length(object), detail), 1));
+                if flags & (LIST | TUPLE) == 0 {
+                    return key;
+                }
+                let sort = if flags & LIST != 0 {
+                    Sort::List
+                } else {
+                    Sort::Tuple
+                };
+                let first = first_item(object, sort);
+                return if first.is_null() {
+                    key
+                } else {
+                    mix(key, class(first) as u64)
+                };
+            }
+            if flags & HEAP == 0 && !self.has_length(ty) {
                 return key;
             }
-            self.add_sorted(key, object, self.sort(ty), detail)
+            self.add_rare(key, object, ty, detail)
         }
     }
 
+    /// Whether a class without a mark in its flags has a length.
+    #[inline(always)]
+    fn has_length(&self, ty: *mut PyTypeObject) -> bool {
+        ty == self.sets[0] || ty == self.sets[1] || ty == self.bytearray
+    }
+
+    /// Adds an instance of a class of a program, a set or a bytearray.
+    ///
     /// # Safety
     /// As for [`Arguments::add`].
     #[inline]
-    unsafe fn add_sorted(
+    unsafe fn add_rare(
         &self,
         key: u64,
         object: *mut PyObject,
-        sort: Sort,
+        ty: *mut PyTypeObject,
         detail: Detail,
     ) -> u64 {
         // SAFETY: as promised.
         unsafe {
+            let sort = self.sort(ty);
             match sort {
-                Sort::Other => key,
                 Sort::Array => self.add_array(key, object, detail),
-                Sort::Sized => mix(key, fold(scaled(length(object), detail), 1)),
-                Sort::Set => mix(key, fold(scaled(field(object, SET_USED), detail), 1)),
-                Sort::List | Sort::Tuple => {
-                    let key = mix(key, fold(scaled(length(object), detail), 1));
-                    let first = first_item(object, sort);
-                    if first.is_null() {
-                        key
-                    } else {
-                        mix(key, class(first) as u64)
-                    }
+                Sort::Set | Sort::Sized => {
+                    mix(key, fold(scaled(length_of(object, sort), detail), 1))
                 }
                 Sort::Read(reader) => readers::read(reader, object).map_or(key, |text| {
                     text.bytes()
                         .fold(key, |key, byte| mix(key, u64::from(byte)))
                 }),
+                Sort::Other | Sort::List | Sort::Tuple => key,
             }
         }
     }
@@ -381,16 +400,33 @@ impl Arguments {
     ///
     /// # Safety
     /// What a frame has for such a parameter.
+    #[inline]
     unsafe fn add_many(&self, key: u64, object: *mut PyObject, kind: Kind, detail: Detail) -> u64 {
         let mut key = mix(key, kind as u64);
         // SAFETY: the interpreter has made these objects; a function that put something else there is found out.
         unsafe {
             let object = self.inside(object);
-            each(object, kind, |name, value| {
-                key = self.add(mix(key, name_hash(name)), value, detail);
-            });
-            let length = if object.is_null() { 0 } else { length(object) };
-            mix(key, fold(scaled(length, detail), 2))
+            if object.is_null() {
+                return key;
+            }
+            let ty = class(object);
+            if kind == Kind::Args && ty == self.tuple {
+                let length = length(object);
+                for i in 0..(length as usize).min(MOST_VARIADIC) {
+                    key = self.add(key, field(object, TUPLE_ITEMS + i * 8), detail);
+                }
+                return mix(key, fold(scaled(length, detail), 2));
+            }
+            if kind == Kind::Keywords && ty == self.dict {
+                let length = length(object);
+                if length > 0 {
+                    each(object, kind, |name, value| {
+                        key = self.add(mix(key, name_hash(name)), value, detail);
+                    });
+                }
+                return mix(key, fold(scaled(length, detail), 2));
+            }
+            self.add(key, object, detail)
         }
     }
 }
