@@ -120,7 +120,8 @@ unsafe fn begin(
         if (*thread).is_busy {
             return None;
         }
-        let frames = (&(*session).frames).as_ref()?;
+        let known = &(*session).frames;
+        let frames = known.as_ref()?;
         let frame = frame.addr();
         let code = frames.code_of(frame);
         (*thread).is_busy = true;
