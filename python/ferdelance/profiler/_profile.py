@@ -1,5 +1,6 @@
 """The deterministic profiler of calls: ``Profile``, ``run``, ``runctx``, ``plot``."""
 
+import collections
 import functools
 import os
 import time
@@ -30,6 +31,9 @@ def call_name(name, arguments):
         name = owner if name == "__init__" else f"{owner}.{name}"
         arguments = arguments[1:]
     return f"{name}({', '.join(f'{a}:{t}' if a else t for a, t in arguments)})"
+
+
+Entry = collections.namedtuple("Entry", "code callcount reccallcount totaltime inlinetime calls")
 
 
 class Profile(_core.CallProfiler):
@@ -154,6 +158,26 @@ class Profile(_core.CallProfiler):
     def snapshot_stats(self):
         """Make :attr:`stats` of what was counted so far."""
         self.stats = stats_of(self.tables())
+
+    def getstats(self):
+        """What was counted so far, as :meth:`cProfile.Profile.getstats` has it.
+
+        Returns
+        -------
+        list
+            Of entries with ``code`` (file, line and name), ``callcount``, ``reccallcount``,
+            ``totaltime``, ``inlinetime`` and ``calls`` (the same of what it called, or None).
+        """
+        counts = self.tables()
+        entries = []
+        for function, signature, n, recursive, own, total, _ in counts["calls"]:
+            file, line, short, *_ = counts["functions"][function]
+            code = (file, line, call_name(short, signature))
+            entries.append(Entry(code, n, recursive, total, own, []))
+        for caller, callee, n, recursive, own, total in counts["callers"]:
+            part = Entry(entries[callee].code, n, recursive, total, own, None)
+            entries[caller].calls.append(part)
+        return [entry for entry in entries if entry.callcount]
 
     def tables(self):
         """What was counted so far: ``functions``, ``calls`` and ``callers``, as lists of tuples."""

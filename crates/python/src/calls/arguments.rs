@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi::{self, PyObject, PyTypeObject};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 
 use super::addresses::Addresses;
 use super::readers;
@@ -511,6 +513,63 @@ unsafe fn each_name(
 
 /// Whether keys of dicts say what they are: from 3.11 on, as long as the layout is known.
 pub static HAS_KINDS: AtomicBool = AtomicBool::new(false);
+
+/// Whether what is read here is what the C API says, of objects that are made for this.
+pub fn are_readable(py: Python<'_>) -> bool {
+    let made = || {
+        let items = PyList::new(py, [1, 2, 3]).ok()?;
+        let pair = PyTuple::new(py, [1, 2]).ok()?;
+        let names = PyDict::new(py);
+        names.set_item("first", &items).ok()?;
+        names.set_item("second", &pair).ok()?;
+        let set = PySet::new(py, [1, 2, 3, 4]).ok()?;
+        Some((items, pair, names, set))
+    };
+    let Some((items, pair, names, set)) = made() else {
+        return false;
+    };
+    let (text, bytes) = (
+        PyString::new(py, "h\u{e9}llo"),
+        PyBytes::new(py, b"1234567"),
+    );
+    // SAFETY: objects that are alive, each read as what it is: at offsets that they have in all versions so far,
+    // within their sizes.
+    unsafe {
+        let lengths = [
+            length(items.as_ptr()),
+            length(pair.as_ptr()),
+            length(names.as_ptr()),
+            length(text.as_ptr()),
+            length(bytes.as_ptr()),
+            length_of(set.as_ptr(), Sort::Set),
+        ];
+        let first = items.get_item(0).map_or(0, |item| item.as_ptr().addr());
+        let mut seen = vec![];
+        each(names.as_ptr(), Kind::Keywords, |name, value| {
+            seen.push((name.addr(), value.addr(), name_hash(name)));
+        });
+        let values: Vec<usize> = seen.iter().map(|row| row.1).collect();
+        let hashes = seen.iter().zip(["first", "second"]).all(|(row, name)| {
+            let hash = PyString::new(py, name).hash();
+            hash.is_ok_and(|hash| hash as i64 as u64 == row.2)
+        });
+        let class_of = |object: *mut PyObject| class(object).cast::<PyObject>();
+        let flags = [items.as_ptr(), text.as_ptr(), set.as_ptr()]
+            .iter()
+            .all(|&object| {
+                let ty = class_of(object);
+                field::<usize>(ty, TYPE_FLAGS) == ffi::PyType_GetFlags(ty.cast()) as usize
+            });
+        let base: *mut PyTypeObject = field((&raw mut ffi::PyBool_Type).cast(), TYPE_BASE);
+        lengths == [3, 2, 2, 5, 7, 4]
+            && first_item(items.as_ptr(), Sort::List).addr() == first
+            && first_item(pair.as_ptr(), Sort::Tuple).addr() == first
+            && values == [items.as_ptr().addr(), pair.as_ptr().addr()]
+            && hashes
+            && flags
+            && base == &raw mut ffi::PyLong_Type
+    }
+}
 
 /// The hash of a name that is a key of a dict, and so has one. It depends on the text alone; an address might
 /// become another name's.

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::addresses::{Addresses, Map};
 pub use super::arguments::Passed;
-use super::arguments::{Arguments, Detail, HAS_KINDS, Parameter};
+use super::arguments::{self, Arguments, Detail, HAS_KINDS, Parameter};
 use super::clock::Clock;
 use super::code::{CO_SUSPENDS, Name, Read, read_code};
 use super::describe::Described;
@@ -100,6 +100,7 @@ impl Session {
         let frames = Frames::find(py);
         let has_kinds = frames.is_some() && py.version_info() >= (3, 11);
         HAS_KINDS.store(has_kinds, Ordering::Relaxed);
+        let frames = frames.filter(|_| arguments::are_readable(py));
         let callers = options.callers;
         Ok(Session {
             options,
