@@ -18,6 +18,9 @@ import time
 from .._startup import COUNT
 from ._recording import Recording
 
+#: Why a process that has begun has written nothing.
+ENDED = "it was killed, or became another program, before it could write"
+
 #: How long processes that the program leaves behind are waited for, in seconds.
 GRACE = 1.0
 
@@ -109,7 +112,7 @@ def _merged(directory, meta, sources):
             parts.append(part)
             log += warnings
     missing = [
-        (pid, command, "it still runs" if _is_alive(pid) else "it was killed before it could write")
+        (pid, command, "it still runs" if _is_alive(pid) else ENDED)
         for pid, command in _begun(directory)
     ]
     return Recording(_core._merge_recordings(meta, parts, missing, sources))
@@ -165,6 +168,7 @@ class _Count:
             self.profile = Profile(
                 signatures=self.request["signatures"], correct=self.request["correct"], **options
             )
+            self.profile.be_whole()
             self.profile.enable()
         else:
             self._begin_lines()

@@ -125,7 +125,8 @@ unsafe fn begin(
         if (*thread).is_busy {
             return None;
         }
-        let frames = (*session).frames?;
+        let known = &(*session).frames;
+        let frames = known.as_ref()?;
         let frame = frame.addr();
         let code = frames.code_of(frame);
         (*thread).is_busy = true;
@@ -165,7 +166,7 @@ unsafe fn finish(
 
 /// Whether the frame of a generator runs for the first time; none if the function that runs is the one that
 /// makes the generator.
-unsafe fn is_first(frames: Frames, frame: usize) -> Option<bool> {
+unsafe fn is_first(frames: &Frames, frame: usize) -> Option<bool> {
     /// Who has a frame that belongs to a generator, and the instruction after which it waits for its first run.
     const GENERATOR: u8 = 1;
     const RETURN_GENERATOR: u8 = 75;
