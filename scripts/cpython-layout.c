@@ -34,6 +34,7 @@ int main(void) {
 
     AT("thread_id", PyThreadState, thread_id);
     AT("thread_interpreter", PyThreadState, interp);
+    AT("thread_tracing", PyThreadState, tracing);
     AT("thread_next", PyThreadState, next);
 #if PY_VERSION_HEX >= 0x030B0000
     AT("thread_native_id", PyThreadState, native_thread_id);

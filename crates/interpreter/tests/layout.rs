@@ -57,6 +57,7 @@ fn layouts_are_those_of_the_headers() {
         let mut said = vec![
             ("thread_id", layout.thread_id),
             ("thread_interpreter", layout.thread_interpreter),
+            ("thread_tracing", layout.thread_tracing),
             ("thread_next", layout.thread_next),
             ("interpreter_threads", layout.interpreter_threads),
             ("interpreter_next", layout.interpreter_next),

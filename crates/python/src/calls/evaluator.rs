@@ -127,6 +127,9 @@ unsafe fn begin(
         }
         let known = &(*session).frames;
         let frames = known.as_ref()?;
+        if frames.is_suspended(state) {
+            return None;
+        }
         let frame = frame.addr();
         let code = frames.code_of(frame);
         (*thread).is_busy = true;

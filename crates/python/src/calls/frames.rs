@@ -14,6 +14,7 @@ pub struct Frames {
     first: usize,
     then: Option<usize>,
     code: usize,
+    tracing: usize,
     holder: *const *mut ffi::PyThreadState,
     pub locals: usize,
     pub instruction: usize,
@@ -37,12 +38,23 @@ impl Frames {
             first: first as usize,
             then,
             code: layout.frame.code as usize,
+            tracing: layout.thread_tracing as usize,
             holder: Frames::find_holder(layout),
             locals: layout.frame.locals as usize,
             instruction: layout.frame.instruction as usize,
             owner: layout.frame.owner as usize,
         };
         frames.is_right(py).then_some(frames)
+    }
+
+    /// Whether calls of a thread are not to be counted now, as within audit hooks.
+    ///
+    /// # Safety
+    /// The state of the thread that calls this, which holds the GIL.
+    #[inline(always)]
+    pub unsafe fn is_suspended(&self, thread: *mut ffi::PyThreadState) -> bool {
+        // SAFETY: the layout was tested.
+        unsafe { thread.cast::<u8>().add(self.tracing).cast::<u32>().read() != 0 }
     }
 
     /// Whether the frame that is found is the one that the C API knows.
