@@ -69,7 +69,7 @@ def test_an_interrupt_keeps_what_was_recorded():
     cell = """
     %%fdl record -r 999
     import _thread, threading
-    threading.Timer(0.4, _thread.interrupt_main).start()
+    threading.Timer(1.0, _thread.interrupt_main).start()
     spin(20)
     """
     _, text, after = notebook(SPIN, cell, "print('alive')")
