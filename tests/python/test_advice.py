@@ -193,7 +193,7 @@ def test_what_is_captured_is_gone_afterwards(tmp_path):
             s = 0
             for i in range(n): s += i & 3
             return s
-        for _ in range(20): work(100_000)
+        for _ in range(20): work(500_000)
         print([n for n in os.listdir(os.environ["TMPDIR"])])
         """,
     )
@@ -202,6 +202,15 @@ def test_what_is_captured_is_gone_afterwards(tmp_path):
     done = fdl("advise", program, env={**os.environ, "TMPDIR": str(temporary)})
     assert "Compile `work`" in done.stdout
     assert os.listdir(temporary) == []
+
+
+def test_a_program_that_cannot_be_watched_is_told_of(tmp_path):
+    text = "s = 0\nfor i in range(3_000_000): s += i\n"
+    done = fdl("advise", "--", sys.executable, "-S", "-c", text)
+    assert "no function of the program can be tried: it did not run" in done.stderr
+    assert (
+        "no function of the program can be tried" not in fdl("advise", write(tmp_path, text)).stderr
+    )
 
 
 # ---- what is tried and what is not ---------------------------------------------------------------

@@ -65,6 +65,9 @@ def run_program(arguments):
         if status != 0:
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
             print(f"fdl: the program ended {how}", file=sys.stderr)
+        reason = capture.why_nothing(directory)
+        if reason:
+            print(f"fdl: no function of the program can be tried: {reason}", file=sys.stderr)
         # What is advised goes where the program's own output did, after it.
         recording = capture.without_itself(load(path))
         show(arguments, recording, capture.load(directory))

@@ -16,6 +16,8 @@ import time
 
 #: Names the directory, of the user's alone, that files are written to.
 VARIABLE = "FERDELANCE_CAPTURE"
+#: A file in it says what became of watching: it is empty if calls are watched.
+STATE = "watched"
 #: Bytes of all copies together, and of a module's variables.
 MOST = 256 << 20
 GLOBALS = 1 << 20
@@ -301,6 +303,10 @@ class Session:
         if self._stop is not None:
             os.register_at_fork(after_in_child=self._end)
 
+    @property
+    def is_watching(self):
+        return self._stop is not None
+
     def _end(self):
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -313,7 +319,27 @@ class Session:
 
 def start(directory):
     """Begins, in the program; at its end, what was kept is in the directory."""
-    atexit.register(Session(directory).stop)
+    session = Session(directory)
+    atexit.register(session.stop)
+    path = os.path.join(directory, STATE)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write("" if session.is_watching else "something else watches its calls already")
+
+
+def why_nothing(directory):
+    """Why no calls were watched, in words; empty if they were.
+
+    A program that is started without the package, or with a start file of an older version of it,
+    does not know that it is to watch.
+    """
+    try:
+        with open(os.path.join(directory, STATE)) as file:
+            return file.read()
+    except FileNotFoundError:
+        return (
+            "it did not run ferdelance's start file, ferdelance_record.pth: that is missing or old "
+            "in its environment, or it was started with -S or -I"
+        )
 
 
 def without_itself(recording):
