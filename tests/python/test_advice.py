@@ -144,6 +144,22 @@ def test_a_recording_alone_gives_estimates(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("name", ["temporaries", "distances"])
+def test_a_recording_alone_is_enough(name, tmp_path):
+    path = tmp_path / "a.fdl"
+    fdl("record", "-o", path, PROGRAMS / f"{name}.py")
+    advice, _ = advice_for(path)
+    assert advice[0]["rule"] == PLANTED[name]
+    assert 1.5 < advice[0]["gain"] < 6
+
+
+def test_what_is_gained_by_more_cpus_is_elapsed_time(tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one CPU")
+    done = fdl("advise", PROGRAMS / "one_cpu.py")
+    assert " s elapsed, 1." in done.stdout
+
+
 def test_the_program_does_not_notice(tmp_path):
     program = write(
         tmp_path,

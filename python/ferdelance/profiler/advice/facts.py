@@ -10,6 +10,11 @@ from .sources import File, NotFound
 ARRAYS = re.compile(
     r"^(BLAS|LAPACK|NumPy (?!scalar |calls|memory of arrays|arrays from Python objects|tolist))"
 )
+#: Those that memory takes longer for than arithmetic.
+ELEMENTWISE = re.compile(
+    r"^NumPy (add|subtract|multiply|divide|true_divide|negative|absolute|square|sqrt|reciprocal|"
+    r"maximum|minimum|less|greater|equal|not_equal|logical|bitwise|where)"
+)
 #: What is done for the interpreter's sake: values as objects, calls of functions with them.
 OVERHEAD = re.compile(
     r"^(NumPy (scalar |calls|memory of arrays|arrays from Python objects|tolist)"
@@ -131,6 +136,54 @@ class Facts:
             by_time = sorted(function.types.items(), key=lambda item: -item[1])
             function.types = dict(by_time)
         return functions
+
+    @functools.cached_property
+    def _stacks(self):
+        """Of each stack: its parent, its function, the innermost function with a row, its time."""
+        import numpy as np
+
+        r = self.recording
+        own = {f.number for f in self.functions}
+        parents = r.stacks["parent"].tolist()
+        numbers = r.frames["function"][r.stacks["frame"]].tolist()
+        owners = []
+        # Callers come before what they call.
+        for parent, number in zip(parents, numbers, strict=True):
+            owners.append(number if number in own else owners[parent] if parent >= 0 else -1)
+        samples = r.samples
+        has_stack = samples["stack"] >= 0
+        times = np.bincount(
+            samples["stack"][has_stack],
+            weights=(samples["user"] + samples["kernel"])[has_stack],
+            minlength=len(parents),
+        )
+        return parents, numbers, owners, times.tolist()
+
+    def below(self, function):
+        """CPU time within a function and all that it calls, by the function that it is own time of.
+
+        Of functions that others call as well, only what belongs to this one.
+        """
+        by_number = {f.number: f for f in self.functions}
+        times, is_below = {}, []
+        for parent, number, owner, time in zip(*self._stacks, strict=True):
+            within = number == function.number or (parent >= 0 and is_below[parent])
+            is_below.append(within)
+            if within and time and owner >= 0:
+                owner = by_number[owner]
+                times[owner] = times.get(owner, 0.0) + time
+        return times
+
+    @functools.cached_property
+    def lines(self):
+        """CPU time of lines, with what native code did for them: by file and number."""
+        rows = _rows(self.recording.hot_lines, "file", "line", "own")
+        return {(file, line): own for file, line, own in rows}
+
+    @functools.cached_property
+    def has_compiler(self):
+        """Whether the program has loaded ferdelance, or Numba, already."""
+        return any(re.search(r"/(ferdelance|numba)/__init__\.py$", f.file) for f in self.functions)
 
     def share(self, time):
         """Of all CPU time."""

@@ -5,7 +5,7 @@ import collections
 import re
 
 from . import edit, sources
-from .facts import ARRAYS, PAGE_FAULTS, arrays_in
+from .facts import ARRAYS, ELEMENTWISE, PAGE_FAULTS, arrays_in
 
 #: Of the program's CPU time: what is less is not spoken of.
 LEAST = 0.1
@@ -15,6 +15,12 @@ WORTH = 1.08
 TRIALS = 8
 #: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
+#: Array operations of one expression, where nobody has tried: memory is gone through once for all
+#: of them, which gains no more than this.
+FUSED = 4
+#: What loading the compiler takes, and compiling a function: CPU time in seconds, where nobody has
+#: tried.
+LOADING, COMPILING = 0.04, 0.02
 #: Arrays of fewer elements cost more for each operation than for each element.
 SMALL = 2048
 #: Bytes of an array that no cache holds.
@@ -37,6 +43,9 @@ class Advice:
         The part of the CPU time that it is about, from 0 to 1.
     gain : float or None
         How much faster the whole program becomes; None if that cannot be told.
+    clock : {"CPU", "elapsed"}
+        The time that becomes less by that: CPU time, or, of the same work on more CPUs, elapsed
+        time.
     evidence : list of str
         What it is concluded from.
     compiled : list of str
@@ -54,6 +63,7 @@ class Advice:
         self.line = function.line if function else 0
         self.share = share
         self.gain = gain
+        self.clock = "CPU"
         self.evidence = list(evidence)
         self.compiled = []
         self.diff = ""
@@ -92,10 +102,19 @@ class Candidate:
         self.unit = unit
         by_name = {f.name: f for f in facts.functions if f.file == function.file}
         self.parts = [by_name[name] for name in unit.names if name in by_name]
-        self.interpreter = sum(f.in_interpreter for f in self.parts)
+        self.interpreter = 0.0
         self.operations = collections.Counter()
-        for part in self.parts:
-            self.operations.update(part.operations)
+        #: What array operations would take, were those of an expression done in one go.
+        self.fused = 0.0
+        for part, time in facts.below(function).items():
+            # Of functions of libraries that others call as well it is a share.
+            share = min(time / part.own, 1.0) if part.own else 0.0
+            self.interpreter += share * part.in_interpreter
+            operations = {name: share * time for name, time in part.operations.items()}
+            self.operations.update(operations)
+            elementwise = sum(t for name, t in operations.items() if ELEMENTWISE.match(name))
+            self.fused += elementwise / min(sources.operations(unit, part.name), FUSED)
+            self.fused += sum(t for n, t in operations.items() if ARRAYS.match(n)) - elementwise
 
     @property
     def arrays(self):
@@ -110,6 +129,16 @@ class Candidate:
     @property
     def in_arrays(self):
         return sum(time for name, time in self.operations.items() if ARRAYS.match(name))
+
+    def estimate(self):
+        """The time that compiling is about, and the factor by which that becomes less."""
+        faults = self.operations[PAGE_FAULTS]
+        old = self.interpreter + self.in_arrays
+        new = self.interpreter / USUAL + self.fused
+        if self.fused < 0.7 * self.in_arrays:
+            # Arrays that are not made need no memory.
+            old, new = old + faults, new + faults * self.fused / self.in_arrays
+        return old, old / (new + COMPILING * len(self.unit.names))
 
 
 def candidates(facts):
@@ -162,9 +191,7 @@ def compile_functions(facts, attempt):
         if trial is not None:
             gain = whole(facts, function.total, trial.speedup, trial.compile + trial.start)
         else:
-            work = max(function.total - candidate.interpreter, 0.0)
-            new = work + candidate.interpreter / USUAL
-            gain = whole(facts, function.total, function.total / new)
+            gain = whole(facts, *candidate.estimate(), 0.0 if facts.has_compiler else LOADING)
         if gain < WORTH:
             continue
         covered.update((function.file, name) for name in candidate.unit.names)
@@ -414,19 +441,22 @@ def parallel(facts):
         share = facts.share(function.own)
         if function.kind == "compiled" and share >= 0.5 and not _is_parallel(facts, function):
             cpus = int(facts.cpus)
-            yield Advice(
+            saved = function.own * (1 - 1 / (0.8 * cpus))
+            advice = Advice(
                 "parallel",
                 f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in it",
                 facts,
                 function=function,
                 share=share,
-                gain=whole(facts, function.own, cpus * 0.8),
+                gain=facts.elapsed / max(facts.elapsed - saved, 1e-9),
                 evidence=[
                     f"{percent(share)} of the CPU time is spent in this compiled function, on one "
                     f"of {cpus} CPUs",
                     "its rounds must not depend on each other",
                 ],
             )
+            advice.clock = "elapsed"
+            yield advice
 
 
 def _is_parallel(facts, function):

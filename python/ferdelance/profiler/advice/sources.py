@@ -262,6 +262,18 @@ class _Names(ast.NodeVisitor):
             self.note(node, f"`{name}` is not known")
 
 
+def operations(unit, name):
+    """How many operations the longest expression of a unit's function has; at least one."""
+    found = [1]
+    for node in unit.functions:
+        statements = ast.walk(node) if node.name == name else ()
+        for statement in statements:
+            if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)):
+                parts = list(ast.walk(statement))
+                found.append(sum(isinstance(p, (ast.BinOp, ast.UnaryOp)) for p in parts))
+    return max(found)
+
+
 def _path(node):
     """`np.random.rand` of the nodes that stand for it; None if it begins with something else."""
     parts = []
