@@ -20,10 +20,8 @@ OVERHEAD = re.compile(
     r"^(NumPy (scalar |calls|memory of arrays|arrays from Python objects|tolist)"
     r"|C library: (math|memory)|memory|garbage)"
 )
-#: Files whose functions pass data between processes.
-PASSING = re.compile(
-    r"/multiprocessing/(reduction|connection)\.py$|/concurrent/futures/process\.py$"
-)
+#: Files whose functions start processes and pass data between them.
+PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py$")
 PAGE_FAULTS = "kernel: page faults"
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: An array in a type, as recordings have it: dtype, shape, order.
@@ -191,8 +189,22 @@ class Facts:
 
     @functools.cached_property
     def passing(self):
-        """CPU time for passing data between processes: pickling it, writing and reading pipes."""
-        return sum(f.own for f in self.functions if PASSING.search(f.file))
+        """CPU time for processes as such: to start them, to pickle what they pass, to pass it.
+
+        What functions of the user's do there is none of it, but freeing what was passed is.
+        """
+        kinds = {}
+        for f in self.functions:
+            if f.is_users:
+                kinds[f.number] = False
+            elif PASSING.search(f.file) and f.name != "<module>":
+                kinds[f.number] = True
+        passing, is_passing = 0.0, []
+        for parent, number, _, time in zip(*self._stacks, strict=True):
+            caller = parent >= 0 and is_passing[parent]
+            is_passing.append(kinds.get(number, caller))
+            passing += time if is_passing[-1] else 0.0
+        return passing
 
     @functools.cached_property
     def sources(self):

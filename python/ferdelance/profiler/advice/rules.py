@@ -285,8 +285,13 @@ def _not_compiled(facts, function, reason):
 def object_arrays(facts):
     """Arrays of Python objects, which NumPy treats one by one."""
     for function in facts.functions:
-        share = facts.share(min(_with_objects(function), function.own))
-        if function.is_users and share >= LEAST:
+        if not function.is_users or not _with_objects(function):
+            continue
+        # With what functions of libraries do for it: `a.sum()` is one in Python.
+        below = facts.below(function).items()
+        time = sum(t for f, t in below if f is function or not f.is_users)
+        share = facts.share(time * min(_with_objects(function) / (function.own or time), 1.0))
+        if share >= LEAST:
             yield Advice(
                 "object arrays",
                 f"give `{function.name}` arrays of numbers, not of objects",
@@ -482,10 +487,13 @@ def pickling(facts):
             "use threads in place of processes, or shared memory: passing data costs too much",
             facts,
             share=share,
-            gain=whole(facts, share * facts.cpu, 10),
+            gain=whole(facts, share * facts.cpu, USUAL),
             evidence=[
-                f"{percent(share)} of the CPU time is spent on pickling and passing data between "
-                f"processes ({facts.python_processes} of them)",
+                f"{percent(share)} of the CPU time is spent on starting processes "
+                f"({facts.python_processes} of them), and on pickling and passing data between "
+                "them",
+                f"what else there is takes {facts.cpu - facts.passing:.2f} s of CPU time, while the "
+                f"program took {facts.elapsed:.2f} s: Python code of threads runs one at a time",
                 "compiled functions with `nogil=True` run in threads side by side; arrays can be "
                 "shared by `multiprocessing.shared_memory`",
             ],
