@@ -41,8 +41,9 @@ def add_arguments(parser):
 def run(arguments):
     words = arguments.words
     if arguments.module is None and len(words) == 1 and words[0].endswith(".fdl"):
-        recording = load(words[0])
-        return show(arguments, recording, {})
+        from ..profiler.advice import capture
+
+        return show(arguments, capture.without_itself(load(words[0])), {})
     return run_program(arguments)
 
 

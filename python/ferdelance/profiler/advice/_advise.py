@@ -2,7 +2,7 @@
 
 import os
 
-from . import rules, trial
+from . import capture, rules, trial
 from .facts import Facts
 from .rules import Advice
 
@@ -35,7 +35,7 @@ def advise(recording, *, calls=None, progress=None):
     if isinstance(recording, (str, os.PathLike)):
         from .. import load
 
-        recording = load(recording)
+        recording = capture.without_itself(load(recording))
     if len(recording.samples) < SAMPLES:
         return []
     facts = Facts(recording)

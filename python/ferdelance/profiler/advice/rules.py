@@ -194,7 +194,15 @@ def compile_functions(facts, attempt):
             gain = whole(facts, *candidate.estimate(), 0.0 if facts.has_compiler else LOADING)
         if gain < WORTH:
             continue
-        covered.update((function.file, name) for name in candidate.unit.names)
+        # Of a function and another one that it calls, what brings more: for a short program that
+        # may be the inner one, as there is less to compile.
+        names = set(candidate.unit.names)
+        same = [a for a in advice if a.file == function.file and names & set(a.compiled)]
+        if any(a.gain >= gain for a in same):
+            continue
+        for one in same:
+            advice.remove(one)
+        covered.update((function.file, name) for name in names)
         advice.append(_of_candidate(facts, candidate, trial, gain))
     for function, reason in not_tried:
         if any((function.file, f) in covered for f in [function.name]):
@@ -492,7 +500,7 @@ def pickling(facts):
                 f"{percent(share)} of the CPU time is spent on starting processes "
                 f"({facts.python_processes} of them), and on pickling and passing data between "
                 "them",
-                f"what else there is takes {facts.cpu - facts.passing:.2f} s of CPU time, while the "
+                f"what else there is takes {facts.cpu - facts.passing:.2f} s of CPU time, and the "
                 f"program took {facts.elapsed:.2f} s: Python code of threads runs one at a time",
                 "compiled functions with `nogil=True` run in threads side by side; arrays can be "
                 "shared by `multiprocessing.shared_memory`",
