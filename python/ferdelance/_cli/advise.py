@@ -103,11 +103,13 @@ def apply(path, recording, advice):
     if not changes:
         raise Failure("there is no change to apply")
     file = changes[0].file
-    names = dict.fromkeys(name for one in changes if one.file == file for name in one.compiled)
+    changes = [one for one in changes if one.file == file]
+    names = dict.fromkeys(name for one in changes for name in one.compiled)
+    loops = [one.loop for one in changes if one.loop]
     sources = dict(zip(recording.sources["file"], recording.sources["text"], strict=True))
     try:
         with open(path, "w", encoding="utf-8") as output:
-            output.write(edit.compiled(sources[file], names))
+            output.write(edit.changed(sources[file], names, loops))
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     print(f"fdl: {path}: {file} with {', '.join(names)} compiled", file=sys.stderr)

@@ -88,6 +88,22 @@ class Copier:
             raise NotData
 
 
+def example(value):
+    """A value of the same type, with little in it. Raises NotData."""
+    numpy = sys.modules.get("numpy")
+    kind = type(value)
+    if numpy is not None and hasattr(numpy, "ndarray") and kind is numpy.ndarray:
+        if not value.flags.forc or value.dtype.kind not in "biufc":
+            raise NotData
+        order = "C" if value.flags.c_contiguous else "F"
+        return numpy.zeros((2,) * value.ndim, value.dtype, order)
+    if kind is list:
+        return [example(value[0])] if value else []
+    if kind is bytearray:
+        return bytearray(1)
+    return Copier(GLOBALS).copy(value)
+
+
 class Call:
     """A call that is looked at."""
 
@@ -196,12 +212,29 @@ class Capture:
                 return namespace
         return {}
 
+    def _script(self):
+        """Examples of the variables of the script itself, whose loops may become functions."""
+        namespace = getattr(sys.modules.get("__main__"), "__dict__", {})
+        # CPython takes `__file__` away as the script ends.
+        file = namespace.get("__file__") or getattr(namespace.get("__loader__"), "path", None)
+        if type(file) is not str:
+            return
+        examples = {}
+        for name, value in list(namespace.items()):
+            if not name.startswith("__"):
+                try:
+                    examples[name] = example(value)
+                except NotData:
+                    continue
+        yield {"file": file, "line": 1, "name": "<module>", "globals": examples}
+
     def write(self):
         """Writes what was kept, each call to a file of its own."""
         if os.getpid() != self.owner:
             return
-        for number, kept in enumerate(self.kept.values()):
+        for kept in self.kept.values():
             kept["globals"] = self.globals.get(kept["file"], {})
+        for number, kept in enumerate([*self.kept.values(), *self._script()]):
             path = os.path.join(self.directory, f"{number}.call")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(path, flags, 0o600), "wb") as file:

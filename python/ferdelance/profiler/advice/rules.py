@@ -2,27 +2,18 @@
 
 import ast
 import collections
+import dataclasses
 import re
 
-from . import edit, sources
-from .facts import ARRAYS, ELEMENTWISE, PAGE_FAULTS, arrays_in
+from . import sources
+from .facts import ARRAYS, arrays_in
 
 #: Of the program's CPU time: what is less is not spoken of.
 LEAST = 0.1
 #: A change that makes the whole program this much faster is worth it.
 WORTH = 1.08
-#: Functions that are tried, at most.
-TRIALS = 8
 #: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
-#: Array operations of one expression, where nobody has tried: memory is gone through once for all
-#: of them, which gains no more than this.
-FUSED = 4
-#: What loading the compiler takes, and compiling a function: CPU time in seconds, where nobody has
-#: tried.
-LOADING, COMPILING = 0.04, 0.02
-#: Arrays of fewer elements cost more for each operation than for each element.
-SMALL = 2048
 #: Bytes of an array that no cache holds.
 LARGE = 8 << 20
 
@@ -50,6 +41,8 @@ class Advice:
         What it is concluded from.
     compiled : list of str
         The functions of the file that are to be compiled.
+    loop : loops.Loop or None
+        What is to be a function of its own before.
     diff : str
         That change, as a unified diff; empty if there is no such function.
     trial : trial.Trial or None
@@ -66,6 +59,7 @@ class Advice:
         self.clock = "CPU"
         self.evidence = list(evidence)
         self.compiled = []
+        self.loop = None
         self.diff = ""
         self.trial = None
 
@@ -77,6 +71,7 @@ class Advice:
         """What JSON is made of."""
         fields = dict(self.__dict__)
         fields["trial"] = dict(self.trial.__dict__) if self.trial else None
+        fields["loop"] = dataclasses.asdict(self.loop) if self.loop else None
         return fields
 
 
@@ -90,215 +85,18 @@ def whole(facts, time, factor, more=0.0):
     return facts.cpu / left if left > 0 else 1.0
 
 
-# ---- compiling -----------------------------------------------------------------------------------
-
-
-class Candidate:
-    """A function, with what it calls, that might be compiled."""
-
-    def __init__(self, facts, function, file, unit):
-        self.function = function
-        self.file = file
-        self.unit = unit
-        by_name = {f.name: f for f in facts.functions if f.file == function.file}
-        self.parts = [by_name[name] for name in unit.names if name in by_name]
-        self.interpreter = 0.0
-        self.operations = collections.Counter()
-        #: What array operations would take, were those of an expression done in one go.
-        self.fused = 0.0
-        for part, time in facts.below(function).items():
-            # Of functions of libraries that others call as well it is a share.
-            share = min(time / part.own, 1.0) if part.own else 0.0
-            self.interpreter += share * part.in_interpreter
-            operations = {name: share * time for name, time in part.operations.items()}
-            self.operations.update(operations)
-            elementwise = sum(t for name, t in operations.items() if ELEMENTWISE.match(name))
-            self.fused += elementwise / min(sources.operations(unit, part.name), FUSED)
-            self.fused += sum(t for n, t in operations.items() if ARRAYS.match(n)) - elementwise
-
-    @property
-    def arrays(self):
-        return [pair for part in self.parts for pair in part.arrays()]
-
-    def small_arrays(self):
-        """The part of the time with arrays in which they were small."""
-        times = [(array.size <= SMALL, time) for array, time in self.arrays]
-        total = sum(time for _, time in times)
-        return sum(time for is_small, time in times if is_small) / total if total else 0.0
-
-    @property
-    def in_arrays(self):
-        return sum(time for name, time in self.operations.items() if ARRAYS.match(name))
-
-    def estimate(self):
-        """The time that compiling is about, and the factor by which that becomes less."""
-        faults = self.operations[PAGE_FAULTS]
-        old = self.interpreter + self.in_arrays
-        new = self.interpreter / USUAL + self.fused
-        if self.fused < 0.7 * self.in_arrays:
-            # Arrays that are not made need no memory.
-            old, new = old + faults, new + faults * self.fused / self.in_arrays
-        return old, old / (new + COMPILING * len(self.unit.names))
-
-
-def candidates(facts):
-    """Functions that might be compiled, outermost first; and those that cannot be, with why."""
-    found, not_tried = [], []
-    for function in facts.functions:
-        if not function.is_users or facts.share(function.total) < LEAST:
-            continue
-        if function.name.startswith("<") or function.file not in facts.sources:
-            continue
-        if _with_objects(function) > 0.5 * sum(function.types.values(), start=1e-9):
-            # That comes first.
-            continue
-        try:
-            file = facts.file(function.file)
-            unit = file.unit(function.name, function.line)
-        except sources.NotFound as reason:
-            if facts.share(function.in_interpreter) >= LEAST:
-                not_tried.append((function, str(reason)))
-            continue
-        candidate = Candidate(facts, function, file, unit)
-        to_gain = candidate.interpreter + candidate.operations[PAGE_FAULTS]
-        if facts.share(to_gain + candidate.in_arrays / 2) < LEAST / 2:
-            continue
-        if unit.foreign:
-            if facts.share(function.in_interpreter) >= LEAST:
-                not_tried.append((function, unit.why_not()))
-            continue
-        found.append(candidate)
-    return found, not_tried
-
-
-def compile_functions(facts, attempt):
-    """Loops that the interpreter runs, many calls with small arrays, temporary arrays: one cure.
-
-    ``attempt(candidate)`` gives a Trial, or None if there are no recorded arguments.
-    """
-    found, not_tried = candidates(facts)
-    advice, covered = [], set()
-    tried = 0
-    for candidate in found:
-        function = candidate.function
-        if (function.file, function.name) in covered:
-            continue
-        trial = attempt(candidate) if tried < TRIALS else None
-        tried += trial is not None
-        if trial is not None and not trial.is_good:
-            not_tried.append((function, trial.error or f"compiled, it gives {trial.same}"))
-            continue
-        if trial is not None:
-            gain = whole(facts, function.total, trial.speedup, trial.compile + trial.start)
-        else:
-            gain = whole(facts, *candidate.estimate(), 0.0 if facts.has_compiler else LOADING)
-        if gain < WORTH:
-            continue
-        # Of a function and another one that it calls, what brings more: for a short program that
-        # may be the inner one, as there is less to compile.
-        names = set(candidate.unit.names)
-        same = [a for a in advice if a.file == function.file and names & set(a.compiled)]
-        if any(a.gain >= gain for a in same):
-            continue
-        for one in same:
-            advice.remove(one)
-        covered.update((function.file, name) for name in names)
-        advice.append(_of_candidate(facts, candidate, trial, gain))
-    for function, reason in not_tried:
-        if any((function.file, f) in covered for f in [function.name]):
-            continue
-        share = facts.share(function.in_interpreter)
-        if share >= LEAST and not any(a.gain and a.share >= share for a in advice):
-            advice.append(_not_compiled(facts, function, reason))
-    return advice
-
-
-def _of_candidate(facts, candidate, trial, gain):
-    function, unit = candidate.function, candidate.unit
-    faults = candidate.operations[PAGE_FAULTS]
-    rule, what = "compile", "compile"
-    evidence = []
-    others = [name for name in unit.names if name != function.name]
-    share = facts.share(function.total)
-    spent = f"{percent(share)} of the CPU time is spent in it"
-    if others:
-        spent += f" and in what it calls ({', '.join(f'`{n}`' for n in others[:3])})"
-    evidence.append(f"{spent}: {percent(facts.share(candidate.interpreter))} in the interpreter")
-    if candidate.in_arrays > 0:
-        evidence[-1] += f", {percent(facts.share(candidate.in_arrays))} in NumPy's loops"
-    if faults > 0.2 * function.total:
-        rule, what = "temporaries", "compile, so that there are no temporary arrays:"
-        evidence.append(
-            f"{percent(facts.share(faults))} of the CPU time goes into memory that is touched for "
-            "the first time, as by temporary arrays"
-        )
-    elif candidate.in_arrays > 0.5 * function.total:
-        rule, what = "temporaries", "compile, so that arrays are gone through once:"
-        evidence.append(
-            "NumPy goes through its arrays for each operation anew, and keeps what is between in "
-            "temporary arrays"
-        )
-    elif candidate.small_arrays() > 0.5 and unit.has_array_operations:
-        rule, what = "small arrays", "compile, so that calls with small arrays cost nothing:"
-        sizes = sorted({array.size for array, _ in candidate.arrays if array.size <= SMALL})
-        evidence.append(
-            f"its arrays have {_span(sizes)} elements: NumPy takes longer for a call than for those"
-        )
-        evidence.append(
-            "or batch the calls: one with all of them, as rows of an array with a dimension more; "
-            "one by one they are nothing for a GPU either, in a batch they may be"
-        )
-    types = next(iter(function.types), "")
-    if types:
-        evidence.append(f"called with {types}")
-    advice = Advice(
-        rule,
-        f"{what} `{function.name}`",
-        facts,
-        function=function,
-        share=share,
-        gain=gain,
-        evidence=evidence,
-    )
-    advice.compiled = unit.names
-    text = facts.sources[function.file]
-    advice.diff = edit.diff(function.file, text, edit.compiled(text, unit.names))
-    advice.trial = trial
-    return advice
-
-
-def _span(sizes):
-    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-
-
-def _not_compiled(facts, function, reason):
-    advice = Advice(
-        "compile",
-        f"move the loops of `{function.name}` into a function that only computes, and compile that",
-        facts,
-        function=function,
-        share=facts.share(function.own),
-        evidence=[
-            f"{percent(facts.share(function.in_interpreter))} of the CPU time is spent by the "
-            "interpreter in this function",
-            f"as it stands it was not tried: {reason}",
-        ],
-    )
-    return advice
-
-
 # ---- types of arguments --------------------------------------------------------------------------
 
 
 def object_arrays(facts):
     """Arrays of Python objects, which NumPy treats one by one."""
     for function in facts.functions:
-        if not function.is_users or not _with_objects(function):
+        if not function.is_users or not with_objects(function):
             continue
         # With what functions of libraries do for it: `a.sum()` is one in Python.
         below = facts.below(function).items()
         time = sum(t for f, t in below if f is function or not f.is_users)
-        share = facts.share(time * min(_with_objects(function) / (function.own or time), 1.0))
+        share = facts.share(time * min(with_objects(function) / (function.own or time), 1.0))
         if share >= LEAST:
             yield Advice(
                 "object arrays",
@@ -316,7 +114,7 @@ def object_arrays(facts):
             )
 
 
-def _with_objects(function):
+def with_objects(function):
     """The time for which a function had arrays of objects."""
     has_objects = (
         time

@@ -145,6 +145,10 @@ class File:
             If there is no such function at the top level of the file.
         """
         self.function(name, line)
+        return self.unit_of(name)
+
+    def unit_of(self, name):
+        """A function of this name, which there is, and what it calls."""
         unit = Unit(name)
         self._add(unit, name, set())
         return unit
