@@ -50,6 +50,7 @@ def test_every_program_has_its_cause():
     assert {path.stem for path in PROGRAMS.glob("*.py")} == set(PLANTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_planted_cause_is_named_first(name):
     if name in OF_CPUS and len(os.sched_getaffinity(0)) < 2:
@@ -59,6 +60,7 @@ def test_the_planted_cause_is_named_first(name):
     assert advice[0]["rule"] == PLANTED[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", sorted((PROGRAMS / "well_tuned").glob("*.py")), ids=lambda p: p.stem
 )

@@ -3,6 +3,7 @@
 import asyncio
 import cProfile
 import gc
+import os
 import pstats
 import random
 import re
@@ -271,6 +272,20 @@ def test_an_argument_is_named(value, text):
     assert names(dot, value, 1) == [f"dot(a:{text}, b:int)"]
 
 
+@pytest.mark.parametrize("make", [list, tuple, set, frozenset, bytes, bytearray], ids=str)
+def test_lengths_are_told_apart(make):
+    def f(a):
+        pass
+
+    p = profiler.Profile(builtins=False)
+    p.enable()
+    for n in (1, 2, 2, 3):
+        f(make(range(n)))
+    p.disable()
+    rows = sorted(n for file, _, n in listed(p) if file == __file__)
+    assert rows == [1, 1, 2]
+
+
 def test_the_documented_example():
     a = np.arange(16, dtype=np.float32)
     array = "ndarray(dtype=float32, shape=(16,))"
@@ -512,12 +527,12 @@ def test_what_it_costs_can_be_taken_off():
             f(i)
 
     times = {}
-    for correct in (False, True):
+    for correct in (False, True) * 3:
         p = profiler.Profile(builtins=False, correct=correct)
         p.runcall(drive)
         p.create_stats()
         rows = {key[2]: row for key, row in p.stats.items()}
-        times[correct] = rows["drive()"][3]
+        times[correct] = min(rows["drive()"][3], times.get(correct, 1e9))
         assert rows["f(n:int)"][1] == 20_000
     assert times[True] < times[False]
 
@@ -613,7 +628,28 @@ def test_a_killed_child_is_listed(tmp_path):
     )
     done = fdl("data", "-q", "-o", tmp_path / "a.fdl", program)
     pid = done.stdout.strip()
-    assert f"process {pid} is missing: it was killed before it could write" in done.stderr
+    assert f"process {pid} is missing: it was killed" in done.stderr
+
+
+def test_a_program_may_have_a_profile_of_its_own(tmp_path):
+    program = write(
+        tmp_path,
+        """
+        from ferdelance import profiler
+        def f(x): return x
+        f(1)
+        with profiler.Profile(builtins=False) as p:
+            f(2.5)
+        f(1)
+        print([n for n in p.recording().calls["name"] if n.startswith("f(")])
+        """,
+    )
+    path = tmp_path / "a.fdl"
+    done = fdl("data", "-q", "-o", path, program)
+    assert (done.stdout, done.returncode) == ("['f(x:float)']\n", 0), done.stderr
+    calls = profiler.load(path).calls
+    rows = dict(zip(calls["name"], calls["calls"], strict=True))
+    assert rows["f(x:int)"] == 2 and "f(x:float)" not in rows
 
 
 def test_recordings_of_calls_are_compared(tmp_path):
@@ -748,10 +784,12 @@ def check_random_program(tmp_path, seed, mode):
     text, expected = random_program(seed)
     program = tmp_path / "program.py"
     program.write_text(text)
-    alone = run([sys.executable, program])
+    # Whether a process that forks has threads is not certain when they have just been joined.
+    env = {**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    alone = run([sys.executable, program], env=env)
     path = tmp_path / "a.fdl"
     options = ["-f", "program"] if mode == "lines" else []
-    done = fdl(mode, "-q", "-o", path, *options, program)
+    done = fdl(mode, "-q", "-o", path, *options, program, env=env)
     hide = re.compile("0x[0-9a-f]{6,}")
     assert done.returncode == alone.returncode, text
     assert done.stdout == alone.stdout, text

@@ -39,6 +39,17 @@ fn survives(bytes: &[u8]) -> Option<(Recording, Vec<String>)> {
     for (i, s) in r.stacks.iter().enumerate() {
         assert!(s.frame.index() < r.frames.len() && s.parent.is_none_or(|p| p.index() < i));
     }
+    for c in &r.calls {
+        assert!(c.function.index() < r.functions.len());
+        assert!(c.signature.is_none_or(|id| id.index() < r.signatures.len()));
+        assert!(c.counted.primitive <= c.counted.calls);
+    }
+    for c in &r.callers {
+        assert!(c.caller.index() < r.calls.len() && c.callee.index() < r.calls.len());
+    }
+    for l in &r.lines {
+        assert!(l.function.index() < r.functions.len());
+    }
     let mut last = vec![0; r.threads.len()];
     for s in &r.samples {
         assert!(s.stack.is_none_or(|id| id.index() < r.stacks.len()));

@@ -9,11 +9,10 @@
 //!   (source texts);
 //! * [`engine`]: the compiler and the code generator behind one interface; [`cache`]: code of earlier
 //!   processes; [`inspect`]: texts about code; [`hooks`]: what the runtime asks of Python;
-//! * [`record`], [`profile`]: recordings of programs, made and read; [`calls`]: the deterministic profilers;
-//!   [`watch`]: calls of Python functions, with their arguments.
+//! * [`record`], [`profile`]: recordings of programs, made and read; [`calls`]: the deterministic profilers.
 //!
-//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`], [`dispatcher`], [`calls`] and
-//! [`watch`], and code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API
+//! Memory is read by layout only in [`layouts`], [`numpy`], [`unbox`], [`boxing`], [`dispatcher`] and [`calls`],
+//! and code is entered only in [`dispatch`] and [`generators`]. What else is `unsafe` are calls of the C API
 //! with objects that are known to be alive, and of functions of the first group.
 
 mod audit;
@@ -50,7 +49,6 @@ mod typed;
 mod typeof_;
 mod types;
 mod unbox;
-mod watch;
 
 use ferdelance_abi::settings::Rewrites;
 use pyo3::exceptions::PyValueError;
@@ -123,8 +121,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(audit::_install_audit_hook, module)?)?;
     module.add_function(wrap_pyfunction!(audit::_recent_sources, module)?)?;
     module.add_function(wrap_pyfunction!(errors::set_error_factory, module)?)?;
-    module.add_function(wrap_pyfunction!(watch::_watch_calls, module)?)?;
-    module.add_function(wrap_pyfunction!(watch::_unwatch_calls, module)?)?;
     parallel::add_functions(module)?;
     Ok(())
 }

@@ -18,6 +18,9 @@ import time
 from .._startup import COUNT
 from ._recording import Recording
 
+#: Why a process that has begun has written nothing.
+ENDED = "it was killed, or became another program, before it could write"
+
 #: How long processes that the program leaves behind are waited for, in seconds.
 GRACE = 1.0
 
@@ -109,7 +112,7 @@ def _merged(directory, meta, sources):
             parts.append(part)
             log += warnings
     missing = [
-        (pid, command, "it still runs" if _is_alive(pid) else "it was killed before it could write")
+        (pid, command, "it still runs" if _is_alive(pid) else ENDED)
         for pid, command in _begun(directory)
     ]
     return Recording(_core._merge_recordings(meta, parts, missing, sources))
@@ -155,6 +158,7 @@ class _Count:
         # Pools end their workers by this signal. Who has a handler has taken care of the end.
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._terminated)
+            self._insist()
         if self.request["mode"] == "data":
             from ._profile import Profile, hook_cost
 
@@ -164,6 +168,7 @@ class _Count:
             self.profile = Profile(
                 signatures=self.request["signatures"], correct=self.request["correct"], **options
             )
+            self.profile.be_whole()
             self.profile.enable()
         else:
             self._begin_lines()
@@ -190,7 +195,16 @@ class _Count:
 
         _core._lines_choose(is_chosen)
 
+    def _insist(self):
+        """Python's handler is to run even if the signal comes just before a lock is waited for."""
+        from .. import _core
+
+        if signal.getsignal(signal.SIGTERM) == self._terminated:
+            _core._insist_on_termination()
+
     def _terminated(self, number, frame):
+        # It may come again.
+        signal.signal(number, signal.SIG_IGN)
         self.finish()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
@@ -219,6 +233,7 @@ class _Count:
         """This is the child of a fork: what its parent has counted is its parent's."""
         try:
             self._mark()
+            self._insist()
             self.started = time.time()
             if self.profile is not None:
                 self.profile.clear(child=True)

@@ -1,5 +1,6 @@
 """The deterministic profiler of calls: ``Profile``, ``run``, ``runctx``, ``plot``."""
 
+import collections
 import functools
 import os
 import time
@@ -30,6 +31,9 @@ def call_name(name, arguments):
         name = owner if name == "__init__" else f"{owner}.{name}"
         arguments = arguments[1:]
     return f"{name}({', '.join(f'{a}:{t}' if a else t for a, t in arguments)})"
+
+
+Entry = collections.namedtuple("Entry", "code callcount reccallcount totaltime inlinetime calls")
 
 
 class Profile(_core.CallProfiler):
@@ -155,6 +159,26 @@ class Profile(_core.CallProfiler):
         """Make :attr:`stats` of what was counted so far."""
         self.stats = stats_of(self.tables())
 
+    def getstats(self):
+        """What was counted so far, as :meth:`cProfile.Profile.getstats` has it.
+
+        Returns
+        -------
+        list
+            Of entries with ``code`` (file, line and name), ``callcount``, ``reccallcount``,
+            ``totaltime``, ``inlinetime`` and ``calls`` (the same of what it called, or None).
+        """
+        counts = self.tables()
+        entries = []
+        for function, signature, n, recursive, own, total, _ in counts["calls"]:
+            file, line, short, *_ = counts["functions"][function]
+            code = (file, line, call_name(short, signature))
+            entries.append(Entry(code, n, recursive, total, own, []))
+        for caller, callee, n, recursive, own, total in counts["callers"]:
+            part = Entry(entries[callee].code, n, recursive, total, own, None)
+            entries[caller].calls.append(part)
+        return [entry for entry in entries if entry.callcount]
+
     def tables(self):
         """What was counted so far: ``functions``, ``calls`` and ``callers``, as lists of tuples."""
         counts = self.counts()
@@ -174,21 +198,18 @@ class Profile(_core.CallProfiler):
 def stats_of(counts):
     """The dict that :mod:`pstats` reads, of a profile's tables."""
     functions, calls = counts["functions"], counts["calls"]
-    has_signatures = any(signature is not None for _, signature, *_ in calls)
     stats, keys = {}, []
 
     def add(old, new):
         return tuple(a + b for a, b in zip(old, new, strict=True))
 
     for function, signature, n, recursive, own, total, *_ in calls:
-        file, line, short, _, _, all_calls, all_recursive, all_total, _ = functions[function]
+        file, line, short, *_ = functions[function]
         key = (file, line, call_name(short, signature))
         keys.append(key)
         if n == 0:
             continue
         row = (n - recursive, n, own, total)
-        if not has_signatures:
-            row = (all_calls - all_recursive, all_calls, own, all_total)
         if key in stats:
             old, callers = stats[key][:4], stats[key][4]
             stats[key] = (*add(old, row), callers)
@@ -240,7 +261,7 @@ def hook_cost(builtins=False):
 def correct(counts, cost):
     """Take what counting costs off the times in a profile's tables."""
     inner, outer = cost
-    calls, callers, functions = counts["calls"], counts["callers"], counts["functions"]
+    calls, callers = counts["calls"], counts["callers"]
     made = [0] * len(calls)
     for caller, _, n, *_ in callers:
         made[caller] += n
@@ -253,9 +274,6 @@ def correct(counts, cost):
     for i, (caller, callee, n, recursive, own, total) in enumerate(callers):
         of_own, of_total = kept[callee]
         callers[i] = (caller, callee, n, recursive, own * of_own, total * of_total)
-    for i, (*row, n, recursive, total, below) in enumerate(functions):
-        less = max(total - (n - recursive) * inner - below * (inner + outer), 0.0)
-        functions[i] = (*row, n, recursive, less, below)
 
 
 def _show(profile, filename, sort):

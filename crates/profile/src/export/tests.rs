@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Kind, State};
+use crate::model::{Counted, Kind, Meta, State};
 use crate::testing::{Build, native, python};
 
 /// Two processes; Python, native, compiled and kernel frames; recursion, an inlined function, a sample
@@ -92,6 +92,11 @@ fn snapshot(name: &str, text: &str) {
     });
 }
 
+/// Formats of what every recording has.
+fn of_samples() -> impl Iterator<Item = &'static Row> {
+    FORMATS.iter().filter(|row| row.format != Format::Lprof)
+}
+
 #[test]
 fn names_of_formats_are_in_order_and_found() {
     assert!(FORMATS.is_sorted_by_key(|row| row.name));
@@ -157,7 +162,7 @@ fn nothing_can_be_exported() {
     let mut build = Build::new();
     build.process(1, "");
     for recording in [Recording::default(), build.recording] {
-        for row in &FORMATS {
+        for row in of_samples() {
             let mut out = vec![];
             export(&recording, row.format, &Options::default(), &mut out).unwrap();
             assert!(!out.is_empty() || row.name == "collapsed", "{}", row.name);
@@ -185,7 +190,7 @@ fn deep_recursion_can_be_exported() {
         build.sample(thread, &[], 1000).stack = Some(crate::model::StackId(i));
     }
     build.recording.frames[frame.index()].inlined = true;
-    for row in &FORMATS {
+    for row in of_samples() {
         let mut out = io::sink();
         export(&build.recording, row.format, &Options::default(), &mut out).unwrap();
     }
@@ -203,7 +208,7 @@ fn an_error_of_the_output_is_an_error() {
             Ok(())
         }
     }
-    for row in &FORMATS {
+    for row in of_samples() {
         let result = export(&example(), row.format, &Options::default(), &mut Full);
         assert_eq!(
             result.unwrap_err().kind(),
@@ -212,4 +217,49 @@ fn an_error_of_the_output_is_an_error() {
             row.name
         );
     }
+}
+
+#[test]
+fn counted_calls_and_lines_are_exported() {
+    let mut merge = calls::Merge::new(Meta::default());
+    let function = merge.function(&calls::Named {
+        name: "Solver.step",
+        file: "/app/main.py",
+        line: 3,
+        is_native: false,
+    });
+    let arguments = [("self", "Solver"), ("n", "int")];
+    let signature = merge.signature(arguments.into_iter());
+    let counted = Counted {
+        calls: 3,
+        primitive: 2,
+        own: 1_000_000,
+        total: 2_000_000,
+    };
+    let call = merge.call(function, Some(signature), counted);
+    merge.caller(call, call, counted);
+    merge.line(function, 4, 1 << 40, 5);
+    let recording = merge.finish(false);
+    let export = |format| {
+        let mut out = vec![];
+        export(&recording, format, &Options::default(), &mut out).map(|()| out)
+    };
+    let contains = |format, text: &[u8]| {
+        let out = export(format).expect("written to memory");
+        out.windows(text.len()).any(|part| part == text)
+    };
+    assert!(contains(Format::Pstats, b"Solver.step(n:int)"));
+    assert!(contains(Format::Svg, b"Solver.step(n:int)"));
+    assert!(contains(
+        Format::Lprof,
+        b"cline_profiler.line_profiler\nLineStats\n"
+    ));
+    assert!(contains(Format::Lprof, &(1u64 << 40).to_le_bytes()));
+}
+
+#[test]
+fn without_counted_lines_there_is_nothing_for_line_profiler() {
+    let empty = Recording::default();
+    let done = export(&empty, Format::Lprof, &Options::default(), &mut vec![]);
+    assert!(done.is_err_and(|e| e.to_string().contains("no lines that were counted")));
 }

@@ -311,6 +311,37 @@ pub fn random(seed: u64) -> Recording {
             });
         }
     }
+    let counted = |r: &mut Random| Counted {
+        calls: 300 + r.number(30),
+        primitive: r.number(8),
+        own: r.number(50),
+        total: r.number(50),
+    };
+    if !out.functions.is_empty() {
+        for _ in 0..some(&mut r) {
+            out.calls.push(Call {
+                function: FunctionId(r.below(out.functions.len()) as u32),
+                signature: (!out.signatures.is_empty() && r.chance(2))
+                    .then(|| SignatureId(r.below(out.signatures.len()) as u32)),
+                counted: counted(&mut r),
+            });
+        }
+        for _ in 0..some(&mut r) {
+            out.callers.push(Caller {
+                caller: CallId(r.below(out.calls.len()) as u32),
+                callee: CallId(r.below(out.calls.len()) as u32),
+                counted: counted(&mut r),
+            });
+        }
+        for _ in 0..some(&mut r) {
+            out.lines.push(LineHits {
+                function: FunctionId(r.below(out.functions.len()) as u32),
+                line: r.number(20) as u32,
+                hits: r.number(40),
+                time: r.number(50),
+            });
+        }
+    }
     for _ in 0..r.below(3) {
         let (file, text) = (text(&mut r), text(&mut r));
         out.sources.push(Source { file, text });

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi::{self, PyObject, PyTypeObject};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 
 use super::addresses::Addresses;
 use super::readers;
@@ -92,12 +94,11 @@ impl Passed {
     /// # Safety
     /// The names are alive.
     pub unsafe fn keyword_count(&self) -> usize {
-        // SAFETY: a tuple.
         if self.keywords.is_null() {
-            0
-        } else {
-            unsafe { length(self.keywords) as usize }
+            return 0;
         }
+        // SAFETY: a tuple.
+        unsafe { length(self.keywords) as usize }
     }
 
     /// The name of a keyword.
@@ -116,6 +117,8 @@ pub struct Arguments {
     cell: *mut PyTypeObject,
     sets: [*mut PyTypeObject; 2],
     bytearray: *mut PyTypeObject,
+    tuple: *mut PyTypeObject,
+    dict: *mut PyTypeObject,
     /// Where a frame's variables begin.
     pub locals: usize,
     /// Classes with a reader, by address; held.
@@ -160,6 +163,8 @@ impl Arguments {
             cell,
             sets,
             bytearray,
+            tuple: &raw mut ffi::PyTuple_Type,
+            dict: &raw mut ffi::PyDict_Type,
             locals,
             readers: Addresses::default(),
         }
@@ -252,46 +257,61 @@ impl Arguments {
                 return self.add_array(key, object, detail);
             }
             let flags: usize = field(ty.cast(), TYPE_FLAGS);
-            if flags & (HEAP | LIST | TUPLE | BYTES | TEXT | DICT) == 0
-                && ty != self.sets[0]
-                && ty != self.sets[1]
-            {
+            if flags & (LIST | TUPLE | BYTES | TEXT | DICT) != 0 {
+                let key = mix(key, fold(scaled(length(object), detail), 1));
+                if flags & (LIST | TUPLE) == 0 {
+                    return key;
+                }
+                let sort = if flags & LIST != 0 {
+                    Sort::List
+                } else {
+                    Sort::Tuple
+                };
+                let first = first_item(object, sort);
+                return if first.is_null() {
+                    key
+                } else {
+                    mix(key, class(first) as u64)
+                };
+            }
+            if flags & HEAP == 0 && !self.has_length(ty) {
                 return key;
             }
-            self.add_sorted(key, object, self.sort(ty), detail)
+            self.add_rare(key, object, ty, detail)
         }
     }
 
+    /// Whether a class without a mark in its flags has a length.
+    #[inline(always)]
+    fn has_length(&self, ty: *mut PyTypeObject) -> bool {
+        ty == self.sets[0] || ty == self.sets[1] || ty == self.bytearray
+    }
+
+    /// Adds an instance of a class of a program, a set or a bytearray.
+    ///
     /// # Safety
     /// As for [`Arguments::add`].
     #[inline]
-    unsafe fn add_sorted(
+    unsafe fn add_rare(
         &self,
         key: u64,
         object: *mut PyObject,
-        sort: Sort,
+        ty: *mut PyTypeObject,
         detail: Detail,
     ) -> u64 {
         // SAFETY: as promised.
         unsafe {
+            let sort = self.sort(ty);
             match sort {
-                Sort::Other => key,
                 Sort::Array => self.add_array(key, object, detail),
-                Sort::Sized => mix(key, fold(scaled(length(object), detail), 1)),
-                Sort::Set => mix(key, fold(scaled(field(object, SET_USED), detail), 1)),
-                Sort::List | Sort::Tuple => {
-                    let key = mix(key, fold(scaled(length(object), detail), 1));
-                    let first = first_item(object, sort);
-                    if first.is_null() {
-                        key
-                    } else {
-                        mix(key, class(first) as u64)
-                    }
+                Sort::Set | Sort::Sized => {
+                    mix(key, fold(scaled(length_of(object, sort), detail), 1))
                 }
                 Sort::Read(reader) => readers::read(reader, object).map_or(key, |text| {
                     text.bytes()
                         .fold(key, |key, byte| mix(key, u64::from(byte)))
                 }),
+                Sort::Other | Sort::List | Sort::Tuple => key,
             }
         }
     }
@@ -382,16 +402,33 @@ impl Arguments {
     ///
     /// # Safety
     /// What a frame has for such a parameter.
+    #[inline]
     unsafe fn add_many(&self, key: u64, object: *mut PyObject, kind: Kind, detail: Detail) -> u64 {
         let mut key = mix(key, kind as u64);
         // SAFETY: the interpreter has made these objects; a function that put something else there is found out.
         unsafe {
             let object = self.inside(object);
-            each(object, kind, |name, value| {
-                key = self.add(mix(key, name_hash(name)), value, detail);
-            });
-            let length = if object.is_null() { 0 } else { length(object) };
-            mix(key, fold(scaled(length, detail), 2))
+            if object.is_null() {
+                return key;
+            }
+            let ty = class(object);
+            if kind == Kind::Args && ty == self.tuple {
+                let length = length(object);
+                for i in 0..(length as usize).min(MOST_VARIADIC) {
+                    key = self.add(key, field(object, TUPLE_ITEMS + i * 8), detail);
+                }
+                return mix(key, fold(scaled(length, detail), 2));
+            }
+            if kind == Kind::Keywords && ty == self.dict {
+                let length = length(object);
+                if length > 0 {
+                    each(object, kind, |name, value| {
+                        key = self.add(mix(key, name_hash(name)), value, detail);
+                    });
+                }
+                return mix(key, fold(scaled(length, detail), 2));
+            }
+            self.add(key, object, detail)
         }
     }
 }
@@ -400,6 +437,7 @@ impl Arguments {
 ///
 /// # Safety
 /// An object or null.
+#[inline(always)]
 pub unsafe fn each(
     object: *mut PyObject,
     kind: Kind,
@@ -475,6 +513,63 @@ unsafe fn each_name(
 
 /// Whether keys of dicts say what they are: from 3.11 on, as long as the layout is known.
 pub static HAS_KINDS: AtomicBool = AtomicBool::new(false);
+
+/// Whether what is read here is what the C API says, of objects that are made for this.
+pub fn are_readable(py: Python<'_>) -> bool {
+    let made = || {
+        let items = PyList::new(py, [1, 2, 3]).ok()?;
+        let pair = PyTuple::new(py, [1, 2]).ok()?;
+        let names = PyDict::new(py);
+        names.set_item("first", &items).ok()?;
+        names.set_item("second", &pair).ok()?;
+        let set = PySet::new(py, [1, 2, 3, 4]).ok()?;
+        Some((items, pair, names, set))
+    };
+    let Some((items, pair, names, set)) = made() else {
+        return false;
+    };
+    let (text, bytes) = (
+        PyString::new(py, "h\u{e9}llo"),
+        PyBytes::new(py, b"1234567"),
+    );
+    // SAFETY: objects that are alive, each read as what it is: at offsets that they have in all versions so far,
+    // within their sizes.
+    unsafe {
+        let lengths = [
+            length(items.as_ptr()),
+            length(pair.as_ptr()),
+            length(names.as_ptr()),
+            length(text.as_ptr()),
+            length(bytes.as_ptr()),
+            length_of(set.as_ptr(), Sort::Set),
+        ];
+        let first = items.get_item(0).map_or(0, |item| item.as_ptr().addr());
+        let mut seen = vec![];
+        each(names.as_ptr(), Kind::Keywords, |name, value| {
+            seen.push((name.addr(), value.addr(), name_hash(name)));
+        });
+        let values: Vec<usize> = seen.iter().map(|row| row.1).collect();
+        let hashes = seen.iter().zip(["first", "second"]).all(|(row, name)| {
+            let hash = PyString::new(py, name).hash();
+            hash.is_ok_and(|hash| hash as i64 as u64 == row.2)
+        });
+        let class_of = |object: *mut PyObject| class(object).cast::<PyObject>();
+        let flags = [items.as_ptr(), text.as_ptr(), set.as_ptr()]
+            .iter()
+            .all(|&object| {
+                let ty = class_of(object);
+                field::<usize>(ty, TYPE_FLAGS) == ffi::PyType_GetFlags(ty.cast()) as usize
+            });
+        let base: *mut PyTypeObject = field((&raw mut ffi::PyBool_Type).cast(), TYPE_BASE);
+        lengths == [3, 2, 2, 5, 7, 4]
+            && first_item(items.as_ptr(), Sort::List).addr() == first
+            && first_item(pair.as_ptr(), Sort::Tuple).addr() == first
+            && values == [items.as_ptr().addr(), pair.as_ptr().addr()]
+            && hashes
+            && flags
+            && base == &raw mut ffi::PyLong_Type
+    }
+}
 
 /// The hash of a name that is a key of a dict, and so has one. It depends on the text alone; an address might
 /// become another name's.
@@ -561,8 +656,8 @@ pub fn is_simple(number: i32) -> bool {
 /// # Safety
 /// A dtype of NumPy.
 unsafe fn add_dtype(key: u64, dtype: *mut PyObject, number: i32, detail: Detail) -> u64 {
-    // SAFETY: as promised.
     match number {
+        // SAFETY: as promised.
         18 | 19 => unsafe { mix(key, field::<u64>(dtype, DESCR_ITEMSIZE)) },
         _ if detail == Detail::Exact => mix(key, dtype as u64),
         _ => key,

@@ -15,7 +15,7 @@ use super::frames::Frames;
 use super::session::{Session, Thread};
 
 /// Takes a thread's state, a frame, and whether it goes on with an exception.
-type Evaluator = unsafe extern "C" fn(*mut PyThreadState, *mut c_void, c_int) -> *mut PyObject;
+pub type Evaluator = unsafe extern "C" fn(*mut PyThreadState, *mut c_void, c_int) -> *mut PyObject;
 type Get = unsafe extern "C" fn(*mut ffi::PyInterpreterState) -> Option<Evaluator>;
 type Set = unsafe extern "C" fn(*mut ffi::PyInterpreterState, Option<Evaluator>);
 
@@ -29,13 +29,13 @@ fn symbol(name: &core::ffi::CStr) -> usize {
 }
 
 /// CPython's evaluator.
-fn default() -> Option<Evaluator> {
+pub fn default() -> Option<Evaluator> {
     let address = DEFAULT.load(Ordering::Relaxed);
     // SAFETY: 0, or the address of the function of that name, which has this type.
     unsafe { std::mem::transmute::<usize, Option<Evaluator>>(address) }
 }
 
-fn set(evaluator: Option<Evaluator>) {
+pub fn set(evaluator: Option<Evaluator>) {
     let address = SET.load(Ordering::Relaxed);
     // SAFETY: 0, or the address of the function of that name, which has this type; the GIL is held.
     unsafe {
@@ -45,8 +45,13 @@ fn set(evaluator: Option<Evaluator>) {
     }
 }
 
-/// Puts ours in place, unless somebody else's is there; whether that worked.
-pub fn watch(_py: Python<'_>) -> bool {
+/// Puts the one that counts in place, unless another one is there; whether that worked.
+pub fn watch(py: Python<'_>) -> bool {
+    replace(py, evaluate)
+}
+
+/// Puts an evaluator in the place of CPython's, unless another one is there; whether that worked.
+pub fn replace(_py: Python<'_>, evaluator: Evaluator) -> bool {
     let get = symbol(c"_PyInterpreterState_GetEvalFrameFunc");
     DEFAULT.store(symbol(c"_PyEval_EvalFrameDefault"), Ordering::Relaxed);
     SET.store(
@@ -60,7 +65,7 @@ pub fn watch(_py: Python<'_>) -> bool {
     let current = unsafe { std::mem::transmute::<usize, Get>(get)(ffi::PyInterpreterState_Get()) };
     let is_free = current.is_some_and(|f| f as usize == DEFAULT.load(Ordering::Relaxed));
     if is_free {
-        set(Some(evaluate));
+        set(Some(evaluator));
     }
     is_free
 }
@@ -120,7 +125,8 @@ unsafe fn begin(
         if (*thread).is_busy {
             return None;
         }
-        let frames = (*session).frames?;
+        let known = &(*session).frames;
+        let frames = known.as_ref()?;
         let frame = frame.addr();
         let code = frames.code_of(frame);
         (*thread).is_busy = true;
@@ -160,7 +166,7 @@ unsafe fn finish(
 
 /// Whether the frame of a generator runs for the first time; none if the function that runs is the one that
 /// makes the generator.
-unsafe fn is_first(frames: Frames, frame: usize) -> Option<bool> {
+unsafe fn is_first(frames: &Frames, frame: usize) -> Option<bool> {
     /// Who has a frame that belongs to a generator, and the instruction after which it waits for its first run.
     const GENERATOR: u8 = 1;
     const RETURN_GENERATOR: u8 = 75;

@@ -1,7 +1,9 @@
 //! The running frame, read where CPython keeps it.
 
+use std::ptr;
+
 use ferdelance_interpreter::Layout;
-use ferdelance_interpreter::layout::Chain;
+use ferdelance_interpreter::layout::{Chain, Gil};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
@@ -12,6 +14,7 @@ pub struct Frames {
     first: usize,
     then: Option<usize>,
     code: usize,
+    holder: *const *mut ffi::PyThreadState,
     pub locals: usize,
     pub instruction: usize,
     pub owner: usize,
@@ -34,6 +37,7 @@ impl Frames {
             first: first as usize,
             then,
             code: layout.frame.code as usize,
+            holder: Frames::find_holder(layout),
             locals: layout.frame.locals as usize,
             instruction: layout.frame.instruction as usize,
             owner: layout.frame.owner as usize,
@@ -53,6 +57,42 @@ impl Frames {
             let code = Bound::from_owned_ptr(py, code.cast());
             let frame = self.current(ffi::PyThreadState_Get());
             frame != 0 && self.code_of(frame) == code.as_ptr()
+        }
+    }
+
+    /// Where the interpreter's lock says who holds it, which is the state of the thread that runs; null if that is
+    /// not so.
+    fn find_holder(layout: &Layout) -> *const *mut ffi::PyThreadState {
+        const HOLDER: usize = 8;
+        // SAFETY: the layout is the one of this version; what is found is compared with what the C API says.
+        unsafe {
+            let runtime = libc::dlsym(libc::RTLD_DEFAULT, c"_PyRuntime".as_ptr());
+            let lock = match layout.gil {
+                Gil::Runtime(_) if runtime.is_null() => return ptr::null(),
+                Gil::Runtime(offset) => runtime.addr() + offset as usize,
+                Gil::Interpreter(offset) => {
+                    *((ffi::PyInterpreterState_Get().addr() + offset as usize) as *const usize)
+                }
+            };
+            let holder = (lock + HOLDER) as *const *mut ffi::PyThreadState;
+            if *holder == ffi::PyThreadState_Get() {
+                holder
+            } else {
+                ptr::null()
+            }
+        }
+    }
+
+    /// The state of the thread that runs this, which holds the lock.
+    #[inline(always)]
+    pub fn thread(&self) -> *mut ffi::PyThreadState {
+        // SAFETY: it was found where the lock is, which stays there; a read of a word that only the thread that
+        // takes the lock writes.
+        unsafe {
+            if self.holder.is_null() {
+                return ffi::PyThreadState_Get();
+            }
+            self.holder.read_volatile()
         }
     }
 

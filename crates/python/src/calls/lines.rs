@@ -51,27 +51,33 @@ struct Open {
     since: u64,
 }
 
+/// The frames that are open in a thread, innermost last.
+#[derive(Default)]
+struct Thread {
+    open: Vec<Open>,
+}
+
 struct Lines {
     clock: Clock,
     frames: Frames,
     codes: Addresses,
     functions: Vec<Function>,
-    threads: Map<Box<Vec<Open>>>,
-    last: (usize, *mut Vec<Open>),
+    threads: Map<Box<Thread>>,
+    last: (usize, *mut Thread),
     /// Whether a function is chosen, by its code.
     predicate: Option<Py<PyAny>>,
     tool: Option<Tool>,
 }
 
 impl Lines {
-    /// The open frames of a thread.
+    /// A thread, by its state.
     #[inline(always)]
-    fn thread(&mut self, state: *mut PyThreadState) -> *mut Vec<Open> {
+    fn thread(&mut self, state: *mut PyThreadState) -> *mut Thread {
         if self.last.0 == state.addr() {
             return self.last.1;
         }
-        let open = self.threads.entry(state.addr()).or_default();
-        self.last = (state.addr(), &raw mut **open);
+        let thread = self.threads.entry(state.addr()).or_default();
+        self.last = (state.addr(), &raw mut **thread);
         self.last.1
     }
 
@@ -311,8 +317,8 @@ unsafe extern "C" fn line_event(
             let (code, number) = (*args, long_i64(*args.add(1)).unwrap_or(0));
             let frame = lines.frames.current(state);
             if let Some(function) = lines.codes.get(code.addr()).filter(|&f| f != LEFT) {
-                let open = lines.thread(state);
-                lines.line(&mut *open, frame, function, number as usize);
+                let thread = lines.thread(state);
+                lines.line(&mut (*thread).open, frame, function, number as usize);
             }
         }
         none()
@@ -329,8 +335,8 @@ unsafe extern "C" fn end_event(
         // SAFETY: the state of the thread that runs this.
         unsafe {
             let frame = lines.frames.current(state);
-            let open = lines.thread(state);
-            lines.end(&mut *open, frame);
+            let thread = lines.thread(state);
+            lines.end(&mut (*thread).open, frame);
         }
         none()
     })
@@ -445,12 +451,12 @@ unsafe extern "C" fn trace(
                         fn PyFrame_GetLineNumber(frame: *mut c_void) -> c_int;
                     }
                     let number = PyFrame_GetLineNumber(object);
-                    let open = lines.thread(state);
-                    lines.line(&mut *open, frame, function, number as usize);
+                    let thread = lines.thread(state);
+                    lines.line(&mut (*thread).open, frame, function, number as usize);
                 }
                 (RETURN, Some(function)) if function != LEFT => {
-                    let open = lines.thread(state);
-                    lines.end(&mut *open, frame);
+                    let thread = lines.thread(state);
+                    lines.end(&mut (*thread).open, frame);
                 }
                 _ => {}
             }

@@ -28,6 +28,8 @@ mod recordings;
 mod session;
 mod stack;
 mod table;
+mod termination;
+mod watch;
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -93,5 +95,11 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(lines::_lines_add, module)?)?;
     module.add_function(wrap_pyfunction!(lines::_lines_choose, module)?)?;
     module.add_function(wrap_pyfunction!(lines::_lines_counts, module)?)?;
-    module.add_function(wrap_pyfunction!(lines::_lines_clear, module)?)
+    module.add_function(wrap_pyfunction!(lines::_lines_clear, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        termination::_insist_on_termination,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(watch::_watch_calls, module)?)?;
+    module.add_function(wrap_pyfunction!(watch::_unwatch_calls, module)?)
 }

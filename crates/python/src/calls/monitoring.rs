@@ -139,8 +139,13 @@ pub fn guarded(hook: impl FnOnce(*mut Session, *mut ffi::PyThreadState)) -> *mut
     let session = super::active();
     if !session.is_null() {
         let run = || {
-            // SAFETY: a hook is called by a thread that holds the GIL.
-            let state = unsafe { ffi::PyThreadState_Get() };
+            // SAFETY: an active session; a hook is called by a thread that holds the GIL.
+            let state = unsafe {
+                match &(*session).frames {
+                    Some(frames) => frames.thread(),
+                    None => ffi::PyThreadState_Get(),
+                }
+            };
             hook(session, state);
         };
         if catch_unwind(AssertUnwindSafe(run)).is_err() {

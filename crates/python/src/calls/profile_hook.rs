@@ -90,13 +90,13 @@ unsafe extern "C" fn profile(
 unsafe fn event(session: *mut Session, what: c_int, argument: *mut PyObject) {
     // SAFETY: as for `profile`.
     unsafe {
-        let state = ffi::PyThreadState_Get();
+        let Some(frames) = &(*session).frames else {
+            return;
+        };
+        let state = frames.thread();
         let thread = Session::thread(session, state);
         match what {
             CALL | RETURN => {
-                let Some(frames) = (*session).frames else {
-                    return;
-                };
                 let frame = frames.current(state);
                 if frame == 0 {
                     return;
@@ -125,7 +125,7 @@ unsafe fn event(session: *mut Session, what: c_int, argument: *mut PyObject) {
 }
 
 /// Whether a generator's frame begins to run.
-unsafe fn is_first(frames: Frames, frame: usize) -> bool {
+unsafe fn is_first(frames: &Frames, frame: usize) -> bool {
     // SAFETY: a frame, as laid out in this version.
     unsafe {
         let instruction = (frame + frames.instruction) as *const usize;

@@ -2,7 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
@@ -31,11 +31,23 @@ impl Watch {
     }
 }
 
+/// The profiler of the whole program, owned, or null.
+static WHOLE: AtomicPtr<ffi::PyObject> = AtomicPtr::new(ptr::null_mut());
+
+fn whole(py: Python<'_>) -> Option<Bound<'_, CallProfiler>> {
+    let whole = WHOLE.load(Ordering::Relaxed);
+    // SAFETY: null, or a reference of ours; the GIL is held.
+    let whole = unsafe { Bound::from_borrowed_ptr_or_opt(py, whole) }?;
+    whole.cast_into::<CallProfiler>().ok()
+}
+
 /// Counts calls; everything happens under the GIL.
 #[pyclass(module = "ferdelance._core", subclass, frozen)]
 pub struct CallProfiler {
     session: UnsafeCell<*mut Session>,
     watch: UnsafeCell<Watch>,
+    /// The whole program's profiler waits until this one ends.
+    pauses: AtomicBool,
 }
 
 // SAFETY: the GIL is held wherever the cells are used.
@@ -47,6 +59,61 @@ impl CallProfiler {
     fn session(&self) -> *mut Session {
         // SAFETY: written when this was made, and not since.
         unsafe { *self.session.get() }
+    }
+
+    /// Begins to count; no profiler is active.
+    fn begin(
+        this: &Bound<'_, Self>,
+        subcalls: Option<bool>,
+        builtins: Option<bool>,
+    ) -> PyResult<()> {
+        let py = this.py();
+        let own = this.get();
+        // SAFETY: the session is not active, so that no hook uses it; the GIL is held.
+        let builtins = unsafe {
+            let session = &mut *own.session();
+            if session.options.signatures && session.frames.is_none() {
+                return Err(PyRuntimeError::new_err(
+                    "how this Python keeps arguments is not known: Profile(signatures=False) counts calls without them",
+                ));
+            }
+            if let Some(subcalls) = subcalls {
+                session.options.callers = subcalls;
+                session.table.set_callers(subcalls);
+            }
+            if let Some(builtins) = builtins {
+                session.options.builtins = builtins;
+            }
+            session.options.builtins
+        };
+        HAS_FAILED.store(false, Ordering::Relaxed);
+        jitted::watch_numba(py)?;
+        let version = py.version_info();
+        let watch = if version >= (3, 12) {
+            let missing = py
+                .import("sys")?
+                .getattr("monitoring")?
+                .getattr("MISSING")?;
+            MISSING.store(missing.as_ptr(), Ordering::Relaxed);
+            Watch::Monitoring(monitoring::watch(py, builtins)?)
+        } else if !builtins && evaluator::watch(py) {
+            Watch::Evaluator
+        } else {
+            // SAFETY: as above.
+            if unsafe { (*own.session()).frames.is_none() } {
+                return Err(PyRuntimeError::new_err(
+                    "how this Python keeps its frames is not known",
+                ));
+            }
+            profile_hook::watch(py)?;
+            Watch::ProfileHook
+        };
+        // SAFETY: the GIL is held, and nothing else refers to it.
+        unsafe { *own.watch.get() = watch };
+        ACTIVE.store(own.session(), Ordering::Relaxed);
+        // SAFETY: alive; `disable` gives the reference back.
+        unsafe { ffi::Py_IncRef(this.as_ptr()) };
+        Ok(())
     }
 
     fn is_active(&self) -> bool {
@@ -95,6 +162,7 @@ impl CallProfiler {
         Ok(CallProfiler {
             session: UnsafeCell::new(Box::into_raw(Box::new(session))),
             watch: UnsafeCell::new(Watch::Nothing),
+            pauses: AtomicBool::new(false),
         })
     }
 
@@ -111,54 +179,30 @@ impl CallProfiler {
         if own.is_active() {
             return Ok(());
         }
-        if !super::active().is_null() {
-            return Err(PyValueError::new_err("another profiler of calls is active"));
+        let whole = whole(py).filter(|whole| whole.get().is_active());
+        match &whole {
+            Some(whole) => CallProfiler::disable(whole)?,
+            None if super::active().is_null() => {}
+            None => {
+                return Err(PyValueError::new_err("another profiler of calls is active"));
+            }
         }
-        // SAFETY: the session is not active, so that no hook uses it; the GIL is held.
-        let builtins = unsafe {
-            let session = &mut *own.session();
-            if session.options.signatures && session.frames.is_none() {
-                return Err(PyRuntimeError::new_err(
-                    "how this Python keeps arguments is not known: Profile(signatures=False) counts calls without them",
-                ));
+        let begun = CallProfiler::begin(this, subcalls, builtins);
+        if let Some(whole) = &whole {
+            match begun {
+                Ok(()) => own.pauses.store(true, Ordering::Relaxed),
+                Err(_) => CallProfiler::begin(whole, None, None)?,
             }
-            if let Some(subcalls) = subcalls {
-                session.options.callers = subcalls;
-                session.table.set_callers(subcalls);
-            }
-            if let Some(builtins) = builtins {
-                session.options.builtins = builtins;
-            }
-            session.options.builtins
-        };
-        HAS_FAILED.store(false, Ordering::Relaxed);
-        jitted::watch_numba(py)?;
-        let version = py.version_info();
-        let watch = if version >= (3, 12) {
-            let missing = py
-                .import("sys")?
-                .getattr("monitoring")?
-                .getattr("MISSING")?;
-            MISSING.store(missing.as_ptr(), Ordering::Relaxed);
-            Watch::Monitoring(monitoring::watch(py, builtins)?)
-        } else if !builtins && evaluator::watch(py) {
-            Watch::Evaluator
-        } else {
-            // SAFETY: as above.
-            if unsafe { (*own.session()).frames.is_none() } {
-                return Err(PyRuntimeError::new_err(
-                    "how this Python keeps its frames is not known",
-                ));
-            }
-            profile_hook::watch(py)?;
-            Watch::ProfileHook
-        };
-        // SAFETY: the GIL is held, and nothing else refers to it.
-        unsafe { *own.watch.get() = watch };
-        ACTIVE.store(own.session(), Ordering::Relaxed);
-        // SAFETY: alive; `disable` gives the reference back.
-        unsafe { ffi::Py_IncRef(this.as_ptr()) };
-        Ok(())
+        }
+        begun
+    }
+
+    /// Makes this the profiler of the whole program: one that the program itself enables has its calls, and this
+    /// one goes on after it.
+    fn be_whole(this: &Bound<'_, Self>) {
+        let before = WHOLE.swap(this.clone().into_ptr(), Ordering::Relaxed);
+        // SAFETY: null, or a reference of ours; the GIL is held.
+        unsafe { ffi::Py_XDECREF(before) };
     }
 
     /// Ends counting. Calls that are under way count as ended.
@@ -184,7 +228,12 @@ impl CallProfiler {
             }
             Watch::ProfileHook => profile_hook::unwatch(py),
         };
-        // SAFETY: the reference that `enable` took.
+        if own.pauses.swap(false, Ordering::Relaxed)
+            && let Some(whole) = whole(py)
+        {
+            CallProfiler::begin(&whole, None, None)?;
+        }
+        // SAFETY: the reference that `begin` took.
         unsafe { ffi::Py_DecRef(this.as_ptr()) };
         if HAS_FAILED.load(Ordering::Relaxed) {
             return Err(PyRuntimeError::new_err(
@@ -217,7 +266,7 @@ impl CallProfiler {
 
     /// What was counted so far, as a dict of lists of tuples; times are in seconds.
     ///
-    /// functions: (file, line, name, qualified name, is native, calls, recursive calls, total time, calls below);
+    /// functions: (file, line, name, qualified name, is native);
     /// calls: (function, signature or None, calls, recursive, own, total, below);
     /// callers: (caller, callee, calls, recursive, own, total), both as indices of calls.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -231,7 +280,7 @@ impl CallProfiler {
 struct Copied {
     tick: f64,
     builtins: bool,
-    functions: Vec<(super::code::Name, u64, u64, u64, u64)>,
+    functions: Vec<super::code::Name>,
     calls: Vec<(u32, super::session::Signature, super::table::Counts, u64)>,
     callers: Vec<(u32, u32, super::table::Counts)>,
 }
@@ -239,18 +288,11 @@ struct Copied {
 impl Copied {
     fn of(session: &Session) -> Copied {
         let table = &session.table;
-        let mut calls = vec![0; table.functions.len()];
-        for entry in &table.entries {
-            calls[entry.function as usize] += entry.counts.calls;
-        }
-        let functions = session.names().zip(&table.functions).zip(&calls);
         let entries = table.entries.iter().zip(&session.signatures);
         Copied {
             tick: session.tick(),
             builtins: session.options.builtins,
-            functions: functions
-                .map(|((name, f), &calls)| (name.clone(), calls, f.recursive, f.total, f.below))
-                .collect(),
+            functions: session.names().cloned().collect(),
             calls: entries
                 .map(|(entry, signature)| {
                     (entry.function, signature.clone(), entry.counts, entry.below)
@@ -268,17 +310,13 @@ impl Copied {
         let seconds = |ticks: u64| ticks.cast_signed() as f64 * self.tick;
         let dict = PyDict::new(py);
         let functions = PyList::empty(py);
-        for (name, calls, recursive, total, below) in &self.functions {
+        for name in &self.functions {
             functions.append((
                 &name.file,
                 name.line,
                 &name.short,
                 &name.name,
                 name.is_native,
-                *calls,
-                *recursive,
-                seconds(*total),
-                *below,
             ))?;
         }
         dict.set_item("functions", functions)?;

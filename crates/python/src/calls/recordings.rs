@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::profile::Recording;
 
-type FunctionRow = (String, u32, String, String, bool, u64, u64, f64, u64);
+type FunctionRow = (String, u32, String, String, bool);
 type CallRow = (
     usize,
     Option<Vec<(String, String)>>,

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::addresses::{Addresses, Map};
 pub use super::arguments::Passed;
-use super::arguments::{Arguments, Detail, HAS_KINDS, Parameter};
+use super::arguments::{self, Arguments, Detail, HAS_KINDS, Parameter};
 use super::clock::Clock;
 use super::code::{CO_SUSPENDS, Name, Read, read_code};
 use super::describe::Described;
@@ -31,8 +31,6 @@ const COARSE: u64 = 0x5bd1_e995_7b93_1f6d;
 
 /// A function that was called.
 pub struct Known {
-    /// Its number in the table.
-    function: u32,
     last_key: u64,
     last_entry: u32,
     pub suspends: bool,
@@ -102,6 +100,7 @@ impl Session {
         let frames = Frames::find(py);
         let has_kinds = frames.is_some() && py.version_info() >= (3, 11);
         HAS_KINDS.store(has_kinds, Ordering::Relaxed);
+        let frames = frames.filter(|_| arguments::are_readable(py));
         let callers = options.callers;
         Ok(Session {
             options,
@@ -405,14 +404,13 @@ impl Session {
     }
 
     fn add_entry(&mut self, index: u32, signature: Signature) -> u32 {
-        let entry = self.table.add_entry(self.known[index as usize].function);
+        let entry = self.table.add_entry(index);
         self.signatures.push(signature);
         entry
     }
 
     /// Adds a key, and a signature unless one reads the same.
     fn add_signature(&mut self, index: u32, key: u64, described: Described, detail: Detail) -> u32 {
-        let function = self.known[index as usize].function;
         if let Some(entry) = self.known[index as usize].keys.get(key as usize) {
             return entry;
         }
@@ -420,7 +418,7 @@ impl Session {
         let entries = self.table.entries.iter().zip(&self.signatures);
         let same = entries
             .enumerate()
-            .find(|(_, (entry, known))| entry.function == function && **known == signature);
+            .find(|(_, (entry, known))| entry.function == index && **known == signature);
         let entry = match same.map(|(i, _)| i as u32) {
             Some(entry) => entry,
             None => {
@@ -508,7 +506,6 @@ impl Session {
         let has_signature = self.options.signatures && !read.name.is_native;
         let is_empty = read.parameters.is_empty();
         self.known.push(Known {
-            function: self.table.add_function(),
             // Keys are odd.
             last_key: 0,
             last_entry: NONE,
@@ -562,10 +559,7 @@ impl Session {
     }
 
     fn is_entry_of(&self, entry: u32, code: *mut PyObject) -> bool {
-        let function = self.table.entries[entry as usize].function;
-        self.codes
-            .get(code.addr())
-            .is_some_and(|i| self.known[i as usize].function == function)
+        self.codes.get(code.addr()) == Some(self.table.entries[entry as usize].function)
     }
 
     /// A function ends, or is suspended.

@@ -11,6 +11,11 @@ pub struct Room {
 }
 
 impl Room {
+    pub const NOWHERE: Room = Room {
+        lowest: 0,
+        highest: 0,
+    };
+
     /// Whether the stack is there now. If not, this may be the room of another thread, which had the same state
     /// before: then it becomes that of the thread that calls this.
     #[inline(always)]

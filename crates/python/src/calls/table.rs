@@ -2,8 +2,8 @@
 //!
 //! The rules are cProfile's. A call counts when it ends. Its own time is its time less that of the calls in it;
 //! its total time counts only if no outer call of the same kind is under way, so that recursion is not counted
-//! twice. "The same kind" is the same *entry* (function and signature), the same function, or the same pair of
-//! caller and callee, for the table concerned.
+//! twice. "The same kind" is the same *entry* (function and signature), or the same pair of caller and callee,
+//! for the table concerned.
 //!
 //! Nothing here knows Python: times are ticks of some clock, functions are numbers.
 
@@ -35,15 +35,6 @@ pub struct Entry {
     last_edge: u32,
 }
 
-/// What a function has besides its entries.
-#[derive(Debug, Default)]
-pub struct Function {
-    level: u32,
-    pub recursive: u64,
-    pub total: u64,
-    pub below: u64,
-}
-
 /// An entry that calls another one.
 #[derive(Debug)]
 pub struct Edge {
@@ -71,7 +62,6 @@ pub type Stack = Vec<Call>;
 
 #[derive(Debug)]
 pub struct Table {
-    pub functions: Vec<Function>,
     pub entries: Vec<Entry>,
     pub edges: Vec<Edge>,
     by_pair: Addresses,
@@ -81,7 +71,6 @@ pub struct Table {
 impl Table {
     pub fn new(with_edges: bool) -> Table {
         Table {
-            functions: vec![],
             entries: vec![],
             edges: vec![],
             by_pair: Addresses::default(),
@@ -92,11 +81,6 @@ impl Table {
     /// Whether calls are counted by caller, too.
     pub fn set_callers(&mut self, with_edges: bool) {
         self.with_edges = with_edges;
-    }
-
-    pub fn add_function(&mut self) -> u32 {
-        self.functions.push(Function::default());
-        self.functions.len() as u32 - 1
     }
 
     pub fn add_entry(&mut self, function: u32) -> u32 {
@@ -127,9 +111,7 @@ impl Table {
             edge = self.edge(top.entry, entry);
             self.edges[edge as usize].level += 1;
         }
-        let found = &mut self.entries[entry as usize];
-        found.level += 1;
-        self.functions[found.function as usize].level += 1;
+        self.entries[entry as usize].level += 1;
         stack.push(Call {
             mark,
             entry,
@@ -193,14 +175,6 @@ impl Table {
         if entry.level == 0 {
             entry.below += below;
         }
-        let function = &mut self.functions[entry.function as usize];
-        function.level -= 1;
-        if function.level == 0 {
-            function.total = function.total.wrapping_add(elapsed);
-            function.below += below;
-        } else {
-            function.recursive += 1;
-        }
         if call.edge != NONE {
             let edge = &mut self.edges[call.edge as usize];
             edge.level -= 1;
@@ -246,9 +220,6 @@ impl Table {
         for entry in &mut self.entries {
             (entry.counts, entry.below) = (Counts::default(), 0);
         }
-        for function in &mut self.functions {
-            (function.recursive, function.total, function.below) = (0, 0, 0);
-        }
         for edge in &mut self.edges {
             edge.counts = Counts::default();
         }
@@ -278,8 +249,7 @@ mod tests {
     #[test]
     fn recursion_counts_its_time_once() {
         let mut table = Table::new(true);
-        let function = table.add_function();
-        let (f, g) = (table.add_entry(function), table.add_entry(function));
+        let (f, g) = (table.add_entry(0), table.add_entry(0));
         let mut stack = vec![];
         table.enter(&mut stack, f, 1, || 0);
         table.enter(&mut stack, g, 2, || 10);
@@ -292,8 +262,6 @@ mod tests {
         assert_eq!((counts.own, counts.total), (80, 100));
         assert_eq!(table.entries[f as usize].below, 2);
         assert_eq!(table.entries[g as usize].counts.total, 30);
-        let function = &table.functions[function as usize];
-        assert_eq!((function.total, function.recursive), (100, 2));
         let edges: Vec<_> = table
             .edges
             .iter()
@@ -305,8 +273,7 @@ mod tests {
     #[test]
     fn a_lost_end_does_not_move_other_calls() {
         let mut table = Table::new(false);
-        let function = table.add_function();
-        let entry = table.add_entry(function);
+        let entry = table.add_entry(0);
         let mut stack = vec![];
         for mark in 1..=3 {
             table.enter(&mut stack, entry, mark, || 0);

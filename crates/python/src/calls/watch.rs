@@ -1,20 +1,21 @@
 //! Calls of Python functions, seen through the interpreter's hook for evaluating frames (PEP 523): for the
 //! versions that have no `sys.monitoring`. A function that is not of interest costs one look into a table.
 
+use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::panic::catch_unwind;
 
-use ferdelance_interpreter::Layout;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rustc_hash::FxHashMap;
 
-type Evaluate =
-    unsafe extern "C" fn(*mut ffi::PyThreadState, *mut c_void, c_int) -> *mut ffi::PyObject;
+use super::evaluator;
+use super::frames::Frames;
+use super::stack::Room;
 
 /// Calls of a function that are looked at, the 1st, 2nd, 4th, 8th and so on of which are told.
 const CALLS: u32 = 64;
@@ -26,8 +27,7 @@ enum Function {
 }
 
 struct Watch {
-    layout: &'static Layout,
-    evaluate: Evaluate,
+    frames: Frames,
     is_wanted: Py<PyAny>,
     enter: Py<PyAny>,
     leave: Py<PyAny>,
@@ -40,42 +40,8 @@ struct Watch {
 /// Used only by who holds the GIL.
 static WATCH: AtomicPtr<Watch> = AtomicPtr::new(core::ptr::null_mut());
 
-fn symbol(name: &core::ffi::CStr) -> PyResult<*mut c_void> {
-    // SAFETY: a lookup by name.
-    let at = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    if at.is_null() {
-        let name = name.to_string_lossy();
-        return Err(PyRuntimeError::new_err(format!(
-            "this Python has no {name}"
-        )));
-    }
-    Ok(at)
-}
-
-struct Hooks {
-    evaluate: Evaluate,
-    get: unsafe extern "C" fn(*mut ffi::PyInterpreterState) -> Evaluate,
-    set: unsafe extern "C" fn(*mut ffi::PyInterpreterState, Evaluate),
-}
-
-fn hooks() -> PyResult<Hooks> {
-    let evaluate = symbol(c"_PyEval_EvalFrameDefault")?;
-    let get = symbol(c"_PyInterpreterState_GetEvalFrameFunc")?;
-    let set = symbol(c"_PyInterpreterState_SetEvalFrameFunc")?;
-    // SAFETY: CPython's functions of these names have these signatures from 3.9 on.
-    unsafe {
-        Ok(Hooks {
-            evaluate: core::mem::transmute::<*mut c_void, Evaluate>(evaluate),
-            get: core::mem::transmute::<
-                *mut c_void,
-                unsafe extern "C" fn(*mut ffi::PyInterpreterState) -> Evaluate,
-            >(get),
-            set: core::mem::transmute::<
-                *mut c_void,
-                unsafe extern "C" fn(*mut ffi::PyInterpreterState, Evaluate),
-            >(set),
-        })
-    }
+thread_local! {
+    static ROOM: Cell<Room> = const { Cell::new(Room::NOWHERE) };
 }
 
 /// From now on `is_wanted(code)` is asked of each function once, when it is first called. Of those that are wanted,
@@ -91,25 +57,17 @@ pub fn _watch_calls(
     leave: Py<PyAny>,
 ) -> PyResult<()> {
     let no = |why: &str| Err(PyRuntimeError::new_err(why.to_owned()));
-    let version = py.version_info();
-    let hex = u32::from(version.major) << 24 | u32::from(version.minor) << 16;
-    let layout = Layout::of(hex).filter(|_| version.minor < 12);
-    let Some(layout) = layout else {
+    let Some(frames) = Frames::find(py).filter(|_| py.version_info() < (3, 12)) else {
         return no("calls are watched in this way in CPython 3.10 and 3.11 only");
     };
     if !WATCH.load(Ordering::Acquire).is_null() {
         return no("calls are being watched already");
     }
-    let hooks = hooks()?;
-    // SAFETY: the GIL is held.
-    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
-    // SAFETY: as above.
-    if unsafe { (hooks.get)(interpreter) } as usize != hooks.evaluate as usize {
+    if !evaluator::replace(py, evaluate) {
         return no("somebody else evaluates frames");
     }
     let watch = Box::new(Watch {
-        layout,
-        evaluate: hooks.evaluate,
+        frames,
         is_wanted,
         enter,
         leave,
@@ -117,66 +75,68 @@ pub fn _watch_calls(
         is_busy: false,
     });
     WATCH.store(Box::into_raw(watch), Ordering::Release);
-    // SAFETY: the function has the right signature and stays.
-    unsafe { (hooks.set)(interpreter, evaluate) };
     Ok(())
 }
 
 /// Ends what `_watch_calls` began.
 #[pyfunction]
-pub fn _unwatch_calls() -> PyResult<()> {
+pub fn _unwatch_calls(py: Python<'_>) {
     let watch = WATCH.swap(core::ptr::null_mut(), Ordering::AcqRel);
-    if watch.is_null() {
-        return Ok(());
+    if !watch.is_null() {
+        evaluator::unwatch(py);
+        // SAFETY: the GIL is held. Frames that are being evaluated look at the pointer again before they use it.
+        drop(unsafe { Box::from_raw(watch) });
     }
-    let hooks = hooks()?;
-    // SAFETY: the GIL is held. Frames that are being evaluated look at the pointer again before they use it.
-    unsafe {
-        (hooks.set)(ffi::PyInterpreterState_Get(), hooks.evaluate);
-        drop(Box::from_raw(watch));
-    }
-    Ok(())
 }
 
-/// Evaluates a frame.
+/// Evaluates a frame, by CPython's own evaluator.
 unsafe extern "C" fn evaluate(
     thread: *mut ffi::PyThreadState,
     frame: *mut c_void,
     throws: c_int,
 ) -> *mut ffi::PyObject {
+    let Some(own) = evaluator::default() else {
+        unreachable!("there is an evaluator where this one was put in place");
+    };
     let watch = WATCH.load(Ordering::Acquire);
-    let Some(known) = core::ptr::NonNull::new(watch) else {
-        return match hooks() {
-            // SAFETY: the arguments are CPython's.
-            Ok(hooks) => unsafe { (hooks.evaluate)(thread, frame, throws) },
-            // It was there when this was installed.
-            Err(_) => std::process::abort(),
-        };
-    };
-    // SAFETY: only who holds the GIL changes it, and that is this thread.
-    let (evaluate, layout, is_busy) = unsafe {
-        let known = known.as_ref();
-        (known.evaluate, known.layout, known.is_busy)
-    };
+    if watch.is_null() {
+        // SAFETY: the arguments are CPython's.
+        return unsafe { own(thread, frame, throws) };
+    }
+    let is_deep = catch_unwind(|| {
+        ROOM.with(|cell| {
+            let mut room = cell.get();
+            let is_here = room.is_here();
+            cell.set(room);
+            !is_here
+        })
+    });
+    if is_deep.unwrap_or(true) {
+        // Calls nest on the C stack here, and in CPython's own evaluator they do not.
+        evaluator::set(Some(own));
+        // SAFETY: as above.
+        let result = unsafe { own(thread, frame, throws) };
+        if WATCH.load(Ordering::Acquire) == watch {
+            evaluator::set(Some(evaluate));
+        }
+        return result;
+    }
     let mut token = None;
-    if throws == 0 && !is_busy {
-        // SAFETY: the frame is one of this version of CPython, whose layout is known.
-        let code = unsafe {
-            frame
-                .byte_add(layout.frame.code as usize)
-                .cast::<*mut ffi::PyObject>()
-                .read()
-        };
+    // SAFETY: only who holds the GIL changes it, and that is this thread.
+    if throws == 0 && !unsafe { (*watch).is_busy } {
         // SAFETY: the GIL is held, as CPython does when it evaluates.
         let py = unsafe { Python::assume_attached() };
         let entered = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: the code object and the frame are alive while the frame is evaluated.
-            unsafe { enter(py, known.as_ptr(), code, frame) }
+            // SAFETY: the frame is one that begins to run: it and its code are alive.
+            unsafe {
+                let code = (*watch).frames.code_of(frame.addr());
+                enter(py, watch, code, frame)
+            }
         }));
         token = entered.ok().flatten();
     }
-    // SAFETY: the arguments are CPython's.
-    let result = unsafe { evaluate(thread, frame, throws) };
+    // SAFETY: as above.
+    let result = unsafe { own(thread, frame, throws) };
     if let Some(token) = token {
         // SAFETY: as above.
         let py = unsafe { Python::assume_attached() };
@@ -241,7 +201,7 @@ unsafe fn enter(
     // SAFETY: by contract; a frame begins with its parameters among its variables.
     let arguments = unsafe {
         let locals = frame
-            .byte_add((*watch).layout.frame.locals as usize)
+            .byte_add((*watch).frames.locals)
             .cast::<*mut ffi::PyObject>();
         let one = |i| Bound::from_borrowed_ptr_or_opt(py, locals.add(i).read());
         (0..parameters).map(one).collect::<Option<Vec<_>>>()?
