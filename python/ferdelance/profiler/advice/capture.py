@@ -381,6 +381,15 @@ def without_itself(recording):
 
     package = __name__.replace(".", "/")
     files = [f"/{package}.py", "/ferdelance/_startup.py"]
+    loaded = {f for f in recording.functions["file"] if "/ferdelance/" in f}
+    has_started = any(f.endswith(tuple(files)) for f in loaded)
+    is_used = any(
+        "/ferdelance/profiler/" not in f and not f.endswith(("/__init__.py", "/_startup.py"))
+        for f in loaded
+    )
+    if has_started and not is_used:
+        # Else the program loads the package without this, too.
+        files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
 
 

@@ -15,13 +15,21 @@ TRIALS = 8
 #: Array operations of one expression, where nobody has tried: memory is gone through once for all
 #: of them, which gains no more than this.
 FUSED = 4
-#: What loading the compiler takes, and compiling a function: CPU time in seconds, where nobody has
-#: tried.
-LOADING, COMPILING = 0.04, 0.02
+#: What loading the compiler takes, loading NumPy, and compiling a function: CPU time in seconds,
+#: where nobody has tried.
+LOADING, NUMPY, COMPILING = 0.04, 0.07, 0.02
 #: Arrays of fewer elements cost more for each operation than for each element.
 SMALL = 2048
 #: Why a script's own code is not compiled as it stands.
 NO_FUNCTION = "it is in no function"
+
+
+def loading(facts, trial=None):
+    """CPU time for what the changed program loads and the program does not, in seconds."""
+    if facts.has_loaded("ferdelance", "numba"):
+        return 0.0
+    start, numpy = (trial.start, trial.numpy) if trial is not None else (LOADING, NUMPY)
+    return start + (0.0 if facts.has_loaded("numpy") else numpy)
 
 
 class Candidate:
@@ -123,9 +131,11 @@ def compile_functions(facts, attempt, attempt_loop):
             failed.append((function, trial.error or f"compiled, it gives {trial.same}"))
             continue
         if trial is not None:
-            gain = whole(facts, function.total, trial.speedup, trial.compile + trial.start)
+            gain = whole(
+                facts, function.total, trial.speedup, trial.compile + loading(facts, trial)
+            )
         else:
-            gain = whole(facts, *candidate.estimate(), 0.0 if facts.has_compiler else LOADING)
+            gain = whole(facts, *candidate.estimate(), loading(facts))
         if gain < WORTH:
             continue
         # Of a function and another one that it calls, what brings more: for a short program that
@@ -266,10 +276,10 @@ def _not_compiled(facts, function, reason, attempt):
         return advice
     advice.trial = trial
     if trial is not None and trial.compiled:
-        advice.gain = whole(facts, time, trial.speedup, trial.compile + trial.start)
+        advice.gain = whole(facts, time, trial.speedup, trial.compile + loading(facts, trial))
     else:
-        compiling = trial.compile + trial.start if trial is not None else LOADING + COMPILING
-        advice.gain = whole(facts, time, USUAL, compiling)
+        compiling = trial.compile if trial is not None else COMPILING
+        advice.gain = whole(facts, time, USUAL, compiling + loading(facts, trial))
     advice.loop = loop
     advice.line = loop.first if is_script else advice.line
     advice.compiled = [*loop.callees, loop.name]

@@ -178,10 +178,10 @@ class Facts:
         rows = _rows(self.recording.hot_lines, "file", "line", "own")
         return {(file, line): own for file, line, own in rows}
 
-    @functools.cached_property
-    def has_compiler(self):
-        """Whether the program has loaded ferdelance, or Numba, already."""
-        return any(re.search(r"/(ferdelance|numba)/__init__\.py$", f.file) for f in self.functions)
+    def has_loaded(self, *packages):
+        """Whether the program itself loads one of some packages."""
+        ends = tuple(f"/{package}/__init__.py" for package in packages)
+        return any(f.file.endswith(ends) for f in self.functions)
 
     def share(self, time):
         """Of all CPU time."""

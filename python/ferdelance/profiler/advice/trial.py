@@ -26,8 +26,8 @@ class Trial:
 
     Attributes
     ----------
-    plain, compiled, compile, start : float
-        Times of one call, of compiling, and of loading the compiler, in seconds.
+    plain, compiled, compile, start, numpy : float
+        Times of one call, of compiling, and of loading the compiler and NumPy, in seconds.
     same : str
         How results compare: "same", "random" (not compared), "not run" (compiled only), or what
         differs.
@@ -36,7 +36,7 @@ class Trial:
     """
 
     def __init__(self, **fields):
-        self.plain = self.compiled = self.compile = self.start = 0.0
+        self.plain = self.compiled = self.compile = self.start = self.numpy = 0.0
         self.same = ""
         self.error = ""
         self.__dict__.update(fields)
@@ -109,14 +109,16 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     return Trial(**json.loads(lines[-1]))
 
 
-# The program has NumPy already; what comes with the compiler comes with the change.
+# What the compiler loads comes with the change; of that, most programs have NumPy already.
 _CHILD = """
-import numpy, time
+import time
 start = time.process_time()
+import numpy
+middle = time.process_time()
 from ferdelance import njit
-seconds = time.process_time() - start
+end = time.process_time()
 from ferdelance.profiler.advice import trial
-trial.main(seconds)
+trial.main({"numpy": middle - start, "start": end - middle})
 """
 
 
@@ -131,7 +133,7 @@ def main(loading):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         fields = _try(job)
-        fields["start"] = loading
+        fields.update(loading)
     except Exception as error:
         fields = {"error": _said(error)}
     os.write(answer, json.dumps(fields).encode())
