@@ -218,42 +218,10 @@ def overhead(options, folder):
 
 def advice(options, folder):
     """Programs with a planted cause: what is advised first, and what doing so brings."""
-    sys.path[:0] = [str(ROOT / "python"), str(ROOT / "tests" / "python")]
-    from test_advice import PLANTED, PROGRAMS, advice_for
+    from advice import page
 
-    rows = []
-    for name, cause in PLANTED.items():
-        progress(f"advice: {name}")
-        program, changed = PROGRAMS / f"{name}.py", folder / f"{name}.py"
-        found, _ = advice_for(program)
-        first = found[0]["rule"] if found else "none"
-        promised, obtained = found[0]["gain"] if found else None, ""
-        if found and found[0]["diff"] and found[0]["trial"]:
-            advice_for(program, "--apply", changed)
-            ratios = [cpu_of(program) / cpu_of(changed) for _ in range(5)]
-            obtained = f"{statistics.median(ratios):.2f}"
-        promised = f"{promised:.2f}" if promised else ""
-        rows.append((name, cause, first, promised, obtained))
-    for program in sorted((PROGRAMS / "well_tuned").glob("*.py")):
-        progress(f"advice: {program.stem}")
-        found, _ = advice_for(program)
-        rows.append((f"{program.stem} (well tuned)", "none", found[0]["rule"] if found else "none"))
-        rows[-1] += ("", "")
-    head = ("program", "planted", "advised first", "promised", "obtained")
-    text = (
-        "How much faster the whole program becomes, in CPU time: as `fdl advise` says after a "
-        "trial (without one, for rules whose cure is not mechanical, an estimate), and as measured "
-        "with the change applied.\n\n"
-    )
+    text, head, rows = page(progress)
     return "## Advice\n\n" + text + table(head, rows)
-
-
-def cpu_of(program):
-    """CPU time of a run, in seconds."""
-    before = os.times()
-    subprocess.run([sys.executable, program], check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return sum(after[2:4]) - sum(before[2:4])
 
 
 def summary(ratios):

@@ -146,6 +146,22 @@ def test_a_recording_alone_gives_estimates(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("name", ["temporaries", "distances"])
+def test_a_recording_alone_is_enough(name, tmp_path):
+    path = tmp_path / "a.fdl"
+    fdl("record", "-o", path, PROGRAMS / f"{name}.py")
+    advice, _ = advice_for(path)
+    assert advice[0]["rule"] == PLANTED[name]
+    assert 1.5 < advice[0]["gain"] < 6
+
+
+def test_what_is_gained_by_more_cpus_is_elapsed_time(tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one CPU")
+    done = fdl("advise", PROGRAMS / "one_cpu.py")
+    assert " s elapsed, 1." in done.stdout
+
+
 def test_the_program_does_not_notice(tmp_path):
     program = write(
         tmp_path,
@@ -195,7 +211,7 @@ def test_what_is_captured_is_gone_afterwards(tmp_path):
             s = 0
             for i in range(n): s += i & 3
             return s
-        for _ in range(20): work(100_000)
+        for _ in range(20): work(500_000)
         print([n for n in os.listdir(os.environ["TMPDIR"])])
         """,
     )
@@ -204,6 +220,15 @@ def test_what_is_captured_is_gone_afterwards(tmp_path):
     done = fdl("advise", program, env={**os.environ, "TMPDIR": str(temporary)})
     assert "Compile `work`" in done.stdout
     assert os.listdir(temporary) == []
+
+
+def test_a_program_that_cannot_be_watched_is_told_of(tmp_path):
+    text = "s = 0\nfor i in range(3_000_000): s += i\n"
+    done = fdl("advise", "--", sys.executable, "-S", "-c", text)
+    assert "no function of the program can be tried: it did not run" in done.stderr
+    assert (
+        "no function of the program can be tried" not in fdl("advise", write(tmp_path, text)).stderr
+    )
 
 
 # ---- what is tried and what is not ---------------------------------------------------------------

@@ -41,8 +41,9 @@ def add_arguments(parser):
 def run(arguments):
     words = arguments.words
     if arguments.module is None and len(words) == 1 and words[0].endswith(".fdl"):
-        recording = load(words[0])
-        return show(arguments, recording, {})
+        from ..profiler.advice import capture
+
+        return show(arguments, capture.without_itself(load(words[0])), {})
     return run_program(arguments)
 
 
@@ -65,6 +66,9 @@ def run_program(arguments):
         if status != 0:
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
             print(f"fdl: the program ended {how}", file=sys.stderr)
+        reason = capture.why_nothing(directory)
+        if reason:
+            print(f"fdl: no function of the program can be tried: {reason}", file=sys.stderr)
         # What is advised goes where the program's own output did, after it.
         recording = capture.without_itself(load(path))
         show(arguments, recording, capture.load(directory))
@@ -99,11 +103,13 @@ def apply(path, recording, advice):
     if not changes:
         raise Failure("there is no change to apply")
     file = changes[0].file
-    names = dict.fromkeys(name for one in changes if one.file == file for name in one.compiled)
+    changes = [one for one in changes if one.file == file]
+    names = dict.fromkeys(name for one in changes for name in one.compiled)
+    loops = [one.loop for one in changes if one.loop]
     sources = dict(zip(recording.sources["file"], recording.sources["text"], strict=True))
     try:
         with open(path, "w", encoding="utf-8") as output:
-            output.write(edit.compiled(sources[file], names))
+            output.write(edit.changed(sources[file], names, loops))
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     print(f"fdl: {path}: {file} with {', '.join(names)} compiled", file=sys.stderr)

@@ -4,9 +4,10 @@
                             ▲
     program ─▶ capture ─▶ trial: compiled, run on recorded arguments, compared
 
-``facts`` is what rules look at. ``sources`` finds a function and what it calls in the texts of
-files. ``capture`` runs in the program, ``trial`` in a process of its own. Nothing here runs code of
-the user's but a trial, and that only functions that compute: see :mod:`.sources`.
+``facts`` is what ``rules`` look at; ``compiling`` is the rule with the cure that is tried, and
+``loops`` makes functions of loops for it. ``sources`` finds a function and what it calls in the
+texts of files. ``capture`` runs in the program, ``trial`` in a process of its own. Nothing here
+runs code of the user's but a trial, and that only functions that compute: see :mod:`.sources`.
 """
 
 __all__ = ["Advice", "advise"]

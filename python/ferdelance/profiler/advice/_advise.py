@@ -2,7 +2,7 @@
 
 import os
 
-from . import rules, trial
+from . import capture, compiling, rules, sources, trial
 from .facts import Facts
 from .rules import Advice
 
@@ -35,7 +35,7 @@ def advise(recording, *, calls=None, progress=None):
     if isinstance(recording, (str, os.PathLike)):
         from .. import load
 
-        recording = load(recording)
+        recording = capture.without_itself(load(recording))
     if len(recording.samples) < SAMPLES:
         return []
     facts = Facts(recording)
@@ -50,7 +50,20 @@ def advise(recording, *, calls=None, progress=None):
             progress(f"trying {function.label}")
         return trial.run(candidate.unit, function.file, facts.sources[function.file], call)
 
-    found = rules.compile_functions(facts, attempt)
+    def attempt_loop(function, loop):
+        call = calls.get((function.file, function.line, function.name))
+        if call is None or (loop.owner and loop.prefix is None):
+            return None
+        if progress:
+            progress(f"trying the loop in {loop.place_in(function.file)}")
+        text = loop.alone(facts.sources[function.file])
+        file = sources.File(text)
+        unit = file.unit_of(loop.name)
+        if loop.owner:
+            return trial.run(unit, function.file, text, call, prepare=file.unit_of(loop.prepare))
+        return trial.run(unit, function.file, text, call, examples=loop.parameters)
+
+    found = compiling.compile_functions(facts, attempt, attempt_loop)
     for rule in rules.RULES:
         found.extend(rule(facts))
     found = [a for a in found if a.gain is None or a.gain >= rules.WORTH]

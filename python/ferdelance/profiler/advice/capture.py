@@ -16,6 +16,8 @@ import time
 
 #: Names the directory, of the user's alone, that files are written to.
 VARIABLE = "FERDELANCE_CAPTURE"
+#: A file in it says what became of watching: it is empty if calls are watched.
+STATE = "watched"
 #: Bytes of all copies together, and of a module's variables.
 MOST = 256 << 20
 GLOBALS = 1 << 20
@@ -84,6 +86,22 @@ class Copier:
         self.room -= size
         if self.room < 0:
             raise NotData
+
+
+def example(value):
+    """A value of the same type, with little in it. Raises NotData."""
+    numpy = sys.modules.get("numpy")
+    kind = type(value)
+    if numpy is not None and hasattr(numpy, "ndarray") and kind is numpy.ndarray:
+        if not value.flags.forc or value.dtype.kind not in "biufc":
+            raise NotData
+        order = "C" if value.flags.c_contiguous else "F"
+        return numpy.zeros((2,) * value.ndim, value.dtype, order)
+    if kind is list:
+        return [example(value[0])] if value else []
+    if kind is bytearray:
+        return bytearray(1)
+    return Copier(GLOBALS).copy(value)
 
 
 class Call:
@@ -194,12 +212,29 @@ class Capture:
                 return namespace
         return {}
 
+    def _script(self):
+        """Examples of the variables of the script itself, whose loops may become functions."""
+        namespace = getattr(sys.modules.get("__main__"), "__dict__", {})
+        # CPython takes `__file__` away as the script ends.
+        file = namespace.get("__file__") or getattr(namespace.get("__loader__"), "path", None)
+        if type(file) is not str:
+            return
+        examples = {}
+        for name, value in list(namespace.items()):
+            if not name.startswith("__"):
+                try:
+                    examples[name] = example(value)
+                except NotData:
+                    continue
+        yield {"file": file, "line": 1, "name": "<module>", "globals": examples}
+
     def write(self):
         """Writes what was kept, each call to a file of its own."""
         if os.getpid() != self.owner:
             return
-        for number, kept in enumerate(self.kept.values()):
+        for kept in self.kept.values():
             kept["globals"] = self.globals.get(kept["file"], {})
+        for number, kept in enumerate([*self.kept.values(), *self._script()]):
             path = os.path.join(self.directory, f"{number}.call")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
@@ -301,6 +336,10 @@ class Session:
         if self._stop is not None:
             os.register_at_fork(after_in_child=self._end)
 
+    @property
+    def is_watching(self):
+        return self._stop is not None
+
     def _end(self):
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -313,7 +352,27 @@ class Session:
 
 def start(directory):
     """Begins, in the program; at its end, what was kept is in the directory."""
-    atexit.register(Session(directory).stop)
+    session = Session(directory)
+    atexit.register(session.stop)
+    path = os.path.join(directory, STATE)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write("" if session.is_watching else "something else watches its calls already")
+
+
+def why_nothing(directory):
+    """Why no calls were watched, in words; empty if they were.
+
+    A program that is started without the package, or with a start file of an older version of it,
+    does not know that it is to watch.
+    """
+    try:
+        with open(os.path.join(directory, STATE)) as file:
+            return file.read()
+    except FileNotFoundError:
+        return (
+            "it did not run ferdelance's start file, ferdelance_record.pth: that is missing or old "
+            "in its environment, or it was started with -S or -I"
+        )
 
 
 def without_itself(recording):
@@ -322,6 +381,15 @@ def without_itself(recording):
 
     package = __name__.replace(".", "/")
     files = [f"/{package}.py", "/ferdelance/_startup.py"]
+    loaded = {f for f in recording.functions["file"] if "/ferdelance/" in f}
+    has_started = any(f.endswith(tuple(files)) for f in loaded)
+    is_used = any(
+        "/ferdelance/profiler/" not in f and not f.endswith(("/__init__.py", "/_startup.py"))
+        for f in loaded
+    )
+    if has_started and not is_used:
+        # Else the program loads the package without this, too.
+        files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
 
 

@@ -18,6 +18,14 @@ def compiled(text, names):
     return "".join(lines)
 
 
+def changed(text, names, loops=()):
+    """The text of a file in which loops are functions, and functions of these names compiled."""
+    # From the last one, so that lines before it stay where they are.
+    for loop in sorted(loops, key=lambda loop: -loop.first):
+        text = loop.moved(text)
+    return compiled(text, names)
+
+
 def _first_import(tree):
     """Before which line (from 0) an import stands well: after the last of those at the top."""
     place = 0

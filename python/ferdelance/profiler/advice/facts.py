@@ -10,15 +10,18 @@ from .sources import File, NotFound
 ARRAYS = re.compile(
     r"^(BLAS|LAPACK|NumPy (?!scalar |calls|memory of arrays|arrays from Python objects|tolist))"
 )
+#: Those that memory takes longer for than arithmetic.
+ELEMENTWISE = re.compile(
+    r"^NumPy (add|subtract|multiply|divide|true_divide|negative|absolute|square|sqrt|reciprocal|"
+    r"maximum|minimum|less|greater|equal|not_equal|logical|bitwise|where)"
+)
 #: What is done for the interpreter's sake: values as objects, calls of functions with them.
 OVERHEAD = re.compile(
     r"^(NumPy (scalar |calls|memory of arrays|arrays from Python objects|tolist)"
     r"|C library: (math|memory)|memory|garbage)"
 )
-#: Files whose functions pass data between processes.
-PASSING = re.compile(
-    r"/multiprocessing/(reduction|connection)\.py$|/concurrent/futures/process\.py$"
-)
+#: Files whose functions start processes and pass data between them.
+PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py$")
 PAGE_FAULTS = "kernel: page faults"
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: An array in a type, as recordings have it: dtype, shape, order.
@@ -132,14 +135,76 @@ class Facts:
             function.types = dict(by_time)
         return functions
 
+    @functools.cached_property
+    def _stacks(self):
+        """Of each stack: its parent, its function, the innermost function with a row, its time."""
+        import numpy as np
+
+        r = self.recording
+        own = {f.number for f in self.functions}
+        parents = r.stacks["parent"].tolist()
+        numbers = r.frames["function"][r.stacks["frame"]].tolist()
+        owners = []
+        # Callers come before what they call.
+        for parent, number in zip(parents, numbers, strict=True):
+            owners.append(number if number in own else owners[parent] if parent >= 0 else -1)
+        samples = r.samples
+        has_stack = samples["stack"] >= 0
+        times = np.bincount(
+            samples["stack"][has_stack],
+            weights=(samples["user"] + samples["kernel"])[has_stack],
+            minlength=len(parents),
+        )
+        return parents, numbers, owners, times.tolist()
+
+    def below(self, function):
+        """CPU time within a function and all that it calls, by the function that it is own time of.
+
+        Of functions that others call as well, only what belongs to this one.
+        """
+        by_number = {f.number: f for f in self.functions}
+        times, is_below = {}, []
+        for parent, number, owner, time in zip(*self._stacks, strict=True):
+            within = number == function.number or (parent >= 0 and is_below[parent])
+            is_below.append(within)
+            if within and time and owner >= 0:
+                owner = by_number[owner]
+                times[owner] = times.get(owner, 0.0) + time
+        return times
+
+    @functools.cached_property
+    def lines(self):
+        """CPU time of lines, with what native code did for them: by file and number."""
+        rows = _rows(self.recording.hot_lines, "file", "line", "own")
+        return {(file, line): own for file, line, own in rows}
+
+    def has_loaded(self, *packages):
+        """Whether the program itself loads one of some packages."""
+        ends = tuple(f"/{package}/__init__.py" for package in packages)
+        return any(f.file.endswith(ends) for f in self.functions)
+
     def share(self, time):
         """Of all CPU time."""
         return time / self.cpu if self.cpu else 0.0
 
     @functools.cached_property
     def passing(self):
-        """CPU time for passing data between processes: pickling it, writing and reading pipes."""
-        return sum(f.own for f in self.functions if PASSING.search(f.file))
+        """CPU time for processes as such: to start them, to pickle what they pass, to pass it.
+
+        What functions of the user's do there is none of it, but freeing what was passed is.
+        """
+        kinds = {}
+        for f in self.functions:
+            if f.is_users:
+                kinds[f.number] = False
+            elif PASSING.search(f.file) and f.name != "<module>":
+                kinds[f.number] = True
+        passing, is_passing = 0.0, []
+        for parent, number, _, time in zip(*self._stacks, strict=True):
+            caller = parent >= 0 and is_passing[parent]
+            is_passing.append(kinds.get(number, caller))
+            passing += time if is_passing[-1] else 0.0
+        return passing
 
     @functools.cached_property
     def sources(self):

@@ -20,29 +20,41 @@ def page(recording, advice, *, color=False):
         lines.append("  Nothing to advise: no single change that is known here would bring much.")
     for number, one in enumerate(advice, 1):
         lines.append("")
-        lines.extend(_one(number, one, cpu, bold))
+        before = meta["elapsed"] if one.clock == "elapsed" else cpu
+        lines.extend(_one(number, one, before, bold))
     return "\n".join(lines) + "\n"
 
 
-def _one(number, advice, cpu, bold):
+def _one(number, advice, before, bold):
     place = f" ({advice.file.rpartition('/')[2]}:{advice.line})" if advice.file else ""
     title = f"{number}. {advice.title[0].upper()}{advice.title[1:]}{place}"
     yield from (bold[0] + line + bold[1] for line in _wrap(title, "", "   "))
     if advice.gain:
-        tried = "tried" if advice.trial else "estimated, not tried"
+        is_tried = advice.trial is not None and advice.trial.compiled > 0
+        tried = "tried" if is_tried else "estimated, not tried"
+        clock = "of CPU time" if advice.clock == "CPU" else "elapsed"
         yield (
-            f"   the program: {cpu:.2f} s -> {cpu / advice.gain:.2f} s of CPU time, "
+            f"   the program: {before:.2f} s -> {before / advice.gain:.2f} s {clock}, "
             f"{advice.gain:.2g} times as fast ({tried})"
         )
     trial = advice.trial
-    if trial is not None:
-        same = "the same result" if trial.same == "same" else "random results are not compared"
+    if trial is not None and trial.same == "not run":
         yield (
-            f"   one call: {_time(trial.plain)} -> {_time(trial.compiled)}, "
+            f"   compiled in {_time(trial.compile)} for the types that it has; it was not run by "
+            "itself"
+        )
+    elif trial is not None:
+        same = "the same result" if trial.same == "same" else "random results are not compared"
+        what = "the loop" if advice.loop else "one call"
+        yield (
+            f"   {what}: {_time(trial.plain)} -> {_time(trial.compiled)}, "
             f"{trial.speedup:.3g} times as fast; compiled in {_time(trial.compile)}; {same}"
         )
     for line in advice.evidence:
-        yield from _wrap(line, "   - ", "     ")
+        # The compiler's messages show code: their lines stay.
+        first, *others = line.splitlines()
+        yield from _wrap(first, "   - ", "     ")
+        yield from (_cut("     " + other) for other in others)
     if advice.diff:
         yield from ("   " + line for line in advice.diff.splitlines())
 

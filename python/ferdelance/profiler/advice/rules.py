@@ -2,21 +2,18 @@
 
 import ast
 import collections
+import dataclasses
 import re
 
-from . import edit, sources
-from .facts import ARRAYS, PAGE_FAULTS, arrays_in
+from . import sources
+from .facts import ARRAYS, arrays_in
 
 #: Of the program's CPU time: what is less is not spoken of.
 LEAST = 0.1
 #: A change that makes the whole program this much faster is worth it.
 WORTH = 1.08
-#: Functions that are tried, at most.
-TRIALS = 8
 #: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
-#: Arrays of fewer elements cost more for each operation than for each element.
-SMALL = 2048
 #: Bytes of an array that no cache holds.
 LARGE = 8 << 20
 
@@ -37,10 +34,15 @@ class Advice:
         The part of the CPU time that it is about, from 0 to 1.
     gain : float or None
         How much faster the whole program becomes; None if that cannot be told.
+    clock : {"CPU", "elapsed"}
+        The time that becomes less by that: CPU time, or, of the same work on more CPUs, elapsed
+        time.
     evidence : list of str
         What it is concluded from.
     compiled : list of str
         The functions of the file that are to be compiled.
+    loop : loops.Loop or None
+        What is to be a function of its own before.
     diff : str
         That change, as a unified diff; empty if there is no such function.
     trial : trial.Trial or None
@@ -54,8 +56,10 @@ class Advice:
         self.line = function.line if function else 0
         self.share = share
         self.gain = gain
+        self.clock = "CPU"
         self.evidence = list(evidence)
         self.compiled = []
+        self.loop = None
         self.diff = ""
         self.trial = None
 
@@ -67,6 +71,7 @@ class Advice:
         """What JSON is made of."""
         fields = dict(self.__dict__)
         fields["trial"] = dict(self.trial.__dict__) if self.trial else None
+        fields["loop"] = dataclasses.asdict(self.loop) if self.loop else None
         return fields
 
 
@@ -80,186 +85,19 @@ def whole(facts, time, factor, more=0.0):
     return facts.cpu / left if left > 0 else 1.0
 
 
-# ---- compiling -----------------------------------------------------------------------------------
-
-
-class Candidate:
-    """A function, with what it calls, that might be compiled."""
-
-    def __init__(self, facts, function, file, unit):
-        self.function = function
-        self.file = file
-        self.unit = unit
-        by_name = {f.name: f for f in facts.functions if f.file == function.file}
-        self.parts = [by_name[name] for name in unit.names if name in by_name]
-        self.interpreter = sum(f.in_interpreter for f in self.parts)
-        self.operations = collections.Counter()
-        for part in self.parts:
-            self.operations.update(part.operations)
-
-    @property
-    def arrays(self):
-        return [pair for part in self.parts for pair in part.arrays()]
-
-    def small_arrays(self):
-        """The part of the time with arrays in which they were small."""
-        times = [(array.size <= SMALL, time) for array, time in self.arrays]
-        total = sum(time for _, time in times)
-        return sum(time for is_small, time in times if is_small) / total if total else 0.0
-
-    @property
-    def in_arrays(self):
-        return sum(time for name, time in self.operations.items() if ARRAYS.match(name))
-
-
-def candidates(facts):
-    """Functions that might be compiled, outermost first; and those that cannot be, with why."""
-    found, not_tried = [], []
-    for function in facts.functions:
-        if not function.is_users or facts.share(function.total) < LEAST:
-            continue
-        if function.name.startswith("<") or function.file not in facts.sources:
-            continue
-        if _with_objects(function) > 0.5 * sum(function.types.values(), start=1e-9):
-            # That comes first.
-            continue
-        try:
-            file = facts.file(function.file)
-            unit = file.unit(function.name, function.line)
-        except sources.NotFound as reason:
-            if facts.share(function.in_interpreter) >= LEAST:
-                not_tried.append((function, str(reason)))
-            continue
-        candidate = Candidate(facts, function, file, unit)
-        to_gain = candidate.interpreter + candidate.operations[PAGE_FAULTS]
-        if facts.share(to_gain + candidate.in_arrays / 2) < LEAST / 2:
-            continue
-        if unit.foreign:
-            if facts.share(function.in_interpreter) >= LEAST:
-                not_tried.append((function, unit.why_not()))
-            continue
-        found.append(candidate)
-    return found, not_tried
-
-
-def compile_functions(facts, attempt):
-    """Loops that the interpreter runs, many calls with small arrays, temporary arrays: one cure.
-
-    ``attempt(candidate)`` gives a Trial, or None if there are no recorded arguments.
-    """
-    found, not_tried = candidates(facts)
-    advice, covered = [], set()
-    tried = 0
-    for candidate in found:
-        function = candidate.function
-        if (function.file, function.name) in covered:
-            continue
-        trial = attempt(candidate) if tried < TRIALS else None
-        tried += trial is not None
-        if trial is not None and not trial.is_good:
-            not_tried.append((function, trial.error or f"compiled, it gives {trial.same}"))
-            continue
-        if trial is not None:
-            gain = whole(facts, function.total, trial.speedup, trial.compile + trial.start)
-        else:
-            work = max(function.total - candidate.interpreter, 0.0)
-            new = work + candidate.interpreter / USUAL
-            gain = whole(facts, function.total, function.total / new)
-        if gain < WORTH:
-            continue
-        covered.update((function.file, name) for name in candidate.unit.names)
-        advice.append(_of_candidate(facts, candidate, trial, gain))
-    for function, reason in not_tried:
-        if any((function.file, f) in covered for f in [function.name]):
-            continue
-        share = facts.share(function.in_interpreter)
-        if share >= LEAST and not any(a.gain and a.share >= share for a in advice):
-            advice.append(_not_compiled(facts, function, reason))
-    return advice
-
-
-def _of_candidate(facts, candidate, trial, gain):
-    function, unit = candidate.function, candidate.unit
-    faults = candidate.operations[PAGE_FAULTS]
-    rule, what = "compile", "compile"
-    evidence = []
-    others = [name for name in unit.names if name != function.name]
-    share = facts.share(function.total)
-    spent = f"{percent(share)} of the CPU time is spent in it"
-    if others:
-        spent += f" and in what it calls ({', '.join(f'`{n}`' for n in others[:3])})"
-    evidence.append(f"{spent}: {percent(facts.share(candidate.interpreter))} in the interpreter")
-    if candidate.in_arrays > 0:
-        evidence[-1] += f", {percent(facts.share(candidate.in_arrays))} in NumPy's loops"
-    if faults > 0.2 * function.total:
-        rule, what = "temporaries", "compile, so that there are no temporary arrays:"
-        evidence.append(
-            f"{percent(facts.share(faults))} of the CPU time goes into memory that is touched for "
-            "the first time, as by temporary arrays"
-        )
-    elif candidate.in_arrays > 0.5 * function.total:
-        rule, what = "temporaries", "compile, so that arrays are gone through once:"
-        evidence.append(
-            "NumPy goes through its arrays for each operation anew, and keeps what is between in "
-            "temporary arrays"
-        )
-    elif candidate.small_arrays() > 0.5 and unit.has_array_operations:
-        rule, what = "small arrays", "compile, so that calls with small arrays cost nothing:"
-        sizes = sorted({array.size for array, _ in candidate.arrays if array.size <= SMALL})
-        evidence.append(
-            f"its arrays have {_span(sizes)} elements: NumPy takes longer for a call than for those"
-        )
-        evidence.append(
-            "or batch the calls: one with all of them, as rows of an array with a dimension more; "
-            "one by one they are nothing for a GPU either, in a batch they may be"
-        )
-    types = next(iter(function.types), "")
-    if types:
-        evidence.append(f"called with {types}")
-    advice = Advice(
-        rule,
-        f"{what} `{function.name}`",
-        facts,
-        function=function,
-        share=share,
-        gain=gain,
-        evidence=evidence,
-    )
-    advice.compiled = unit.names
-    text = facts.sources[function.file]
-    advice.diff = edit.diff(function.file, text, edit.compiled(text, unit.names))
-    advice.trial = trial
-    return advice
-
-
-def _span(sizes):
-    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-
-
-def _not_compiled(facts, function, reason):
-    advice = Advice(
-        "compile",
-        f"move the loops of `{function.name}` into a function that only computes, and compile that",
-        facts,
-        function=function,
-        share=facts.share(function.own),
-        evidence=[
-            f"{percent(facts.share(function.in_interpreter))} of the CPU time is spent by the "
-            "interpreter in this function",
-            f"as it stands it was not tried: {reason}",
-        ],
-    )
-    return advice
-
-
 # ---- types of arguments --------------------------------------------------------------------------
 
 
 def object_arrays(facts):
     """Arrays of Python objects, which NumPy treats one by one."""
     for function in facts.functions:
-        share = facts.share(min(_with_objects(function), function.own))
-        if function.is_users and share >= LEAST:
+        if not function.is_users or not with_objects(function):
+            continue
+        # With what functions of libraries do for it: `a.sum()` is one in Python.
+        below = facts.below(function).items()
+        time = sum(t for f, t in below if f is function or not f.is_users)
+        share = facts.share(time * min(with_objects(function) / (function.own or time), 1.0))
+        if share >= LEAST:
             yield Advice(
                 "object arrays",
                 f"give `{function.name}` arrays of numbers, not of objects",
@@ -276,7 +114,7 @@ def object_arrays(facts):
             )
 
 
-def _with_objects(function):
+def with_objects(function):
     """The time for which a function had arrays of objects."""
     has_objects = (
         time
@@ -414,19 +252,22 @@ def parallel(facts):
         share = facts.share(function.own)
         if function.kind == "compiled" and share >= 0.5 and not _is_parallel(facts, function):
             cpus = int(facts.cpus)
-            yield Advice(
+            saved = function.own * (1 - 1 / (0.8 * cpus))
+            advice = Advice(
                 "parallel",
                 f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in it",
                 facts,
                 function=function,
                 share=share,
-                gain=whole(facts, function.own, cpus * 0.8),
+                gain=facts.elapsed / max(facts.elapsed - saved, 1e-9),
                 evidence=[
                     f"{percent(share)} of the CPU time is spent in this compiled function, on one "
                     f"of {cpus} CPUs",
                     "its rounds must not depend on each other",
                 ],
             )
+            advice.clock = "elapsed"
+            yield advice
 
 
 def _is_parallel(facts, function):
@@ -452,10 +293,13 @@ def pickling(facts):
             "use threads in place of processes, or shared memory: passing data costs too much",
             facts,
             share=share,
-            gain=whole(facts, share * facts.cpu, 10),
+            gain=whole(facts, share * facts.cpu, USUAL),
             evidence=[
-                f"{percent(share)} of the CPU time is spent on pickling and passing data between "
-                f"processes ({facts.python_processes} of them)",
+                f"{percent(share)} of the CPU time is spent on starting processes "
+                f"({facts.python_processes} of them), and on pickling and passing data between "
+                "them",
+                f"what else there is takes {facts.cpu - facts.passing:.2f} s of CPU time, and the "
+                f"program took {facts.elapsed:.2f} s: Python code of threads runs one at a time",
                 "compiled functions with `nogil=True` run in threads side by side; arrays can be "
                 "shared by `multiprocessing.shared_memory`",
             ],

@@ -145,6 +145,10 @@ class File:
             If there is no such function at the top level of the file.
         """
         self.function(name, line)
+        return self.unit_of(name)
+
+    def unit_of(self, name):
+        """A function of this name, which there is, and what it calls."""
         unit = Unit(name)
         self._add(unit, name, set())
         return unit
@@ -260,6 +264,18 @@ class _Names(ast.NodeVisitor):
             self.note(node, f"it calls `{name}`")
         else:
             self.note(node, f"`{name}` is not known")
+
+
+def operations(unit, name):
+    """How many operations the longest expression of a unit's function has; at least one."""
+    found = [1]
+    for node in unit.functions:
+        statements = ast.walk(node) if node.name == name else ()
+        for statement in statements:
+            if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)):
+                parts = list(ast.walk(statement))
+                found.append(sum(isinstance(p, (ast.BinOp, ast.UnaryOp)) for p in parts))
+    return max(found)
 
 
 def _path(node):

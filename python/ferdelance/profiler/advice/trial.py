@@ -26,30 +26,31 @@ class Trial:
 
     Attributes
     ----------
-    plain, compiled, compile, start : float
-        Times of one call, of compiling, and of loading the compiler, in seconds.
+    plain, compiled, compile, start, numpy : float
+        Times of one call, of compiling, and of loading the compiler and NumPy, in seconds.
     same : str
-        How results compare: "same", "random" (not compared), or what differs.
+        How results compare: "same", "random" (not compared), "not run" (compiled only), or what
+        differs.
     error : str
         Why there are no times: the compiler's message, or what went wrong.
     """
 
     def __init__(self, **fields):
-        self.plain = self.compiled = self.compile = self.start = 0.0
+        self.plain = self.compiled = self.compile = self.start = self.numpy = 0.0
         self.same = ""
         self.error = ""
         self.__dict__.update(fields)
 
     @property
     def is_good(self):
-        return not self.error and self.same in ("same", "random")
+        return not self.error and self.same in ("same", "random", "not run")
 
     @property
     def speedup(self):
         return self.plain / self.compiled if self.compiled else 0.0
 
 
-def run(unit, file, text, call, *, limit=SECONDS):
+def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
@@ -59,18 +60,26 @@ def run(unit, file, text, call, *, limit=SECONDS):
         The name of the file that the functions are in, and its text.
     call : str
         The file of the recorded call.
+    prepare : sources.Unit, optional
+        What the call's arguments are given to: it returns those of the function.
+    examples : list of str, optional
+        Variables of the module: the function is compiled for their types, and not run.
 
     Returns
     -------
     Trial
     """
+    units = [unit] if prepare is None else [unit, prepare]
     job = {
+        "prepare": prepare.name if prepare is not None else None,
+        "helpers": prepare.names if prepare is not None else [],
+        "examples": examples,
         "file": file,
         "text": text,
         "name": unit.name,
         "functions": unit.names,
-        "imports": unit.imports,
-        "constants": sorted(unit.constants),
+        "imports": list(dict.fromkeys(i for u in units for i in u.imports)),
+        "constants": sorted(set().union(*(u.constants for u in units))),
         "random": unit.is_random,
         "call": call,
     }
@@ -100,14 +109,16 @@ def run(unit, file, text, call, *, limit=SECONDS):
     return Trial(**json.loads(lines[-1]))
 
 
-# The program has NumPy already; what comes with the compiler comes with the change.
+# What the compiler loads comes with the change; of that, most programs have NumPy already.
 _CHILD = """
-import numpy, time
+import time
 start = time.process_time()
+import numpy
+middle = time.process_time()
 from ferdelance import njit
-seconds = time.process_time() - start
+end = time.process_time()
 from ferdelance.profiler.advice import trial
-trial.main(seconds)
+trial.main({"numpy": middle - start, "start": end - middle})
 """
 
 
@@ -122,7 +133,7 @@ def main(loading):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         fields = _try(job)
-        fields["start"] = loading
+        fields.update(loading)
     except Exception as error:
         fields = {"error": _said(error)}
     os.write(answer, json.dumps(fields).encode())
@@ -137,8 +148,16 @@ def _said(error):
 def _try(job):
     with open(job["call"], "rb") as file:
         kept = pickle.load(file)
+    if job["examples"] is not None:
+        return _compile(job, kept)
     plain = _namespace(job, kept)[job["name"]]
-    before, after, result = kept["before"], kept["after"], kept["result"]
+    if job["prepare"]:
+        # The program has run this as part of another function: what it gave is not known.
+        before = _namespace(job, kept)[job["prepare"]](*kept["before"])
+        after = _copy(before)
+        result = _copy(plain(*after))
+    else:
+        before, after, result = kept["before"], kept["after"], kept["result"]
     # What ran in the program is repeated here: both times are of the machine as it is now.
     seconds, first_result, first_after = _timed(plain, before)
     if not job["random"]:
@@ -165,6 +184,22 @@ def _try(job):
         "compile": max(first - quick, 0.0),
         "same": same,
     }
+
+
+def _compile(job, kept):
+    """Compiles a function for the types of examples."""
+    from ... import njit, typeof
+
+    namespace = _namespace(job, kept)
+    for name in job["functions"]:
+        namespace[name] = njit(namespace[name])
+    missing = [name for name in job["examples"] if name not in kept["globals"]]
+    if missing:
+        return {"error": f"the type of `{missing[0]}` is not one that is known here"}
+    types = tuple(typeof(kept["globals"][name]) for name in job["examples"])
+    start = time.perf_counter()
+    namespace[job["name"]].compile(types)
+    return {"compile": time.perf_counter() - start, "same": "not run"}
 
 
 def _namespace(job, kept):
@@ -194,7 +229,7 @@ def _namespace(job, kept):
 
     body = compile(file.tree, job["file"], "exec")
     codes = {c.co_name: c for c in body.co_consts if isinstance(c, types.CodeType)}
-    for name in job["functions"]:
+    for name in dict.fromkeys([*job["functions"], *job["helpers"]]):
         node = file.functions[name].args
         defaults = tuple(value(d) for d in node.defaults)
         function = types.FunctionType(codes[name], namespace, name, defaults)
