@@ -31,7 +31,10 @@ COPIED = 1 << 20
 
 PLAIN = frozenset([int, float, complex, bool, str, bytes, type(None)])
 SMALL_FLAGS = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines
-LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.|/ferdelance/")
+NUMPY = re.compile(r"^\s*(import|from) numpy\b", re.MULTILINE)
+LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
+#: This package's own folder.
+OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 
 
 class NotData(Exception):
@@ -136,6 +139,7 @@ class Capture:
         file = code.co_filename
         return (
             (file in self.namespaces or not LIBRARY.search(file))
+            and not file.startswith(OWN)
             and not code.co_flags & SMALL_FLAGS
             and not code.co_name.startswith("<")
         )
@@ -381,14 +385,17 @@ def without_itself(recording):
 
     package = __name__.replace(".", "/")
     files = [f"/{package}.py", "/ferdelance/_startup.py"]
-    loaded = {f for f in recording.functions["file"] if "/ferdelance/" in f}
+    loaded = {f for f in recording.functions["file"] if f.startswith(OWN)}
     has_started = any(f.endswith(tuple(files)) for f in loaded)
     is_used = any(
-        "/ferdelance/profiler/" not in f and not f.endswith(("/__init__.py", "/_startup.py"))
+        not f.startswith(f"{OWN}profiler{os.sep}")
+        and not f.endswith(("/__init__.py", "/_startup.py"))
         for f in loaded
     )
-    if has_started and not is_used:
-        # Else the program loads the package without this, too.
+    own = zip(recording.sources["file"], recording.sources["text"], strict=True)
+    uses_numpy = any(NUMPY.search(text) for file, text in own if not LIBRARY.search(file))
+    if has_started and not is_used and not uses_numpy:
+        # Else the program loads the package, or what takes longest in it, without this, too.
         files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
 
