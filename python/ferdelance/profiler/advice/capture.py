@@ -31,6 +31,11 @@ COPIED = 1 << 20
 
 PLAIN = frozenset([int, float, complex, bool, str, bytes, type(None)])
 SMALL_FLAGS = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines
+#: Files that are read if a program uses a compiler, or other packages, which may need NumPy.
+NEEDS = re.compile(
+    r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)"
+    r"|/(?:site|dist)-packages/(?!numpy/|_distutils_hack/)"
+)
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.|/ferdelance/")
 
 
@@ -381,15 +386,13 @@ def without_itself(recording):
 
     package = __name__.replace(".", "/")
     files = [f"/{package}.py", "/ferdelance/_startup.py"]
-    loaded = {f for f in recording.functions["file"] if "/ferdelance/" in f}
+    loaded = recording.functions["file"]
     has_started = any(f.endswith(tuple(files)) for f in loaded)
-    is_used = any(
-        "/ferdelance/profiler/" not in f and not f.endswith(("/__init__.py", "/_startup.py"))
-        for f in loaded
-    )
-    if has_started and not is_used:
-        # Else the program loads the package without this, too.
-        files.append("/ferdelance/__init__.py")
+    if has_started and not any(map(NEEDS.search, loaded)):
+        texts = zip(recording.sources["file"], recording.sources["text"], strict=True)
+        if not any("numpy" in text for file, text in texts if not LIBRARY.search(file)):
+            # Else the program loads what the package loads, NumPy, without this, too.
+            files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
 
 
