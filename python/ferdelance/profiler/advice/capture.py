@@ -31,7 +31,11 @@ COPIED = 1 << 20
 
 PLAIN = frozenset([int, float, complex, bool, str, bytes, type(None)])
 SMALL_FLAGS = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines
-NUMPY = re.compile(r"^\s*(import|from) numpy\b", re.MULTILINE)
+#: Files that are read if a program uses a compiler, or other packages, which may need NumPy.
+NEEDS = re.compile(
+    r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)"
+    r"|/(?:site|dist)-packages/(?!numpy/|_distutils_hack/)"
+)
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: This package's own folder.
 OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
@@ -385,18 +389,13 @@ def without_itself(recording):
 
     package = __name__.replace(".", "/")
     files = [f"/{package}.py", "/ferdelance/_startup.py"]
-    loaded = {f for f in recording.functions["file"] if f.startswith(OWN)}
+    loaded = recording.functions["file"]
     has_started = any(f.endswith(tuple(files)) for f in loaded)
-    is_used = any(
-        not f.startswith(f"{OWN}profiler{os.sep}")
-        and not f.endswith(("/__init__.py", "/_startup.py"))
-        for f in loaded
-    )
-    own = zip(recording.sources["file"], recording.sources["text"], strict=True)
-    uses_numpy = any(NUMPY.search(text) for file, text in own if not LIBRARY.search(file))
-    if has_started and not is_used and not uses_numpy:
-        # Else the program loads the package, or what takes longest in it, without this, too.
-        files.append("/ferdelance/__init__.py")
+    if has_started and not any(map(NEEDS.search, loaded)):
+        texts = zip(recording.sources["file"], recording.sources["text"], strict=True)
+        if not any("numpy" in text for file, text in texts if not LIBRARY.search(file)):
+            # Else the program loads what the package loads, NumPy, without this, too.
+            files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
 
 

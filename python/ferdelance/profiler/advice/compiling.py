@@ -26,10 +26,10 @@ NO_FUNCTION = "it is in no function"
 
 def loading(facts, trial=None):
     """CPU time for what the changed program loads and the program does not, in seconds."""
-    if facts.has_loaded("ferdelance", "numba"):
+    if facts.has_compiler:
         return 0.0
     start, numpy = (trial.start, trial.numpy) if trial is not None else (LOADING, NUMPY)
-    return start + (0.0 if facts.has_loaded("numpy") else numpy)
+    return start + (0.0 if facts.has_numpy else numpy)
 
 
 class Candidate:

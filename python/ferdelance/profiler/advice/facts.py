@@ -22,6 +22,8 @@ OVERHEAD = re.compile(
 )
 #: Files whose functions start processes and pass data between them.
 PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py$")
+#: Files of compilers that programs use; to be watched, a program loads some of ferdelance's.
+COMPILER = re.compile(r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)|-packages/numba/")
 PAGE_FAULTS = "kernel: page faults"
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: An array in a type, as recordings have it: dtype, shape, order.
@@ -178,10 +180,15 @@ class Facts:
         rows = _rows(self.recording.hot_lines, "file", "line", "own")
         return {(file, line): own for file, line, own in rows}
 
-    def has_loaded(self, *packages):
-        """Whether the program itself loads one of some packages."""
-        ends = tuple(f"/{package}/__init__.py" for package in packages)
-        return any(f.file.endswith(ends) for f in self.functions)
+    @functools.cached_property
+    def has_compiler(self):
+        """Whether the program itself uses ferdelance, or Numba."""
+        return any(f.kind == "compiled" or COMPILER.search(f.file) for f in self.functions)
+
+    @functools.cached_property
+    def has_numpy(self):
+        """Whether the program loads NumPy."""
+        return any(f.file.endswith("/numpy/__init__.py") for f in self.functions)
 
     def share(self, time):
         """Of all CPU time."""
