@@ -149,16 +149,16 @@ class _Count:
     def begin(self):
         import atexit
 
+        # Pools end their workers by this signal. Who has a handler has taken care of the end.
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._terminated)
+            self._insist()
         self._mark()
         atexit.register(self.finish)
         os.register_at_fork(after_in_child=self._child)
         # What ends a process without its exit functions; multiprocessing's children end so.
         for name in ("_exit", "execv", "execve"):
             setattr(os, name, self._before(getattr(os, name)))
-        # Pools end their workers by this signal. Who has a handler has taken care of the end.
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._terminated)
-            self._insist()
         if self.request["mode"] == "data":
             from ._profile import Profile, hook_cost
 
@@ -250,6 +250,10 @@ class _Count:
         if self.pid != os.getpid():
             return
         try:
+            if self.request["mode"] == "data" and self.profile is None:
+                # It ends before anything could be counted.
+                os.unlink(self._path("begun"))
+                return
             from ._lines import lines, recording_of
 
             if self.profile is not None:
