@@ -122,11 +122,11 @@ def test_functions_of_cells_are_tried():
             s += i & LIMIT
         return s
     """
-    _, text = notebook(cell, "%%fdl advise\nwork(1_000_000) + work(2_000_000)")
+    _, text = notebook(cell, "%%fdl advise\nwork(4_000_000) + work(6_000_000)")
     assert "Compile `work` (Cell [1]:2)" in text
     assert "the same result" in text
     assert "+@njit" in text
-    assert "Out[2]: 4500000" in text
+    assert "Out[2]: 15000000" in text
 
 
 WORK = """
