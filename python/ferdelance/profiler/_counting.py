@@ -9,7 +9,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -49,12 +48,9 @@ def run(command, path, request, *, sources=True):
     OSError
         If the command cannot be started or the file cannot be written.
     """
-    from ._session import _Signals, make_directory
+    from ._session import _Signals, session_directory
 
-    # A file that cannot be written is known before the program has run; until then it stays.
-    open(path, "ab").close()
-    directory = make_directory()
-    try:
+    with session_directory(path) as directory:
         environment = {**os.environ, COUNT: json.dumps({**request, "directory": directory})}
         started = time.time()
         process = subprocess.Popen(command, env=environment)
@@ -72,12 +68,6 @@ def run(command, path, request, *, sources=True):
         recording = _merged(directory, meta, sources)
         recording.save(path)
         return process.returncode, recording
-    except BaseException:
-        if os.path.exists(path) and os.path.getsize(path) == 0:
-            os.unlink(path)
-        raise
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _begun(directory):

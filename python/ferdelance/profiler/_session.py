@@ -1,5 +1,6 @@
 """A recording that is being made: of a command, or of the program that runs this."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,27 @@ def make_directory():
         os.rmdir(directory)
         directory = tempfile.mkdtemp(prefix="fdl-", dir="/tmp")
     return directory
+
+
+@contextlib.contextmanager
+def session_directory(path):
+    """A directory while a file is being made, of which nothing is left if that fails."""
+    # A file that cannot be written is known before the program has run; until then it stays.
+    open(path, "ab").close()
+    directory = make_directory()
+    try:
+        yield directory
+    except BaseException:
+        remove_empty(path)
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_empty(path):
+    """Removes a file into which nothing was written."""
+    if os.path.exists(path) and os.path.getsize(path) == 0:
+        os.unlink(path)
 
 
 def save(recorder, path, *, command, rate, exit_status=None, sources=True):
@@ -56,10 +78,7 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
     from .. import _core
 
     clock = _agent.check(rate, clock)
-    # A file that cannot be written is known before the program has run; until then it stays.
-    open(path, "ab").close()
-    directory = make_directory()
-    try:
+    with session_directory(path) as directory:
         most = int(max_size * 1e6) if max_size else None
         recorder = _core.Recorder(directory, rate, most)
         added = _agent.variables(recorder.socket, rate, clock, directory)
@@ -82,12 +101,6 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
             )
             process.wait()
         return process.returncode, summary
-    except BaseException:
-        if os.path.exists(path) and os.path.getsize(path) == 0:
-            os.unlink(path)
-        raise
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def run_attached(process, path, *, rate, duration=None, sources=True):
@@ -222,8 +235,7 @@ class Session:
     def _clean(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory = None
-        if os.path.exists(self.path) and os.path.getsize(self.path) == 0:
-            os.unlink(self.path)
+        remove_empty(self.path)
 
 
 def collect(directory):

@@ -315,10 +315,7 @@ def _evaluate(capture):
     """Watches calls by the hook for evaluating frames, of CPython 3.10 and 3.11. What ends that."""
     from ... import _core
 
-    def leave(call, result):
-        capture.leave(call, result)
-
-    _core._watch_calls(capture.is_wanted, capture.enter, leave)
+    _core._watch_calls(capture.is_wanted, capture.enter, capture.leave)
     return _core._unwatch_calls
 
 

@@ -3,6 +3,7 @@
 import functools
 import re
 
+from .capture import LIBRARY
 from .sources import File, NotFound
 
 #: Operations of NumPy and BLAS on the elements of arrays, as reports name them. The rest of NumPy's
@@ -25,7 +26,6 @@ PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py
 #: Files of compilers that programs use; to be watched, a program loads some of ferdelance's.
 COMPILER = re.compile(r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)|-packages/numba/")
 PAGE_FAULTS = "kernel: page faults"
-LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: An array in a type, as recordings have it: dtype, shape, order.
 ARRAY = re.compile(r"ndarray\((?P<dtype>[^,()]+), \((?P<shape>[^)]*)\)(?:, (?P<order>[^)]*))?\)")
 
@@ -227,12 +227,10 @@ class Facts:
             self._files[name] = File(self.sources[name])
         return self._files[name]
 
-    def time_in_state(self, state, what="wait"):
-        samples = self.recording.samples
-        chosen = [
-            time for s, time in zip(samples["state"], samples[what], strict=True) if s == state
-        ]
-        return float(sum(chosen))
+    def time_in_state(self, state):
+        """How long threads waited in a state, in seconds."""
+        rows = _rows(self.recording.samples, "state", "wait")
+        return sum((time for s, time in rows if s == state), 0.0)
 
     @functools.cached_property
     def python_processes(self):
