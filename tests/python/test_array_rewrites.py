@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import as_strided
 A = np.linspace(-2.0, 3.0, 37)
 B = np.cos(A)
 M = np.add.outer(A[:9], B[:7])
+WIDE = np.sin(np.arange(480.0).reshape(8, 60))
 
 
 def reductions(a, b):
@@ -321,7 +322,41 @@ def check_between(a, b):
     return smooth[:3] + b[: a.size - 6]
 
 
+def neighbours_in_rows(m, b):
+    lap = m[1:-1, 2:] + m[1:-1, :-2] + m[2:, 1:-1] + m[:-2, 1:-1] - 4 * m[1:-1, 1:-1]
+    five = m[:, 4:] - 2 * m[:, 3:-1] + 3 * m[:, 2:-2] - 4 * m[:, 1:-3] + 5 * m[:, :-4]
+    with_gaps = m[::2, 6:] * m[::2, :-6] - m[::2, 5:-1] - m[::2, 1:-5]
+    other_rows = m[1:, 1:] - m[:-1, :-1]
+    m[1:-1, 1:-1] += lap
+    return lap, five, with_gaps, other_rows
+
+
+def neighbours_of_a_line(a, b):
+    smooth = np.zeros_like(a)
+    for k in range(2):
+        smooth[1:-1] = a[2:] + a[:-2] - a[1:-1] * b[1:-1]
+        a[2:-2] = smooth[2:-2] - smooth[1:-3] * smooth[3:-1] + a[2:-2] * k
+    return smooth, b[1:] - b[:-1]
+
+
+def neighbours_in_one_row(m, b):
+    change = np.zeros(m.shape[1])
+    for k in range(m.shape[0]):
+        change[1:-1] += m[k, 2:] - m[k, 1:-1] * m[k, :-2]
+    return change
+
+
 PROGRAMS = [
+    (neighbours_in_rows, (WIDE, B)),
+    (neighbours_in_rows, (WIDE[:, :40].astype(np.float32), B)),
+    (neighbours_in_rows, ((WIDE * 100).astype(np.int32), B)),
+    (neighbours_in_rows, (WIDE.T, B)),
+    (neighbours_in_rows, (WIDE[::2, 2:], B)),
+    (neighbours_in_rows, (M, B)),
+    (neighbours_of_a_line, (A, B)),
+    (neighbours_of_a_line, (A[:9], B[:9])),
+    (neighbours_in_one_row, (WIDE, B)),
+    (neighbours_in_one_row, (WIDE.T, B)),
     (small_parts_met, (M, B)),
     (small_parts_met, (M.T, B)),
     (distant_items, (M, B)),
@@ -421,7 +456,7 @@ def test_results_are_those_of_numpy(without, overlap):
 
 
 def test_unknown_rewrites_are_refused():
-    with pytest.raises(ValueError, match="no rewrite speed; there are bands, block, copy, "):
+    with pytest.raises(ValueError, match="no rewrite speed; there are bands, block, carry, "):
         njit(no_rewrites={"speed"})(reductions)
 
 

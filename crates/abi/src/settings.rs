@@ -56,13 +56,15 @@ impl Rewrites {
     pub const BLOCK: u16 = 1024;
     /// Operations that follow each other run together, some rows at a time.
     pub const BANDS: u16 = 256;
-    /// All rows at a time where arrays fit the cache; without it, as few as can be, always.
+    /// What pays on some machines, or for some sizes, is done there only; without it, always: for tests.
     pub const WHOLE: u16 = 512;
     /// Sums of rows take several rows at a time.
     pub const JAM: u16 = 2048;
     /// Loops over columns become operations on all columns.
     pub const RAISE: u16 = 4096;
-    pub const ALL: u16 = 8191;
+    /// What loops read again in the next round is kept.
+    pub const CARRY: u16 = 8192;
+    pub const ALL: u16 = 16383;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
@@ -78,6 +80,7 @@ impl Rewrites {
         ("whole", Self::WHOLE),
         ("jam", Self::JAM),
         ("raise", Self::RAISE),
+        ("carry", Self::CARRY),
     ];
 
     /// The rewrite called `name`.

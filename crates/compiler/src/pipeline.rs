@@ -28,6 +28,8 @@ use crate::types::{PyRef, Signature, Ty, promote};
 pub struct Target {
     /// Looking up numbers in short tables ([`Op::Lookup`](crate::tir::Op::Lookup)).
     pub tables: bool,
+    /// Vectors are as long as the lines of its caches.
+    pub wide: bool,
 }
 
 /// What to compile.
@@ -158,6 +160,7 @@ pub fn compile_watched(
     let root = session.infer_root(&request.args)?;
     let result = result_type(&session, root, request)?;
     let mut program = lower(&session, root, result, &request.symbol)?;
+    program.wide = request.target.wide;
     if request.as_value {
         add_pointer(&mut program);
     }

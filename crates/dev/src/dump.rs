@@ -85,7 +85,10 @@ pub fn compile(
         args: args.to_vec(),
         result: None,
         options: def.options,
-        target: Target::default(),
+        target: Target {
+            wide: true,
+            ..Target::default()
+        },
         locals: vec![],
         symbol: def.name.as_str().into(),
         as_value: false,

@@ -43,6 +43,7 @@ impl Cpu {
     pub fn target(&self) -> pipeline::Target {
         pipeline::Target {
             tables: self.has_avx512(),
+            wide: self.has_avx512(),
         }
     }
 

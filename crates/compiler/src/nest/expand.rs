@@ -22,9 +22,11 @@ use crate::tir::{
     Term, Type, Value,
 };
 use crate::types::Layout;
+use windows::{Views, Window};
 
 mod arrays;
 mod loops;
+mod windows;
 
 /// Largest number of bytes that is tried to allocate.
 const MOST_BYTES: f64 = (1u64 << 60) as f64;
@@ -48,14 +50,16 @@ type Vals = SmallVec<[Value; 4]>;
 
 /// Expands every nest of a program.
 pub fn expand(program: &mut Program) {
-    program.functions.iter_mut().for_each(expand_function);
+    let wide = program.wide;
+    let functions = program.functions.iter_mut();
+    functions.for_each(|f| expand_function(f, wide));
 }
 
 fn is_array_operation(inst: &Inst) -> bool {
     matches!(inst.op, Op::Nest(_) | Op::Subview(_) | Op::Rare { .. })
 }
 
-fn expand_function(f: &mut Function) {
+fn expand_function(f: &mut Function, wide: bool) {
     if !f
         .blocks
         .iter()
@@ -64,6 +68,9 @@ fn expand_function(f: &mut Function) {
     {
         return;
     }
+    let without = f.options.without;
+    let carry = (wide || without.has(Rewrites::WHOLE)) && !without.has(Rewrites::CARRY);
+    let views = carry.then(|| Views::new(f)).flatten();
     let taken = std::mem::replace(f, Function::empty());
     let descriptors = taken
         .blocks
@@ -84,7 +91,9 @@ fn expand_function(f: &mut Function) {
         b: Builder::resume(taken),
         descriptors,
         bases,
+        views,
         renamed: vec![],
+        read: FxHashMap::default(),
         rare: Rare::Called,
         looking: false,
         often: true,
@@ -178,8 +187,12 @@ struct Expander {
     descriptors: FxHashMap<Value, Descriptor>,
     /// What views are views of.
     bases: FxHashMap<Value, Value>,
+    /// Where rows of arrays may be read by windows.
+    views: Option<Views>,
     /// Results of expanded instructions, and what takes their place.
     renamed: Vec<(Value, Value)>,
+    /// The items of inputs, by number, that are there in this round of the innermost loop.
+    read: FxHashMap<usize, Value>,
     rare: Rare,
     /// Bodies are written for the flag alone.
     looking: bool,
@@ -222,6 +235,8 @@ struct Loops<'n> {
     /// The loop, not the innermost one, of which several rounds run together inside of the others: what is carried
     /// in memory is then read and written once for all of them.
     jammed: Option<usize>,
+    /// Of the innermost loop.
+    windows: Vec<Window>,
     /// Of the innermost loop.
     rounds: Rounds,
     /// Of the outermost loop.
@@ -295,6 +310,27 @@ impl Loops<'_> {
         outer.iter().rposition(|&(n, dim)| {
             dim.is_some_and(over) && as_int(n).is_none_or(|n| n >= loops::JAM)
         })
+    }
+
+    /// The windows of the innermost loop, if nothing else is carried along in it and it is one round after the
+    /// other.
+    fn find_windows(&self, views: &Views, inner: usize) -> Vec<Window> {
+        let (all, outermost) = (self.levels.len(), self.levels.len() == 1);
+        if self.jammed.is_some()
+            || self.restart.is_some()
+            || self
+                .levels
+                .last()
+                .is_none_or(|(_, dim)| *dim != Some(inner))
+            || outermost && self.spread != Spread::No
+            || carried(self.nest, self.in_memory).next().is_some()
+            || self.nest.insts.iter().any(|i| windows::takes_long(&i.op))
+        {
+            return vec![];
+        }
+        let mut windows = views.windows(self.nest, inner);
+        windows.retain(|w| w.inputs.iter().all(|&i| self.depths.inputs[i] == all));
+        windows
     }
 
     /// Each part of the body belongs inside of the loops along which it changes, and not further in.
@@ -704,6 +740,7 @@ impl Expander {
                 restart,
                 in_memory,
                 jammed: None,
+                windows: vec![],
                 rounds,
                 // Where it is there for stretched arrays only, the slow version is not worth more code.
                 spread: if fast || may_be_apart {
@@ -717,6 +754,9 @@ impl Expander {
             }
             if fast && !e.b.func.options.without.has(Rewrites::JAM) {
                 loops.jammed = loops.to_jam(|n| e.b.as_int(n));
+            }
+            if let (true, Some(views), Some(inner)) = (fast, &e.views, inner) {
+                loops.windows = loops.find_windows(views, inner);
             }
             loops
         };

@@ -211,6 +211,10 @@ impl Linear {
         self.with(other, -1)
     }
 
+    pub fn times(&self, times: i64) -> Linear {
+        Linear::default().with(self, times)
+    }
+
     pub fn as_constant(&self) -> Option<i64> {
         self.terms.is_empty().then_some(self.constant)
     }

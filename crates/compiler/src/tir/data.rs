@@ -649,6 +649,8 @@ pub struct Program {
     pub regions: Vec<FuncId>,
     /// What became of loops that may run on several threads.
     pub parallel: Vec<ParallelLoop>,
+    /// It is for a machine whose vectors are as long as the lines of its caches.
+    pub wide: bool,
 }
 
 /// A loop that was to run on several threads.

@@ -177,6 +177,12 @@ impl Expander {
                 },
             );
         }
+        if let (true, [lane], Some(dim), false) = (inner, &*lanes, dim, loops.windows.is_empty()) {
+            self.windowed(loops, (n, dim), lane, &mut |e, i| {
+                round(e, i, Vals::new());
+            });
+            return carried_in;
+        }
         if inner {
             return self.innermost(loops, (zero, n), carried_in, &mut round);
         }
@@ -589,10 +595,14 @@ impl Expander {
     fn copy(&mut self, loops: &Loops<'_>, depth: usize, lane: &mut Lane, mem: Mem) {
         let nest = loops.nest;
         let Lane { pointers, map } = lane;
-        for ((input, own), &ptr) in nest.inputs.iter().zip(&loops.depths.inputs).zip(&*pointers) {
-            let (Some(ptr), true) = (ptr, *own == depth) else {
+        for (number, input) in nest.inputs.iter().enumerate() {
+            let (Some(ptr), true) = (pointers[number], loops.depths.inputs[number] == depth) else {
                 continue;
             };
+            if let Some(&item) = self.read.get(&number) {
+                map.insert(input.elements[0], item);
+                continue;
+            }
             let types: SmallVec<[Type; 2]> = input.elements.iter().map(|&v| self.b.ty(v)).collect();
             let values = self.load(ptr, input.access.item, &types, mem);
             map.extend(input.elements.iter().copied().zip(values));
