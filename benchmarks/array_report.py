@@ -10,6 +10,7 @@ GROUPS = ("memory", "transcendental", "compute")
 UNITS = {"s": ("us", 1e6), "m": ("us", 1e6), "l": ("ms", 1e3)}
 PLACES = {"s": "the first-level cache", "m": "the second-level cache", "l": "memory"}
 NEARLY, WORST = 0.95, 5
+TWICE, OF_BANDWIDTH = 2, 0.9
 
 
 def geometric_mean(factors):
@@ -58,10 +59,16 @@ class Kernel:
         """Whether it takes what the memory takes, whoever compiled it."""
         return self.group == "memory" and size == "l"
 
+    def reaches_its_goal(self, size, limits):
+        """Whether it is twice as fast as the other compiler's best form, or bound by memory."""
+        over, share = self.over("numba", size), self.of_bandwidth(size, limits)
+        return (over or 0) >= TWICE or (share or 0) >= OF_BANDWIDTH
+
     def of_bandwidth(self, size, limits):
         """The bytes that it has to move, over those that np.add moves in the time it takes."""
         seconds = middle(self.seconds(self.engine, size))
-        if seconds is None or not self.by_memory(size):
+        # Calls take much of the time that the first-level cache leaves.
+        if seconds is None or self.group != "memory" or size == "s":
             return None
         facts = self.single[size]["numpy"][0]
         return facts["bytes"] / seconds / bandwidth_at(limits, facts["working_set"])
@@ -97,6 +104,8 @@ def summary(found, kernels, sizes):
         "Geometric means; the last row leaves out, beside Numba, kernels that memory bounds.",
         *slower("Numba's best", kernels, sizes, "numba"),
         *slower("NumPy", kernels, sizes, "numpy"),
+        f"{TWICE} times Numba's best, or {100 * OF_BANDWIDTH:.0f} % of np.add's bandwidth:",
+        *(f"    {line}" for line in goals(found, kernels, sizes)),
         "Compiled unchanged, with NumPy's results:",
         *(f"    {line}" for line in unchanged(kernels, sizes)),
     ]
@@ -113,6 +122,14 @@ def slower(whom, kernels, sizes, family):
     )
     below = [f"    {factor(over)}  {where}" for over, where in ratios if over < NEARLY]
     return [f"Below {NEARLY} of {whom}: {len(below)} of {len(ratios)}, the worst:", *below[:WORST]]
+
+
+def goals(found, kernels, sizes):
+    """How many kernels reach their goal at each size, of those that the other compiler can run."""
+    for size in sizes:
+        chosen = [k for k in kernels if k.over("numba", size) is not None]
+        reached = sum(k.reaches_its_goal(size, found["limits"]) for k in chosen)
+        yield f"{reached} of {len(chosen)} at size {size}"
 
 
 def unchanged(kernels, sizes):
@@ -132,7 +149,7 @@ def grouped(kernels):
 def size_table(found, kernels, size, engine):
     unit, scale = UNITS[size]
     head = ["", "numpy", engine, "vs numpy", "vs numba", "its form", "vs pythran"]
-    head += ["% of add"] if size == "l" else []
+    head += ["% of add"] if size != "s" else []
     rows = []
     for k in grouped(kernels):
         form = k.best("numba", size)[0]
@@ -146,7 +163,7 @@ def size_table(found, kernels, size, engine):
                 factor(k.over("numba", size)),
                 "" if form is None else form.partition(" ")[2] or "plain",
                 factor(k.over("pythran", size)),
-                *([] if size != "l" else ["" if share is None else f"{100 * share:.0f}"]),
+                *([] if size == "s" else ["" if share is None else f"{100 * share:.0f}"]),
             ]
         )
     return table(f"Arrays in {PLACES[size]} ({size}): {unit}", head, rows)
