@@ -31,7 +31,7 @@ test-interpreters: build
 
 test-python: build
 	@echo "=== Python"
-	@$(PYTHON) -m pytest tests/python --durations=5
+	@scripts/test-python.sh $(PYTHON)
 
 wheel: build ## a wheel for CPython 3.10 and later, in dist/
 	@$(PYTHON) -m maturin build --release --compatibility manylinux_2_34 --out dist

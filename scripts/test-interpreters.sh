@@ -11,5 +11,5 @@ for version in ${*:-3.10 3.12 3.13}; do
     fi
     link_package ".venv-$version"
     echo "--- CPython $version"
-    ".venv-$version/bin/python" -m pytest tests/python -q -m "not slow"
+    scripts/test-python.sh ".venv-$version/bin/python" "not slow"
 done

@@ -212,7 +212,7 @@ def test_signatures():
         (np.array(3.0), types.Array(types.float64, 0, "C")),
         (np.frombuffer(b"x" * 9, "u1")[1:].view("f8"), types.Array(types.float64, 1, "C", True)),
     ],
-    ids=lambda x: str(x)[:30],
+    ids=lambda x: str(x).partition(" at 0x")[0][:30],
 )
 def test_typeof(value, ty):
     if isinstance(ty, types.Array) and ty.ndim == 1:
@@ -240,7 +240,7 @@ def test_typeof(value, ty):
         (enum.Enum("Mixed", {"A": 1, "B": "b"}).A, "different types"),
         (enum.Enum("Empty", {}), "no members"),
     ],
-    ids=lambda x: str(x)[:30],
+    ids=lambda x: str(x).partition(" at 0x")[0][:30],
 )
 def test_typeof_refuses(value, text):
     with pytest.raises(ValueError, match=text):
