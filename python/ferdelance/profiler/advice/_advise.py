@@ -2,7 +2,7 @@
 
 import os
 
-from . import capture, compiling, rules, sources, trial
+from . import capture, compiling, rules, trial
 from .facts import Facts
 from .rules import Advice
 
@@ -41,27 +41,29 @@ def advise(recording, *, calls=None, progress=None):
     facts = Facts(recording)
     calls = calls or {}
 
+    def call_of(function):
+        # Recordings may know more of a name than code does.
+        return calls.get((function.file, function.line, function.name.rpartition(".")[2]))
+
     def attempt(candidate):
-        function = candidate.function
-        call = calls.get((function.file, function.line, function.name))
+        function, part = candidate.function, candidate.part
+        call = call_of(function)
         if call is None:
             return None
         if progress:
             progress(f"trying {function.label}")
-        return trial.run(candidate.unit, function.file, facts.sources[function.file], call)
+        text = facts.sources[function.file]
+        if part is None:
+            return trial.run(candidate.unit, function.file, text, call)
+        return trial.run_part(part, function.file, text, call)
 
     def attempt_loop(function, loop):
-        call = calls.get((function.file, function.line, function.name))
+        call = call_of(function)
         if call is None or (loop.owner and loop.prefix is None):
             return None
         if progress:
             progress(f"trying the loop in {loop.place_in(function.file)}")
-        text = loop.alone(facts.sources[function.file])
-        file = sources.File(text)
-        unit = file.unit_of(loop.name)
-        if loop.owner:
-            return trial.run(unit, function.file, text, call, prepare=file.unit_of(loop.prepare))
-        return trial.run(unit, function.file, text, call, examples=loop.parameters)
+        return trial.run_part(loop, function.file, facts.sources[function.file], call)
 
     found = compiling.compile_functions(facts, attempt, attempt_loop)
     for rule in rules.RULES:

@@ -3,6 +3,7 @@
 import ast
 import difflib
 
+from . import parts
 from .sources import File
 
 
@@ -18,12 +19,9 @@ def compiled(text, names):
     return "".join(lines)
 
 
-def changed(text, names, loops=()):
-    """The text of a file in which loops are functions, and functions of these names compiled."""
-    # From the last one, so that lines before it stay where they are.
-    for loop in sorted(loops, key=lambda loop: -loop.first):
-        text = loop.moved(text)
-    return compiled(text, names)
+def changed(text, names, moved=()):
+    """The text of a file in which parts are functions, and functions of these names compiled."""
+    return compiled(parts.moved(text, moved), names)
 
 
 def _first_import(tree):

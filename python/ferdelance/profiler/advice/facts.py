@@ -174,6 +174,26 @@ class Facts:
                 times[owner] = times.get(owner, 0.0) + time
         return times
 
+    def processes_of(self, function):
+        """In how many processes a function ran, and how many of these had to start Python anew.
+
+        What is forked has loaded what its parent has.
+        """
+        r = self.recording
+        parents, numbers, _, _ = self._stacks
+        is_below = []
+        for parent, number in zip(parents, numbers, strict=True):
+            is_below.append(number == function.number or (parent >= 0 and is_below[parent]))
+        owners = r.threads["process"].tolist()
+        found = {
+            owners[thread]
+            for thread, stack in _rows(r.samples, "thread", "stack")
+            if stack >= 0 and is_below[stack]
+        }
+        commands, origins = r.processes["command"], r.processes["parent"].tolist()
+        anew = [i for i in found if origins[i] >= 0 and commands[i] != commands[origins[i]]]
+        return len(found), len(anew)
+
     @functools.cached_property
     def lines(self):
         """CPU time of lines, with what native code did for them: by file and number."""

@@ -45,7 +45,7 @@ def _one(number, advice, before, bold):
         )
     elif trial is not None:
         same = "the same result" if trial.same == "same" else "random results are not compared"
-        what = "the loop" if advice.loop else "one call"
+        what = "the loop" if advice.part and not advice.part.whole else "one call"
         yield (
             f"   {what}: {_time(trial.plain)} -> {_time(trial.compiled)}, "
             f"{trial.speedup:.3g} times as fast; compiled in {_time(trial.compile)}; {same}"

@@ -41,7 +41,7 @@ class Advice:
         What it is concluded from.
     compiled : list of str
         The functions of the file that are to be compiled.
-    loop : loops.Loop or None
+    part : parts.Part or None
         What is to be a function of its own before.
     diff : str
         That change, as a unified diff; empty if there is no such function.
@@ -59,7 +59,7 @@ class Advice:
         self.clock = "CPU"
         self.evidence = list(evidence)
         self.compiled = []
-        self.loop = None
+        self.part = None
         self.diff = ""
         self.trial = None
 
@@ -71,7 +71,7 @@ class Advice:
         """What JSON is made of."""
         fields = dict(self.__dict__)
         fields["trial"] = dict(self.trial.__dict__) if self.trial else None
-        fields["loop"] = dataclasses.asdict(self.loop) if self.loop else None
+        fields["part"] = dataclasses.asdict(self.part) if self.part else None
         return fields
 
 
@@ -209,7 +209,7 @@ def generic_code(facts):
 def _looks_at_ranks(facts, function):
     """Whether a function branches by the rank or shape of arrays."""
     try:
-        node = facts.file(function.file).function(function.name, function.line)
+        node = facts.file(function.file).scope(function.name, function.line).node
     except sources.NotFound:
         return False
     tests = [n.test for n in ast.walk(node) if isinstance(n, (ast.If, ast.IfExp))]

@@ -1,6 +1,7 @@
 """A trial: a function is compiled, run on recorded arguments, and compared: in its own process."""
 
 import contextlib
+import inspect
 import json
 import os
 import pickle
@@ -12,11 +13,15 @@ import tempfile
 import time
 import types
 
+from .capture import Copier, MissingAttribute
+from .sources import File
+
 #: Wall time of a trial and memory of its process, at most.
 SECONDS = 60
 MEMORY = 8 << 30
 #: Runs are repeated: at least three times and for so long, but no more than for the other time.
 SHORT, LONG = 0.2, 2.0
+NOT_COPIED = "could not be copied: it is no plain data, or too much of it"
 #: Results of floating point may differ as much, in units of the type's precision.
 ULPS = 64
 
@@ -50,7 +55,7 @@ class Trial:
         return self.plain / self.compiled if self.compiled else 0.0
 
 
-def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
+def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
@@ -60,10 +65,10 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
         The name of the file that the functions are in, and its text.
     call : str
         The file of the recorded call.
+    part : parts.Part, optional
+        What the unit is made of, if it is no function of the program.
     prepare : sources.Unit, optional
         What the call's arguments are given to: it returns those of the function.
-    examples : list of str, optional
-        Variables of the module: the function is compiled for their types, and not run.
 
     Returns
     -------
@@ -73,7 +78,10 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     job = {
         "prepare": prepare.name if prepare is not None else None,
         "helpers": prepare.names if prepare is not None else [],
-        "examples": examples,
+        "free": part.free if part is not None else [],
+        "whole": part is None or bool(part.whole),
+        # A script's own code is in no function: it is compiled for the types of its variables.
+        "examples": part.parameters if part is not None and not part.owner else None,
         "file": file,
         "text": text,
         "name": unit.name,
@@ -107,6 +115,14 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     if process.returncode != 0 or not lines:
         return Trial(error=f"its process ended with status {process.returncode}")
     return Trial(**json.loads(lines[-1]))
+
+
+def run_part(part, file, text, call):
+    """Try a part on a recorded call of the function that it is in; or compile it, if in none."""
+    text = part.alone(text)
+    alone = File(text)
+    prepare = alone.unit_of(part.prepare) if part.owner else None
+    return run(alone.unit_of(part.name), file, text, call, part=part, prepare=prepare)
 
 
 # What the compiler loads comes with the change; of that, most programs have NumPy already.
@@ -150,34 +166,32 @@ def _try(job):
         kept = pickle.load(file)
     if job["examples"] is not None:
         return _compile(job, kept)
-    plain = _namespace(job, kept)[job["name"]]
+    namespace = _namespace(job, kept)
+    plain = namespace[job["name"]]
+    before, after, result = kept["before"], kept["after"], kept["result"]
     if job["prepare"]:
-        # The program has run this as part of another function: what it gave is not known.
-        before = _namespace(job, kept)[job["prepare"]](*kept["before"])
-        after = _copy(before)
-        result = _copy(plain(*after))
-    else:
-        before, after, result = kept["before"], kept["after"], kept["result"]
+        prepare = namespace[job["prepare"]]
+        before = _prepared(job, prepare, before, kept["free"][0])
+        after = _prepared(job, prepare, after, kept["free"][1])
+        if not job["whole"]:
+            # The program has run this as part of another function: what it gave is not known.
+            after = _copy(before)
+            result = _copy(_called(plain, plain, after))
     # What ran in the program is repeated here: both times are of the machine as it is now.
     seconds, first_result, first_after = _timed(plain, before)
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
         if differs:
             return {"error": f"it does not always give the same: {differs}"}
-    namespace = _namespace(job, kept)
-    from ... import njit
-
-    for name in job["functions"]:
-        namespace[name] = njit(namespace[name])
-    compiled = namespace[job["name"]]
+    compiled = _compiled(job, kept)[job["name"]]
     arguments = _copy(before)
     start = time.perf_counter()
-    found = compiled(*arguments)
+    found = _called(compiled, plain, arguments)
     first = time.perf_counter() - start
     same = "random"
     if not job["random"]:
         same = _compare((found, arguments), (result, after)) or "same"
-    quick, _, _ = _timed(compiled, before)
+    quick, _, _ = _timed(compiled, before, plain)
     return {
         "plain": seconds,
         "compiled": quick,
@@ -188,11 +202,9 @@ def _try(job):
 
 def _compile(job, kept):
     """Compiles a function for the types of examples."""
-    from ... import njit, typeof
+    from ... import typeof
 
-    namespace = _namespace(job, kept)
-    for name in job["functions"]:
-        namespace[name] = njit(namespace[name])
+    namespace = _compiled(job, kept)
     missing = [name for name in job["examples"] if name not in kept["globals"]]
     if missing:
         return {"error": f"the type of `{missing[0]}` is not one that is known here"}
@@ -202,6 +214,31 @@ def _compile(job, kept):
     return {"compile": time.perf_counter() - start, "same": "not run"}
 
 
+def _prepared(job, prepare, arguments, free):
+    """What a part gets, of what its function got."""
+    missing = [name for name in job["free"] if name not in free]
+    if missing:
+        raise LookupError(f"`{missing[0]}` {NOT_COPIED}")
+    try:
+        return prepare(*(free[name] for name in job["free"]), *arguments)
+    except MissingAttribute as missing:
+        raise LookupError(f"the attribute `{missing}` {NOT_COPIED}") from None
+
+
+def _compiled(job, kept):
+    """The namespace of a unit, with its functions compiled."""
+    from ... import njit
+
+    namespace = _namespace(job, kept)
+    for name in job["functions"]:
+        function = namespace[name]
+        if isinstance(function, types.FunctionType):
+            namespace[name] = njit(function)
+        elif type(function).__module__.startswith("numba."):
+            namespace[name] = njit(function.py_func)
+    return namespace
+
+
 def _namespace(job, kept):
     """The functions of a unit, in a namespace that has what they refer to, and no more.
 
@@ -209,8 +246,6 @@ def _namespace(job, kept):
     """
     import ast
     import linecache
-
-    from .sources import File
 
     text = job["text"]
     # The compiler looks there for the text, as tracebacks do.
@@ -235,23 +270,34 @@ def _namespace(job, kept):
         function = types.FunctionType(codes[name], namespace, name, defaults)
         pairs = zip(node.kwonlyargs, node.kw_defaults, strict=True)
         function.__kwdefaults__ = {a.arg: value(d) for a, d in pairs if d is not None}
+        for decorator in file.functions[name].decorator_list:
+            function = value(decorator)(function)
         namespace[name] = function
     return namespace
 
 
 def _copy(values):
-    from .capture import Copier
-
     return Copier(1 << 62).copy(values)
 
 
-def _timed(function, arguments):
+def _called(function, plain, values):
+    """Calls a function with values in the order in which its frames, as Python, have them."""
+    code = getattr(plain, "py_func", plain).__code__
+    count, flags = code.co_argcount, code.co_flags
+    names = code.co_varnames[count : count + code.co_kwonlyargcount]
+    rest = list(values[count + len(names) :])
+    positional = [*values[:count], *(rest.pop(0) if flags & inspect.CO_VARARGS else ())]
+    keywords = dict(zip(names, values[count:], strict=False))
+    return function(*positional, **keywords, **(rest[0] if flags & inspect.CO_VARKEYWORDS else {}))
+
+
+def _timed(function, arguments, plain=None):
     """The time of a call (of several the least), its result, and its arguments afterwards."""
     times = []
     while True:
         copies = _copy(arguments)
         start = time.perf_counter()
-        result = function(*copies)
+        result = _called(function, plain or function, copies)
         times.append(time.perf_counter() - start)
         spent, runs = sum(times), len(times)
         if spent > LONG or runs >= 50 or (runs >= 3 and spent > SHORT):
