@@ -105,11 +105,12 @@ def apply(path, recording, advice):
     file = changes[0].file
     changes = [one for one in changes if one.file == file]
     names = dict.fromkeys(name for one in changes for name in one.compiled)
+    shared = [name for one in changes for name in one.shared]
     parts = [one.part for one in changes if one.part]
     sources = dict(zip(recording.sources["file"], recording.sources["text"], strict=True))
     try:
         with open(path, "w", encoding="utf-8") as output:
-            output.write(edit.changed(sources[file], names, parts))
+            output.write(edit.changed(sources[file], names, parts, shared))
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     print(f"fdl: {path}: {file} with {', '.join(names)} compiled", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Stars that attract each other, as an object. Planted: its method's loops are the interpreter's."""
+"""Stars that attract each other, as an object. Planted: the loops of its method."""
 
 import numpy as np
 

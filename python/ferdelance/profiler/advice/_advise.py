@@ -1,8 +1,9 @@
 """From a recording to advice."""
 
+import contextlib
 import os
 
-from . import capture, compiling, rules, trial
+from . import capture, compiling, rules, sharing, sources, trial
 from .facts import Facts
 from .rules import Advice
 
@@ -42,8 +43,13 @@ def advise(recording, *, calls=None, progress=None):
     calls = calls or {}
 
     def call_of(function):
-        # Recordings may know more of a name than code does.
-        return calls.get((function.file, function.line, function.name.rpartition(".")[2]))
+        # Recordings may know more of a name than code does; code begins with its decorators.
+        name = function.name.rpartition(".")[2]
+        lines = [function.line]
+        with contextlib.suppress(sources.NotFound):
+            lines += facts.file(function.file).scope(name, function.line).lines
+        found = (calls.get((function.file, line, name)) for line in lines)
+        return next(filter(None, found), None)
 
     def attempt(candidate):
         function, part = candidate.function, candidate.part
@@ -65,7 +71,16 @@ def advise(recording, *, calls=None, progress=None):
             progress(f"trying the loop in {loop.place_in(function.file)}")
         return trial.run_part(loop, function.file, facts.sources[function.file], call)
 
+    def attempt_shared(function, unit):
+        call = call_of(function)
+        if call is None:
+            return None
+        if progress:
+            progress(f"trying {function.label} with threads")
+        return trial.run(unit, function.file, facts.sources[function.file], call)
+
     found = compiling.compile_functions(facts, attempt, attempt_loop)
+    found.extend(sharing.share_loops(facts, attempt_shared))
     for rule in rules.RULES:
         found.extend(rule(facts))
     found = [a for a in found if a.gain is None or a.gain >= rules.WORTH]

@@ -529,6 +529,44 @@ def _evaluate(capture):
     return _core._unwatch_calls
 
 
+def _listen(capture):
+    """Watches calls of compiled functions, which run no frame. What ends that."""
+    from ... import _core
+
+    wanted = {}
+
+    def enter(function, arguments, names):
+        code = function.__code__
+        if code not in wanted:
+            wanted[code] = capture.is_wanted(code)
+        values = _bound(function, arguments, names or ()) if wanted[code] else None
+        if values is None:
+            return None
+        return capture.enter(code, values, dict(cells_of(code, function.__closure__)))
+
+    _core._watch_compiled(enter, capture.leave, CALLS)
+    return _core._unwatch_compiled
+
+
+def _bound(function, arguments, names):
+    """The values of a function's parameters, in the order of its variables; None if it has others
+    than plain ones, or its call is wrong."""
+    code = function.__code__
+    if code.co_flags & (4 | 8):
+        return None
+    count = code.co_argcount
+    parameters = code.co_varnames[: count + code.co_kwonlyargcount]
+    defaults = function.__defaults__ or ()
+    given = dict(zip(parameters[count - len(defaults) : count], defaults, strict=True))
+    given |= function.__kwdefaults__ or {}
+    plain = arguments[: len(arguments) - len(names)]
+    given |= dict(zip(parameters, plain, strict=False))
+    given |= dict(zip(names, arguments[len(plain) :], strict=True))
+    if len(plain) > count or given.keys() != set(parameters):
+        return None
+    return [given[name] for name in parameters]
+
+
 class Session:
     """A capture of the process that runs this, until it is stopped, and of those that it forks.
 
@@ -544,26 +582,23 @@ class Session:
 
     def __init__(self, directory, namespaces=(), *, is_first=True):
         self._capture = Capture(directory, dict(namespaces), is_first=is_first)
-        try:
-            watch = _monitor if sys.version_info >= (3, 12) else _evaluate
-            self._stop = watch(self._capture)
-        except RuntimeError:
-            # Somebody else watches calls: there will be no trials.
-            self._stop = None
-        if self._stop is not None:
-            os.register_at_fork(after_in_child=self._child)
-
-    @property
-    def is_watching(self):
-        return self._stop is not None
+        self._stops = []
+        for watch in (_monitor if sys.version_info >= (3, 12) else _evaluate, _listen):
+            try:
+                self._stops.append(watch(self._capture))
+            except RuntimeError:
+                # Somebody else watches such calls: there will be no trials of them.
+                self._stops.append(None)
+        self.is_watching = self._stops[0] is not None
+        os.register_at_fork(after_in_child=self._child)
 
     def _child(self):
         self._capture.begin(is_first=False)
 
     def stop(self):
-        stop, self._stop = self._stop, None
-        if stop is not None:
+        for stop in filter(None, self._stops):
             stop()
+        self._stops = []
         self._capture.write()
 
 

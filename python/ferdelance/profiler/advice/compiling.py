@@ -6,7 +6,7 @@ is, as a function of its own.
 
 import collections
 
-from . import bodies, edit, loops, sources
+from . import bodies, edit, loops, sharing, sources
 from .facts import ARRAYS, ELEMENTWISE, PAGE_FAULTS
 from .rules import LEAST, USUAL, WORTH, Advice, percent, whole, with_objects
 
@@ -166,6 +166,9 @@ def compile_functions(facts, attempt, attempt_loop):
         if trial is not None:
             more = starting(facts, function, trial.compile, trial)
             gain = whole(facts, function.total, trial.speedup, more)
+            if sharing.is_worth_sharing(facts, function, trial, gain):
+                more = starting(facts, function, trial.parallel_compile, trial)
+                gain = whole(facts, function.total, trial.plain / trial.parallel_cpu, more)
         else:
             compiling = COMPILING * len(candidate.unit.to_compile)
             more = starting(facts, function, compiling)
@@ -234,6 +237,9 @@ def _of_candidate(facts, candidate, trial, gain):
     types = next(iter(function.types), "")
     if types:
         evidence.append(f"called with {types}")
+    shared = [trial.shared] if trial is not None and trial.shared else []
+    if shared:
+        evidence.append(sharing.evidence(trial))
     title = f"{what} `{function.name}`"
     if candidate.part is not None:
         title = f"make what `{function.name}` does a function, and {what.rstrip(':')} that"
@@ -250,7 +256,9 @@ def _of_candidate(facts, candidate, trial, gain):
     advice.part = candidate.part
     text = facts.sources[function.file]
     moved = [candidate.part] if candidate.part else []
-    advice.diff = edit.diff(function.file, text, edit.changed(text, advice.compiled, moved))
+    advice.shared = shared
+    after = edit.changed(text, advice.compiled, moved, shared)
+    advice.diff = edit.diff(function.file, text, after)
     advice.trial = trial
     return advice
 
@@ -315,9 +323,13 @@ def _not_compiled(facts, function, reason, attempt):
         return advice
     advice.trial = trial
     if trial is not None and trial.compiled:
-        advice.gain = whole(
-            facts, time, trial.speedup, starting(facts, function, trial.compile, trial)
-        )
+        more = starting(facts, function, trial.compile, trial)
+        advice.gain = whole(facts, time, trial.speedup, more)
+        if sharing.is_worth_sharing(facts, function, trial, advice.gain):
+            more = starting(facts, function, trial.parallel_compile, trial)
+            advice.gain = whole(facts, time, trial.plain / trial.parallel_cpu, more)
+            advice.shared = [trial.shared]
+            advice.evidence.append(sharing.evidence(trial))
     else:
         compiling = trial.compile if trial is not None else COMPILING
         advice.gain = whole(facts, time, USUAL, starting(facts, function, compiling, trial))
@@ -325,7 +337,7 @@ def _not_compiled(facts, function, reason, attempt):
     advice.line = loop.first if is_script else advice.line
     advice.compiled = loop.compiled
     text = facts.sources[function.file]
-    after = edit.changed(text, advice.compiled, [loop])
+    after = edit.changed(text, advice.compiled, [loop], advice.shared)
     advice.diff = edit.diff(function.file, text, after)
     return advice
 

@@ -43,6 +43,8 @@ class Advice:
         The functions of the file that are to be compiled.
     part : parts.Part or None
         What is to be a function of its own before.
+    shared : list of str
+        The functions a loop of which threads are to share.
     diff : str
         That change, as a unified diff; empty if there is no such function.
     trial : trial.Trial or None
@@ -60,6 +62,7 @@ class Advice:
         self.evidence = list(evidence)
         self.compiled = []
         self.part = None
+        self.shared = []
         self.diff = ""
         self.trial = None
 
@@ -77,6 +80,14 @@ class Advice:
 
 def percent(share):
     return f"{100 * share:.0f} %"
+
+
+def duration(seconds):
+    """A time with three digits."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 0.9995:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
 
 
 def whole(facts, time, factor, more=0.0):
@@ -244,46 +255,6 @@ def for_a_gpu(facts):
 # ---- threads and processes -----------------------------------------------------------------------
 
 
-def parallel(facts):
-    """Compiled code that runs on one CPU of several."""
-    if facts.cpus < 2 or not facts.elapsed or facts.cpu / facts.elapsed > 1.2:
-        return
-    for function in facts.functions:
-        share = facts.share(function.own)
-        if function.kind == "compiled" and share >= 0.5 and not _is_parallel(facts, function):
-            cpus = int(facts.cpus)
-            saved = function.own * (1 - 1 / (0.8 * cpus))
-            advice = Advice(
-                "parallel",
-                f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in it",
-                facts,
-                function=function,
-                share=share,
-                gain=facts.elapsed / max(facts.elapsed - saved, 1e-9),
-                evidence=[
-                    f"{percent(share)} of the CPU time is spent in this compiled function, on one "
-                    f"of {cpus} CPUs",
-                    "its rounds must not depend on each other",
-                ],
-            )
-            advice.clock = "elapsed"
-            yield advice
-
-
-def _is_parallel(facts, function):
-    """Whether a compiled function says that it is to run in parallel."""
-    try:
-        nodes = ast.walk(facts.file(function.file).tree)
-    except sources.NotFound:
-        return False
-    return any(
-        isinstance(node, ast.FunctionDef)
-        and node.name == function.name.rpartition(".")[2]
-        and any("parallel=True" in ast.unparse(d) for d in node.decorator_list)
-        for node in nodes
-    )
-
-
 def pickling(facts):
     """Processes that spend their time on passing data to each other."""
     share = facts.share(facts.passing)
@@ -331,7 +302,6 @@ RULES = (
     generic_code,
     narrower_floats,
     for_a_gpu,
-    parallel,
     pickling,
     too_many_workers,
 )

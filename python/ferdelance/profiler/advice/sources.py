@@ -113,8 +113,9 @@ class Scope:
     around: object
 
     @property
-    def is_top(self):
-        return self.owner is None and self.around is None
+    def lines(self):
+        """The lines in which it begins: with its decorators, and without."""
+        return first_line(self.node), self.node.lineno
 
     @property
     def receiver(self):
@@ -198,7 +199,7 @@ class File:
         if name.startswith("<"):
             raise NotFound("it is no function that is defined by `def`")
         for scope in self.scopes:
-            if scope.node.name == name and line in (scope.node.lineno, first_line(scope.node)):
+            if scope.node.name == name and line in scope.lines:
                 return scope
         raise NotFound("its file has changed, or it is defined by code that makes code")
 

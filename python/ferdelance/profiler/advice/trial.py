@@ -1,6 +1,7 @@
 """A trial: a function is compiled, run on recorded arguments, and compared: in its own process."""
 
 import contextlib
+import dataclasses
 import inspect
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 import time
 import types
 
+from . import rounds
 from .capture import Copier, MissingAttribute
 from .sources import File
 
@@ -22,6 +24,8 @@ MEMORY = 8 << 30
 #: Runs are repeated: at least three times and for so long, but no more than for the other time.
 SHORT, LONG = 0.2, 2.0
 NOT_COPIED = "could not be copied: it is no plain data, or too much of it"
+#: How much less time a call has to take for a loop to be shared by threads.
+SHARED = 1.25
 #: Results of floating point may differ as much, in units of the type's precision.
 ULPS = 64
 
@@ -38,12 +42,22 @@ class Trial:
         differs.
     error : str
         Why there are no times: the compiler's message, or what went wrong.
+    shared : str
+        The function a loop of which is better shared by threads; empty if none is.
+    not_shared : str
+        What went wrong when that was tried.
+    threads : int
+    parallel, parallel_cpu, parallel_compile : float
+        With that: how long a call takes, its CPU time, and compiling, in seconds.
     """
 
     def __init__(self, **fields):
         self.plain = self.compiled = self.compile = self.start = self.numpy = 0.0
+        self.parallel = self.parallel_cpu = self.parallel_compile = 0.0
+        self.threads = 0
         self.same = ""
         self.error = ""
+        self.shared = self.not_shared = ""
         self.__dict__.update(fields)
 
     @property
@@ -90,7 +104,12 @@ def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
         "constants": sorted(set().union(*(u.constants for u in units))),
         "random": unit.is_random,
         "call": call,
+        "rounds": None,
     }
+    found = rounds.find_in(File(text), unit)
+    if found is not None and job["examples"] is None:
+        more = {"text": found.changed(text), "gain": SHARED}
+        job["rounds"] = dataclasses.asdict(found) | more
     environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD",)}
     environment = {k: v for k, v in environment.items() if not k.startswith("FERDELANCE_")}
     with tempfile.TemporaryFile() as output:
@@ -178,26 +197,93 @@ def _try(job):
             after = _copy(before)
             result = _copy(_called(plain, plain, after))
     # What ran in the program is repeated here: both times are of the machine as it is now.
-    seconds, first_result, first_after = _timed(plain, before)
+    seconds, _, first_result, first_after = _timed(plain, before)
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
         if differs:
             return {"error": f"it does not always give the same: {differs}"}
     compiled = _compiled(job, kept)[job["name"]]
-    arguments = _copy(before)
-    start = time.perf_counter()
-    found = _called(compiled, plain, arguments)
-    first = time.perf_counter() - start
+    found, arguments, first = _first(compiled, plain, before)
     same = "random"
     if not job["random"]:
         same = _compare((found, arguments), (result, after)) or "same"
-    quick, _, _ = _timed(compiled, before, plain)
-    return {
+    quick, _, _, _ = _timed(compiled, before, plain)
+    fields = {
         "plain": seconds,
         "compiled": quick,
         "compile": max(first - quick, 0.0),
         "same": same,
     }
+    if job["rounds"] is not None and same == "same":
+        fields.update(_shared(job, kept, plain, before, (result, after), quick))
+    return fields
+
+
+def _first(compiled, plain, before):
+    """What the first call gives, its arguments afterwards, and how long it takes."""
+    arguments = _copy(before)
+    start = time.perf_counter()
+    found = _called(compiled, plain, arguments)
+    return found, arguments, time.perf_counter() - start
+
+
+def _shared(job, kept, plain, before, expected, serial):
+    """What there is to say of a loop that threads share, if that is better than without."""
+    loop = job["rounds"]
+    threads = len(os.sched_getaffinity(0))
+    if threads < 2 or not _may_share(job, kept, plain, before):
+        return {}
+    try:
+        compiled = _compiled({**job, "text": loop["text"]}, kept, loop["function"])[job["name"]]
+        found, arguments, first = _first(compiled, plain, before)
+        if _compare((found, arguments), expected):
+            return {}
+        # For longer: the CPUs may have other work now and then.
+        seconds, cpu, _, _ = _timed(compiled, before, plain, short=5 * SHORT)
+    except Exception as error:
+        # It stays as it is, which works.
+        return {"not_shared": _said(error)}
+    if serial < loop["gain"] * seconds:
+        return {}
+    return {
+        "shared": loop["function"],
+        "threads": threads,
+        "parallel": seconds,
+        "parallel_cpu": cpu,
+        "parallel_compile": max(first - seconds, 0.0),
+    }
+
+
+def _may_share(job, kept, plain, before):
+    """Whether what the function with the loop gets are arrays and numbers where they must be."""
+    import numpy as np
+
+    loop = job["rounds"]
+    namespace = _namespace(job, kept)
+    function, values = namespace[loop["function"]], before
+    if loop["function"] != job["name"]:
+        calls = []
+
+        def noted(*args, **keywords):
+            bound = inspect.signature(function).bind(*args, **keywords)
+            bound.apply_defaults()
+            calls.append(list(bound.arguments.values()))
+            return function(*args, **keywords)
+
+        namespace[loop["function"]] = noted
+        outer = namespace[job["name"]]
+        if not isinstance(outer, types.FunctionType):
+            # Compiled code is not to be listened to.
+            return False
+        _called(outer, plain, _copy(before))
+        if not calls:
+            return False
+        values = calls[0]
+    names = getattr(function, "py_func", function).__code__.co_varnames
+    given = dict(zip(names, values, strict=False))
+    return all(isinstance(given[name], np.ndarray) for name in loop["arrays"]) and all(
+        np.ndim(given[name]) <= most for name, most in loop["numbers"].items()
+    )
 
 
 def _compile(job, kept):
@@ -225,14 +311,17 @@ def _prepared(job, prepare, arguments, free):
         raise LookupError(f"the attribute `{missing}` {NOT_COPIED}") from None
 
 
-def _compiled(job, kept):
-    """The namespace of a unit, with its functions compiled."""
-    from ... import njit
+def _compiled(job, kept, shared=""):
+    """The namespace of a unit, with its functions compiled; one of them for threads."""
+    from ... import njit, prange
 
     namespace = _namespace(job, kept)
+    namespace.setdefault("prange", prange)
     for name in job["functions"]:
         function = namespace[name]
-        if isinstance(function, types.FunctionType):
+        if name == shared:
+            namespace[name] = njit(parallel=True)(getattr(function, "py_func", function))
+        elif isinstance(function, types.FunctionType):
             namespace[name] = njit(function)
         elif type(function).__module__.startswith("numba."):
             namespace[name] = njit(function.py_func)
@@ -291,17 +380,20 @@ def _called(function, plain, values):
     return function(*positional, **keywords, **(rest[0] if flags & inspect.CO_VARKEYWORDS else {}))
 
 
-def _timed(function, arguments, plain=None):
-    """The time of a call (of several the least), its result, and its arguments afterwards."""
-    times = []
+def _timed(function, arguments, plain=None, short=SHORT):
+    """The time of a call (of several the least), its CPU time, its result, and its arguments
+    afterwards."""
+    times, cpu = [], 0.0
     while True:
         copies = _copy(arguments)
+        cpu -= time.process_time()
         start = time.perf_counter()
         result = _called(function, plain or function, copies)
         times.append(time.perf_counter() - start)
+        cpu += time.process_time()
         spent, runs = sum(times), len(times)
-        if spent > LONG or runs >= 50 or (runs >= 3 and spent > SHORT):
-            return min(times), result, copies
+        if spent > LONG or runs >= 50 or (runs >= 3 and spent > short):
+            return min(times), cpu / runs, result, copies
 
 
 def _compare(found, expected):
