@@ -15,6 +15,7 @@ import threading
 import ferdelance
 import numpy as np
 import pytest
+from conftest import ROOT
 from ferdelance import profiler
 from recording import fdl, write
 
@@ -438,6 +439,43 @@ def test_jitted_functions_are_counted_with_their_arguments():
     assert rows["total(a:ndarray(dtype=float64, shape=(4,)), k:int)"] == 1
 
 
+def test_keyword_arguments_of_numbas_functions_are_told(tmp_path):
+    python = ROOT / "benchmarks" / ".venv-numba" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("there is no environment with Numba in benchmarks")
+    program = write(
+        tmp_path,
+        """
+        import numba, numpy as np
+        from ferdelance import profiler
+        @numba.njit
+        def f(a, k=2, scale=1.0): return a.sum() * k * scale
+        a = np.ones(3)
+        calls = [lambda: f(a, 5), lambda: f(a, k=3), lambda: f(a, scale=2.0, k=3), lambda: f(a=a)]
+        found = [call() for call in calls]
+        p = profiler.Profile(builtins=False)
+        with p:
+            assert [call() for call in calls] == found
+            for wrong in ({"a": a, "b": 1}, {}):
+                try: f(**wrong)
+                except TypeError: pass
+        for e in p.getstats():
+            if e.code[2].startswith("f("): print(e.code[2], e.callcount)
+        """,
+    )
+    path = os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")])
+    done = run([python, program], env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    a = "ndarray(dtype=float64, shape=(3,))"
+    assert done.stdout.splitlines() == [
+        f"f(a:{a}, k:int) 2",
+        f"f(a:{a}, scale:float, k:int) 1",
+        f"f(a:{a}) 1",
+        f"f(a:{a}, b:int) 1",
+        "f() 1",
+    ]
+
+
 # ---- the interface -------------------------------------------------------------------------------
 
 
@@ -612,6 +650,113 @@ def test_children_are_in_one_result(tmp_path, method):
     assert rows["square(x:int)"] == 60
     assert rows["square(x:float)"] == 1
     assert "square(x:int)" in fdl("report", "--top", 10000, path).stdout
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver", "executor"])
+def test_a_profile_has_what_its_children_count(tmp_path, method):
+    program = write(
+        tmp_path,
+        """
+        import multiprocessing as mp, os, sys
+        from concurrent.futures import ProcessPoolExecutor
+        from ferdelance import profiler
+        def square(x): return x * x
+        def worker(n): return sum(square(i) for i in range(n))
+        def pool(how):
+            if how == "executor":
+                with ProcessPoolExecutor(2) as executor:
+                    return list(executor.map(worker, [10, 20, 30]))
+            with mp.get_context(how).Pool(2) as pool:
+                return pool.map(worker, [10, 20, 30])
+        if __name__ == "__main__":
+            p = profiler.Profile(builtins=False)
+            worker(7)
+            before = dict(os.environ)
+            with p:
+                worker(5)
+                print(pool(sys.argv[1]))
+                pid = os.fork()
+                if pid == 0:
+                    square(2.5)
+                    p.disable()
+                    rows = p.recording().calls
+                    print(dict(zip(rows["name"], rows["calls"].tolist()))["square(x:float)"])
+                    sys.stdout.flush()
+                    os._exit(3)
+                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            assert os.environ == before
+            if os.fork() == 0:
+                square(2.5)
+                os._exit(0)
+            os.wait()
+            for _ in range(2):
+                rows = p.recording().calls
+                rows = dict(zip(rows["name"], rows["calls"].tolist()))
+                print(rows["square(x:int)"], rows["square(x:float)"], rows["worker(n:int)"])
+            p.snapshot_stats()
+            print(sum(row[1] for key, row in p.stats.items() if key[2] == "square(x:int)"))
+            print(sum(e.callcount for e in p.getstats() if e.code[2] == "worker(n:int)"))
+            p.clear()
+            print(p.recording().calls["name"])
+        """,
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    # Executors have threads, and newer versions warn of forks then.
+    env = {**os.environ, "TMPDIR": str(temporary), "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    done = run([sys.executable, program, method], env=env)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["[45, 190, 435]", "1", "3"] or lines[:3] == ["[285, 2470, 8555]", "1", "3"]
+    assert lines[3:] == ["65 1 4", "65 1 4", "65", "4", "[]"]
+    assert os.listdir(temporary) == []
+
+
+def test_a_profile_may_leave_its_children_alone():
+    p = profiler.Profile(builtins=False, children=False)
+    with p:
+        assert "FERDELANCE_COUNT" not in os.environ
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    assert p.recording().meta["command"]
+
+
+def test_a_killed_child_of_a_profile_is_told_of():
+    p = profiler.Profile(builtins=False)
+    with p:
+        pid = os.fork()
+        if pid == 0:
+            os.kill(os.getpid(), 9)
+        os.waitpid(pid, 0)
+    assert f"process {pid} is missing: it was killed" in p.recording().report()
+
+
+def test_what_several_processes_have_counted_is_added_up():
+    f, g = ("a.py", 1, "f", "f", False), ("a.py", 5, "g", "g", False)
+    one = {
+        "functions": [f, g],
+        "calls": [(0, (("x", "int"),), 3, 1, 0.5, 1.0, 2), (1, None, 2, 0, 0.1, 0.1, 0)],
+        "callers": [(0, 1, 2, 0, 0.1, 0.1)],
+        "builtins": False,
+    }
+    other = {
+        "functions": [g, f],
+        "calls": [(0, None, 1, 0, 0.2, 0.2, 0), (1, (("x", "str"),), 1, 0, 0.3, 0.3, 0)],
+        "callers": [(1, 0, 1, 0, 0.2, 0.2)],
+        "builtins": True,
+    }
+    from ferdelance.profiler._children import merged
+
+    both = merged([one, other])
+    assert both["functions"] == [f, g] and both["builtins"]
+    assert both["calls"] == [
+        (0, (("x", "int"),), 3, 1, 0.5, 1.0, 2),
+        (1, None, 3, 0, pytest.approx(0.3), pytest.approx(0.3), 0),
+        (0, (("x", "str"),), 1, 0, 0.3, 0.3, 0),
+    ]
+    assert both["callers"] == [(0, 1, 2, 0, 0.1, 0.1), (2, 1, 1, 0, 0.2, 0.2)]
 
 
 def test_a_killed_child_is_listed(tmp_path):
