@@ -43,7 +43,7 @@ def run(arguments):
     if arguments.module is None and len(words) == 1 and words[0].endswith(".fdl"):
         from ..profiler.advice import capture
 
-        return show(arguments, capture.without_itself(load(words[0])), {})
+        return show(arguments, capture.without_itself(load(words[0])))
     return run_program(arguments)
 
 
@@ -71,7 +71,7 @@ def run_program(arguments):
             print(f"fdl: no function of the program can be tried: {reason}", file=sys.stderr)
         # What is advised goes where the program's own output did, after it.
         recording = capture.without_itself(load(path))
-        show(arguments, recording, capture.load(directory))
+        show(arguments, recording, capture.load(directory), capture.versions(directory))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if status < 0:
@@ -79,14 +79,14 @@ def run_program(arguments):
     return status
 
 
-def show(arguments, recording, calls):
+def show(arguments, recording, calls=None, versions=None):
     from ..profiler.advice import advise
     from ..profiler.advice.page import page
 
     def progress(text):
         print(f"fdl: {text}", file=sys.stderr)
 
-    advice = advise(recording, calls=calls, progress=progress)
+    advice = advise(recording, calls=calls, versions=versions, progress=progress)
     if arguments.json:
         print(json.dumps([one.as_dict() for one in advice], indent=2))
     else:

@@ -13,7 +13,7 @@ __all__ = ["Advice", "advise"]
 SAMPLES = 40
 
 
-def advise(recording, *, calls=None, progress=None):
+def advise(recording, *, calls=None, versions=None, progress=None):
     """What a recording says should be changed, what brings most first.
 
     Parameters
@@ -21,6 +21,8 @@ def advise(recording, *, calls=None, progress=None):
     recording : Recording, str or os.PathLike
     calls : dict, optional
         Recorded calls, as :func:`capture.load` gives them: functions are tried on these.
+    versions : dict, optional
+        What functions were compiled for, as :func:`capture.versions` gives it.
     progress : callable, optional
         Told, in a line, what is being tried.
 
@@ -39,7 +41,7 @@ def advise(recording, *, calls=None, progress=None):
         recording = capture.without_itself(load(recording))
     if len(recording.samples) < SAMPLES:
         return []
-    facts = Facts(recording)
+    facts = Facts(recording, versions)
     calls = calls or {}
 
     def call_of(function):
@@ -85,10 +87,4 @@ def advise(recording, *, calls=None, progress=None):
         found.extend(rule(facts))
     found = [a for a in found if a.gain is None or a.gain >= rules.WORTH]
     found.sort(key=lambda a: (a.gain is None, -(a.gain or 0.0), -a.share))
-    # What is to be done before a function is compiled stands before that.
-    for one in [a for a in found if a.rule == "types"]:
-        same = [i for i, a in enumerate(found) if a.function == one.function and a is not one]
-        if same:
-            found.remove(one)
-            found.insert(same[0], one)
     return found

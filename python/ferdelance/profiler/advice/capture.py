@@ -10,6 +10,7 @@ by itself.
 import atexit
 import contextlib
 import fcntl
+import json
 import os
 import pickle
 import re
@@ -22,6 +23,8 @@ import types
 VARIABLE = "FERDELANCE_CAPTURE"
 #: A file in it says what became of watching: it is empty if calls are watched.
 STATE = "watched"
+#: One has the types that compiled functions were compiled for.
+VERSIONS = "versions"
 #: And one the bytes of all copies.
 ROOM = "copied"
 #: Bytes of all copies together, and of a module's variables.
@@ -435,6 +438,24 @@ class Capture:
             return
         for number, kept in enumerate([*self.kept.values(), *self._script()]):
             self._write(number, kept)
+        versions = list(self._versions())
+        path = os.path.join(self.directory, VERSIONS)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w") as output:
+            json.dump(versions, output)
+
+    def _versions(self):
+        """Compiled functions of the user's own files, with the types they were compiled for."""
+        dispatchers = sys.modules.get("ferdelance._dispatcher")
+        for module in list(sys.modules.values()):
+            for value in list(getattr(module, "__dict__", {}).values()):
+                if dispatchers is None or dispatchers.DispatcherMethods not in _bases(type(value)):
+                    continue
+                code = value.py_func.__code__
+                if value.__module__ == module.__name__ and self.is_wanted(code):
+                    place = (code.co_filename, code.co_firstlineno, code.co_name)
+                    types = [", ".join(map(str, types)) for types in value.signatures]
+                    yield *place, types
 
     def _write(self, number, kept):
         path = os.path.join(self.directory, f"{self.owner}.{number}")
@@ -656,6 +677,16 @@ def without_itself(recording):
             # Else the program loads what the package loads, NumPy, without this, too.
             files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
+
+
+def versions(directory):
+    """The types that functions were compiled for, as texts, by file, line and name."""
+    try:
+        with open(os.path.join(directory, VERSIONS)) as file:
+            return {tuple(place): types for *place, types in json.load(file)}
+    except FileNotFoundError:
+        # Nothing was watched, or the program was killed.
+        return {}
 
 
 def load(directory):

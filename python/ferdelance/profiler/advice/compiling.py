@@ -8,7 +8,7 @@ import collections
 
 from . import bodies, edit, loops, sharing, sources
 from .facts import ARRAYS, ELEMENTWISE, PAGE_FAULTS
-from .rules import LEAST, USUAL, WORTH, Advice, percent, whole, with_objects
+from .rules import LEAST, USUAL, WORTH, Advice, kinds_of_types, percent, whole, with_objects
 
 #: Functions that are tried, at most.
 TRIALS = 8
@@ -26,9 +26,10 @@ NO_FUNCTION = "it is in no function"
 
 def starting(facts, function, compiling, trial=None):
     """CPU time for what the changed program does and the program does not, in seconds: compiling a
-    function in each process that it runs in, and loading the compiler where that is not there."""
+    function for all types and in each process that it runs in, and loading the compiler where that
+    is not there."""
     processes, anew = facts.processes_of(function)
-    time = compiling * max(processes, 1)
+    time = compiling * max(processes, 1) * kinds_of_types(function)
     if facts.has_compiler:
         return time
     start, numpy = (trial.start, trial.numpy) if trial is not None else (LOADING, NUMPY)

@@ -25,6 +25,8 @@ OVERHEAD = re.compile(
 PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py$")
 #: Files of compilers that programs use; to be watched, a program loads some of ferdelance's.
 COMPILER = re.compile(r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)|-packages/numba/")
+#: What is done by this package's library, with and without symbols.
+OWN = re.compile(r"^_core \(no symbols\)$|\(_core\)$")
 PAGE_FAULTS = "kernel: page faults"
 #: An array in a type, as recordings have it: dtype, shape, order.
 ARRAY = re.compile(r"ndarray\((?P<dtype>[^,()]+), \((?P<shape>[^)]*)\)(?:, (?P<order>[^)]*))?\)")
@@ -108,8 +110,10 @@ class Facts:
         With the most time first, with all that they call.
     """
 
-    def __init__(self, recording):
+    def __init__(self, recording, versions=None):
         self.recording = recording
+        #: The types that functions were compiled for, as texts, by file, line and name.
+        self.versions = versions or {}
         samples = recording.samples
         self.cpu = float(samples["user"].sum() + samples["kernel"].sum())
         self.elapsed = recording.meta["elapsed"]
@@ -199,6 +203,16 @@ class Facts:
         """CPU time of lines, with what native code did for them: by file and number."""
         rows = _rows(self.recording.hot_lines, "file", "line", "own")
         return {(file, line): own for file, line, own in rows}
+
+    @functools.cached_property
+    def compiling(self):
+        """CPU time in which this package's own code ran: it compiled, but for little."""
+        return sum(
+            time
+            for function in self.functions
+            for operation, time in function.operations.items()
+            if OWN.search(operation)
+        )
 
     @functools.cached_property
     def has_compiler(self):

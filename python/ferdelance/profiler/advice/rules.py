@@ -14,6 +14,8 @@ LEAST = 0.1
 WORTH = 1.08
 #: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
+#: Types that a function is compiled for, before that is spoken of.
+VERSIONS = 3
 #: Bytes of an array that no cache holds.
 LARGE = 8 << 20
 
@@ -136,33 +138,39 @@ def with_objects(function):
 
 
 def unstable_types(facts):
-    """Functions that are called with ever other types."""
-    for function in facts.functions:
-        if not function.is_users or facts.share(function.own) < LEAST:
+    """Compiled functions that are compiled again and again, for ever other types."""
+    every = sum(len(types) for types in facts.versions.values())
+    for (file, line, name), types in facts.versions.items():
+        if len(types) < VERSIONS:
             continue
-        kinds = collections.Counter()
-        for text, time in function.types.items():
-            kinds[_without_shapes(text)] += time
-        total = sum(kinds.values())
-        often = [kind for kind, time in kinds.items() if time >= 0.1 * total]
-        if len(often) >= 3:
-            share = facts.share(function.own)
-            yield Advice(
-                "types",
-                f"call `{function.name}` with one type of arguments",
-                facts,
-                function=function,
-                share=share,
-                evidence=[
-                    f"{percent(share)} of the CPU time is spent in it, with {len(often)} different "
-                    "types of arguments: each would be compiled by itself, and arrays are cast",
-                    *(f"with {kind}" for kind in often[:4]),
-                ],
-            )
+        time = facts.compiling * len(types) / every
+        share = facts.share(time)
+        if share < LEAST:
+            continue
+        advice = Advice(
+            "types",
+            f"call `{name}` with one type of arguments",
+            facts,
+            share=share,
+            gain=whole(facts, time, len(types)),
+            evidence=[
+                f"{percent(facts.share(facts.compiling))} of the CPU time is spent on compiling; "
+                f"this function was compiled {len(types)} times, each time for other types",
+                *(f"for {types}" for types in types[:4]),
+                "convert what it gets to one type, where it is called: "
+                "`np.ascontiguousarray(a, dtype=np.float64)`, `float(x)`",
+            ],
+        )
+        advice.function, advice.file, advice.line = name, file, line
+        yield advice
 
 
-def _without_shapes(text):
-    return re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)
+def kinds_of_types(function):
+    """How many types, but for shapes, a function is called with that take a tenth of its time."""
+    kinds = collections.Counter()
+    for text, time in function.types.items():
+        kinds[re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)] += time
+    return max(sum(time >= 0.1 * kinds.total() for time in kinds.values()), 1)
 
 
 def narrower_floats(facts):
