@@ -307,7 +307,13 @@ class Function:
 
 def done(parallel):
     return trial.Trial(
-        shared="f", plain=10.0, compiled=1.0, compile=0.1, parallel=parallel, parallel_compile=0.2
+        shared="f",
+        plain=10.0,
+        compiled=1.0,
+        serial=1.0,
+        compile=0.1,
+        parallel=parallel,
+        parallel_compile=0.2,
     )
 
 

@@ -14,7 +14,7 @@ def is_worth_sharing(facts, function, trial, gain):
     became so many times as fast by compiling; sets the trial's `shared` to what is to be."""
     if trial.shared:
         elapsed = facts.elapsed * (1.0 - (facts.cpu - facts.cpu / gain) / facts.cpu)
-        saved = function.total / trial.plain * (trial.compiled - trial.parallel)
+        saved = function.total / trial.plain * (trial.serial - trial.parallel)
         saved -= max(trial.parallel_compile - trial.compile, 0.0)
         if not _has_cpus(facts, function) or elapsed < WORTH * (elapsed - saved):
             trial.shared = ""
@@ -26,7 +26,7 @@ def evidence(trial):
     return (
         f"the rounds of a loop in `{trial.shared}` do not depend on each other, if the arrays that "
         f"it gets do not overlap: shared by {trial.threads} threads, a call takes "
-        f"{duration(trial.parallel)} in place of {duration(trial.compiled)}"
+        f"{duration(trial.parallel)} in place of {duration(trial.serial)}"
     )
 
 
@@ -50,7 +50,7 @@ def share_loops(facts, attempt):
         if trial is not None and (trial.error or not trial.shared):
             continue
         cpus = int(facts.cpus)
-        faster = trial.compiled / trial.parallel if trial is not None else EVEN * cpus
+        faster = trial.serial / trial.parallel if trial is not None else EVEN * cpus
         gain = facts.elapsed / max(facts.elapsed - function.own * (1 - 1 / faster), 1e-9)
         said = [
             f"{percent(share)} of the CPU time is spent in this compiled function, on one of "
