@@ -10,6 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 from ferdelance.profiler.advice import bodies, capture, edit, loops, parts, sources
+from random_programs import random_program, run_both
 from recording import fdl, write
 
 
@@ -250,6 +251,17 @@ def test_several_parts_of_a_file_are_moved_at_once():
     after = parts.moved(text, [loop, find(text, "C.h")])
     assert after.count("def c_g(") == 1
     assert output(after) == output(text)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs_do_not_notice(tmp_path, seed):
+    run_both(tmp_path, random_program(seed)[0], "advise")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12, 200))
+def test_more_random_programs_do_not_notice(tmp_path, seed):
+    run_both(tmp_path, random_program(seed)[0], "advise")
 
 
 # ---- what is kept of a call ----------------------------------------------------------------------

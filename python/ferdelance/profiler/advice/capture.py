@@ -103,7 +103,8 @@ class Copier:
             if kind is numpy.ndarray and value.dtype.kind in "biufcmMSU":
                 self._take(value.nbytes)
                 return value.copy(order="K")
-            if isinstance(value, numpy.generic) and kind.__module__ == "numpy":
+            # Objects may say that they are of another class, by code of theirs.
+            if numpy.generic in _bases(kind) and kind.__module__ == "numpy":
                 return value
         if kind is Attributes:
             return Attributes(self.copy_all(value.__dict__))
