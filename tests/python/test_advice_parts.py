@@ -356,6 +356,47 @@ def test_a_method_is_tried(tmp_path, name):
     )
 
 
+FUNCTIONS = """
+import math
+from ferdelance import njit
+SCALE = 2.0
+@njit
+def wave(x):
+    return math.sin(x) * SCALE
+def make(f, low):
+    def integrate(high, n):
+        total, step = 0.0, (high - low) / n
+        for i in range(n):
+            total += f(low + i * step) * step
+        return total
+    return integrate
+def apply(f, n):
+    s = 0.0
+    for i in range(n):
+        s += f(i * 0.001)
+    return s
+g = make(wave, 0.0)
+for k in range(1, 7):
+    g(float(k), 300_000)
+    apply(wave, 300_000)
+"""
+
+
+def test_compiled_functions_may_be_passed_and_be_variables_of_others(tmp_path):
+    advice, _ = advice_for(write(tmp_path, FUNCTIONS))
+    done = {one["function"].rpartition(".")[2]: one["trial"] for one in advice}
+    assert done["integrate"]["same"] == done["apply"]["same"] == "same", advice
+
+
+def test_a_function_that_reads_files_is_not_run_because_it_is_passed(tmp_path):
+    text = FUNCTIONS.replace("@njit\ndef wave(x):", "@njit(forceobj=True)\ndef wave(x):\n    open")
+    text = text.replace("g(float", "pass  # ")
+    advice, _ = advice_for(write(tmp_path, text))
+    said = [line for one in advice for line in one["evidence"]]
+    assert not any(one["trial"] for one in advice)
+    assert any("of the function `wave`: it calls `open`, in line 7" in line for line in said), said
+
+
 CHILDREN = """
 import multiprocessing, os, sys
 from concurrent.futures import ProcessPoolExecutor

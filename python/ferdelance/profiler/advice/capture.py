@@ -8,6 +8,7 @@ by itself.
 """
 
 import atexit
+import collections
 import contextlib
 import fcntl
 import json
@@ -71,6 +72,10 @@ class Attributes:
         raise MissingAttribute(name)
 
 
+#: Stands for a compiled function among copies.
+Function = collections.namedtuple("Function", "file line name")
+
+
 class Copier:
     """Copies data, as long as there is room."""
 
@@ -108,6 +113,11 @@ class Copier:
                 return value
         if kind is Attributes:
             return Attributes(self.copy_all(value.__dict__))
+        if kind is Function:
+            return value
+        if is_compiled(kind) and value.py_func.__closure__ is None:
+            code = value.py_func.__code__
+            return Function(code.co_filename, code.co_firstlineno, code.co_name)
         raise NotData
 
     def copy_all(self, values):
@@ -193,6 +203,12 @@ def cells_of(code, cells):
     for name, cell in zip(code.co_freevars, cells or (), strict=True):
         with contextlib.suppress(ValueError):
             yield name, cell.cell_contents
+
+
+def is_compiled(kind):
+    """Whether instances of a class are functions that this package has compiled."""
+    dispatchers = sys.modules.get("ferdelance._dispatcher")
+    return dispatchers is not None and dispatchers.DispatcherMethods in _bases(kind)
 
 
 def example(value):
@@ -447,10 +463,9 @@ class Capture:
 
     def _versions(self):
         """Compiled functions of the user's own files, with the types they were compiled for."""
-        dispatchers = sys.modules.get("ferdelance._dispatcher")
         for module in list(sys.modules.values()):
             for value in list(getattr(module, "__dict__", {}).values()):
-                if dispatchers is None or dispatchers.DispatcherMethods not in _bases(type(value)):
+                if not is_compiled(type(value)):
                     continue
                 code = value.py_func.__code__
                 if value.__module__ == module.__name__ and self.is_wanted(code):

@@ -1,5 +1,6 @@
 """A trial: a function is compiled, run on recorded arguments, and compared: in its own process."""
 
+import builtins
 import contextlib
 import dataclasses
 import inspect
@@ -15,7 +16,7 @@ import time
 import types
 
 from . import rounds
-from .capture import Copier, MissingAttribute
+from .capture import Copier, Function, MissingAttribute
 from .sources import File
 
 #: Wall time of a trial and memory of its process, at most.
@@ -191,6 +192,7 @@ def _try(job):
         kept = pickle.load(file)
     if job["examples"] is not None:
         return _compile(job, kept)
+    _find_functions(job, kept)
     namespace = _namespace(job, kept)
     plain = namespace[job["name"]]
     before, after, result = kept["before"], kept["after"], kept["result"]
@@ -311,6 +313,36 @@ def _compile(job, kept):
     return {"compile": time.perf_counter() - start, "same": "not run"}
 
 
+#: Compiled functions among what functions get, by what stands for them in copies.
+_functions = {}
+
+
+def _find_functions(job, kept):
+    """Compiles the functions that others get as arguments, or have as variables."""
+    file = File(job["text"])
+    free, _ = kept.get("free", ({}, {}))
+    for one in [*kept["before"], *kept["after"], *free.values()]:
+        if type(one) is not Function:
+            continue
+        node = file.functions.get(one.name)
+        if one.file != job["file"] or node is None or not file.is_compiled(node):
+            raise LookupError(f"the function `{one.name}` is not of its file's top level")
+        unit = file.unit_of(one.name)
+        if unit.foreign:
+            raise LookupError(f"of the function `{one.name}`: {unit.why_not()}")
+        more = {
+            "functions": unit.names,
+            "helpers": [],
+            "imports": unit.imports,
+            "constants": unit.constants,
+        }
+        _functions[one] = _compiled({**job, **more}, kept)[one.name]
+
+
+def _with_functions(values):
+    return [_functions[value] if type(value) is Function else value for value in values]
+
+
 def _prepared(job, prepare, arguments, free):
     """What a part gets, of what its function got."""
     missing = [name for name in job["free"] if name not in free]
@@ -351,7 +383,8 @@ def _namespace(job, kept):
     # The compiler looks there for the text, as tracebacks do.
     linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])
     file = File(text)
-    namespace = {"__name__": "__fdl_trial__", "__file__": job["file"]}
+    # As a module has it; the compiler looks there.
+    namespace = {"__name__": "__fdl_trial__", "__file__": job["file"], "__builtins__": builtins}
     for statement in job["imports"]:
         exec(statement, namespace)
     for name in job["constants"]:
@@ -382,6 +415,7 @@ def _copy(values):
 
 def _called(function, plain, values):
     """Calls a function with values in the order in which its frames, as Python, have them."""
+    values = _with_functions(values)
     code = getattr(plain, "py_func", plain).__code__
     count, flags = code.co_argcount, code.co_flags
     names = code.co_varnames[count : count + code.co_kwonlyargcount]
