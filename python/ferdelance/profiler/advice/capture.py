@@ -11,9 +11,7 @@ import atexit
 import collections
 import contextlib
 import fcntl
-import json
 import os
-import pickle
 import re
 import sys
 import threading
@@ -46,6 +44,8 @@ NEEDS = re.compile(
     r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)"
     r"|/(?:site|dist)-packages/(?!numpy/|_distutils_hack/)"
 )
+#: Files that are loaded to watch a program.
+WATCH = re.compile(r"/ferdelance/(?:profiler/|__init__\.py$|_startup\.py$)")
 LIBRARY = re.compile(r"^<|/site-packages/|/dist-packages/|/lib/python3\.")
 #: This package's own folder.
 OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
@@ -455,6 +455,8 @@ class Capture:
             return
         for number, kept in enumerate([*self.kept.values(), *self._script()]):
             self._write(number, kept)
+        import json
+
         versions = list(self._versions())
         path = os.path.join(self.directory, VERSIONS)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -474,6 +476,9 @@ class Capture:
                     yield *place, types
 
     def _write(self, number, kept):
+        # At the program's end: it may have loaded that itself.
+        import pickle
+
         path = os.path.join(self.directory, f"{self.owner}.{number}")
         try:
             file = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -689,7 +694,8 @@ def without_itself(recording):
     has_started = any(f.endswith(tuple(files)) for f in loaded)
     if has_started and not any(map(NEEDS.search, loaded)):
         texts = zip(recording.sources["file"], recording.sources["text"], strict=True)
-        if not any("numpy" in text for file, text in texts if not LIBRARY.search(file)):
+        own = [text for file, text in texts if not LIBRARY.search(file) and not WATCH.search(file)]
+        if not any("numpy" in text for text in own):
             # Else the program loads what the package loads, NumPy, without this, too.
             files.append("/ferdelance/__init__.py")
     return Recording(recording._inner.leave_out(files))
@@ -697,6 +703,8 @@ def without_itself(recording):
 
 def versions(directory):
     """The types that functions were compiled for, as texts, by file, line and name."""
+    import json
+
     try:
         with open(os.path.join(directory, VERSIONS)) as file:
             return {tuple(place): types for *place, types in json.load(file)}
@@ -710,6 +718,8 @@ def load(directory):
 
     The files are pickles, which this process's user has written: nobody else may write there.
     """
+    import pickle
+
     calls, longest = {}, {}
     for name in sorted(os.listdir(directory)):
         if name.endswith(".call"):
