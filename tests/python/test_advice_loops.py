@@ -211,7 +211,7 @@ def test_what_the_compiler_does_not_take_shows_its_message(tmp_path):
                 total += len([i, "a"])
             return total
         for _ in range(5):
-            work(200_000)
+            work(500_000)
         """
     done = fdl("advise", write(tmp_path, text))
     assert "Change `work` so that it can be compiled" in done.stdout

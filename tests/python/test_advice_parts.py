@@ -341,7 +341,7 @@ class C:
         return s
 c = C()
 for _ in range(5):
-    c.NAME(300_000)
+    c.NAME(1_500_000)
 print(c.calls)
 """
 
