@@ -51,15 +51,10 @@ CURES = {
     "objects": [
         (".tolist(), dtype=object)", ".tolist(), dtype=np.float64)"),
     ],
-    "one_cpu": [
-        ("import njit\n", "import njit, prange\n"),
-        ("@njit\n", "@njit(parallel=True)\n"),
-        ("for i in range(a.shape[0])", "for i in prange(a.shape[0])"),
-    ],
     "unstable": [
         (
-            "blend((base * 9).astype(kind), base.astype(kind))",
-            "blend(base * 9, base)",
+            "smooth(readings, 20, scale)",
+            "smooth(np.ascontiguousarray(readings, dtype=np.float64), 20, float(scale))",
         ),
     ],
 }

@@ -22,8 +22,8 @@ def start():
 
         _counting.begin(os.environ[COUNT])
     if CAPTURE in os.environ:
-        # Processes that this one starts are none of those that functions are tried for.
-        directory = os.environ.pop(CAPTURE)
+        # It stays there: processes that this one starts are of the program as well.
+        directory = os.environ[CAPTURE]
         if os.path.isdir(directory):
             from .profiler.advice import capture
 

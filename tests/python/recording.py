@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 from ferdelance import profiler
 
@@ -24,6 +25,18 @@ def write(folder, text, name="program.py"):
     path = folder / name
     path.write_text(textwrap.dedent(text))
     return path
+
+
+def idle_cpus():
+    """How many CPUs have nothing to do, over some tenths of a second."""
+
+    def idle():
+        with open("/proc/stat") as file:
+            return int(file.readline().split()[4]) / os.sysconf("SC_CLK_TCK")
+
+    start, before = time.monotonic(), idle()
+    time.sleep(0.4)
+    return (idle() - before) / (time.monotonic() - start)
 
 
 def fdl(*words, **options):

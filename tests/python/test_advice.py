@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 from ferdelance.profiler.advice import capture, edit, sources, trial
 from ferdelance.profiler.advice.facts import arrays_in
-from recording import fdl, write
+from recording import fdl, idle_cpus, write
 
 PROGRAMS = pathlib.Path(__file__).parents[1] / "programs" / "advice"
 #: What is to be advised first, by program.
 PLANTED = {
+    "calibration": "compile",
     "collatz": "compile",
     "crowd": "workers",
     "distances": "small arrays",
     "doubles": "float32",
+    "galaxy": "compile",
     "kmeans": "compile",
     "log_parser": "threads",
+    "mandelbrot": "compile",
     "median_filter": "compile",
     "objects": "object arrays",
     "one_cpu": "parallel",
@@ -53,8 +56,8 @@ def test_every_program_has_its_cause():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_planted_cause_is_named_first(name):
-    if name in OF_CPUS and len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("there is one CPU")
+    if name in OF_CPUS and idle_cpus() < 1.5:
+        pytest.skip("there are no two CPUs without other work")
     advice, done = advice_for(PROGRAMS / f"{name}.py")
     assert advice, done.stderr
     assert advice[0]["rule"] == PLANTED[name]
@@ -157,10 +160,13 @@ def test_a_recording_alone_is_enough(name, tmp_path):
 
 
 def test_what_is_gained_by_more_cpus_is_elapsed_time(tmp_path):
+    path = tmp_path / "a.fdl"
+    fdl("record", "-o", path, PROGRAMS / "one_cpu.py")
+    done = fdl("advise", path)
     if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("there is one CPU")
-    done = fdl("advise", PROGRAMS / "one_cpu.py")
-    assert " s elapsed, 1." in done.stdout
+        assert "Nothing to advise" in done.stdout
+    else:
+        assert " s elapsed, 1." in done.stdout
 
 
 def test_the_program_does_not_notice(tmp_path):
@@ -190,7 +196,7 @@ def test_the_program_does_not_notice(tmp_path):
             except ValueError: pass
             C().method(i)
         def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
-        print(deep(900), "FERDELANCE_CAPTURE" in os.environ, sys.getprofile(), sys.gettrace())
+        print(deep(900), sys.getprofile(), sys.gettrace())
         if os.fork() == 0:
             f(3)
             os._exit(0)
@@ -199,7 +205,7 @@ def test_the_program_does_not_notice(tmp_path):
         """,
     )
     done = fdl("advise", program)
-    assert done.stdout.splitlines()[0] == "900 False None None"
+    assert done.stdout.splitlines()[0] == "900 None None"
     assert done.returncode == 7, done.stderr
 
 
@@ -237,7 +243,7 @@ def test_a_program_that_cannot_be_watched_is_told_of(tmp_path):
 
 def unit(text, name="f"):
     file = sources.File(textwrap.dedent(text))
-    return file.unit(name, file.functions[name].lineno)
+    return file.unit_of(name)
 
 
 @pytest.mark.parametrize(
@@ -315,9 +321,7 @@ def attempt(tmp_path, text, arguments, name="f", **more):
     call = tmp_path / "0.call"
     call.write_bytes(pickle.dumps(kept))
     file = sources.File(path.read_text())
-    return trial.run(
-        file.unit(name, file.functions[name].lineno), str(path), path.read_text(), str(call)
-    )
+    return trial.run(file.unit_of(name), str(path), path.read_text(), str(call))
 
 
 LOOP = """
@@ -354,7 +358,7 @@ def test_a_trial_that_does_not_end_is_ended(tmp_path):
     call.write_bytes(pickle.dumps(kept))
     file = sources.File(text)
     start = time.monotonic()
-    done = trial.run(file.unit("f", 1), str(path), text, str(call), limit=3)
+    done = trial.run(file.unit_of("f"), str(path), text, str(call), limit=3)
     assert "longer than 3 s" in done.error
     assert time.monotonic() - start < 20
 

@@ -5,14 +5,14 @@ import io
 import textwrap
 
 import pytest
-from ferdelance.profiler.advice import edit, loops, sources
+from ferdelance.profiler.advice import edit, loops, parts, sources
 from recording import fdl, write
 
 
 def find(text, owner="f"):
     file = sources.File(text)
-    line = file.functions[owner].lineno if owner else 0
-    return loops.find(file, owner, line, dict.fromkeys(range(1, 1 + len(text.splitlines())), 1.0))
+    scope = next((s for s in file.scopes if s.name == owner), None)
+    return loops.find(file, scope, dict.fromkeys(range(1, 1 + len(text.splitlines())), 1.0))
 
 
 def output(text):
@@ -128,12 +128,12 @@ MOVED = {
 def test_a_loop_that_is_moved_means_the_same(text):
     text = textwrap.dedent(text)
     loop = find(text, "f" if "def f(" in text else "")
-    after = loop.moved(text)
+    after = parts.moved(text, [loop])
     assert f"def {loop.name}(" in after
     assert output(after) == output(text) != ""
     # What is shown is what is tried.
     assert "".join(loop.definition(text.splitlines(keepends=True))) in loop.alone(text)
-    assert "@njit\ndef " in edit.changed(text, [loop.name, *loop.callees], [loop])
+    assert "@njit\ndef " in edit.changed(text, loop.compiled, [loop])
 
 
 LEFT = {
@@ -211,7 +211,7 @@ def test_what_the_compiler_does_not_take_shows_its_message(tmp_path):
                 total += len([i, "a"])
             return total
         for _ in range(5):
-            work(200_000)
+            work(500_000)
         """
     done = fdl("advise", write(tmp_path, text))
     assert "Change `work` so that it can be compiled" in done.stdout

@@ -5,7 +5,6 @@ import cProfile
 import gc
 import os
 import pstats
-import random
 import re
 import subprocess
 import sys
@@ -15,7 +14,9 @@ import threading
 import ferdelance
 import numpy as np
 import pytest
+from conftest import ROOT
 from ferdelance import profiler
+from random_programs import HOSTILE, random_program, run_both
 from recording import fdl, write
 
 # ---- programs whose calls are counted ------------------------------------------------------------
@@ -391,19 +392,6 @@ def test_structured_dtypes_are_bounded():
     assert sum(rows) == 1000 and len(rows) < 10
 
 
-HOSTILE = """
-    class Hostile:
-        def __getattribute__(self, name): raise RuntimeError("getattr")
-        def __len__(self): raise RuntimeError("len")
-        def __repr__(self): raise RuntimeError("repr")
-        def __hash__(self): raise RuntimeError("hash")
-        def __eq__(self, other): raise RuntimeError("eq")
-        def __bool__(self): raise RuntimeError("bool")
-        def __str__(self): raise RuntimeError("str")
-        __class__ = property(lambda self: 1 / 0)
-"""
-
-
 def test_no_code_of_an_object_runs():
     space = {}
     exec(textwrap.dedent(HOSTILE), space)
@@ -436,6 +424,43 @@ def test_jitted_functions_are_counted_with_their_arguments():
     rows = {name: n for file, name, n in listed(p) if file == __file__}
     assert rows["total(a:ndarray(dtype=float64, shape=(3,)), k:int)"] == 1
     assert rows["total(a:ndarray(dtype=float64, shape=(4,)), k:int)"] == 1
+
+
+def test_keyword_arguments_of_numbas_functions_are_told(tmp_path):
+    python = ROOT / "benchmarks" / ".venv-numba" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("there is no environment with Numba in benchmarks")
+    program = write(
+        tmp_path,
+        """
+        import numba, numpy as np
+        from ferdelance import profiler
+        @numba.njit
+        def f(a, k=2, scale=1.0): return a.sum() * k * scale
+        a = np.ones(3)
+        calls = [lambda: f(a, 5), lambda: f(a, k=3), lambda: f(a, scale=2.0, k=3), lambda: f(a=a)]
+        found = [call() for call in calls]
+        p = profiler.Profile(builtins=False)
+        with p:
+            assert [call() for call in calls] == found
+            for wrong in ({"a": a, "b": 1}, {}):
+                try: f(**wrong)
+                except TypeError: pass
+        for e in p.getstats():
+            if e.code[2].startswith("f("): print(e.code[2], e.callcount)
+        """,
+    )
+    path = os.pathsep.join([str(ROOT / "python"), os.environ.get("PYTHONPATH", "")])
+    done = run([python, program], env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    a = "ndarray(dtype=float64, shape=(3,))"
+    assert done.stdout.splitlines() == [
+        f"f(a:{a}, k:int) 2",
+        f"f(a:{a}, scale:float, k:int) 1",
+        f"f(a:{a}) 1",
+        f"f(a:{a}, b:int) 1",
+        "f() 1",
+    ]
 
 
 # ---- the interface -------------------------------------------------------------------------------
@@ -614,6 +639,113 @@ def test_children_are_in_one_result(tmp_path, method):
     assert "square(x:int)" in fdl("report", "--top", 10000, path).stdout
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver", "executor"])
+def test_a_profile_has_what_its_children_count(tmp_path, method):
+    program = write(
+        tmp_path,
+        """
+        import multiprocessing as mp, os, sys
+        from concurrent.futures import ProcessPoolExecutor
+        from ferdelance import profiler
+        def square(x): return x * x
+        def worker(n): return sum(square(i) for i in range(n))
+        def pool(how):
+            if how == "executor":
+                with ProcessPoolExecutor(2) as executor:
+                    return list(executor.map(worker, [10, 20, 30]))
+            with mp.get_context(how).Pool(2) as pool:
+                return pool.map(worker, [10, 20, 30])
+        if __name__ == "__main__":
+            p = profiler.Profile(builtins=False)
+            worker(7)
+            before = dict(os.environ)
+            with p:
+                worker(5)
+                print(pool(sys.argv[1]))
+                pid = os.fork()
+                if pid == 0:
+                    square(2.5)
+                    p.disable()
+                    rows = p.recording().calls
+                    print(dict(zip(rows["name"], rows["calls"].tolist()))["square(x:float)"])
+                    sys.stdout.flush()
+                    os._exit(3)
+                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            assert os.environ == before
+            if os.fork() == 0:
+                square(2.5)
+                os._exit(0)
+            os.wait()
+            for _ in range(2):
+                rows = p.recording().calls
+                rows = dict(zip(rows["name"], rows["calls"].tolist()))
+                print(rows["square(x:int)"], rows["square(x:float)"], rows["worker(n:int)"])
+            p.snapshot_stats()
+            print(sum(row[1] for key, row in p.stats.items() if key[2] == "square(x:int)"))
+            print(sum(e.callcount for e in p.getstats() if e.code[2] == "worker(n:int)"))
+            p.clear()
+            print(p.recording().calls["name"])
+        """,
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    # Executors have threads, and newer versions warn of forks then.
+    env = {**os.environ, "TMPDIR": str(temporary), "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    done = run([sys.executable, program, method], env=env)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["[45, 190, 435]", "1", "3"] or lines[:3] == ["[285, 2470, 8555]", "1", "3"]
+    assert lines[3:] == ["65 1 4", "65 1 4", "65", "4", "[]"]
+    assert os.listdir(temporary) == []
+
+
+def test_a_profile_may_leave_its_children_alone():
+    p = profiler.Profile(builtins=False, children=False)
+    with p:
+        assert "FERDELANCE_COUNT" not in os.environ
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    assert p.recording().meta["command"]
+
+
+def test_a_killed_child_of_a_profile_is_told_of():
+    p = profiler.Profile(builtins=False)
+    with p:
+        pid = os.fork()
+        if pid == 0:
+            os.kill(os.getpid(), 9)
+        os.waitpid(pid, 0)
+    assert f"process {pid} is missing: it was killed" in p.recording().report()
+
+
+def test_what_several_processes_have_counted_is_added_up():
+    f, g = ("a.py", 1, "f", "f", False), ("a.py", 5, "g", "g", False)
+    one = {
+        "functions": [f, g],
+        "calls": [(0, (("x", "int"),), 3, 1, 0.5, 1.0, 2), (1, None, 2, 0, 0.1, 0.1, 0)],
+        "callers": [(0, 1, 2, 0, 0.1, 0.1)],
+        "builtins": False,
+    }
+    other = {
+        "functions": [g, f],
+        "calls": [(0, None, 1, 0, 0.2, 0.2, 0), (1, (("x", "str"),), 1, 0, 0.3, 0.3, 0)],
+        "callers": [(1, 0, 1, 0, 0.2, 0.2)],
+        "builtins": True,
+    }
+    from ferdelance.profiler._children import merged
+
+    both = merged([one, other])
+    assert both["functions"] == [f, g] and both["builtins"]
+    assert both["calls"] == [
+        (0, (("x", "int"),), 3, 1, 0.5, 1.0, 2),
+        (1, None, 3, 0, pytest.approx(0.3), pytest.approx(0.3), 0),
+        (0, (("x", "str"),), 1, 0, 0.3, 0.3, 0),
+    ]
+    assert both["callers"] == [(0, 1, 2, 0, 0.1, 0.1), (2, 1, 1, 0, 0.2, 0.2)]
+
+
 def test_a_killed_child_is_listed(tmp_path):
     program = write(
         tmp_path,
@@ -667,137 +799,11 @@ def test_recordings_of_calls_are_compared(tmp_path):
     assert re.search(r"10 +30 .*f\(x:int\)", out), out
 
 
-PIECES = {
-    "loop": "total += sum(i * i for i in range({n}))",
-    "recursion": """
-        def down(n): return 0 if n == 0 else 1 + down(n - 1)
-        total += down({n} % 300)
-    """,
-    "exception": """
-        def fail(i): raise KeyError(i)
-        for i in range({n} % 50):
-            try: fail(i)
-            except KeyError as error: total += error.args[0]
-    """,
-    "thread": """
-        import threading
-        box = []
-        def put(k): box.append(k)
-        workers = [threading.Thread(target=put, args=(k,)) for k in range({n} % 7)]
-        for w in workers: w.start()
-        for w in workers: w.join()
-        total += sum(box)
-    """,
-    "exec": "exec('def g(x): return x + {n}'); total += locals().get('g', globals().get('g'))(1)",
-    "generator": """
-        def count(n):
-            try:
-                for i in range(n): yield i
-            finally:
-                pass
-        g = count({n} % 40 + 3)
-        next(g); next(g)
-        g.close()
-        total += sum(count({n} % 100))
-    """,
-    "async": """
-        import asyncio
-        async def tick(n):
-            await asyncio.sleep(0)
-            return n
-        async def main(): return sum(await asyncio.gather(*[tick(i) for i in range({n} % 20)]))
-        total += asyncio.run(main())
-    """,
-    "hostile": textwrap.dedent(HOSTILE)
-    + """
-def take(a, *args, **kw): return 1
-h = Hostile()
-total += sum(take(h, h, x=h) for _ in range({n} % 30))
-""",
-    "class": """
-        class C:
-            def __init__(self, x): self.x = x
-            def __add__(self, other): return C(self.x + other)
-            def __del__(self): pass
-        c = C(0)
-        for i in range({n}): c = c + i
-        total += c.x
-    """,
-    "fork": """
-        import os
-        pid = os.fork()
-        if pid == 0: os._exit({n} % 100)
-        total += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    """,
-    "profile": """
-        import sys
-        seen = []
-        sys.settrace(lambda *a: seen.append(1))
-        def traced(): return 1
-        total += traced()
-        sys.settrace(None)
-        total += len(seen) > 0
-    """,
-    "deep": """
-        import sys
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(20000)
-        def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
-        total += deep(3000)
-        sys.setrecursionlimit(before)
-    """,
-}
-ENDS = {
-    "return": "",
-    "exit": "sys.exit({n} % 120)",
-    "os exit": "import os; sys.stdout.flush(); os._exit({n} % 120)",
-    "error": "raise RuntimeError(total)",
-    "term": "import os; sys.stdout.flush(); os.kill(os.getpid(), 15)",
-}
-
-
-def random_program(seed):
-    """A program, and what counting it must find: calls by name."""
-    rng = random.Random(seed)
-    lines = ["import sys", "total = 0"]
-    expected = {}
-    for _ in range(rng.randint(2, 6)):
-        kind, n = rng.choice(sorted(PIECES)), rng.randint(1, 3000)
-        piece = textwrap.dedent(PIECES[kind].replace("{n}", str(n)))
-        lines += [line for line in piece.splitlines() if line.strip()]
-        for name, count in {
-            "recursion": {"down": n % 300 + 1},
-            "exception": {"fail": n % 50},
-            "thread": {"put": n % 7},
-            "hostile": {"take": n % 30},
-            "deep": {"deep": 3001},
-            "async": {"tick": 2 * (n % 20)},
-            "generator": {"count": 3 + n % 100 + 1},
-        }.get(kind, {}).items():
-            expected[name] = expected.get(name, 0) + count
-    lines.append("print(total)")
-    lines.append(ENDS[rng.choice(sorted(ENDS))].replace("{n}", str(rng.randint(0, 1000))))
-    return "\n".join(lines), expected
-
-
 def check_random_program(tmp_path, seed, mode):
     text, expected = random_program(seed)
-    program = tmp_path / "program.py"
-    program.write_text(text)
-    # Whether a process that forks has threads is not certain when they have just been joined.
-    env = {**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"}
-    alone = run([sys.executable, program], env=env)
-    path = tmp_path / "a.fdl"
     options = ["-f", "program"] if mode == "lines" else []
-    done = fdl(mode, "-q", "-o", path, *options, program, env=env)
-    hide = re.compile("0x[0-9a-f]{6,}")
-    assert done.returncode == alone.returncode, text
-    assert done.stdout == alone.stdout, text
-    own = [line for line in done.stderr.splitlines() if not line.startswith("fdl: ")]
-    assert [hide.sub("0x", line) for line in own] == [
-        hide.sub("0x", line) for line in alone.stderr.splitlines()
-    ], text
-    recording = profiler.load(path)
+    recording = profiler.load(run_both(tmp_path, text, mode, "-q", *options))
+    program = tmp_path / "program.py"
     if mode == "data":
         found = {}
         functions = recording.functions

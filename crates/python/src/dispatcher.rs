@@ -144,7 +144,7 @@ unsafe extern "C" fn vectorcall(
         return guard(ptr::null_mut(), |_| Err(cleared()));
     }
     let count = count & !OFFSET;
-    if calls::jitted::are_counted() {
+    if calls::jitted::are_of_interest() {
         // SAFETY: as promised by CPython; the state has its function.
         return unsafe {
             let function = (*state).function.as_ptr();

@@ -43,7 +43,7 @@ def run(arguments):
     if arguments.module is None and len(words) == 1 and words[0].endswith(".fdl"):
         from ..profiler.advice import capture
 
-        return show(arguments, capture.without_itself(load(words[0])), {})
+        return show(arguments, capture.without_itself(load(words[0])))
     return run_program(arguments)
 
 
@@ -71,7 +71,7 @@ def run_program(arguments):
             print(f"fdl: no function of the program can be tried: {reason}", file=sys.stderr)
         # What is advised goes where the program's own output did, after it.
         recording = capture.without_itself(load(path))
-        show(arguments, recording, capture.load(directory))
+        show(arguments, recording, capture.load(directory), capture.versions(directory))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if status < 0:
@@ -79,14 +79,14 @@ def run_program(arguments):
     return status
 
 
-def show(arguments, recording, calls):
+def show(arguments, recording, calls=None, versions=None):
     from ..profiler.advice import advise
     from ..profiler.advice.page import page
 
     def progress(text):
         print(f"fdl: {text}", file=sys.stderr)
 
-    advice = advise(recording, calls=calls, progress=progress)
+    advice = advise(recording, calls=calls, versions=versions, progress=progress)
     if arguments.json:
         print(json.dumps([one.as_dict() for one in advice], indent=2))
     else:
@@ -105,11 +105,12 @@ def apply(path, recording, advice):
     file = changes[0].file
     changes = [one for one in changes if one.file == file]
     names = dict.fromkeys(name for one in changes for name in one.compiled)
-    loops = [one.loop for one in changes if one.loop]
+    shared = [name for one in changes for name in one.shared]
+    parts = [one.part for one in changes if one.part]
     sources = dict(zip(recording.sources["file"], recording.sources["text"], strict=True))
     try:
         with open(path, "w", encoding="utf-8") as output:
-            output.write(edit.changed(sources[file], names, loops))
+            output.write(edit.changed(sources[file], names, parts, shared))
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     print(f"fdl: {path}: {file} with {', '.join(names)} compiled", file=sys.stderr)

@@ -16,25 +16,31 @@ counts every call by the types and shapes of its arguments; ``lines`` decorates 
 lines are to be counted.
 """
 
-from ._api import record, start, stop
-from ._lines import lines
-from ._profile import Profile, plot, run, runctx
-from ._recording import Recording, Table, load
+# Where the public names live, by module: they are fetched when they are first used. A program that
+# is watched loads no more than what watches it.
+_HOMES = {
+    "_api": "record start stop",
+    "_lines": "lines",
+    "_profile": "Profile plot run runctx",
+    "_recording": "Recording Table load",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [
-    "Profile",
-    "Recording",
-    "Table",
-    "advise",
-    "lines",
-    "load",
-    "plot",
-    "record",
-    "run",
-    "runctx",
-    "start",
-    "stop",
-]
+__all__ = sorted([*_HOME_OF, "advise"])
+
+
+def __getattr__(name):
+    import importlib
+
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
 def advise(recording, **options):

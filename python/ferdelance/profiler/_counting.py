@@ -7,6 +7,7 @@ recording of its own; the command puts them together.
 
 import functools
 import json
+import marshal
 import os
 import re
 import signal
@@ -101,11 +102,16 @@ def _merged(directory, meta, sources):
             part, warnings = _core.Recording.load(os.path.join(directory, name))
             parts.append(part)
             log += warnings
-    missing = [
+    missing = missing_in(directory)
+    return Recording(_core._merge_recordings(meta, parts, missing, sources))
+
+
+def missing_in(directory):
+    """Processes that have begun and written nothing: number, command, and why."""
+    return [
         (pid, command, "it still runs" if _is_alive(pid) else ENDED)
         for pid, command in _begun(directory)
     ]
-    return Recording(_core._merge_recordings(meta, parts, missing, sources))
 
 
 # ---- in the processes of the program -------------------------------------------------------------
@@ -125,18 +131,43 @@ def begin(request):
         print(f"ferdelance: not counted: {error}", file=sys.stderr)
 
 
+def go_on(profile, request):
+    """In the child of a fork, in which a profile is enabled: this writes what it counts here."""
+    global _count
+    if _count is not None:
+        return
+    _count = _Count({"mode": "data", "correct": False, **request}, profile)
+    try:
+        _count.prepare()
+    except OSError:
+        # The parent has ended: nobody waits for this process.
+        _count.pid = None
+
+
 _count = None
 
 
 class _Count:
-    def __init__(self, request):
+    """What counts this process, and writes at its end what was counted.
+
+    Parameters
+    ----------
+    request : dict
+        ``mode`` and ``directory``, and the options of the mode; ``tables``: it is for a profile,
+        which wants tables in place of a recording.
+    profile : Profile, optional
+        One that is enabled already.
+    """
+
+    def __init__(self, request, profile=None):
         self.request = request
         self.directory = request["directory"]
-        self.profile = None
+        self.profile = profile
         self.pid = None
         self.started = time.time()
 
-    def begin(self):
+    def prepare(self):
+        """Has the end of this process, and its forks, told."""
         import atexit
 
         # Pools end their workers by this signal. Who has a handler has taken care of the end.
@@ -149,6 +180,9 @@ class _Count:
         # What ends a process without its exit functions; multiprocessing's children end so.
         for name in ("_exit", "execv", "execve"):
             setattr(os, name, self._before(getattr(os, name)))
+
+    def begin(self):
+        self.prepare()
         if self.request["mode"] == "data":
             from ._profile import Profile, hook_cost
 
@@ -156,7 +190,10 @@ class _Count:
             if self.request["correct"]:
                 hook_cost(options["builtins"])
             self.profile = Profile(
-                signatures=self.request["signatures"], correct=self.request["correct"], **options
+                signatures=self.request["signatures"],
+                correct=self.request["correct"],
+                children=False,
+                **options,
             )
             self.profile.be_whole()
             self.profile.enable()
@@ -246,6 +283,13 @@ class _Count:
                 return
             from ._lines import lines, recording_of
 
+            if self.request.get("tables"):
+                self.profile.disable()
+                with open(self._path("new"), "wb") as file:
+                    marshal.dump(self.profile.tables(), file)
+                os.rename(self._path("new"), self._path("counts"))
+                os.unlink(self._path("begun"))
+                return
             if self.profile is not None:
                 log = []
                 if self.profile.was_deep:

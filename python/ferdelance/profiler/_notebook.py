@@ -286,7 +286,10 @@ def _advise(cell, options):
         try:
             kept = capture.load(directory).items()
             kept = {(names.get(file, file), *place): path for (file, *place), path in kept}
-            _display(Shown(page(recording, advise(recording, calls=kept))))
+            found = capture.versions(directory).items()
+            found = {(names.get(file, file), *place): types for (file, *place), types in found}
+            advice = advise(recording, calls=kept, versions=found)
+            _display(Shown(page(recording, advice)))
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import os
 import time
 
 from .. import _core
+from ._children import Children, merged
 from ._lines import recording_of
 
 
@@ -40,8 +41,9 @@ class Profile(_core.CallProfiler):
     """Counts every call of a function, by the types, dtypes, shapes and lengths of its arguments.
 
     As :class:`cProfile.Profile`, from :meth:`enable` to :meth:`disable`, within ``with``, or around
-    the calls of a function that is decorated with it; but in all threads of the interpreter. Times
-    are those that passed, the hooks' own included, as cProfile's are.
+    the calls of a function that is decorated with it; but in all threads of the interpreter, and in
+    processes that are started meanwhile, from their start to their end. Times are those that
+    passed, the hooks' own included, as cProfile's are.
 
     >>> p = Profile()
     >>> p.run("dot(a, b)")
@@ -63,6 +65,9 @@ class Profile(_core.CallProfiler):
     correct : bool
         Whether what the profiler itself costs, as measured once, is taken off the times. Then they
         are nearer to those of the program without it, but estimates.
+    children : bool
+        Whether processes that are started while it is enabled count, too. They find a request in
+        their environment. Of those that have ended the profile has what they have counted.
 
     Attributes
     ----------
@@ -87,12 +92,44 @@ class Profile(_core.CallProfiler):
         builtins=True,
         signatures=True,
         correct=False,
+        children=True,
     ):
         self = super().__new__(cls, custom_timer, time_unit, subcalls, builtins, signatures)
         self._correct = correct and custom_timer is None
+        request = {
+            "mode": "data",
+            "tables": True,
+            "builtins": builtins,
+            "signatures": signatures,
+            "correct": correct,
+        }
+        self._children = None
+        if children:
+            # Another Python has not this one's clock.
+            self._children = Children(request if custom_timer is None else None)
         self._depth = 0
         self._started = time.time()
         return self
+
+    def _begins(self):
+        if self._children is not None:
+            self._children.watch(self)
+
+    def _ended(self):
+        if self._children is not None:
+            self._children.unwatch()
+
+    def clear(self, *, child=False):
+        """Forget what was counted."""
+        super().clear(child=child)
+        if self._children is not None:
+            self._children.clear()
+
+    def leave_children(self):
+        """In the child of a fork: other children are the parent's. Where to write what this one
+        counts."""
+        children, self._children = self._children, None
+        return children.directory
 
     def __enter__(self):
         self.enable()
@@ -184,11 +221,13 @@ class Profile(_core.CallProfiler):
         counts = self.counts()
         if self._correct:
             correct(counts, hook_cost(counts["builtins"]))
-        return counts
+        others = list(self._children.tables()) if self._children is not None else []
+        return merged([counts, *others]) if others else counts
 
     def recording(self):
         """What was counted so far, as a :class:`Recording`: tables, reports, exports."""
-        return recording_of(counts=self.tables(), started=self._started)
+        log = self._children.missing() if self._children is not None else []
+        return recording_of(counts=self.tables(), log=log, started=self._started)
 
     def plot(self, file=None):
         """See :func:`plot`."""

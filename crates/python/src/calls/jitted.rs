@@ -5,6 +5,7 @@
 
 use core::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::ffi::{self, PyObject};
@@ -12,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::session::{Passed, Session, Thread};
-use super::stack;
+use super::{stack, watch};
 use crate::layouts::class;
 
 unsafe extern "C" {
@@ -21,13 +22,13 @@ unsafe extern "C" {
     static mut PyFunction_Type: c_void;
 }
 
-/// Whether calls of compiled functions are to be counted.
+/// Whether somebody wants to know of calls of compiled functions.
 #[inline(always)]
-pub fn are_counted() -> bool {
-    !super::active().is_null()
+pub fn are_of_interest() -> bool {
+    !super::active().is_null() || watch::are_compiled_watched()
 }
 
-/// Calls a compiled function, and counts that.
+/// Calls a compiled function, and counts that, and tells who watches.
 ///
 /// # Safety
 /// A Python function that stands for it, and the arguments of a vectorcall; the GIL is held.
@@ -39,18 +40,25 @@ pub unsafe fn call(
     keywords: *mut PyObject,
     run: impl FnOnce() -> *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: as promised.
-    let begun = unsafe {
-        let passed = Passed {
-            args,
-            count,
-            keywords,
-        };
-        begin(function, passed)
+    let passed = Passed {
+        args,
+        count,
+        keywords,
     };
+    // SAFETY: as promised.
+    let token = catch_unwind(|| unsafe { watch::enter_compiled(function, passed) });
+    // SAFETY: as promised.
+    let begun = unsafe { begin(function, passed) };
     let result = run();
     // SAFETY: as promised.
     unsafe { end(begun) };
+    if let Ok(Some(token)) = token {
+        // SAFETY: as promised; the result belongs to this.
+        let left = catch_unwind(AssertUnwindSafe(|| unsafe {
+            watch::leave_compiled(token, result);
+        }));
+        debug_assert!(left.is_ok());
+    }
     result
 }
 
@@ -152,6 +160,37 @@ pub fn watch_numba(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// Arguments of a call, with the values of keywords after them; and the names of these, as a tuple that belongs to
+/// who called, or null.
+///
+/// # Safety
+/// A tuple, and a dict or null; the GIL is held.
+unsafe fn in_a_row(
+    args: *mut PyObject,
+    keywords: *mut PyObject,
+) -> (Vec<*mut PyObject>, *mut PyObject) {
+    // SAFETY: as promised; what is borrowed lives as long as the tuple and the dict.
+    unsafe {
+        let count = ffi::PyTuple_Size(args).max(0);
+        let mut row: Vec<_> = (0..count).map(|i| ffi::PyTuple_GetItem(args, i)).collect();
+        if keywords.is_null() || ffi::PyDict_Size(keywords) <= 0 {
+            return (row, ptr::null_mut());
+        }
+        let names = ffi::PyTuple_New(ffi::PyDict_Size(keywords));
+        if names.is_null() {
+            ffi::PyErr_Clear();
+            return (row, names);
+        }
+        let (mut at, mut name, mut value) = (0, ptr::null_mut(), ptr::null_mut());
+        while ffi::PyDict_Next(keywords, &raw mut at, &raw mut name, &raw mut value) != 0 {
+            ffi::Py_IncRef(name);
+            ffi::PyTuple_SetItem(names, row.len() as ffi::Py_ssize_t - count, name);
+            row.push(value);
+        }
+        (row, names)
+    }
+}
+
 unsafe extern "C" fn numba_call(
     this: *mut PyObject,
     args: *mut PyObject,
@@ -163,7 +202,7 @@ unsafe extern "C" fn numba_call(
         let Some(own) = std::mem::transmute::<usize, Option<Call>>(numbas) else {
             unreachable!("the slot had a function before it had this one");
         };
-        if !are_counted() {
+        if super::active().is_null() {
             return own(this, args, keywords);
         }
         let function = ffi::PyObject_GetAttrString(this, c"py_func".as_ptr());
@@ -171,15 +210,14 @@ unsafe extern "C" fn numba_call(
             ffi::PyErr_Clear();
             return own(this, args, keywords);
         }
-        const ITEMS: usize = 24;
-        let items = args.cast::<u8>().add(ITEMS).cast::<*mut PyObject>();
-        // Keywords are bound by Numba, after this: their types are not told.
+        let (args_and_values, names) = in_a_row(args, keywords);
         let passed = Passed {
-            args: items,
+            args: args_and_values.as_ptr(),
             count: ffi::PyTuple_Size(args).max(0) as usize,
-            keywords: std::ptr::null_mut(),
+            keywords: names,
         };
         let begun = begin(function, passed);
+        ffi::Py_DecRef(names);
         let result = own(this, args, keywords);
         end(begun);
         ffi::Py_DecRef(function);

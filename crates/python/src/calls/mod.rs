@@ -101,5 +101,7 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module
     )?)?;
     module.add_function(wrap_pyfunction!(watch::_watch_calls, module)?)?;
-    module.add_function(wrap_pyfunction!(watch::_unwatch_calls, module)?)
+    module.add_function(wrap_pyfunction!(watch::_unwatch_calls, module)?)?;
+    module.add_function(wrap_pyfunction!(watch::_watch_compiled, module)?)?;
+    module.add_function(wrap_pyfunction!(watch::_unwatch_compiled, module)?)
 }

@@ -11,7 +11,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use super::hook;
-use super::native::c_function;
+use super::native::{Native, c_function};
 use super::session::{Session, Thread};
 
 /// Numbers of tools that nobody has been given.
@@ -212,20 +212,34 @@ unsafe fn has_first(argument: *mut PyObject) -> bool {
     argument != super::missing()
 }
 
+/// Calls `with` if an event is about a function of C.
+#[inline(always)]
+unsafe fn with_function(
+    args: *const *mut PyObject,
+    with: impl FnOnce(*mut Session, *mut Thread, Native),
+) -> *mut PyObject {
+    guarded(|session, state| {
+        // SAFETY: the arguments are code, offset, what is called, its first argument.
+        unsafe {
+            if let Some(function) = c_function(*args.add(2), has_first(*args.add(3))) {
+                with(session, Session::thread(session, state), function);
+            }
+        }
+    })
+}
+
 unsafe extern "C" fn call(
     _: *mut PyObject,
     args: *const *mut PyObject,
     _: usize,
     _: *mut PyObject,
 ) -> *mut PyObject {
-    guarded(|session, state| {
-        // SAFETY: the arguments are code, offset, what is called, its first argument.
-        unsafe {
-            if let Some(function) = c_function(*args.add(2), has_first(*args.add(3))) {
-                Session::start_native(session, Session::thread(session, state), function);
-            }
-        }
-    })
+    // SAFETY: the interpreter calls this, for an event of a call.
+    unsafe {
+        with_function(args, |session, thread, function| {
+            Session::start_native(session, thread, function);
+        })
+    }
 }
 
 unsafe extern "C" fn called(
@@ -234,12 +248,10 @@ unsafe extern "C" fn called(
     _: usize,
     _: *mut PyObject,
 ) -> *mut PyObject {
-    guarded(|session, state| {
-        // SAFETY: as for `call`.
-        unsafe {
-            if let Some(function) = c_function(*args.add(2), has_first(*args.add(3))) {
-                Session::end_native(session, Session::thread(session, state), function);
-            }
-        }
-    })
+    // SAFETY: as for `call`.
+    unsafe {
+        with_function(args, |session, thread, function| {
+            Session::end_native(session, thread, function);
+        })
+    }
 }

@@ -187,7 +187,11 @@ impl CallProfiler {
                 return Err(PyValueError::new_err("another profiler of calls is active"));
             }
         }
+        this.call_method0("_begins")?;
         let begun = CallProfiler::begin(this, subcalls, builtins);
+        if begun.is_err() {
+            this.call_method0("_ended")?;
+        }
         if let Some(whole) = &whole {
             match begun {
                 Ok(()) => own.pauses.store(true, Ordering::Relaxed),
@@ -196,6 +200,12 @@ impl CallProfiler {
         }
         begun
     }
+
+    /// What a derived class does before this counts; what it calls is not counted.
+    fn _begins(&self) {}
+
+    /// What a derived class does when this has ended counting.
+    fn _ended(&self) {}
 
     /// Makes this the profiler of the whole program: one that the program itself enables has its calls, and this
     /// one goes on after it.
@@ -233,8 +243,10 @@ impl CallProfiler {
         {
             CallProfiler::begin(&whole, None, None)?;
         }
+        let ended = this.call_method0("_ended");
         // SAFETY: the reference that `begin` took.
         unsafe { ffi::Py_DecRef(this.as_ptr()) };
+        ended?;
         if HAS_FAILED.load(Ordering::Relaxed) {
             return Err(PyRuntimeError::new_err(
                 "the profiler has failed and stopped counting; this is an error in ferdelance",

@@ -179,13 +179,7 @@ impl Session {
         unsafe {
             let given = Session::given_time(this);
             let index = Session::index(this, code);
-            Session::enter(
-                this,
-                thread,
-                frame,
-                Session::entry_of(this, index, frame),
-                given,
-            );
+            Session::begin(this, thread, frame, index, given);
         }
     }
 
@@ -215,14 +209,18 @@ impl Session {
                     None => return false,
                 }
             }
-            Session::enter(
-                this,
-                thread,
-                frame,
-                Session::entry_of(this, index, frame),
-                given,
-            );
+            Session::begin(this, thread, frame, index, given);
             true
+        }
+    }
+
+    /// A call of a function begins, given its number.
+    #[inline(always)]
+    unsafe fn begin(this: *mut Session, thread: *mut Thread, frame: usize, index: u32, given: u64) {
+        // SAFETY: as for `start`.
+        unsafe {
+            let entry = Session::entry_of(this, index, frame);
+            Session::enter(this, thread, frame, entry, given);
         }
     }
 

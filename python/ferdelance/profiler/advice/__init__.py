@@ -4,8 +4,10 @@
                             ▲
     program ─▶ capture ─▶ trial: compiled, run on recorded arguments, compared
 
-``facts`` is what ``rules`` look at; ``compiling`` is the rule with the cure that is tried, and
-``loops`` makes functions of loops for it. ``sources`` finds a function and what it calls in the
+``facts`` is what ``rules`` look at. ``compiling`` and ``sharing`` are the rules with a cure that is
+tried: for the one, ``loops`` and ``bodies`` make functions of the top level of loops, methods and
+inner functions, as ``parts``; for the other, ``rounds`` finds loops that threads can share.
+``sources`` finds a function and what it calls in the
 texts of files. ``capture`` runs in the program, ``trial`` in a process of its own. Nothing here
 runs code of the user's but a trial, and that only functions that compute: see :mod:`.sources`.
 """

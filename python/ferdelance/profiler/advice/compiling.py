@@ -6,9 +6,9 @@ is, as a function of its own.
 
 import collections
 
-from . import edit, loops, sources
+from . import bodies, edit, loops, sharing, sources
 from .facts import ARRAYS, ELEMENTWISE, PAGE_FAULTS
-from .rules import LEAST, USUAL, WORTH, Advice, percent, whole, with_objects
+from .rules import LEAST, USUAL, WORTH, Advice, kinds_of_types, percent, whole, with_objects
 
 #: Functions that are tried, at most.
 TRIALS = 8
@@ -24,40 +24,69 @@ SMALL = 2048
 NO_FUNCTION = "it is in no function"
 
 
-def loading(facts, trial=None):
-    """CPU time for what the changed program loads and the program does not, in seconds."""
+def starting(facts, function, compiling, trial=None):
+    """CPU time for what the changed program does and the program does not, in seconds: compiling a
+    function for all types and in each process that it runs in, and loading the compiler where that
+    is not there."""
+    processes, anew = facts.processes_of(function)
+    time = compiling * max(processes, 1) * kinds_of_types(function)
     if facts.has_compiler:
-        return 0.0
+        return time
     start, numpy = (trial.start, trial.numpy) if trial is not None else (LOADING, NUMPY)
-    return start + (0.0 if facts.has_numpy else numpy)
+    return time + (1 + anew) * (start + (0.0 if facts.has_numpy else numpy))
 
 
 class Candidate:
     """A function, with what it calls, that might be compiled."""
 
-    def __init__(self, facts, function, file, unit):
+    def __init__(self, facts, function, unit, part=None):
         self.function = function
-        self.file = file
         self.unit = unit
-        by_name = {f.name: f for f in facts.functions if f.file == function.file}
-        self.parts = [by_name[name] for name in unit.names if name in by_name]
+        #: What it becomes a function of the top level by, if it is none.
+        self.part = part
+        moved = {one.name: one for one in part.all} if part else {}
+        #: Its lines in the file.
+        self.ranges = []
+        for node in unit.functions:
+            one = moved.get(node.name)
+            first = one.lines[0] if one else sources.first_line(node)
+            self.ranges.append((first, one.last if one else node.end_lineno, node.name))
+        #: The functions that time was spent in of these, with their names in the unit.
+        self.parts = {}
+        for found in facts.functions:
+            if found.file == function.file:
+                for first, last, name in self.ranges:
+                    if first <= found.line <= last:
+                        self.parts[found] = name
         self.interpreter = 0.0
         self.operations = collections.Counter()
         #: What array operations would take, were those of an expression done in one go.
         self.fused = 0.0
-        for part, time in facts.below(function).items():
+        for below, time in facts.below(function).items():
+            if below.is_users and below not in self.parts:
+                # It is called by value, and stays as it is.
+                continue
             # Of functions of libraries that others call as well it is a share.
-            share = min(time / part.own, 1.0) if part.own else 0.0
-            self.interpreter += share * part.in_interpreter
-            operations = {name: share * time for name, time in part.operations.items()}
+            share = min(time / below.own, 1.0) if below.own else 0.0
+            self.interpreter += share * below.in_interpreter
+            operations = {name: share * time for name, time in below.operations.items()}
             self.operations.update(operations)
             elementwise = sum(t for name, t in operations.items() if ELEMENTWISE.match(name))
-            self.fused += elementwise / min(sources.operations(unit, part.name), FUSED)
+            name = self.parts.get(below, "")
+            self.fused += elementwise / min(sources.operations(unit, name), FUSED)
             self.fused += sum(t for n, t in operations.items() if ARRAYS.match(n)) - elementwise
 
     @property
     def arrays(self):
         return [pair for part in self.parts for pair in part.arrays()]
+
+    def overlaps(self, other):
+        """Whether it changes lines that another one changes as well."""
+        return self.function.file == other.function.file and any(
+            first <= last_of and first_of <= last
+            for first, last, _ in self.ranges
+            for first_of, last_of, _ in other.ranges
+        )
 
     def small_arrays(self):
         """The part of the time with arrays in which they were small."""
@@ -77,7 +106,7 @@ class Candidate:
         if self.fused < 0.7 * self.in_arrays:
             # Arrays that are not made need no memory.
             old, new = old + faults, new + faults * self.fused / self.in_arrays
-        return old, old / (new + COMPILING * len(self.unit.names))
+        return old, old / max(new, 1e-9)
 
 
 def candidates(facts):
@@ -95,12 +124,17 @@ def candidates(facts):
             continue
         try:
             file = facts.file(function.file)
-            unit = file.unit(function.name, function.line)
+            scope = file.scope(function.name, function.line)
+            if file.functions.get(scope.node.name) is scope.node:
+                part, unit = None, file.unit_of(scope.node.name)
+            else:
+                part = bodies.find(file, scope)
+                unit = sources.File(part.alone(file.text)).unit_of(part.name)
         except sources.NotFound as reason:
             if facts.share(function.in_interpreter) >= LEAST:
                 not_tried.append((function, str(reason)))
             continue
-        candidate = Candidate(facts, function, file, unit)
+        candidate = Candidate(facts, function, unit, part)
         to_gain = candidate.interpreter + candidate.operations[PAGE_FAULTS]
         if facts.share(to_gain + candidate.in_arrays / 2) < LEAST / 2:
             continue
@@ -119,11 +153,11 @@ def compile_functions(facts, attempt, attempt_loop):
     ``attempt_loop(function, loop)`` for a loop of a function that is more than that.
     """
     found, not_tried = candidates(facts)
-    advice, covered = [], set()
+    chosen, covered = [], set()
     tried, failed = 0, []
     for candidate in found:
         function = candidate.function
-        if (function.file, function.name) in covered:
+        if function in covered:
             continue
         trial = attempt(candidate) if tried < TRIALS else None
         tried += trial is not None
@@ -131,25 +165,29 @@ def compile_functions(facts, attempt, attempt_loop):
             failed.append((function, trial.error or f"compiled, it gives {trial.same}"))
             continue
         if trial is not None:
-            gain = whole(
-                facts, function.total, trial.speedup, trial.compile + loading(facts, trial)
-            )
+            more = starting(facts, function, trial.compile, trial)
+            gain = whole(facts, function.total, trial.speedup, more)
+            if sharing.is_worth_sharing(facts, function, trial, gain):
+                more = starting(facts, function, trial.parallel_compile, trial)
+                gain = whole(facts, function.total, trial.plain / trial.parallel_cpu, more)
         else:
-            gain = whole(facts, *candidate.estimate(), loading(facts))
+            compiling = COMPILING * len(candidate.unit.to_compile)
+            more = starting(facts, function, compiling)
+            gain = whole(facts, *candidate.estimate(), more)
         if gain < WORTH:
             continue
         # Of a function and another one that it calls, what brings more: for a short program that
         # may be the inner one, as there is less to compile.
-        names = set(candidate.unit.names)
-        same = [a for a in advice if a.file == function.file and names & set(a.compiled)]
-        if any(a.gain >= gain for a in same):
+        same = [pair for pair in chosen if pair[1].overlaps(candidate)]
+        if any(one.gain >= gain for one, _ in same):
             continue
-        for one in same:
-            advice.remove(one)
-        covered.update((function.file, name) for name in names)
-        advice.append(_of_candidate(facts, candidate, trial, gain))
+        for pair in same:
+            chosen.remove(pair)
+        covered.update(candidate.parts)
+        chosen.append((_of_candidate(facts, candidate, trial, gain), candidate))
+    advice = [one for one, _ in chosen]
     for function, reason in [*not_tried, *failed]:
-        if (function.file, function.name) in covered:
+        if function in covered:
             continue
         share = facts.share(function.in_interpreter)
         if share >= LEAST and not any(a.gain and a.share >= share for a in advice):
@@ -167,7 +205,7 @@ def _of_candidate(facts, candidate, trial, gain):
     faults = candidate.operations[PAGE_FAULTS]
     rule, what = "compile", "compile"
     evidence = []
-    others = [name for name in unit.names if name != function.name]
+    others = [name for name in unit.names if name != unit.name]
     share = facts.share(function.total)
     spent = f"{percent(share)} of the CPU time is spent in it"
     if others:
@@ -200,18 +238,28 @@ def _of_candidate(facts, candidate, trial, gain):
     types = next(iter(function.types), "")
     if types:
         evidence.append(f"called with {types}")
+    shared = [trial.shared] if trial is not None and trial.shared else []
+    if shared:
+        evidence.append(sharing.evidence(trial))
+    title = f"{what} `{function.name}`"
+    if candidate.part is not None:
+        title = f"make what `{function.name}` does a function, and {what.rstrip(':')} that"
     advice = Advice(
         rule,
-        f"{what} `{function.name}`",
+        title,
         facts,
         function=function,
         share=share,
         gain=gain,
         evidence=evidence,
     )
-    advice.compiled = unit.names
+    advice.compiled = unit.to_compile
+    advice.part = candidate.part
     text = facts.sources[function.file]
-    advice.diff = edit.diff(function.file, text, edit.compiled(text, unit.names))
+    moved = [candidate.part] if candidate.part else []
+    advice.shared = shared
+    after = edit.changed(text, advice.compiled, moved, shared)
+    advice.diff = edit.diff(function.file, text, after)
     advice.trial = trial
     return advice
 
@@ -276,25 +324,33 @@ def _not_compiled(facts, function, reason, attempt):
         return advice
     advice.trial = trial
     if trial is not None and trial.compiled:
-        advice.gain = whole(facts, time, trial.speedup, trial.compile + loading(facts, trial))
+        more = starting(facts, function, trial.compile, trial)
+        advice.gain = whole(facts, time, trial.speedup, more)
+        if sharing.is_worth_sharing(facts, function, trial, advice.gain):
+            more = starting(facts, function, trial.parallel_compile, trial)
+            advice.gain = whole(facts, time, trial.plain / trial.parallel_cpu, more)
+            advice.shared = [trial.shared]
+            advice.evidence.append(sharing.evidence(trial))
     else:
         compiling = trial.compile if trial is not None else COMPILING
-        advice.gain = whole(facts, time, USUAL, compiling + loading(facts, trial))
-    advice.loop = loop
+        advice.gain = whole(facts, time, USUAL, starting(facts, function, compiling, trial))
+    advice.part = loop
     advice.line = loop.first if is_script else advice.line
-    advice.compiled = [*loop.callees, loop.name]
+    advice.compiled = loop.compiled
     text = facts.sources[function.file]
-    after = edit.changed(text, advice.compiled, [loop])
+    after = edit.changed(text, advice.compiled, [loop], advice.shared)
     advice.diff = edit.diff(function.file, text, after)
     return advice
 
 
 def _loop(facts, function):
     """A loop of a function that can be moved, with the time that the interpreter spends in it."""
-    owner = "" if function.name == "<module>" else function.name
     times = {n: time for (file, n), time in facts.lines.items() if file == function.file}
     try:
-        loop = loops.find(facts.file(function.file), owner, function.line, times)
+        file = facts.file(function.file)
+        is_script = function.name == "<module>"
+        scope = None if is_script else file.scope(function.name, function.line)
+        loop = loops.find(file, scope, times)
     except sources.NotFound:
         return None, 0.0
     if loop is None or not function.own:

@@ -3,6 +3,7 @@
 import ast
 import difflib
 
+from . import parts, rounds
 from .sources import File
 
 
@@ -18,12 +19,48 @@ def compiled(text, names):
     return "".join(lines)
 
 
-def changed(text, names, loops=()):
-    """The text of a file in which loops are functions, and functions of these names compiled."""
-    # From the last one, so that lines before it stay where they are.
-    for loop in sorted(loops, key=lambda loop: -loop.first):
-        text = loop.moved(text)
-    return compiled(text, names)
+def changed(text, names, moved=(), shared=()):
+    """The text of a file in which parts are functions, and functions of these names compiled; with
+    loops of some that threads share."""
+    text = compiled(parts.moved(text, moved), names)
+    for name in shared:
+        text = parallel(text, name)
+    return text
+
+
+def parallel(text, name):
+    """The text of a file in which a loop of a compiled function is shared by threads."""
+    file = File(text)
+    node = file.functions[name]
+    (decorator,) = node.decorator_list
+    text = rounds.find(file, node).changed(text)
+    end = decorator.end_col_offset
+    if isinstance(decorator, ast.Call):
+        comma = ", " if decorator.args or decorator.keywords else ""
+        text = _with(text, decorator.end_lineno, end - 1, f"{comma}parallel=True")
+    else:
+        text = _with(text, decorator.end_lineno, end, "(parallel=True)")
+    if file.imports.get("prange", ("",))[0] in ("ferdelance.prange", "numba.prange"):
+        return text
+    module = "ferdelance"
+    for statement in file.tree.body:
+        if isinstance(statement, ast.ImportFrom) and statement.module in ("ferdelance", "numba"):
+            last = statement.names[-1]
+            if last.name != "*":
+                return _with(text, last.end_lineno, last.end_col_offset, ", prange")
+        elif isinstance(statement, ast.Import) and statement.names[0].name == "numba":
+            module = "numba"
+    lines = parts.lines_of(text)
+    lines.insert(_first_import(file.tree), f"from {module} import prange\n")
+    return "".join(lines)
+
+
+def _with(text, number, column, more):
+    """The text with more of it in a line, after so many bytes."""
+    lines = parts.lines_of(text)
+    line = lines[number - 1].encode()
+    lines[number - 1] = (line[:column] + more.encode() + line[column:]).decode()
+    return "".join(lines)
 
 
 def _first_import(tree):

@@ -25,6 +25,8 @@ OVERHEAD = re.compile(
 PASSING = re.compile(r"/multiprocessing/\w+\.py$|/concurrent/futures/process\.py$")
 #: Files of compilers that programs use; to be watched, a program loads some of ferdelance's.
 COMPILER = re.compile(r"/ferdelance/(?!profiler/|__init__\.py|_startup\.py)|-packages/numba/")
+#: What is done by this package's library, with and without symbols.
+OWN = re.compile(r"^_core \(no symbols\)$|\(_core\)$")
 PAGE_FAULTS = "kernel: page faults"
 #: An array in a type, as recordings have it: dtype, shape, order.
 ARRAY = re.compile(r"ndarray\((?P<dtype>[^,()]+), \((?P<shape>[^)]*)\)(?:, (?P<order>[^)]*))?\)")
@@ -108,8 +110,10 @@ class Facts:
         With the most time first, with all that they call.
     """
 
-    def __init__(self, recording):
+    def __init__(self, recording, versions=None):
         self.recording = recording
+        #: The types that functions were compiled for, as texts, by file, line and name.
+        self.versions = versions or {}
         samples = recording.samples
         self.cpu = float(samples["user"].sum() + samples["kernel"].sum())
         self.elapsed = recording.meta["elapsed"]
@@ -174,11 +178,41 @@ class Facts:
                 times[owner] = times.get(owner, 0.0) + time
         return times
 
+    def processes_of(self, function):
+        """In how many processes a function ran, and how many of these had to start Python anew.
+
+        What is forked has loaded what its parent has.
+        """
+        r = self.recording
+        parents, numbers, _, _ = self._stacks
+        is_below = []
+        for parent, number in zip(parents, numbers, strict=True):
+            is_below.append(number == function.number or (parent >= 0 and is_below[parent]))
+        owners = r.threads["process"].tolist()
+        found = {
+            owners[thread]
+            for thread, stack in _rows(r.samples, "thread", "stack")
+            if stack >= 0 and is_below[stack]
+        }
+        commands, origins = r.processes["command"], r.processes["parent"].tolist()
+        anew = [i for i in found if origins[i] >= 0 and commands[i] != commands[origins[i]]]
+        return len(found), len(anew)
+
     @functools.cached_property
     def lines(self):
         """CPU time of lines, with what native code did for them: by file and number."""
         rows = _rows(self.recording.hot_lines, "file", "line", "own")
         return {(file, line): own for file, line, own in rows}
+
+    @functools.cached_property
+    def compiling(self):
+        """CPU time in which this package's own code ran: it compiled, but for little."""
+        return sum(
+            time
+            for function in self.functions
+            for operation, time in function.operations.items()
+            if OWN.search(operation)
+        )
 
     @functools.cached_property
     def has_compiler(self):

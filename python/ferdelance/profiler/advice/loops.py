@@ -12,13 +12,16 @@
                                               print(best, longest)
 
 Variables that the loop reads are parameters; those that it assigns to and that are read elsewhere
-are results. Loops for which this is not sure to mean the same are left alone.
+are results. Attributes of ``self`` and variables of functions around are parameters, too. Loops for
+which this is not sure to mean the same are left alone.
 """
 
 import ast
 import dataclasses
 
 from . import sources
+from .bodies import callees_of, others_of, unique_parts
+from .parts import Outside, Part, can_move, new_name, parameters, place
 
 LOOPS = (ast.For, ast.While)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -40,125 +43,25 @@ FIXED = (
 )
 
 
-@dataclasses.dataclass
-class Loop:
-    """A loop that can be moved.
-
-    Attributes
-    ----------
-    name : str
-        Of the function that it becomes.
-    owner : str
-        The function that it is in; empty for a script's own code.
-    first, last : int
-        Its lines in the file.
-    place : int
-        Before which line the function goes.
-    column : int
-        How far it is indented.
-    parameters, results : list of str
-    callees : list of str
-        Functions of the file that it calls, which are to be compiled, too.
-    prefix : tuple of int or None
-        The lines before it in its function, should they compute as well: with them, what the
-        loop gets follows from the function's arguments.
-    """
-
-    name: str
-    owner: str
-    first: int
-    last: int
-    place: int
-    column: int
-    parameters: list
-    results: list
-    callees: list
-    prefix: tuple | None
-
-    def definition(self, lines):
-        """The lines of the function."""
-        body = [line[self.column :] if line.strip() else line for line in self._text(lines)]
-        yield f"def {self.name}({', '.join(self.parameters)}):\n"
-        yield from ("    " + line if line.strip() else line for line in body)
-        if self.results:
-            yield f"    return {', '.join(self.results)}\n"
-
-    def call(self):
-        """The line that takes its place."""
-        call = f"{self.name}({', '.join(self.parameters)})\n"
-        results = f"{', '.join(self.results)} = " if self.results else ""
-        return " " * self.column + results + call
-
-    def moved(self, text):
-        """The text of the file with the loop as a function."""
-        lines = _lines(text)
-        definition = [*self.definition(lines), "\n", "\n"]
-        lines[self.first - 1 : self.last] = [self.call()]
-        place = self.place - 1
-        while place > 0 and lines[place - 1].startswith("#"):
-            place -= 1
-        if place > 0 and lines[place - 1].strip():
-            definition = ["\n", "\n", *definition]
-        lines[place:place] = definition
-        return "".join(lines)
-
-    def alone(self, text):
-        """The text of the file with the loop as a function besides, at its end.
-
-        If it has a prefix, that is one as well, `prepare`: it returns what the loop gets. Lines
-        are those of the file, for who reads messages about them.
-        """
-        lines = _lines(text)
-        more = ["\n", "\n", *self.definition(lines)]
-        if self.prefix is not None:
-            first, last = self.prefix
-            file = sources.File(text)
-            arguments = ast.unparse(file.functions[self.owner].args)
-            more += ["\n", "\n", f"def {self.prepare}({arguments}):\n"]
-            before = lines[first - 1 : last]
-            more += ["    " + line[self.column :] if line.strip() else line for line in before]
-            more.append(f"    return [{', '.join(self.parameters)}]\n")
-        return "".join([*lines, *more])
-
-    def place_in(self, file):
-        """Where it is, in words."""
-        where = f"`{self.owner}`" if self.owner else "the script itself"
-        return f"{where} ({file.rpartition('/')[2]}:{self.first})"
-
-    @property
-    def prepare(self):
-        return f"{self.name}_prepare"
-
-    def _text(self, lines):
-        return lines[self.first - 1 : self.last]
-
-
-def find(file, owner, line, times):
+def find(file, scope, times):
     """The loop of a function, or of a script itself, that is best moved.
 
     Parameters
     ----------
     file : sources.File
-    owner : str
-        The function's name; empty for the code that is in none.
-    line : int
-        Where it is defined.
+    scope : sources.Scope or None
+        The function; None for the code that is in none.
     times : dict
         CPU time by line.
 
     Returns
     -------
-    Loop or None
+    Part or None
         The outermost of the loops that compute, with the most time.
-
-    Raises
-    ------
-    sources.NotFound
-        If there is no such function.
     """
-    scope = file.function(owner, line) if owner else file.tree
+    node = scope.node if scope else file.tree
     found = []
-    _look(Block(file, owner, scope), scope.body, [], found)
+    _look(Block(file, scope, node), node.body, [], found)
 
     def time(loop):
         return sum(times.get(number, 0.0) for number in range(loop.first, loop.last + 1))
@@ -171,8 +74,8 @@ class Block:
     """Where a loop is: in a function or a script, in another loop, where errors are caught."""
 
     file: sources.File
-    owner: str
-    scope: ast.AST
+    scope: sources.Scope | None
+    node: ast.AST
     is_repeated: bool = False
     may_catch: bool = False
 
@@ -210,27 +113,29 @@ def _blocks(statement):
 
 def _loop(block, statement, before):
     """A loop as one that can be moved; None if it cannot."""
-    file, owner, scope = block.file, block.owner, block.scope
-    if any(isinstance(node, FIXED) for node in ast.walk(statement)) or statement.orelse:
+    file, scope, node = block.file, block.scope, block.node
+    if any(isinstance(part, FIXED) for part in ast.walk(statement)) or statement.orelse:
         return None
-    lines = _lines(file.text)
-    text = lines[statement.lineno - 1 : statement.end_lineno]
-    column = statement.col_offset
-    if any(line.strip() and line[:column].strip(" ") for line in text):
-        # Tabs, or a text that begins at the line's beginning.
+    if not can_move(file.text, [statement]):
         return None
-    if any(_is_long_text(node) for node in ast.walk(statement)):
+    try:
+        there = Outside(file, scope, [statement], inner=True) if scope else None
+        others = others_of(file, there, (scope,)) if scope else {}
+    except sources.NotFound:
         return None
+    around = set(there.free) if scope else set()
     own = _names(statement)
     stored, loaded = own[ast.Store], own[ast.Load]
-    parameters = _parameters(scope)
-    bound = parameters | {name for earlier in before for name in _bound(earlier)}
-    outside = _outside(scope, statement)
+    bound = set(parameters(node)) if scope else set()
+    bound |= around | {name for earlier in before for name in _bound(earlier)}
+    outside = _outside(node, statement)
     if outside["not own"] & set(stored):
         return None
     known = set(file.functions) | set(file.imports) | file.classes
     assigned = bound | outside[ast.Store]
-    local = (assigned if owner else assigned & file.others) - known
+    local = (assigned if scope else assigned & file.others) - known
+    if scope:
+        local -= {scope.receiver, *there.functions}
     is_read_later = {
         name
         for name in stored
@@ -238,53 +143,48 @@ def _loop(block, statement, before):
             block.is_repeated or number > statement.end_lineno
             for number in outside["reads"].get(name, ())
         )
-        or (not owner and _reads_elsewhere(file.tree, name))
+        or (not scope and _reads_elsewhere(file.tree, name))
     }
     results = [name for name in stored if name in is_read_later]
     if results and block.may_catch:
         # An error in the loop would leave what it has assigned until then.
         return None
-    needed = list(dict.fromkeys([*(n for n in loaded if n in local), *results]))
+    shared = there.shared if scope else []
+    needed = list(dict.fromkeys([*(n for n in loaded if n in local), *shared, *results]))
     if not set(needed) <= bound:
         # Whether it has a value there cannot be told.
         return None
     visitor = sources._Names(file)
     visitor.local = set(needed) | set(stored) | own["inner"]
+    if scope:
+        visitor.local |= {scope.receiver, *there.functions}
     visitor.visit(statement)
     if visitor.foreign:
         return None
-    callees = []
-    for name in sorted(visitor.callees):
-        unit = file.unit(name, file.functions[name].lineno)
-        if unit.foreign:
-            return None
-        callees += [n for n in unit.names if n not in callees]
-    return Loop(
-        name=_new_name(file, f"{owner}_loop" if owner else "loop"),
-        owner=owner,
+    try:
+        callees = callees_of(file, visitor.callees)
+    except sources.NotFound:
+        return None
+    given = there.given if scope else {}
+    plain = [name for name in needed if name not in given]
+    part = Part(
+        name=new_name(file, f"{scope.node.name.strip('_')}_loop" if scope else "loop"),
+        owner=scope.name if scope else "",
+        lines=(),
         first=statement.lineno,
         last=statement.end_lineno,
-        place=_place(file, statement),
-        column=column,
-        parameters=needed,
+        place=place(file, statement.lineno),
+        column=statement.col_offset,
+        parameters=[*given, *plain],
+        arguments=[*given.values(), *plain],
         results=results,
         callees=callees,
-        prefix=_prefix(file, owner, scope, statement, before),
+        others=unique_parts(others),
     )
-
-
-def _lines(text):
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    return lines
-
-
-def _is_long_text(node):
-    is_text = isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
-    )
-    return is_text and node.end_lineno != node.lineno
+    if scope:
+        part.edits = there.edits(others)
+        _prepare(part, file, scope, statement, before, around=there.free)
+    return part
 
 
 def _names(node):
@@ -315,15 +215,6 @@ def _names(node):
     for kind in (ast.Store, ast.Load):
         names[kind] = list(dict.fromkeys(name for _, _, name in sorted(names[kind])))
     return names
-
-
-def _parameters(scope):
-    if isinstance(scope, ast.Module):
-        return set()
-    arguments = scope.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += filter(None, [arguments.vararg, arguments.kwarg])
-    return {argument.arg for argument in every}
 
 
 def _bound(statement):
@@ -381,36 +272,29 @@ def _reads_elsewhere(tree, name):
     )
 
 
-def _new_name(file, name):
-    taken = {*file.functions, *file.imports, *file.classes, *file.others}
-    while name in taken:
-        name += "_"
-    return name
-
-
-def _place(file, statement):
-    """The first line of what a statement is in, at the top level of the file."""
-    for top in file.tree.body:
-        if top.lineno <= statement.lineno <= top.end_lineno:
-            decorators = getattr(top, "decorator_list", ())
-            return min([top.lineno, *(d.lineno for d in decorators)])
-    return statement.lineno
-
-
-def _prefix(file, owner, scope, statement, before):
-    """The lines of a function before a loop, if these compute, too; else None."""
-    if not owner or statement not in scope.body:
-        return None
-    if not before:
-        return (statement.lineno, statement.lineno - 1)
+def _prepare(part, file, scope, statement, before, around):
+    """Adds the lines of a function before a loop, if these compute, too, and what they get."""
+    if statement not in scope.node.body:
+        return
+    part.of_owner = parameters(scope.node)
     if any(isinstance(node, FIXED) for earlier in before for node in ast.walk(earlier)):
-        return None
+        return
+    try:
+        there = Outside(file, scope, [*before, statement], inner=True, assigns=True)
+    except sources.NotFound:
+        return
     visitor = sources._Names(file)
-    visitor.local = _parameters(scope)
+    visitor.local = {*part.of_owner, *there.free}
     for earlier in before:
         visitor.local |= set(_names(earlier)[ast.Store]) | _names(earlier)["inner"]
     for earlier in before:
         visitor.visit(earlier)
     if visitor.foreign or visitor.is_random:
-        return None
-    return (before[0].lineno, before[-1].end_lineno)
+        return
+    called = Outside(file, scope, before, inner=True, assigns=True).calls
+    if called:
+        return
+    part.free = list(dict.fromkeys([*there.free, *(n for n in part.parameters if n in around)]))
+    part.prefix = (statement.lineno, statement.lineno - 1)
+    if before:
+        part.prefix = (before[0].lineno, before[-1].end_lineno)

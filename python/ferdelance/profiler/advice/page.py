@@ -2,6 +2,8 @@
 
 import textwrap
 
+from .rules import duration
+
 WIDTH = 100
 
 
@@ -40,15 +42,18 @@ def _one(number, advice, before, bold):
     trial = advice.trial
     if trial is not None and trial.same == "not run":
         yield (
-            f"   compiled in {_time(trial.compile)} for the types that it has; it was not run by "
-            "itself"
+            f"   compiled in {duration(trial.compile)} for the types that it has; it was not run "
+            "by itself"
         )
     elif trial is not None:
         same = "the same result" if trial.same == "same" else "random results are not compared"
-        what = "the loop" if advice.loop else "one call"
+        what = "the loop" if advice.part and not advice.part.whole else "one call"
+        before, after, compiling = trial.plain, trial.compiled, trial.compile
+        if advice.shared:
+            after, compiling = trial.parallel, trial.parallel_compile
         yield (
-            f"   {what}: {_time(trial.plain)} -> {_time(trial.compiled)}, "
-            f"{trial.speedup:.3g} times as fast; compiled in {_time(trial.compile)}; {same}"
+            f"   {what}: {duration(before)} -> {duration(after)}, {before / after:.3g} times as "
+            f"fast; compiled in {duration(compiling)}; {same}"
         )
     for line in advice.evidence:
         # The compiler's messages show code: their lines stay.
@@ -67,10 +72,3 @@ def _wrap(text, first, other):
 
 def _cut(text):
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
-
-
-def _time(seconds):
-    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
-        if seconds * factor >= 0.9995:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e9:.0f} ns"

@@ -14,6 +14,8 @@ LEAST = 0.1
 WORTH = 1.08
 #: How much faster the interpreter's part becomes, where nobody has tried: loops gain 10 to 100.
 USUAL = 20
+#: Types that a function is compiled for, before that is spoken of.
+VERSIONS = 3
 #: Bytes of an array that no cache holds.
 LARGE = 8 << 20
 
@@ -41,8 +43,10 @@ class Advice:
         What it is concluded from.
     compiled : list of str
         The functions of the file that are to be compiled.
-    loop : loops.Loop or None
+    part : parts.Part or None
         What is to be a function of its own before.
+    shared : list of str
+        The functions a loop of which threads are to share.
     diff : str
         That change, as a unified diff; empty if there is no such function.
     trial : trial.Trial or None
@@ -59,7 +63,8 @@ class Advice:
         self.clock = "CPU"
         self.evidence = list(evidence)
         self.compiled = []
-        self.loop = None
+        self.part = None
+        self.shared = []
         self.diff = ""
         self.trial = None
 
@@ -71,12 +76,20 @@ class Advice:
         """What JSON is made of."""
         fields = dict(self.__dict__)
         fields["trial"] = dict(self.trial.__dict__) if self.trial else None
-        fields["loop"] = dataclasses.asdict(self.loop) if self.loop else None
+        fields["part"] = dataclasses.asdict(self.part) if self.part else None
         return fields
 
 
 def percent(share):
     return f"{100 * share:.0f} %"
+
+
+def duration(seconds):
+    """A time with three digits."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 0.9995:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
 
 
 def whole(facts, time, factor, more=0.0):
@@ -125,33 +138,39 @@ def with_objects(function):
 
 
 def unstable_types(facts):
-    """Functions that are called with ever other types."""
-    for function in facts.functions:
-        if not function.is_users or facts.share(function.own) < LEAST:
+    """Compiled functions that are compiled again and again, for ever other types."""
+    every = sum(len(types) for types in facts.versions.values())
+    for (file, line, name), types in facts.versions.items():
+        if len(types) < VERSIONS:
             continue
-        kinds = collections.Counter()
-        for text, time in function.types.items():
-            kinds[_without_shapes(text)] += time
-        total = sum(kinds.values())
-        often = [kind for kind, time in kinds.items() if time >= 0.1 * total]
-        if len(often) >= 3:
-            share = facts.share(function.own)
-            yield Advice(
-                "types",
-                f"call `{function.name}` with one type of arguments",
-                facts,
-                function=function,
-                share=share,
-                evidence=[
-                    f"{percent(share)} of the CPU time is spent in it, with {len(often)} different "
-                    "types of arguments: each would be compiled by itself, and arrays are cast",
-                    *(f"with {kind}" for kind in often[:4]),
-                ],
-            )
+        time = facts.compiling * len(types) / every
+        share = facts.share(time)
+        if share < LEAST:
+            continue
+        advice = Advice(
+            "types",
+            f"call `{name}` with one type of arguments",
+            facts,
+            share=share,
+            gain=whole(facts, time, len(types)),
+            evidence=[
+                f"{percent(facts.share(facts.compiling))} of the CPU time is spent on compiling; "
+                f"this function was compiled {len(types)} times, each time for other types",
+                *(f"for {types}" for types in types[:4]),
+                "convert what it gets to one type, where it is called: "
+                "`np.ascontiguousarray(a, dtype=np.float64)`, `float(x)`",
+            ],
+        )
+        advice.function, advice.file, advice.line = name, file, line
+        yield advice
 
 
-def _without_shapes(text):
-    return re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)
+def kinds_of_types(function):
+    """How many types, but for shapes, a function is called with that take a tenth of its time."""
+    kinds = collections.Counter()
+    for text, time in function.types.items():
+        kinds[re.sub(r"\(\d[^)]*\)|\(\)", "(...)", text)] += time
+    return max(sum(time >= 0.1 * kinds.total() for time in kinds.values()), 1)
 
 
 def narrower_floats(facts):
@@ -209,7 +228,7 @@ def generic_code(facts):
 def _looks_at_ranks(facts, function):
     """Whether a function branches by the rank or shape of arrays."""
     try:
-        node = facts.file(function.file).function(function.name, function.line)
+        node = facts.file(function.file).scope(function.name, function.line).node
     except sources.NotFound:
         return False
     tests = [n.test for n in ast.walk(node) if isinstance(n, (ast.If, ast.IfExp))]
@@ -242,46 +261,6 @@ def for_a_gpu(facts):
 
 
 # ---- threads and processes -----------------------------------------------------------------------
-
-
-def parallel(facts):
-    """Compiled code that runs on one CPU of several."""
-    if facts.cpus < 2 or not facts.elapsed or facts.cpu / facts.elapsed > 1.2:
-        return
-    for function in facts.functions:
-        share = facts.share(function.own)
-        if function.kind == "compiled" and share >= 0.5 and not _is_parallel(facts, function):
-            cpus = int(facts.cpus)
-            saved = function.own * (1 - 1 / (0.8 * cpus))
-            advice = Advice(
-                "parallel",
-                f"run `{function.name}` on all CPUs: `@njit(parallel=True)`, and `prange` in it",
-                facts,
-                function=function,
-                share=share,
-                gain=facts.elapsed / max(facts.elapsed - saved, 1e-9),
-                evidence=[
-                    f"{percent(share)} of the CPU time is spent in this compiled function, on one "
-                    f"of {cpus} CPUs",
-                    "its rounds must not depend on each other",
-                ],
-            )
-            advice.clock = "elapsed"
-            yield advice
-
-
-def _is_parallel(facts, function):
-    """Whether a compiled function says that it is to run in parallel."""
-    try:
-        nodes = ast.walk(facts.file(function.file).tree)
-    except sources.NotFound:
-        return False
-    return any(
-        isinstance(node, ast.FunctionDef)
-        and node.name == function.name.rpartition(".")[2]
-        and any("parallel=True" in ast.unparse(d) for d in node.decorator_list)
-        for node in nodes
-    )
 
 
 def pickling(facts):
@@ -331,7 +310,6 @@ RULES = (
     generic_code,
     narrower_floats,
     for_a_gpu,
-    parallel,
     pickling,
     too_many_workers,
 )

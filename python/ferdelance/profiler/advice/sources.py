@@ -8,9 +8,12 @@ modules of which everything computes. What else there is to a function is named,
 import ast
 import builtins
 import dataclasses
+import functools
 
 #: Modules whose functions compute; other names of them are foreign.
 MODULES = ("numpy", "math", "cmath", "ferdelance", "numba")
+#: Decorators that compile.
+COMPILERS = frozenset(["ferdelance.njit", "ferdelance.jit", "numba.njit", "numba.jit"])
 #: Functions of NumPy, and methods of arrays, that read and write files, or run other code.
 FILES = frozenset(
     """
@@ -52,6 +55,8 @@ class Unit:
         It, and those that it calls, each after those that it calls itself as far as that goes.
     imports : list of str
         Statements.
+    ready : set of str
+        Those of the functions that are compiled as they stand.
     constants : set of str
         Global names of the module whose values are needed.
     foreign : dict
@@ -65,6 +70,7 @@ class Unit:
     name: str
     functions: list = dataclasses.field(default_factory=list)
     imports: list = dataclasses.field(default_factory=list)
+    ready: set = dataclasses.field(default_factory=set)
     constants: set = dataclasses.field(default_factory=set)
     foreign: dict = dataclasses.field(default_factory=dict)
     is_random: bool = False
@@ -74,12 +80,49 @@ class Unit:
     def names(self):
         return [f.name for f in self.functions]
 
+    @property
+    def to_compile(self):
+        return [name for name in self.names if name not in self.ready]
+
     def why_not(self):
         """Why it is not tried; empty if it may be."""
         if not self.foreign:
             return ""
         line, what = min(self.foreign.items())
         return f"{what}, in line {line}"
+
+
+@dataclasses.dataclass
+class Scope:
+    """A function of a file, wherever it is defined.
+
+    Attributes
+    ----------
+    node : ast.FunctionDef
+    name : str
+        As ``__qualname__`` has it.
+    owner : ast.ClassDef or None
+        The class that it is a method of.
+    around : Scope or None
+        The function that it, or its class, is defined in.
+    """
+
+    node: ast.FunctionDef
+    name: str
+    owner: ast.ClassDef | None
+    around: object
+
+    @property
+    def lines(self):
+        """The lines in which it begins: with its decorators, and without."""
+        return first_line(self.node), self.node.lineno
+
+    @property
+    def receiver(self):
+        """The name of the parameter that is the object of a method; empty if there is none."""
+        arguments = [*self.node.args.posonlyargs, *self.node.args.args]
+        is_static = any(ast.unparse(d) == "staticmethod" for d in self.node.decorator_list)
+        return arguments[0].arg if self.owner and arguments and not is_static else ""
 
 
 class File:
@@ -122,33 +165,54 @@ class File:
                     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                         self.others.add(node.id)
 
-    def function(self, name, line):
-        """The function of this name whose definition, or first decorator, is at a line."""
-        node = self.functions.get(name)
-        if node is None:
-            kind = (
-                "is a method"
-                if "." in name and "<" not in name
-                else "is not of its file's top level"
-            )
-            raise NotFound(f"it {kind}")
-        if line not in (node.lineno, min([node.lineno, *(d.lineno for d in node.decorator_list)])):
-            raise NotFound("its file has changed")
-        return node
+    @functools.cached_property
+    def scopes(self):
+        """All its functions, outer ones first."""
+        found = []
 
-    def unit(self, name, line):
-        """The function and what it calls.
+        def look(nodes, prefix, owner, around):
+            for node in nodes:
+                match node:
+                    case ast.FunctionDef() | ast.AsyncFunctionDef():
+                        scope = Scope(node, prefix + node.name, owner, around)
+                        found.append(scope)
+                        look(node.body, f"{scope.name}.<locals>.", None, scope)
+                    case ast.ClassDef():
+                        look(node.body, f"{prefix}{node.name}.", node, around)
+                    case _:
+                        look(ast.iter_child_nodes(node), prefix, owner, around)
+
+        look(self.tree.body, "", None, None)
+        return found
+
+    def scope(self, name, line):
+        """The function whose definition, or first decorator, is at a line.
+
+        Its name may lack what it is defined in: before CPython 3.11, code does not know that.
 
         Raises
         ------
         NotFound
-            If there is no such function at the top level of the file.
+            If there is no such function.
         """
-        self.function(name, line)
-        return self.unit_of(name)
+        name = name.rpartition(".")[2]
+        if name.startswith("<"):
+            raise NotFound("it is no function that is defined by `def`")
+        for scope in self.scopes:
+            if scope.node.name == name and line in scope.lines:
+                return scope
+        raise NotFound("its file has changed, or it is defined by code that makes code")
+
+    def is_compiled(self, node):
+        """Whether a function's decorator compiles it."""
+        (decorator,) = node.decorator_list if len(node.decorator_list) == 1 else (None,)
+        call = decorator.func if isinstance(decorator, ast.Call) else decorator
+        root, _, rest = ((call is not None and _path(call)) or "").partition(".")
+        path = self.imports.get(root, ("",))[0]
+        return f"{path}.{rest}".strip(".") in COMPILERS
 
     def unit_of(self, name):
-        """A function of this name, which there is, and what it calls."""
+        """A function of the top level, and what it calls."""
         unit = Unit(name)
         self._add(unit, name, set())
         return unit
@@ -156,11 +220,15 @@ class File:
     def _add(self, unit, name, active):
         node = self.functions[name]
         active.add(name)
-        if node.decorator_list:
-            for decorator in node.decorator_list:
-                unit.foreign[decorator.lineno] = f"`{name}` is decorated"
         visitor = _Names(self)
         visitor.visit_function(node)
+        if self.is_compiled(node):
+            unit.ready.add(name)
+            for decorator in node.decorator_list:
+                visitor.visit(decorator)
+        else:
+            for decorator in node.decorator_list:
+                unit.foreign[decorator.lineno] = f"`{name}` is decorated"
         unit.is_random |= visitor.is_random
         unit.has_array_operations |= visitor.has_array_operations
         unit.foreign.update(visitor.foreign)
@@ -174,6 +242,11 @@ class File:
                 self._add(unit, callee, active)
         if node not in unit.functions:
             unit.functions.append(node)
+
+
+def first_line(node):
+    """The line in which a definition begins, with its decorators."""
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
 
 
 class _Names(ast.NodeVisitor):

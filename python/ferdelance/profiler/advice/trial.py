@@ -1,6 +1,9 @@
 """A trial: a function is compiled, run on recorded arguments, and compared: in its own process."""
 
+import builtins
 import contextlib
+import dataclasses
+import inspect
 import json
 import os
 import pickle
@@ -12,11 +15,20 @@ import tempfile
 import time
 import types
 
+from . import rounds
+from .capture import Copier, Function, MissingAttribute
+from .sources import File
+
 #: Wall time of a trial and memory of its process, at most.
 SECONDS = 60
 MEMORY = 8 << 30
 #: Runs are repeated: at least three times and for so long, but no more than for the other time.
 SHORT, LONG = 0.2, 2.0
+NOT_COPIED = "could not be copied: it is no plain data, or too much of it"
+#: What is less faster than that is measured once more.
+CLOSE = 2.0
+#: How much less time a call has to take for a loop to be shared by threads.
+SHARED = 1.25
 #: Results of floating point may differ as much, in units of the type's precision.
 ULPS = 64
 
@@ -26,19 +38,32 @@ class Trial:
 
     Attributes
     ----------
-    plain, compiled, compile, start, numpy : float
-        Times of one call, of compiling, and of loading the compiler and NumPy, in seconds.
+    plain, compiled : float
+        CPU time of one call, in seconds: it hardly depends on what else the machine does.
+    compile, start, numpy : float
+        Times of compiling, and of loading the compiler and NumPy, in seconds.
     same : str
         How results compare: "same", "random" (not compared), "not run" (compiled only), or what
         differs.
     error : str
         Why there are no times: the compiler's message, or what went wrong.
+    shared : str
+        The function a loop of which is better shared by threads; empty if none is.
+    not_shared : str
+        What went wrong when that was tried.
+    threads : int
+    serial, parallel, parallel_cpu, parallel_compile : float
+        How long a call takes without and with that; with it, its CPU time, and compiling, in
+        seconds.
     """
 
     def __init__(self, **fields):
         self.plain = self.compiled = self.compile = self.start = self.numpy = 0.0
+        self.serial = self.parallel = self.parallel_cpu = self.parallel_compile = 0.0
+        self.threads = 0
         self.same = ""
         self.error = ""
+        self.shared = self.not_shared = ""
         self.__dict__.update(fields)
 
     @property
@@ -50,7 +75,7 @@ class Trial:
         return self.plain / self.compiled if self.compiled else 0.0
 
 
-def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
+def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
@@ -60,10 +85,10 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
         The name of the file that the functions are in, and its text.
     call : str
         The file of the recorded call.
+    part : parts.Part, optional
+        What the unit is made of, if it is no function of the program.
     prepare : sources.Unit, optional
         What the call's arguments are given to: it returns those of the function.
-    examples : list of str, optional
-        Variables of the module: the function is compiled for their types, and not run.
 
     Returns
     -------
@@ -73,7 +98,10 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     job = {
         "prepare": prepare.name if prepare is not None else None,
         "helpers": prepare.names if prepare is not None else [],
-        "examples": examples,
+        "free": part.free if part is not None else [],
+        "whole": part is None or bool(part.whole),
+        # A script's own code is in no function: it is compiled for the types of its variables.
+        "examples": part.parameters if part is not None and not part.owner else None,
         "file": file,
         "text": text,
         "name": unit.name,
@@ -82,7 +110,12 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
         "constants": sorted(set().union(*(u.constants for u in units))),
         "random": unit.is_random,
         "call": call,
+        "rounds": None,
     }
+    found = rounds.find_in(File(text), unit)
+    if found is not None and job["examples"] is None:
+        more = {"text": found.changed(text), "gain": SHARED}
+        job["rounds"] = dataclasses.asdict(found) | more
     environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD",)}
     environment = {k: v for k, v in environment.items() if not k.startswith("FERDELANCE_")}
     with tempfile.TemporaryFile() as output:
@@ -109,6 +142,14 @@ def run(unit, file, text, call, *, prepare=None, examples=None, limit=SECONDS):
     return Trial(**json.loads(lines[-1]))
 
 
+def run_part(part, file, text, call):
+    """Try a part on a recorded call of the function that it is in; or compile it, if in none."""
+    text = part.alone(text)
+    alone = File(text)
+    prepare = alone.unit_of(part.prepare) if part.owner else None
+    return run(alone.unit_of(part.name), file, text, call, part=part, prepare=prepare)
+
+
 # What the compiler loads comes with the change; of that, most programs have NumPy already.
 _CHILD = """
 import time
@@ -127,7 +168,8 @@ def main(loading):
     job = json.load(sys.stdin)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    # Should nobody be there to end it. A limit of CPU time would make the clock of that coarse.
+    signal.alarm(2 * SECONDS)
     # What a function prints is not the answer.
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -150,49 +192,118 @@ def _try(job):
         kept = pickle.load(file)
     if job["examples"] is not None:
         return _compile(job, kept)
-    plain = _namespace(job, kept)[job["name"]]
+    _find_functions(job, kept)
+    namespace = _namespace(job, kept)
+    plain = namespace[job["name"]]
+    before, after, result = kept["before"], kept["after"], kept["result"]
     if job["prepare"]:
-        # The program has run this as part of another function: what it gave is not known.
-        before = _namespace(job, kept)[job["prepare"]](*kept["before"])
-        after = _copy(before)
-        result = _copy(plain(*after))
-    else:
-        before, after, result = kept["before"], kept["after"], kept["result"]
+        prepare = namespace[job["prepare"]]
+        before = _prepared(job, prepare, before, kept["free"][0])
+        after = _prepared(job, prepare, after, kept["free"][1])
+        if not job["whole"]:
+            # The program has run this as part of another function: what it gave is not known.
+            after = _copy(before)
+            result = _copy(_called(plain, plain, after))
     # What ran in the program is repeated here: both times are of the machine as it is now.
-    seconds, first_result, first_after = _timed(plain, before)
+    seconds, _, first_result, first_after = _timed(plain, before)
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
         if differs:
             return {"error": f"it does not always give the same: {differs}"}
-    namespace = _namespace(job, kept)
-    from ... import njit
-
-    for name in job["functions"]:
-        namespace[name] = njit(namespace[name])
-    compiled = namespace[job["name"]]
-    arguments = _copy(before)
-    start = time.perf_counter()
-    found = compiled(*arguments)
-    first = time.perf_counter() - start
+    compiled = _compiled(job, kept)[job["name"]]
+    found, arguments, first = _first(compiled, plain, before)
     same = "random"
     if not job["random"]:
         same = _compare((found, arguments), (result, after)) or "same"
-    quick, _, _ = _timed(compiled, before)
-    return {
+    quick, serial, _, _ = _timed(compiled, before, plain)
+    if seconds < CLOSE * quick:
+        # In turns, so that both have had the machine at its best.
+        seconds = min(seconds, _timed(plain, before)[0])
+        quick = min(quick, _timed(compiled, before, plain)[0])
+    fields = {
         "plain": seconds,
         "compiled": quick,
         "compile": max(first - quick, 0.0),
         "same": same,
     }
+    if job["rounds"] is not None and same == "same":
+        fields.update(_shared(job, kept, plain, before, (result, after), serial))
+    return fields
+
+
+def _first(compiled, plain, before):
+    """What the first call gives, its arguments afterwards, and how long it takes."""
+    arguments = _copy(before)
+    start = time.process_time()
+    found = _called(compiled, plain, arguments)
+    return found, arguments, time.process_time() - start
+
+
+def _shared(job, kept, plain, before, expected, serial):
+    """What there is to say of a loop that threads share, if that is better than without."""
+    loop = job["rounds"]
+    threads = len(os.sched_getaffinity(0))
+    if threads < 2 or not _may_share(job, kept, plain, before):
+        return {}
+    try:
+        compiled = _compiled({**job, "text": loop["text"]}, kept, loop["function"])[job["name"]]
+        found, arguments, first = _first(compiled, plain, before)
+        if _compare((found, arguments), expected):
+            return {}
+        # For longer: the CPUs may have other work now and then.
+        cpu, seconds, _, _ = _timed(compiled, before, plain, short=5 * SHORT)
+    except Exception as error:
+        # It stays as it is, which works.
+        return {"not_shared": _said(error)}
+    if serial < loop["gain"] * seconds:
+        return {}
+    return {
+        "shared": loop["function"],
+        "threads": threads,
+        "serial": serial,
+        "parallel": seconds,
+        "parallel_cpu": cpu,
+        "parallel_compile": max(first - cpu, 0.0),
+    }
+
+
+def _may_share(job, kept, plain, before):
+    """Whether what the function with the loop gets are arrays and numbers where they must be."""
+    import numpy as np
+
+    loop = job["rounds"]
+    namespace = _namespace(job, kept)
+    function, values = namespace[loop["function"]], before
+    if loop["function"] != job["name"]:
+        calls = []
+
+        def noted(*args, **keywords):
+            bound = inspect.signature(function).bind(*args, **keywords)
+            bound.apply_defaults()
+            calls.append(list(bound.arguments.values()))
+            return function(*args, **keywords)
+
+        namespace[loop["function"]] = noted
+        outer = namespace[job["name"]]
+        if not isinstance(outer, types.FunctionType):
+            # Compiled code is not to be listened to.
+            return False
+        _called(outer, plain, _copy(before))
+        if not calls:
+            return False
+        values = calls[0]
+    names = getattr(function, "py_func", function).__code__.co_varnames
+    given = dict(zip(names, values, strict=False))
+    return all(isinstance(given[name], np.ndarray) for name in loop["arrays"]) and all(
+        np.ndim(given[name]) <= most for name, most in loop["numbers"].items()
+    )
 
 
 def _compile(job, kept):
     """Compiles a function for the types of examples."""
-    from ... import njit, typeof
+    from ... import typeof
 
-    namespace = _namespace(job, kept)
-    for name in job["functions"]:
-        namespace[name] = njit(namespace[name])
+    namespace = _compiled(job, kept)
     missing = [name for name in job["examples"] if name not in kept["globals"]]
     if missing:
         return {"error": f"the type of `{missing[0]}` is not one that is known here"}
@@ -200,6 +311,64 @@ def _compile(job, kept):
     start = time.perf_counter()
     namespace[job["name"]].compile(types)
     return {"compile": time.perf_counter() - start, "same": "not run"}
+
+
+#: Compiled functions among what functions get, by what stands for them in copies.
+_functions = {}
+
+
+def _find_functions(job, kept):
+    """Compiles the functions that others get as arguments, or have as variables."""
+    file = File(job["text"])
+    free, _ = kept.get("free", ({}, {}))
+    for one in [*kept["before"], *kept["after"], *free.values()]:
+        if type(one) is not Function:
+            continue
+        node = file.functions.get(one.name)
+        if one.file != job["file"] or node is None or not file.is_compiled(node):
+            raise LookupError(f"the function `{one.name}` is not of its file's top level")
+        unit = file.unit_of(one.name)
+        if unit.foreign:
+            raise LookupError(f"of the function `{one.name}`: {unit.why_not()}")
+        more = {
+            "functions": unit.names,
+            "helpers": [],
+            "imports": unit.imports,
+            "constants": unit.constants,
+        }
+        _functions[one] = _compiled({**job, **more}, kept)[one.name]
+
+
+def _with_functions(values):
+    return [_functions[value] if type(value) is Function else value for value in values]
+
+
+def _prepared(job, prepare, arguments, free):
+    """What a part gets, of what its function got."""
+    missing = [name for name in job["free"] if name not in free]
+    if missing:
+        raise LookupError(f"`{missing[0]}` {NOT_COPIED}")
+    try:
+        return prepare(*(free[name] for name in job["free"]), *arguments)
+    except MissingAttribute as missing:
+        raise LookupError(f"the attribute `{missing}` {NOT_COPIED}") from None
+
+
+def _compiled(job, kept, shared=""):
+    """The namespace of a unit, with its functions compiled; one of them for threads."""
+    from ... import njit, prange
+
+    namespace = _namespace(job, kept)
+    namespace.setdefault("prange", prange)
+    for name in job["functions"]:
+        function = namespace[name]
+        if name == shared:
+            namespace[name] = njit(parallel=True)(getattr(function, "py_func", function))
+        elif isinstance(function, types.FunctionType):
+            namespace[name] = njit(function)
+        elif type(function).__module__.startswith("numba."):
+            namespace[name] = njit(function.py_func)
+    return namespace
 
 
 def _namespace(job, kept):
@@ -210,13 +379,12 @@ def _namespace(job, kept):
     import ast
     import linecache
 
-    from .sources import File
-
     text = job["text"]
     # The compiler looks there for the text, as tracebacks do.
     linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])
     file = File(text)
-    namespace = {"__name__": "__fdl_trial__", "__file__": job["file"]}
+    # As a module has it; the compiler looks there.
+    namespace = {"__name__": "__fdl_trial__", "__file__": job["file"], "__builtins__": builtins}
     for statement in job["imports"]:
         exec(statement, namespace)
     for name in job["constants"]:
@@ -235,27 +403,41 @@ def _namespace(job, kept):
         function = types.FunctionType(codes[name], namespace, name, defaults)
         pairs = zip(node.kwonlyargs, node.kw_defaults, strict=True)
         function.__kwdefaults__ = {a.arg: value(d) for a, d in pairs if d is not None}
+        for decorator in file.functions[name].decorator_list:
+            function = value(decorator)(function)
         namespace[name] = function
     return namespace
 
 
 def _copy(values):
-    from .capture import Copier
-
     return Copier(1 << 62).copy(values)
 
 
-def _timed(function, arguments):
-    """The time of a call (of several the least), its result, and its arguments afterwards."""
-    times = []
+def _called(function, plain, values):
+    """Calls a function with values in the order in which its frames, as Python, have them."""
+    values = _with_functions(values)
+    code = getattr(plain, "py_func", plain).__code__
+    count, flags = code.co_argcount, code.co_flags
+    names = code.co_varnames[count : count + code.co_kwonlyargcount]
+    rest = list(values[count + len(names) :])
+    positional = [*values[:count], *(rest.pop(0) if flags & inspect.CO_VARARGS else ())]
+    keywords = dict(zip(names, values[count:], strict=False))
+    return function(*positional, **keywords, **(rest[0] if flags & inspect.CO_VARKEYWORDS else {}))
+
+
+def _timed(function, arguments, plain=None, short=SHORT):
+    """The CPU time of a call, how long it takes (of several the least), its result, and its
+    arguments afterwards."""
+    times, cpu = [], []
     while True:
         copies = _copy(arguments)
-        start = time.perf_counter()
-        result = function(*copies)
+        start, used = time.perf_counter(), time.process_time()
+        result = _called(function, plain or function, copies)
+        cpu.append(time.process_time() - used)
         times.append(time.perf_counter() - start)
         spent, runs = sum(times), len(times)
-        if spent > LONG or runs >= 50 or (runs >= 3 and spent > SHORT):
-            return min(times), result, copies
+        if spent > LONG or runs >= 50 or (runs >= 3 and spent > short):
+            return min(cpu), min(times), result, copies
 
 
 def _compare(found, expected):
