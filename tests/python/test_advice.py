@@ -16,6 +16,8 @@ from ferdelance.profiler.advice import capture, edit, sources, trial
 from ferdelance.profiler.advice.facts import arrays_in
 from recording import fdl, idle_cpus, write
 
+pytestmark = pytest.mark.alone
+
 PROGRAMS = pathlib.Path(__file__).parents[1] / "programs" / "advice"
 #: What is to be advised first, by program.
 PLANTED = {

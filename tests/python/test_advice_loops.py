@@ -8,6 +8,8 @@ import pytest
 from ferdelance.profiler.advice import edit, loops, parts, sources
 from recording import fdl, write
 
+pytestmark = pytest.mark.alone
+
 
 def find(text, owner="f"):
     file = sources.File(text)

@@ -13,6 +13,8 @@ from ferdelance.profiler.advice import bodies, capture, edit, loops, parts, sour
 from random_programs import random_program, run_both
 from recording import fdl, write
 
+pytestmark = pytest.mark.alone
+
 
 def find(text, name):
     file = sources.File(text)

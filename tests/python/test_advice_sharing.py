@@ -10,6 +10,8 @@ import pytest
 from ferdelance.profiler.advice import capture, edit, rounds, sharing, sources, trial
 from recording import fdl, write
 
+pytestmark = pytest.mark.alone
+
 HEAD = """
 import math
 import numpy as np

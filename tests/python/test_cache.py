@@ -14,6 +14,8 @@ import ferdelance as fd
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.alone
+
 PACKAGE = str(pathlib.Path(fd.__file__).parents[1])
 PRELUDE = f"""
 import sys

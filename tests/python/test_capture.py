@@ -23,6 +23,8 @@ import pytest
 from ferdelance import _capture
 from ferdelance._capture import Found, find
 
+pytestmark = pytest.mark.alone
+
 recent_sources_of_the_core = _capture._recent_sources
 PACKAGES = str(pathlib.Path(_capture.__file__).parents[1])
 

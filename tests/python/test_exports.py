@@ -15,6 +15,8 @@ import ferdelance
 import pytest
 from ferdelance import profiler
 
+pytestmark = pytest.mark.alone
+
 FORMATS = "callgrind chrome collapsed dot firefox pprof pstats speedscope svg".split()
 
 # Recursion, native code in a thread of its own, and a name that means something to each format.

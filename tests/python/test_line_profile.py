@@ -11,6 +11,8 @@ import pytest
 from ferdelance import profiler
 from recording import fdl, write
 
+pytestmark = pytest.mark.alone
+
 
 def counted(function):
     """Hits by line, from the first line of the function on."""

@@ -14,6 +14,8 @@ import pytest
 from ferdelance import profiler
 from recording import SPIN, cpu, fdl, own_lines, record, stacks, totals, write
 
+pytestmark = pytest.mark.alone
+
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 

@@ -11,6 +11,8 @@ import pytest
 from ferdelance import profiler
 from recording import SPIN, fdl, record, write
 
+pytestmark = pytest.mark.alone
+
 PROGRAM = (
     SPIN
     + """

@@ -10,6 +10,8 @@ from ferdelance import profiler
 from random_programs import random_program, run_both
 from recording import fdl, own_lines
 
+pytestmark = pytest.mark.alone
+
 STRESS = ROOT / "tests" / "programs" / "stress.py"
 
 

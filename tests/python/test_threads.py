@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from ferdelance import njit
 
+pytestmark = pytest.mark.alone
+
 THREADS = 6
 
 
