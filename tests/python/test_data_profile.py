@@ -19,8 +19,6 @@ from ferdelance import profiler
 from random_programs import HOSTILE, random_program, run_both
 from recording import fdl, write
 
-pytestmark = pytest.mark.alone
-
 # ---- programs whose calls are counted ------------------------------------------------------------
 
 
