@@ -297,6 +297,7 @@ class Facts:
 
     cpu = elapsed = 10.0
     cpus = 4
+    unseen = 0.0
     processes = 1
 
     def processes_of(self, function):

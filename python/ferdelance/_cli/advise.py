@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import resource
 import shutil
 import sys
 
@@ -57,6 +58,7 @@ def run_program(arguments):
     os.environ[capture.VARIABLE] = directory
     path = arguments.output or os.path.join(directory, "recording.fdl")
     try:
+        used = _used_by_children()
         try:
             status, _ = _session.run(command, path)
         except OSError as error:
@@ -70,8 +72,16 @@ def run_program(arguments):
         if reason:
             print(f"fdl: no function of the program can be tried: {reason}", file=sys.stderr)
         # What is advised goes where the program's own output did, after it.
-        recording = capture.without_itself(load(path))
-        show(arguments, recording, capture.load(directory), capture.versions(directory))
+        recording = load(path)
+        processes = recording.processes
+        seen = processes["user"].sum() + processes["kernel"].sum()
+        show(
+            arguments,
+            capture.without_itself(recording),
+            calls=capture.load(directory),
+            versions=capture.versions(directory),
+            unseen=max(_used_by_children() - used - float(seen), 0.0),
+        )
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if status < 0:
@@ -79,14 +89,20 @@ def run_program(arguments):
     return status
 
 
-def show(arguments, recording, calls=None, versions=None):
+def _used_by_children():
+    """CPU time of processes that this one has waited for, and those these have, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def show(arguments, recording, **known):
     from ..profiler.advice import advise
     from ..profiler.advice.page import page
 
     def progress(text):
         print(f"fdl: {text}", file=sys.stderr)
 
-    advice = advise(recording, calls=calls, versions=versions, progress=progress)
+    advice = advise(recording, progress=progress, **known)
     if arguments.json:
         print(json.dumps([one.as_dict() for one in advice], indent=2))
     else:

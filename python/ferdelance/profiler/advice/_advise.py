@@ -13,7 +13,7 @@ __all__ = ["Advice", "advise"]
 SAMPLES = 40
 
 
-def advise(recording, *, calls=None, versions=None, progress=None):
+def advise(recording, *, calls=None, versions=None, unseen=0.0, progress=None):
     """What a recording says should be changed, what brings most first.
 
     Parameters
@@ -23,6 +23,8 @@ def advise(recording, *, calls=None, versions=None, progress=None):
         Recorded calls, as :func:`capture.load` gives them: functions are tried on these.
     versions : dict, optional
         What functions were compiled for, as :func:`capture.versions` gives it.
+    unseen : float
+        CPU time of the program that is in no sample, in seconds.
     progress : callable, optional
         Told, in a line, what is being tried.
 
@@ -41,7 +43,7 @@ def advise(recording, *, calls=None, versions=None, progress=None):
         recording = capture.without_itself(load(recording))
     if len(recording.samples) < SAMPLES:
         return []
-    facts = Facts(recording, versions)
+    facts = Facts(recording, versions, unseen)
     calls = calls or {}
 
     def call_of(function):

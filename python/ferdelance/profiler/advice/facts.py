@@ -110,8 +110,10 @@ class Facts:
         With the most time first, with all that they call.
     """
 
-    def __init__(self, recording, versions=None):
+    def __init__(self, recording, versions=None, unseen=0.0):
         self.recording = recording
+        #: CPU time of the program that is in no sample, as of its processes' very ends.
+        self.unseen = unseen
         #: The types that functions were compiled for, as texts, by file, line and name.
         self.versions = versions or {}
         samples = recording.samples

@@ -94,8 +94,9 @@ def duration(seconds):
 
 def whole(facts, time, factor, more=0.0):
     """How much faster the program becomes if a part of its time is divided by a factor."""
-    left = facts.cpu - time + time / factor + more
-    return facts.cpu / left if left > 0 else 1.0
+    cpu = facts.cpu + facts.unseen
+    left = cpu - time + time / factor + more
+    return cpu / left if left > 0 else 1.0
 
 
 # ---- types of arguments --------------------------------------------------------------------------

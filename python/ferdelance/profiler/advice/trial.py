@@ -51,6 +51,8 @@ class Trial:
         The function a loop of which is better shared by threads; empty if none is.
     not_shared : str
         What went wrong when that was tried.
+    elapsed : float
+        How long a call takes before, in seconds.
     threads : int
     serial, parallel, parallel_cpu, parallel_compile : float
         How long a call takes without and with that; with it, its CPU time, and compiling, in
@@ -59,7 +61,7 @@ class Trial:
 
     def __init__(self, **fields):
         self.plain = self.compiled = self.compile = self.start = self.numpy = 0.0
-        self.serial = self.parallel = self.parallel_cpu = self.parallel_compile = 0.0
+        self.elapsed = self.serial = self.parallel = self.parallel_cpu = self.parallel_compile = 0.0
         self.threads = 0
         self.same = ""
         self.error = ""
@@ -72,7 +74,12 @@ class Trial:
 
     @property
     def speedup(self):
-        return self.plain / self.compiled if self.compiled else 0.0
+        """How much less time a call takes, by its CPU time and by the clock: the less of both, as
+        libraries with threads of their own spend CPU time on waiting where CPUs are busy."""
+        if not self.compiled:
+            return 0.0
+        ratio = self.plain / self.compiled
+        return min(ratio, self.elapsed / self.serial) if self.serial else ratio
 
 
 def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
@@ -205,7 +212,7 @@ def _try(job):
             after = _copy(before)
             result = _copy(_called(plain, plain, after))
     # What ran in the program is repeated here: both times are of the machine as it is now.
-    seconds, _, first_result, first_after = _timed(plain, before)
+    seconds, elapsed, first_result, first_after = _timed(plain, before)
     if not job["random"]:
         differs = _compare((first_result, first_after), (result, after))
         if differs:
@@ -218,11 +225,15 @@ def _try(job):
     quick, serial, _, _ = _timed(compiled, before, plain)
     if seconds < CLOSE * quick:
         # In turns, so that both have had the machine at its best.
-        seconds = min(seconds, _timed(plain, before)[0])
-        quick = min(quick, _timed(compiled, before, plain)[0])
+        again = _timed(plain, before)
+        seconds, elapsed = min(seconds, again[0]), min(elapsed, again[1])
+        again = _timed(compiled, before, plain)
+        quick, serial = min(quick, again[0]), min(serial, again[1])
     fields = {
         "plain": seconds,
         "compiled": quick,
+        "elapsed": elapsed,
+        "serial": serial,
         "compile": max(first - quick, 0.0),
         "same": same,
     }
@@ -260,7 +271,6 @@ def _shared(job, kept, plain, before, expected, serial):
     return {
         "shared": loop["function"],
         "threads": threads,
-        "serial": serial,
         "parallel": seconds,
         "parallel_cpu": cpu,
         "parallel_compile": max(first - cpu, 0.0),
