@@ -1,10 +1,12 @@
 """Recordings that were made: what is read, shown and compared of them."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,6 +218,98 @@ def test_a_reader_that_stops_is_no_error(folder):
     done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, text=True)
     os.close(written)
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+# ---- the report as JSON ------------------------------------------------------------------------
+
+
+def test_json_has_what_the_report_has(folder):
+    found = json.loads(report(folder, "--json"))
+    recording = profiler.load(folder / "before.fdl")
+    assert (found["format"], found["version"]) == ("ferdelance report", 1)
+    summary, functions = found["summary"], found["functions"]
+    assert summary["samples"] == recording.processes["taken"].sum()
+    assert summary["cpu"] == pytest.approx(summary["user"] + summary["kernel"])
+    assert summary["command"][-1] == "100"
+    used = found["usage"]["seconds_by_cpus"]
+    assert sum(used) == pytest.approx(summary["elapsed"])
+    # All of the time is some function's, or of none.
+    outside = sum(o["cpu"] for o in found["operations"] if o["function"] is None)
+    assert sum(f["self"] for f in functions) + outside == pytest.approx(summary["shown"])
+    assert [f["self"] for f in functions] == sorted((f["self"] for f in functions), reverse=True)
+    hot = next(i for i, f in enumerate(functions) if f["name"] == "hot")
+    assert functions[hot]["kind"] == "python" and functions[hot]["file"].endswith("program.py")
+    assert any(o["operation"] == "NumPy exp float64" for o in found["operations"])
+    assert any("x: ndarray" in t["arguments"] for t in found["types"] if t["function"] == hot)
+    line = next(line for line in found["lines"] if line["function"] == hot)
+    assert line["text"].strip().startswith("return np.exp(-x**2)")
+    if sys.version_info >= (3, 11):
+        expressions = line["expressions"]
+        assert sum(e["cpu"] for e in expressions) <= line["self"] + 1e-9
+        exp = next(e for e in expressions if e["text"] == "np.exp(-x**2)")
+        assert line["text"].encode()[exp["column"] - 1 : exp["end_column"] - 1] == b"np.exp(-x**2)"
+    callers = [row for row in found["callers"] if row["function"] == hot]
+    assert sum(row["cpu"] for row in callers) == pytest.approx(functions[hot]["self"])
+    assert functions[callers[0]["callers"][0]]["name"] == "numeric"
+    assert {found["processes"][t["process"]]["pid"] for t in found["threads"]} == set(
+        recording.processes["pid"]
+    )
+    roots = [node for node in found["tree"] if node["parent"] is None]
+    assert sum(node["total"] for node in roots) == pytest.approx(summary["shown"])
+    for i, node in enumerate(found["tree"]):
+        assert node["parent"] is None or node["parent"] < i
+        assert (node["function"] is None) != (node["operation"] is None)
+
+
+def test_json_has_the_keys_that_are_documented(folder):
+    def keys(value):
+        if isinstance(value, dict):
+            return set(value) | set().union(*map(keys, value.values()))
+        return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+    profile = profiler.Profile()
+    profile.runcall(max, 1, 2)
+    counted = json.loads(profile.recording().report(json=True))
+    assert [counted["functions"][c["function"]]["name"] for c in counted["calls"]]
+    assert counted["functions"] and counted["lines"] == []
+    found = keys(json.loads(report(folder, "--json"))) | keys(counted)
+    page = (Path(__file__).parents[2] / "docs/report-json.md").read_text()
+    documented = set(re.findall(r"`(\w+)`", page))
+    assert found <= documented, found - documented
+
+
+def test_json_of_a_part(folder):
+    def keys(*options):
+        return set(json.loads(report(folder, "--json", *options)))
+
+    common = {"format", "version", "functions"}
+    assert keys("--lines") == common | {"lines", "counted_lines"}
+    assert keys("--callers") == common | {"callers"}
+    assert keys("--tree", "--functions") == common | {"tree", "operations", "types", "calls"}
+    numeric = json.loads(report(folder, "--json", "--thread", "numeric"))
+    names = {f["name"] for f in numeric["functions"] if f["self"]}
+    assert "hot" in names and "spin" not in names
+    assert numeric["summary"]["not_sampled"] is None
+    assert 0 < numeric["summary"]["shown"] < numeric["summary"]["cpu"]
+    native = json.loads(report(folder, "--json", "--native"))
+    assert "native" in {f["kind"] for f in native["functions"]}
+    nothing = json.loads(report(folder, "--json", "--process", "1"))
+    assert nothing["functions"] == [] and nothing["tree"] == []
+
+
+def test_json_has_all_rows(folder):
+    done = fdl("report", folder / "before.fdl", "--json", "--top", "3")
+    assert done.returncode == 1 and "--top is for text" in done.stderr
+
+
+def test_json_gives_terminals_no_commands(tmp_path):
+    name = "odd\x1b[31m\x9b\u202e.py"
+    program = write(tmp_path, SPIN + "spin(0.1)", name)
+    done = fdl("record", "-o", tmp_path / "odd.fdl", program)
+    assert done.returncode == 0, done.stderr
+    text = report(tmp_path, "--json", name="odd.fdl")
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+    assert any((f["file"] or "").endswith(name) for f in json.loads(text)["functions"])
 
 
 # ---- the diff ----------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ mod chrome;
 mod collapsed;
 mod dot;
 mod firefox;
-mod json;
 mod lprof;
 mod pprof;
 mod pstats;

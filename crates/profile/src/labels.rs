@@ -64,6 +64,17 @@ pub fn kind(kind: Kind) -> &'static str {
     }
 }
 
+/// What kind a function is, where programs read it.
+pub fn kind_key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Python => "python",
+        Kind::Native => "native",
+        Kind::Compiled => "compiled",
+        Kind::Kernel => "kernel",
+        Kind::Marker => "unknown",
+    }
+}
+
 /// What a thread does, in a few words.
 pub fn state(state: State) -> &'static str {
     match state {
@@ -78,4 +89,10 @@ pub fn state(state: State) -> &'static str {
 /// The last part of a path.
 pub fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether a terminal may take a character as a command, or as one to write from right to left.
+pub fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -15,6 +15,7 @@ pub mod export;
 pub mod focus;
 pub mod format;
 mod intern;
+mod json;
 pub mod labels;
 pub mod lines;
 mod machine;

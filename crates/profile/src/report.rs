@@ -1,17 +1,19 @@
-//! What a recording tells, as text for a terminal.
+//! What a recording tells, as text for a terminal, or as JSON.
 //!
 //! ```text
-//! Recording ──Selection──▶ usage ─────────────▶ page (text)
-//!                          view ──▶ functions, calls
+//! Recording ──Selection──▶ amounts, usage ────▶ page (text)
+//!                          view ──▶ functions, calls  json
 //!                          lines
 //! ```
 //!
-//! [`usage`], [`view`] and [`lines`] are data, which [`page`] only writes down. All weights are CPU time, never
+//! [`amounts`], [`usage`], [`view`] and [`lines`] are data, which [`page`] and [`json`] only write down. All weights are CPU time, never
 //! numbers of samples. What a recording says is shown as it is but for control characters: a file from a
 //! stranger is not to command the terminal.
 
+mod amounts;
 pub mod calls;
 pub mod counted;
+mod json;
 pub mod lines;
 pub mod operation;
 mod page;
@@ -21,8 +23,10 @@ pub mod view;
 
 use std::borrow::Cow;
 
-use crate::labels;
+use crate::labels::{self, is_command};
 use crate::model::*;
+use amounts::Amounts;
+pub use json::write as write_json;
 pub use page::{Color, Page, WIDTH, count, time};
 pub use sections::types;
 
@@ -143,10 +147,6 @@ impl Selection {
 
 /// A text without what a terminal would take as a command.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let is_command = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if text.contains(is_command) {
         Cow::Owned(text.replace(is_command, "?"))
     } else {
@@ -159,9 +159,10 @@ pub fn report(recording: &Recording, options: &Options) -> String {
     let mut page = Page::new(options.color);
     let selection = Selection::new(recording, &options.selection);
     let parts = options.parts;
-    let cpu: u64 = selection.running(recording).map(Sample::cpu).sum();
+    let amounts = Amounts::new(recording, &selection);
+    let cpu = amounts.shown;
     if parts.summary {
-        sections::summary(&mut page, recording, &selection, cpu);
+        sections::summary(&mut page, recording, &selection, &amounts);
         if !selection.is_of_stacks() && !recording.samples.is_empty() {
             sections::usage(&mut page, &usage::usage(recording, &selection));
         }
@@ -215,7 +216,7 @@ pub fn report(recording: &Recording, options: &Options) -> String {
         if recording.samples.is_empty() && has_counts {
             sections::log(&mut page, recording);
         } else {
-            sections::collection(&mut page, recording, &selection, cpu);
+            sections::collection(&mut page, recording, &selection, &amounts);
         }
     }
     page.text()

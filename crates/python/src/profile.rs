@@ -8,7 +8,7 @@ use ferdelance_profile::calls;
 use ferdelance_profile::diff::{self, diff};
 use ferdelance_profile::export::{self, Format, Unit};
 use ferdelance_profile::focus::{self, Focus};
-use ferdelance_profile::model::{self, FunctionId, Kind, TextId};
+use ferdelance_profile::model::{self, FunctionId, TextId};
 use ferdelance_profile::report::view::{Row, View};
 use ferdelance_profile::report::{self, Asked, Parts, Selection, lines, report};
 use ferdelance_profile::tree::{Keys, Sums, Totals, Tree};
@@ -147,8 +147,8 @@ impl Recording {
         })?)
     }
 
-    /// What it tells, as text; `functions` are rows of the table.
-    #[pyo3(signature = (*, top, process, thread, functions, hot, lines, callers, tree, native, color))]
+    /// What it tells, as text or as JSON; `functions` are rows of the table.
+    #[pyo3(signature = (*, top, process, thread, functions, hot, lines, callers, tree, native, color, json))]
     #[allow(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn report(
         &self,
@@ -163,7 +163,8 @@ impl Recording {
         tree: bool,
         native: bool,
         color: bool,
-    ) -> String {
+        json: bool,
+    ) -> PyResult<String> {
         let all = !hot && !lines && !callers && !tree;
         let options = report::Options {
             top,
@@ -182,7 +183,12 @@ impl Recording {
             native,
             color,
         };
-        py.detach(|| report(&self.inner, &options))
+        if !json {
+            return Ok(py.detach(|| report(&self.inner, &options)));
+        }
+        let mut out = vec![];
+        py.detach(|| report::write_json(&self.inner, &options, &mut out))?;
+        Ok(String::from_utf8(out)?)
     }
 
     /// What changed from this recording to another, as text.
@@ -282,14 +288,7 @@ impl Recording {
         to.texts("file", functions().map(|f| self.text(f.file)))?;
         to.integers("line", functions().map(|f| f.line.into()))?;
         to.texts("module", functions().map(|f| self.text(f.module)))?;
-        let kind = |f: &model::Function| match f.kind {
-            Kind::Python => "python",
-            Kind::Native => "native",
-            Kind::Compiled => "compiled",
-            Kind::Kernel => "kernel",
-            Kind::Marker => "unknown",
-        };
-        to.texts("kind", functions().map(kind))?;
+        to.texts("kind", functions().map(|f| labels::kind_key(f.kind)))?;
         let times = self.function_times();
         to.floats("own", times.iter().map(|t| of_micros(t.own.cpu)))?;
         to.floats("total", times.iter().map(|t| of_micros(t.total.cpu)))?;

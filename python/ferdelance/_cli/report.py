@@ -1,4 +1,4 @@
-"""`fdl report`: what a recording tells, as text."""
+"""`fdl report`: what a recording tells, as text or as JSON."""
 
 from . import Failure, add_color, load, wants_color
 
@@ -7,7 +7,7 @@ def add_arguments(parser):
     add_color(parser)
     parser.add_argument("recording", help="a file that `fdl record` has written")
     parser.add_argument(
-        "--top", type=int, default=15, metavar="N", help="rows of each table (default: 15)"
+        "--top", type=int, metavar="N", help="rows of each table (default: 15; with --json all)"
     )
     parser.add_argument("--process", type=int, metavar="PID", help="only this process")
     parser.add_argument("--thread", metavar="NAME", help="only threads of this name")
@@ -25,13 +25,16 @@ def add_arguments(parser):
         action="store_true",
         help="show all frames: those of the interpreter and of libraries too",
     )
+    parser.add_argument("--json", action="store_true", help="all rows, as JSON for programs")
 
 
 def run(arguments):
+    if arguments.json and arguments.top is not None:
+        raise Failure("--top is for text: --json has all rows")
     recording = load(arguments.recording)
     try:
         text = recording.report(
-            top=max(arguments.top, 1),
+            top=15 if arguments.top is None else max(arguments.top, 1),
             process=arguments.process,
             thread=arguments.thread,
             function=arguments.function,
@@ -41,6 +44,7 @@ def run(arguments):
             tree=arguments.tree,
             native=arguments.native,
             color=wants_color(arguments),
+            json=arguments.json,
         )
     except ValueError as error:
         raise Failure(f"--function {error}") from None

@@ -190,6 +190,7 @@ class Recording:
         tree=False,
         native=False,
         color=False,
+        json=False,
     ):
         """What ``fdl report`` prints: where the time went, as text of at most 100 columns.
 
@@ -211,6 +212,8 @@ class Recording:
             All frames as functions of their own: those of the interpreter and of libraries, too.
         color : bool
             With the escape sequences of terminals.
+        json : bool
+            The same data as JSON, all rows of it: `top` and `color` do not matter.
 
         Returns
         -------
@@ -232,6 +235,7 @@ class Recording:
             tree=tree,
             native=native,
             color=color,
+            json=json,
         )
 
     def _matching(self, pattern):

@@ -6,8 +6,8 @@
 
 use std::io::{self, Write};
 
-use super::json::{scaled, string};
 use super::{by_thread, is_counted};
+use crate::json::{scaled, string};
 use crate::labels;
 use crate::model::{Kind, ProcessId, Recording, State, Thread, ThreadId};
 use crate::tree::{Keys, PathId, Paths};

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::json::{list, number, scaled, string};
 use super::{Options, Unit, by_thread, counted};
+use crate::json::{list, number, scaled, string};
 use crate::labels;
 use crate::model::{
     FrameId, Function, FunctionId, Kind, ProcessId, Recording, Sample, StackId, ThreadId,

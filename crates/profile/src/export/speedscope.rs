@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::json::{list, number, string};
 use super::{Options, Unit, by_thread, counted};
+use crate::json::{list, number, string};
 use crate::labels;
 use crate::model::{Function, Kind, Recording, ThreadId};
 use crate::tree::{Keys, PathId, Paths};

@@ -24,6 +24,10 @@ pub struct Callers {
 /// Of each row's own time, by who called, most first.
 pub fn callers_of(view: &View, keys: &[Key]) -> HashMap<Key, Vec<Callers>> {
     let nodes = &view.tree.nodes;
+    let mut is_wanted = vec![false; view.rows.len()];
+    for key in keys {
+        is_wanted[key.index()] = true;
+    }
     let is_operation = |key: Key| matches!(view.rows[key.index()], Row::Operation(_));
     let mut chains: HashMap<Key, HashMap<Vec<Key>, Weight>> = HashMap::new();
     for node in nodes.iter().filter(|n| n.own.cpu > 0) {
@@ -32,7 +36,7 @@ pub fn callers_of(view: &View, keys: &[Key]) -> HashMap<Key, Vec<Callers>> {
             Some(parent) if is_operation(node.key) && !view.is_native() => &nodes[parent.index()],
             _ => node,
         };
-        if !keys.contains(&owner.key) {
+        if !is_wanted[owner.key.index()] {
             continue;
         }
         let mut chain = vec![];

@@ -28,7 +28,8 @@ pub fn span(nanoseconds: u64) -> String {
     }
 }
 
-fn is_asked(functions: Option<&[FunctionId]>, id: FunctionId) -> bool {
+/// Whether a function is among those that are asked for.
+pub(super) fn is_asked(functions: Option<&[FunctionId]>, id: FunctionId) -> bool {
     functions.is_none_or(|functions| functions.contains(&id))
 }
 

@@ -1,8 +1,9 @@
 //! The parts of a report.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
+use super::amounts::{Amounts, counts, pythons, waits};
 use super::lines::{Line, Sources, is_path};
 use super::page::{Color, Page, WIDTH, bar, count, cut, error, share, time};
 use super::usage::{Usage, elapsed};
@@ -20,7 +21,7 @@ pub(super) const FEW: u64 = 16;
 /// Rows of a smaller share are left out, one of so many.
 pub(super) const SMALL: u64 = 300;
 
-pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cpu: u64) {
+pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, amounts: &Amounts) {
     let r = recording;
     let meta = &r.meta;
     let command = clean(&meta.command.join(" ")).into_owned();
@@ -43,8 +44,7 @@ pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cp
         Some(status) => format!(", exit status {status}"),
     };
     row("Elapsed", &format!("{}{exit}", time(elapsed / 1000)));
-    let sum = |f: fn(&Process) -> u64| r.processes.iter().map(f).sum::<u64>();
-    let (user, kernel) = (sum(|p| p.user), sum(|p| p.kernel));
+    let (user, kernel) = (amounts.user, amounts.kernel);
     let plural = |n: usize, what: &str, many: &str| {
         format!("{} {}", count(n as u64), if n == 1 { what } else { many })
     };
@@ -60,27 +60,19 @@ pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cp
         ),
     );
     if !selection.is_all() {
-        let of = share(cpu, user + kernel);
+        let of = share(amounts.shown, amounts.cpu());
         row(
             "Shown",
-            &format!("{} of it, {of}: what was asked for", time(cpu)),
+            &format!("{} of it, {of}: what was asked for", time(amounts.shown)),
         );
     }
-    let of_state = |state: State, f: fn(&Sample) -> u64| {
-        let samples = r
-            .samples
-            .iter()
-            .filter(|s| s.state == state && selection.has(s));
-        samples.map(f).sum::<u64>()
-    };
-    let held = of_state(State::RunningWithGil, Sample::cpu);
-    let waited = of_state(State::WaitingForGil, |s| s.wait.into());
+    let held = amounts.held;
     if held > 0 {
         let of = match r.processes.len() {
             1 => format!(" ({} of the time)", share(held, elapsed / 1000)),
             _ => String::new(),
         };
-        let waited = match waited {
+        let waited = match amounts.waited_for_gil {
             0 => String::new(),
             waited => format!("; threads waited {} for it", time(waited)),
         };
@@ -89,8 +81,8 @@ pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cp
             &format!("held by running code {}{of}{waited}", time(held)),
         );
     }
-    let queued = of_state(State::Queued, |s| s.wait.into());
-    if queued * 100 > user + kernel {
+    let queued = amounts.queued;
+    if queued * 100 > amounts.cpu() {
         let text = format!(
             "threads were ready to run but had no CPU for {}",
             time(queued)
@@ -104,10 +96,7 @@ pub fn summary(page: &mut Page, recording: &Recording, selection: &Selection, cp
         .filter(|t| !t.is_empty())
         .collect();
     row("Machine", &machine.join(", "));
-    let pythons: HashSet<&str> = r.processes.iter().map(|p| r.texts.get(p.python)).collect();
-    let mut pythons: Vec<&str> = pythons.into_iter().filter(|v| !v.is_empty()).collect();
-    pythons.sort_unstable();
-    row("Python", &pythons.join(", "));
+    row("Python", &pythons(r).join(", "));
 }
 
 pub fn usage(page: &mut Page, usage: &Usage) {
@@ -309,7 +298,8 @@ pub fn types(
     weights
 }
 
-fn arguments(recording: &Recording, signature: SignatureId) -> String {
+/// The types of arguments in words.
+pub(super) fn arguments(recording: &Recording, signature: SignatureId) -> String {
     let arguments = &recording.signatures[signature.index()].arguments;
     let arguments = arguments.iter().map(|&(name, ty)| {
         let (name, ty) = (recording.texts.get(name), recording.texts.get(ty));
@@ -415,37 +405,23 @@ fn expressions(page: &mut Page, sources: &Sources, line: &Line) {
 /// Where threads waited.
 pub fn waiting(page: &mut Page, recording: &Recording, selection: &Selection) {
     let r = recording;
-    let owners = owners(r);
-    let mut waits: HashMap<(bool, Option<FunctionId>, ThreadId), u64> = HashMap::new();
-    for sample in r.samples.iter().filter(|s| s.wait > 0 && selection.has(s)) {
-        let for_gil = match sample.state {
-            State::Waiting => false,
-            State::WaitingForGil => true,
-            _ => continue,
-        };
-        let function = sample.stack.and_then(|s| owners[s.index()]);
-        *waits.entry((for_gil, function, sample.thread)).or_default() += u64::from(sample.wait);
-    }
-    let mut waits: Vec<_> = waits.into_iter().collect();
-    waits.sort_by_key(|&((for_gil, function, thread), wait)| {
-        (Reverse(wait), for_gil, function, thread)
-    });
+    let mut waits = waits(r, selection);
     let elapsed = elapsed(r) / 1000;
-    waits.retain(|(_, wait)| wait * 50 >= elapsed);
+    waits.retain(|w| w.time * 50 >= elapsed);
     if waits.is_empty() {
         return;
     }
     page.heading("Waiting: time of threads that were not on a CPU");
-    for ((for_gil, function, thread), wait) in waits.into_iter().take(5) {
-        let place = match function {
+    for wait in waits.into_iter().take(5) {
+        let place = match wait.function {
             Some(id) => format!("in {}", label(r, id)),
             None => "outside of Python functions".to_owned(),
         };
-        let what = if for_gil { "for the GIL, " } else { "" };
-        let thread = labels::thread(r, thread);
+        let what = if wait.for_gil { "for the GIL, " } else { "" };
+        let thread = labels::thread(r, wait.thread);
         page.line(&clean(&format!(
             "{:>8}  {what}{place}, thread {thread}",
-            time(wait)
+            time(wait.time)
         )));
     }
 }
@@ -532,12 +508,16 @@ pub fn threads(page: &mut Page, recording: &Recording, selection: &Selection, to
 }
 
 /// How well the recording went.
-pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection, cpu: u64) {
+pub fn collection(
+    page: &mut Page,
+    recording: &Recording,
+    selection: &Selection,
+    amounts: &Amounts,
+) {
     let r = recording;
     page.heading("How it was recorded");
-    let sum = |f: fn(&Counts) -> u64| r.processes.iter().map(|p| f(&p.counts)).sum::<u64>();
-    let all: u64 = r.processes.iter().map(|p| p.user + p.kernel).sum();
-    let taken = sum(|c| c.taken);
+    let counts = counts(r);
+    let (all, taken) = (amounts.cpu(), counts.taken);
     let mut text = format!("{} samples", count(taken));
     if all > 0 {
         let rate = taken as f64 * 1e6 / all as f64;
@@ -548,13 +528,13 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
     }
     let mut bad = vec![];
     for (number, what) in [
-        (sum(|c| c.lost), "lost as there was no room"),
-        (sum(|c| c.abandoned), "given up as memory changed"),
+        (counts.lost, "lost as there was no room"),
+        (counts.abandoned, "given up as memory changed"),
         (
-            sum(|c| c.unplaced),
+            counts.unplaced,
             "with Python frames that could not be placed",
         ),
-        (sum(|c| c.cut), "with stacks cut off"),
+        (counts.cut, "with stacks cut off"),
     ] {
         if number > 0 {
             bad.push(format!(
@@ -568,7 +548,7 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
         true => "; none lost".to_owned(),
         false => format!("; {}", bad.join(", ")),
     };
-    let cost = sum(|c| c.cost) / 1000;
+    let cost = counts.cost / 1000;
     if all > 0 && cost > 0 {
         text += &format!(
             "; taking them took {} ({} of CPU time)",
@@ -577,16 +557,13 @@ pub fn collection(page: &mut Page, recording: &Recording, selection: &Selection,
         );
     }
     page.paragraph("  ", &format!("{text}."));
-    if selection.is_all() {
-        let left = all.saturating_sub(cpu);
-        if left > 0 {
-            let part = share(left, all);
-            let text = format!(
-                "Not sampled: {} ({part} of CPU time), which is in no table.",
-                time(left)
-            );
-            page.paragraph("  ", &text);
-        }
+    if let Some(left @ 1..) = amounts.not_sampled(selection) {
+        let part = share(left, all);
+        let text = format!(
+            "Not sampled: {} ({part} of CPU time), which is in no table.",
+            time(left)
+        );
+        page.paragraph("  ", &text);
     }
     for process in r
         .processes

@@ -2,19 +2,23 @@
 
 use std::io::{self, Write};
 
+use crate::labels::is_command;
+
+/// A text in quotes. What a terminal would take as a command is escaped, as JSON is looked at in terminals.
 pub fn string(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut rest = text;
-    let special = |c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{7f}');
+    let special = |c: char| matches!(c, '"' | '\\') || is_command(c);
     while let Some(at) = rest.find(special) {
         out.write_all(&rest.as_bytes()[..at])?;
-        // Special ones are one byte long.
-        match rest.as_bytes()[at] {
-            b'"' => out.write_all(b"\\\"")?,
-            b'\\' => out.write_all(b"\\\\")?,
-            other => write!(out, "\\u{other:04x}")?,
+        let mut after = rest[at..].chars();
+        match after.next() {
+            Some(c @ ('"' | '\\')) => write!(out, "\\{c}")?,
+            // None is beyond 16 bits.
+            Some(other) => write!(out, "\\u{:04x}", u32::from(other))?,
+            None => {}
         }
-        rest = &rest[at + 1..];
+        rest = after.as_str();
     }
     out.write_all(rest.as_bytes())?;
     out.write_all(b"\"")
