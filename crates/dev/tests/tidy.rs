@@ -153,6 +153,7 @@ fn foreign_crates_are_named_in_one_place() {
                 "crates/agent/src/cfi.rs",
                 "crates/agent/Cargo.toml",
                 "crates/profile/src/",
+                "crates/profile/Cargo.toml",
                 here,
             ],
         ),

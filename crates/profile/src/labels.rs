@@ -18,13 +18,15 @@ pub fn function(recording: &Recording, function: &Function) -> String {
     with_place(recording, function, recording.texts.get(function.file))
 }
 
-/// As [`function`], with the last part of the file's path only.
+/// As [`function`], with the last part of the file's path only; native code with its line, where that is known.
 pub fn short_function(recording: &Recording, function: &Function) -> String {
-    with_place(
-        recording,
-        function,
-        base(recording.texts.get(function.file)),
-    )
+    let file = base(recording.texts.get(function.file));
+    match function.kind {
+        Kind::Native if !file.is_empty() && function.line > 0 => {
+            format!("{} ({file}:{})", name(recording, function), function.line)
+        }
+        _ => with_place(recording, function, file),
+    }
 }
 
 fn with_place(recording: &Recording, function: &Function, file: &str) -> String {

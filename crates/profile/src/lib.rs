@@ -10,6 +10,7 @@
 
 pub mod attach;
 pub mod calls;
+mod debug;
 pub mod diff;
 pub mod export;
 pub mod focus;

@@ -2,23 +2,26 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::path::Path;
 
 use object::{Object, ObjectSymbol, ReadCache, SymbolKind};
+
+use crate::debug::separate;
 
 #[derive(Default)]
 pub struct Symbols {
     files: HashMap<String, Vec<Symbol>>,
 }
 
-struct Symbol {
-    start: u64,
+pub struct Symbol {
+    pub start: u64,
     size: u64,
-    name: Box<str>,
+    pub name: Box<str>,
 }
 
 impl Symbols {
     /// The function of a file that an address in it belongs to.
-    pub fn find(&mut self, path: &str, address: u64) -> Option<&str> {
+    pub fn find(&mut self, path: &str, address: u64) -> Option<&Symbol> {
         if !self.files.contains_key(path) {
             self.files.insert(path.to_owned(), read(path));
         }
@@ -26,7 +29,7 @@ impl Symbols {
         let after = symbols.partition_point(|s| s.start <= address);
         let symbol = symbols.get(after.checked_sub(1)?)?;
         // Those without a size, of assembly, go up to the next one.
-        (symbol.size == 0 || address - symbol.start < symbol.size).then_some(&*symbol.name)
+        (symbol.size == 0 || address - symbol.start < symbol.size).then_some(symbol)
     }
 }
 
@@ -38,8 +41,27 @@ fn read(path: &str) -> Vec<Symbol> {
     let Ok(object) = object::File::parse(&cache) else {
         return vec![];
     };
+    let mut all = of_object(&object);
+    // What was stripped may be kept elsewhere.
+    if object.symbol_table().is_none()
+        && let Some(file) = separate(&object, Path::new(path)).and_then(|p| File::open(p).ok())
+        && let cache = ReadCache::new(file)
+        && let Ok(object) = object::File::parse(&cache)
+    {
+        all.extend(of_object(&object));
+    }
+    // Of several names for one function the one with a size, and then the shortest.
+    all.sort_by(|a, b| {
+        let key = |s: &Symbol| (s.start, s.size == 0, s.name.len());
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    all.dedup_by_key(|s| s.start);
+    all
+}
+
+fn of_object<'d>(object: &object::File<'d, &'d ReadCache<File>>) -> Vec<Symbol> {
     let symbols = object.symbols().chain(object.dynamic_symbols());
-    let mut all: Vec<Symbol> = symbols
+    symbols
         .filter(|s| s.is_definition() && matches!(s.kind(), SymbolKind::Text | SymbolKind::Unknown))
         .filter(|s| s.address() != 0)
         .filter_map(|s| {
@@ -49,14 +71,7 @@ fn read(path: &str) -> Vec<Symbol> {
                 name: s.name().ok().filter(|n| !n.is_empty())?.into(),
             })
         })
-        .collect();
-    // Of several names for one function the one with a size, and then the shortest.
-    all.sort_by(|a, b| {
-        let key = |s: &Symbol| (s.start, s.size == 0, s.name.len());
-        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
-    });
-    all.dedup_by_key(|s| s.start);
-    all
+        .collect()
 }
 
 /// Where a variable of a file is.

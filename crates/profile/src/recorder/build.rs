@@ -1,6 +1,7 @@
 //! From what agents wrote to the tables of a recording.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use ferdelance_abi::codemap::{Entry, LineRow, Scope};
 use ferdelance_abi::spool::{Bytes, Frame as Word, Head, clock, cost_limit, flag, kind};
@@ -11,6 +12,7 @@ use super::strangers::Stranger;
 use super::waits::{Place, Waits, What};
 use super::weights::{Tick, weights};
 use super::{Recorded, Recorder};
+use crate::debug::{DebugInfo, Part};
 use crate::intern::{Interner, module_of};
 use crate::lines;
 use crate::model::{
@@ -30,6 +32,7 @@ pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recordin
         tables: Interner::new(meta),
         start: recorder.start,
         symbols: Symbols::default(),
+        debug: DebugInfo::default(),
         native: HashMap::new(),
     };
     for process in &recorder.processes {
@@ -46,6 +49,11 @@ pub fn recording(recorder: Recorder, meta: Meta, with_sources: bool) -> Recordin
     for stranger in recorder.strangers.finish(is_known) {
         build.stranger(&stranger);
     }
+    if build.debug.is_exhausted() {
+        let end = build.tables.out.meta.elapsed;
+        let text = "debug information is large: not all lines of native code are known";
+        build.tables.log(end, None, text);
+    }
     if with_sources {
         build.tables.sources();
     }
@@ -56,8 +64,9 @@ struct Build {
     tables: Interner,
     start: u64,
     symbols: Symbols,
-    /// By file and address in it.
-    native: HashMap<(TextId, u64), FrameId>,
+    debug: DebugInfo,
+    /// By file and address in it: a function, and those that were put into it there.
+    native: HashMap<(TextId, u64), Rc<[FrameId]>>,
 }
 
 /// CPU time as the system says, in microseconds.
@@ -379,7 +388,7 @@ impl Build {
                 }));
             }
         }
-        if let Some(frame) = self.native(tables, place.address.saturating_sub(1)) {
+        for &frame in &*self.native(tables, place.address.saturating_sub(1)) {
             stack = Some(self.tables.stack(Stack {
                 parent: stack,
                 frame,
@@ -432,22 +441,24 @@ impl Build {
                     let parent = above.map_or(parent, |s| s.parent);
                     Some(self.tables.stack(Stack { parent, frame }))
                 }
-                Some(word) => match self.frame_of(tables, word) {
-                    None => parent,
-                    Some(frame) => Some(self.tables.stack(Stack { parent, frame })),
-                },
+                Some(word) => {
+                    let frames = self.frames_of(tables, word);
+                    frames.iter().fold(parent, |parent, &frame| {
+                        Some(self.tables.stack(Stack { parent, frame }))
+                    })
+                }
             };
             stacks.push(stack);
         }
         stacks
     }
 
-    /// The frame that a word of an agent's means; none if it is the agent's own.
-    fn frame_of(&mut self, tables: &Tables, word: Word) -> Option<FrameId> {
+    /// The frames that a word of an agent's means, outermost first; none if it is the agent's own.
+    fn frames_of(&mut self, tables: &Tables, word: Word) -> Rc<[FrameId]> {
         match word {
-            Word::Python { code, offset } => Some(self.python(tables, code, offset)),
+            Word::Python { code, offset } => Rc::from([self.python(tables, code, offset)]),
             Word::Native(address) => self.native(tables, address),
-            Word::Compiled { .. } | Word::Gap => Some(self.tables.marker(COMPILED)),
+            Word::Compiled { .. } | Word::Gap => Rc::from([self.tables.marker(COMPILED)]),
         }
     }
 
@@ -462,39 +473,52 @@ impl Build {
         self.tables.frame_at(function, place)
     }
 
-    fn native(&mut self, tables: &Tables, address: u64) -> Option<FrameId> {
+    fn native(&mut self, tables: &Tables, address: u64) -> Rc<[FrameId]> {
         let holds = |m: &&ModuleEntry| (m.start..m.end).contains(&address);
         let Some(module) = tables.modules.iter().rev().find(holds) else {
-            return Some(self.tables.marker("(unknown code)"));
+            return Rc::from([self.tables.marker("(unknown code)")]);
         };
         let path = tables.text(module.path);
         if path.ends_with(AGENT) {
-            return None;
+            return Rc::from([]);
         }
         let relative = address - module.bias;
         let key = (self.tables.out.texts.add(&path), relative);
-        if let Some(&frame) = self.native.get(&key) {
-            return Some(frame);
+        if let Some(frames) = self.native.get(&key) {
+            return Rc::clone(frames);
         }
-        let name = match self.symbols.find(&path, relative) {
-            Some(name) => demangled(name),
-            None => format!("{relative:#x}"),
-        };
+        let symbol = self.symbols.find(&path, relative);
+        let (start, name) = (symbol.map(|s| s.start), symbol.map(|s| demangled(&s.name)));
+        let mut places = self.debug.find(&path, relative, start);
+        if places.is_empty() {
+            places.push(Part::default());
+        }
+        // Symbols are what tools know a function by; where there is none, its name in the source.
+        let outer = &mut places[0].name;
+        *outer = name.or(outer.take());
         let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
-        let function = Function {
-            kind: Kind::Native,
-            name: self.tables.out.texts.add(&name),
-            file: TextId::EMPTY,
-            line: 0,
-            module: self.tables.out.texts.add(&base),
-        };
-        let function = self.tables.function(function);
-        let frame = self.tables.frame(Frame {
-            address: relative,
-            ..Frame::of(function)
-        });
-        self.native.insert(key, frame);
-        Some(frame)
+        let module = self.tables.out.texts.add(&base);
+        let mut frames = vec![];
+        for (i, place) in places.into_iter().enumerate() {
+            let name = place.name.unwrap_or_else(|| format!("{relative:#x}"));
+            let function = Function {
+                kind: Kind::Native,
+                name: self.tables.out.texts.add(&name),
+                file: self.tables.out.texts.add(&place.defined_in),
+                line: place.defined,
+                module,
+            };
+            let function = self.tables.function(function);
+            frames.push(self.tables.frame(Frame {
+                address: relative,
+                line: place.line,
+                inlined: i > 0,
+                ..Frame::of(function)
+            }));
+        }
+        let frames: Rc<[FrameId]> = frames.into();
+        self.native.insert(key, Rc::clone(&frames));
+        frames
     }
 
     /// The frame of a function that others have compiled.

@@ -31,14 +31,16 @@ pub struct Line {
 }
 
 /// The lines of a recording, hottest first. Lines of libraries are shown only with `libraries`, or where
-/// no other line is on the stack.
+/// no other line is on the stack, those of native code only with `libraries`.
 pub fn lines(recording: &Recording, selection: &Selection, libraries: bool) -> Vec<Line> {
     let r = recording;
     let functions = r.functions.iter();
     // 0: not shown, 1: a library's, 2: the user's.
     let shown: Vec<u8> = functions
         .map(|f| match () {
-            () if !is_own_code(r, f) || f.file == TextId::EMPTY => 0,
+            () if f.file == TextId::EMPTY => 0,
+            () if libraries && f.kind == Kind::Native => 2,
+            () if !is_own_code(r, f) => 0,
             () if libraries || !is_library(r.texts.get(f.file)) => 2,
             () => 1,
         })

@@ -116,8 +116,13 @@ impl View {
                 |p| shown[p.index()],
             );
             if is_needed[i] {
-                let id = recording.frames[stack.frame.index()].function;
-                at = growing.step(at, id, what[id.index()], native);
+                let frame = &recording.frames[stack.frame.index()];
+                let id = frame.function;
+                // What native code is called by users goes by the names that can be linked to.
+                let is_part = frame.inlined && recording.functions[id.index()].kind == Kind::Native;
+                if native || !is_part {
+                    at = growing.step(at, id, what[id.index()], native);
+                }
                 if weights[i].samples > 0 {
                     growing.add(at, weights[i]);
                 }
