@@ -20,6 +20,7 @@ use crate::model::{
     Signature, SignatureId, Stack, StackId, State, TextId, Thread, ThreadId,
 };
 use crate::proc;
+use crate::report::operation::is_interpreter;
 use crate::symbols::{Symbols, demangled};
 
 /// Files of ours, whose frames nobody wants to see.
@@ -490,13 +491,17 @@ impl Build {
         let symbol = self.symbols.find(&path, relative);
         let (start, name) = (symbol.map(|s| s.start), symbol.map(|s| demangled(&s.name)));
         let mut places = self.debug.find(&path, relative, start);
+        let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
+        if is_interpreter(&base) {
+            // Which parts of it the loop over bytecode has in place differs from call to call, and tells nothing.
+            places.truncate(1);
+        }
         if places.is_empty() {
             places.push(Part::default());
         }
         // Symbols are what tools know a function by; where there is none, its name in the source.
         let outer = &mut places[0].name;
         *outer = name.or(outer.take());
-        let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let module = self.tables.out.texts.add(&base);
         let mut frames = vec![];
         for (i, place) in places.into_iter().enumerate() {
