@@ -53,6 +53,15 @@ struct Direction {
     stretch: Stretch,
 }
 
+/// Inputs that read the same row.
+struct Row {
+    place: Place,
+    /// The dimension of the root that it goes along.
+    dim: usize,
+    /// How far each is ahead of `place`, and its number.
+    inputs: SmallVec<[(i64, usize); 8]>,
+}
+
 impl Views {
     /// The views of a function, if there are rows of which more than one item is read in a round.
     pub fn new(f: &Function) -> Option<Views> {
@@ -90,7 +99,7 @@ impl Views {
     pub fn windows(&self, nest: &Nest, inner: usize) -> Vec<Window> {
         let is_small =
             |input: &Input| input.elements.len() != 1 || input.access.item.size < SMALLEST;
-        let mut rows: Vec<(Place, usize, SmallVec<[(i64, usize); 8]>)> = vec![];
+        let mut rows: Vec<Row> = vec![];
         for (number, input) in nest.inputs.iter().enumerate() {
             if is_small(input) || !self.views.contains_key(&input.access.array) {
                 continue;
@@ -103,17 +112,23 @@ impl Views {
             else {
                 continue;
             };
-            let row = rows.iter_mut().find_map(|(first, dim, others)| {
-                let ahead = (*dim == root).then(|| first.to(&place, root)).flatten()?;
-                Some((others, ahead))
+            let row = rows.iter_mut().find_map(|row| {
+                let ahead = (row.dim == root)
+                    .then(|| row.place.to(&place, root))
+                    .flatten()?;
+                Some((&mut row.inputs, ahead))
             });
             match row {
-                Some((others, ahead)) => others.push((ahead, number)),
-                None => rows.push((place, root, smallvec![(0, number)])),
+                Some((inputs, ahead)) => inputs.push((ahead, number)),
+                None => rows.push(Row {
+                    place,
+                    dim: root,
+                    inputs: smallvec![(0, number)],
+                }),
             }
         }
         let mut windows = vec![];
-        for (.., mut inputs) in rows {
+        for Row { mut inputs, .. } in rows {
             inputs.sort_unstable();
             for run in inputs.chunk_by(|(x, _), (y, _)| x + 1 == *y) {
                 for part in run.chunks(WIDEST + 1).filter(|part| part.len() > 1) {
