@@ -1,5 +1,7 @@
 """Programs that are recorded by the tests."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -91,3 +93,11 @@ def stacks(recording):
         own = functions[frames["function"][frame[i]]]
         names.append([*(names[up] if up >= 0 else []), own])
     return [names[s] for s in recording.samples["stack"] if s >= 0]
+
+
+def output(text):
+    """What a program prints that runs in this process."""
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        exec(compile(text, "program.py", "exec"), {"__name__": "__main__"})
+    return stream.getvalue()

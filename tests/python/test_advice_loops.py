@@ -1,12 +1,10 @@
 """Loops that advice makes functions of: they mean the same, or are left alone."""
 
-import contextlib
-import io
 import textwrap
 
 import pytest
 from ferdelance.profiler.advice import edit, loops, parts, sources
-from recording import fdl, write
+from recording import fdl, output, write
 
 pytestmark = pytest.mark.alone
 
@@ -15,13 +13,6 @@ def find(text, owner="f"):
     file = sources.File(text)
     scope = next((s for s in file.scopes if s.name == owner), None)
     return loops.find(file, scope, dict.fromkeys(range(1, 1 + len(text.splitlines())), 1.0))
-
-
-def output(text):
-    stream = io.StringIO()
-    with contextlib.redirect_stdout(stream):
-        exec(compile(text, "program.py", "exec"), {"__name__": "__main__"})
-    return stream.getvalue()
 
 
 MOVED = {

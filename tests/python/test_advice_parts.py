@@ -1,8 +1,6 @@
 """Methods and inner functions that advice makes functions of the top level: they mean the same, or
 are left alone, and are tried on what they got, in whatever process that was."""
 
-import contextlib
-import io
 import json
 import os
 import textwrap
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 from ferdelance.profiler.advice import bodies, capture, edit, loops, parts, sources
 from random_programs import random_program, run_both
-from recording import fdl, write
+from recording import fdl, output, write
 
 pytestmark = pytest.mark.alone
 
@@ -20,13 +18,6 @@ def find(text, name):
     file = sources.File(text)
     (scope,) = (s for s in file.scopes if s.name == name)
     return bodies.find(file, scope)
-
-
-def output(text):
-    stream = io.StringIO()
-    with contextlib.redirect_stdout(stream):
-        exec(compile(text, "program.py", "exec"), {"__name__": "__main__"})
-    return stream.getvalue()
 
 
 MOVED = {

@@ -276,22 +276,50 @@ fn leave(py: Python<'_>, token: &Py<PyAny>, result: *mut ffi::PyObject) {
     let _ = callback(py, watch, |w| &w.leave, (token, result));
 }
 
+/// Who is told of calls.
+trait Told: Sized + 'static {
+    /// Where it is while it is told.
+    fn place() -> &'static AtomicPtr<Self>;
+    /// Whether its code runs, of which it is not told.
+    fn is_busy(&mut self) -> &mut bool;
+}
+
+impl Told for Watch {
+    fn place() -> &'static AtomicPtr<Watch> {
+        &WATCH
+    }
+
+    fn is_busy(&mut self) -> &mut bool {
+        &mut self.is_busy
+    }
+}
+
+impl Told for Compiled {
+    fn place() -> &'static AtomicPtr<Compiled> {
+        &COMPILED
+    }
+
+    fn is_busy(&mut self) -> &mut bool {
+        &mut self.is_busy
+    }
+}
+
 /// Calls a callback; its errors go to `sys.unraisablehook`, not to the program.
-fn callback<'py>(
+fn callback<'py, T: Told>(
     py: Python<'py>,
-    watch: *mut Watch,
-    which: impl Fn(&Watch) -> &Py<PyAny>,
+    told: *mut T,
+    which: impl Fn(&T) -> &Py<PyAny>,
     arguments: impl pyo3::call::PyCallArgs<'py>,
 ) -> Option<Py<PyAny>> {
-    // SAFETY: `watch` is what `WATCH` was a moment ago, and the GIL was held since.
+    // SAFETY: it was there a moment ago, and the GIL was held since.
     let callback = unsafe {
-        (*watch).is_busy = true;
-        which(&*watch).clone_ref(py)
+        *(*told).is_busy() = true;
+        which(&*told).clone_ref(py)
     };
     let result = callback.bind(py).call1(arguments);
-    if WATCH.load(Ordering::Acquire) == watch {
+    if T::place().load(Ordering::Acquire) == told {
         // SAFETY: it is still there.
-        unsafe { (*watch).is_busy = false };
+        unsafe { *(*told).is_busy() = false };
     }
     match result {
         Ok(result) => Some(result.unbind()),
@@ -380,7 +408,7 @@ pub unsafe fn enter_compiled(function: *mut ffi::PyObject, passed: Passed) -> Op
         (every.map(one).collect::<Option<Vec<_>>>()?, names)
     };
     let arguments = PyTuple::new(py, arguments).ok()?;
-    let token = tell(py, watch, |w| &w.enter, (function, arguments, names))?;
+    let token = callback(py, watch, |w| &w.enter, (function, arguments, names))?;
     (!token.is_none(py)).then_some(token)
 }
 
@@ -398,32 +426,6 @@ pub unsafe fn leave_compiled(token: Py<PyAny>, result: *mut ffi::PyObject) {
     if let Some(result) = result
         && !watch.is_null()
     {
-        tell(py, watch, |w| &w.leave, (&token, result));
-    }
-}
-
-/// As [`callback`].
-fn tell<'py>(
-    py: Python<'py>,
-    watch: *mut Compiled,
-    which: impl Fn(&Compiled) -> &Py<PyAny>,
-    arguments: impl pyo3::call::PyCallArgs<'py>,
-) -> Option<Py<PyAny>> {
-    // SAFETY: it was there a moment ago, and the GIL was held since.
-    let callback = unsafe {
-        (*watch).is_busy = true;
-        which(&*watch).clone_ref(py)
-    };
-    let result = callback.bind(py).call1(arguments);
-    if COMPILED.load(Ordering::Acquire) == watch {
-        // SAFETY: it is still there.
-        unsafe { (*watch).is_busy = false };
-    }
-    match result {
-        Ok(result) => Some(result.unbind()),
-        Err(error) => {
-            error.write_unraisable(py, Some(callback.bind(py)));
-            None
-        }
+        callback(py, watch, |w| &w.leave, (&token, result));
     }
 }

@@ -44,7 +44,6 @@ struct Place {
 
 /// How an access goes along a dimension: that of the nest, that of the root, the distance in items of the
 /// root, the number of items where it is not all of them, and whether it is stretched if that is one.
-#[derive(PartialEq)]
 struct Direction {
     dim: u8,
     root: usize,
@@ -155,23 +154,24 @@ impl Views {
         }
         let mut array = access.array;
         // By dimension of the array that we have come to.
-        let mut start: Vec<Option<Linear>> = vec![None; access.dims.len()];
+        let mut start = vec![Linear::default(); access.dims.len()];
         while let Some(view) = self.views.get(&array) {
-            let mut of_base: Vec<Option<Linear>> = vec![];
-            let mut put = |dim: u8, at: Option<Linear>| {
+            let mut of_base: Vec<Linear> = vec![];
+            let mut put = |dim: u8, at: Linear| {
                 let dim = usize::from(dim);
-                of_base.resize(of_base.len().max(dim + 1), None);
+                of_base.resize(of_base.len().max(dim + 1), Linear::default());
                 of_base[dim] = at;
             };
             for &(dim, index) in &view.at {
-                put(dim, Some(linear(index)));
+                put(dim, linear(index));
             }
             let mut into: SmallVec<[Option<(usize, i64)>; 4]> = SmallVec::new();
             for (k, axis) in view.axes.iter().enumerate() {
+                let within = start.get(k).cloned().unwrap_or_default();
                 match *axis {
                     Axis::New => into.push(None),
                     Axis::Whole(dim) => {
-                        put(dim, start.get(k).cloned().flatten());
+                        put(dim, within);
                         into.push(Some((usize::from(dim), 1)));
                     }
                     Axis::Part {
@@ -181,9 +181,7 @@ impl Views {
                         step,
                     } => {
                         let step = linear(step).as_constant()?;
-                        let within = start.get(k).cloned().flatten();
-                        let within = within.map_or_else(Linear::default, |s| s.times(step));
-                        put(dim, Some(linear(first).plus(&within)));
+                        put(dim, linear(first).plus(&within.times(step)));
                         into.push(Some((usize::from(dim), step)));
                         for d in along.iter_mut().filter(|d| d.root == k) {
                             d.count.get_or_insert(numbers.get(count));
@@ -201,7 +199,7 @@ impl Views {
         }
         Some(Place {
             root: numbers.get(array),
-            start: start.into_iter().map(Option::unwrap_or_default).collect(),
+            start: start.into(),
             along,
         })
     }
