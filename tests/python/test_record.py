@@ -126,6 +126,46 @@ for _ in range(60):
     assert ("inner", "compiled", 12) in kinds
 
 
+def test_more_threads_than_descriptors(tmp_path):
+    program = """
+import os
+import resource
+import threading
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+threading.stack_size(256 << 10)
+started = threading.Semaphore(0)
+go = threading.Event()
+
+def work():
+    started.release()
+    go.wait()
+    assert sum(range(20_000)) == 199_990_000
+
+threads = [threading.Thread(target=work) for _ in range(2200)]
+for thread in threads: thread.start()
+for thread in threads: started.acquire()
+own = []
+try:
+    while True: own.append(os.open("/dev/null", os.O_RDONLY))
+except OSError: pass
+go.set()
+for thread in threads: thread.join()
+print(len(own))
+"""
+    recording, done = record(tmp_path, program)
+    assert done.returncode == 0, done.stderr
+    # Three quarters are the program's, but for what every program has open.
+    assert int(done.stdout) > 170
+    assert not [text for text in recording.log["text"] if "not sampled" in text]
+    threads = recording.threads
+    used = threads["user"] + threads["kernel"]
+    is_worker = np.array(["(work)" in name for name in threads["name"]])
+    assert len(used) == 2201 and np.all(used > 0)
+    # Who runs for less than a tick of the clock without descriptors may be neither met nor named.
+    assert is_worker.sum() > 50
+
+
 def test_threads_their_names_and_what_they_wait_for(tmp_path):
     program = (
         SPIN

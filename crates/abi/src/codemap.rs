@@ -1,8 +1,8 @@
-//! The list of compiled functions by address, readable from a signal handler.
+//! Compiled functions by address, readable from a signal handler.
 //!
-//! Writers (the linker) append under a lock of theirs; readers walk a singly linked list of immutable
-//! entries with acquire loads only: no lock, no allocation, no syscall.
-//! Entries are never freed; an entry whose code was unloaded is marked dead.
+//! A tree over the numbers of pages, as a processor's page tables, whose leaves list the functions with code in a
+//! page, newest first. Nodes and entries are added by compare-and-swap and never freed, so readers need
+//! acquire loads only: no lock, no allocation, no syscall. An entry whose code was unloaded is marked dead.
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -39,7 +39,6 @@ pub struct Entry {
     /// Scope 0 is the function itself.
     pub scopes: Box<[Scope]>,
     dead: AtomicBool,
-    next: AtomicPtr<Entry>,
 }
 
 impl Entry {
@@ -57,7 +56,6 @@ impl Entry {
             lines: lines.into(),
             scopes: scopes.into(),
             dead: AtomicBool::new(false),
-            next: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
 
@@ -156,10 +154,25 @@ impl Entry {
     }
 }
 
-/// The head of the list.
+/// Bits of an address within a page.
+const PAGE: u32 = 12;
+/// Bits of a page's number for each level of the tree. Pages that differ in higher bits only share a list.
+const FAN: u32 = 9;
+const LEVELS: u32 = 4;
+
+/// What lies under the same upper bits: a node, or in the last level a [`Link`]; null if nothing does.
+struct Node([AtomicPtr<()>; 1 << FAN]);
+
+/// An entry in the list of a page.
+struct Link {
+    entry: &'static Entry,
+    next: *const Link,
+}
+
+/// The root of the tree.
 #[derive(Debug)]
 pub struct CodeMap {
-    head: AtomicPtr<Entry>,
+    root: AtomicPtr<()>,
 }
 
 /// The process's code map.
@@ -168,40 +181,58 @@ pub static CODE_MAP: CodeMap = CodeMap::new();
 impl CodeMap {
     pub const fn new() -> CodeMap {
         CodeMap {
-            head: AtomicPtr::new(core::ptr::null_mut()),
+            root: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
 
     /// Makes a function visible; it stays allocated for the life of the process.
     pub fn publish(&self, entry: Entry) -> &'static Entry {
         let entry: &'static Entry = Box::leak(Box::new(entry));
-        let new = core::ptr::from_ref(entry).cast_mut();
-        let mut head = self.head.load(Ordering::Acquire);
-        loop {
-            entry.next.store(head, Ordering::Relaxed);
-            match self
-                .head
-                .compare_exchange_weak(head, new, Ordering::Release, Ordering::Acquire)
-            {
-                Ok(_) => return entry,
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    /// All live entries, newest first. Async-signal-safe.
-    pub fn iter(&self) -> impl Iterator<Item = &'static Entry> {
-        let mut at = self.head.load(Ordering::Acquire);
-        core::iter::from_fn(move || {
+        let last = entry.start + entry.size.max(1) - 1;
+        for page in entry.start >> PAGE..=last >> PAGE {
+            let Some(list) = self.list(page, true) else {
+                continue;
+            };
+            let link = Box::leak(Box::new(Link {
+                entry,
+                next: core::ptr::null(),
+            }));
+            let mut head = list.load(Ordering::Acquire);
             loop {
-                // SAFETY: entries are leaked boxes, published with release ordering, never freed.
-                let entry: &'static Entry = unsafe { at.as_ref() }?;
-                at = entry.next.load(Ordering::Acquire);
-                if !entry.dead.load(Ordering::Acquire) {
-                    return Some(entry);
+                link.next = head.cast();
+                let new = core::ptr::from_mut(link).cast();
+                match list.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => break,
+                    Err(now) => head = now,
                 }
             }
-        })
+        }
+        entry
+    }
+
+    /// Of a page; where the tree does not reach it, only if it is to grow.
+    fn list(&self, page: usize, grows: bool) -> Option<&AtomicPtr<()>> {
+        let mut at = &self.root;
+        for level in (0..LEVELS).rev() {
+            let mut node = at.load(Ordering::Acquire).cast::<Node>();
+            if node.is_null() && grows {
+                let empty = [const { AtomicPtr::new(core::ptr::null_mut()) }; 1 << FAN];
+                let fresh = Box::into_raw(Box::new(Node(empty)));
+                let null = core::ptr::null_mut();
+                let swapped =
+                    at.compare_exchange(null, fresh.cast(), Ordering::AcqRel, Ordering::Acquire);
+                node = fresh;
+                if let Err(other) = swapped {
+                    // SAFETY: made above, and nobody has seen it.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    node = other.cast();
+                }
+            }
+            // SAFETY: null or a leaked box that was published with release ordering and is never freed.
+            let node = unsafe { node.as_ref() }?;
+            at = &node.0[page >> (level * FAN) & ((1 << FAN) - 1)];
+        }
+        Some(at)
     }
 
     /// What [`Describe`] does.
@@ -238,7 +269,19 @@ impl CodeMap {
 
     /// The function that `address` lies in. Async-signal-safe.
     pub fn find(&self, address: usize) -> Option<&'static Entry> {
-        self.iter().find(|e| address.wrapping_sub(e.start) < e.size)
+        let list = self.list(address >> PAGE, false)?;
+        let mut at = list.load(Ordering::Acquire).cast::<Link>();
+        loop {
+            // SAFETY: what a page's list holds is null or a link, a leaked box that was published with release
+            // ordering and is never freed.
+            let link = unsafe { at.as_ref() }?;
+            let entry = link.entry;
+            if address.wrapping_sub(entry.start) < entry.size && !entry.dead.load(Ordering::Acquire)
+            {
+                return Some(entry);
+            }
+            at = link.next.cast_mut();
+        }
     }
 }
 
@@ -305,5 +348,26 @@ mod tests {
         assert_eq!(map.find(0x2000).map(|e| &*e.symbol), Some("g"));
         g.retire();
         assert!(map.find(0x2000).is_none());
+    }
+
+    #[test]
+    fn finds_functions_of_many_pages_and_of_all_of_memory() {
+        let map = CodeMap::new();
+        let publish = |start, size| map.publish(Entry::new(start, size, "f", vec![], vec![]));
+        let found = |address| map.find(address).map(|e| e.start);
+        publish(0x7fff_ffff_0ff0, 0x2020);
+        publish(0x12_3456_7000, 8);
+        // The same page but for bits that the tree does not look at.
+        publish(0x1_0012_3456_7000, 8);
+        for address in [0x7fff_ffff_0ff0, 0x7fff_ffff_1800, 0x7fff_ffff_300f] {
+            assert_eq!(found(address), Some(0x7fff_ffff_0ff0));
+        }
+        assert_eq!(found(0x7fff_ffff_3010), None);
+        assert_eq!(found(0x12_3456_7007), Some(0x12_3456_7000));
+        assert_eq!(found(0x1_0012_3456_7007), Some(0x1_0012_3456_7000));
+        // Code that is written where other code was.
+        map.find(0x12_3456_7000).expect("published").retire();
+        publish(0x12_3456_6ffc, 16);
+        assert_eq!(found(0x12_3456_7000), Some(0x12_3456_6ffc));
     }
 }

@@ -126,7 +126,7 @@ impl Agent {
         if let Some(slot) = self.slots.get(index) {
             self.clocks.stop(slot);
             slot.write_times(self.spool(), index, kind::END);
-            slot.tid.store(0, Ordering::Release);
+            self.slots.give_back(index);
         }
     }
 

@@ -55,23 +55,24 @@ impl Clocks {
     pub fn start(&self, slot: &Slot, index: usize, spool: &Spool) {
         let tid = slot.tid.load(Ordering::Relaxed);
         let value = (self.cookie as usize) << 32 | index;
-        if let Some(timer) = sys::timer(tid, value) {
+        let timer = sys::timer(tid, value);
+        if let Some(timer) = timer {
             slot.timer.store(timer, Ordering::Release);
             sys::set_timer(timer, TICK);
             spool
                 .header
                 .clock
                 .fetch_max(clock::TIMER, Ordering::Relaxed);
-        } else {
-            spool.header.refused.fetch_add(1, Ordering::Relaxed);
         }
-        if self.perf.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        if self.start_perf(slot, index, tid, period(spool)).is_some() {
+        let has_perf = self.perf.load(Ordering::Relaxed) != 0
+            && self.start_perf(slot, index, tid, period(spool)).is_some();
+        if has_perf {
             spool.header.clock.store(clock::PERF, Ordering::Relaxed);
         } else if spool.header.clock.load(Ordering::Relaxed) != clock::PERF {
             self.perf.store(0, Ordering::Relaxed);
+        }
+        if timer.is_none() && !has_perf {
+            spool.header.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -80,7 +81,7 @@ impl Clocks {
         let first = slot.random(period).max(period.min(SHORTEST));
         slot.is_first.store(true, Ordering::Relaxed);
         let low = sys::perf_clock(tid, first)?;
-        let fd = out_of_the_way(low);
+        let fd = out_of_the_way(low)?;
         const F_SETOWN_EX: i32 = 15;
         const F_SETSIG: i32 = 10;
         // SAFETY: the owner (a kind, F_OWNER_TID is 0; and a thread) is alive for the call.
@@ -166,9 +167,10 @@ impl Clocks {
     }
 }
 
-/// The same descriptor under a high number, which programs that close descriptors, or count on their order,
-/// are less likely to meet.
-fn out_of_the_way(fd: i32) -> i32 {
+/// The same descriptor under a high number, in the upper quarter of what a process may have: programs that close
+/// descriptors, or count on their order, are less likely to meet it there, and they need the others for
+/// themselves. None if that quarter is full.
+fn out_of_the_way(fd: i32) -> Option<i32> {
     // SAFETY: the limit is filled in, or left as it is; descriptors are plain numbers.
     let high = unsafe {
         let mut limit = libc::rlimit {
@@ -179,9 +181,6 @@ fn out_of_the_way(fd: i32) -> i32 {
         let most = limit.rlim_cur.min(DESCRIPTORS as u64) as i32;
         libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, most - most / 4)
     };
-    if high < 0 {
-        return fd;
-    }
     sys::close(fd);
-    high
+    (high >= 0).then_some(high)
 }

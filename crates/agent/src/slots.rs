@@ -1,17 +1,22 @@
 //! A slot for each thread that is sampled.
 //!
-//! All slots lie in one array and all their stacks in one region, both reserved at once and touched where they
-//! are used. So a signal finds its slot by a number that came with it, and a fault in the handler is known
-//! by the stack that it happened on: neither needs thread-local variables, whose first use allocates.
+//! All slots lie in one array, reserved at once and touched where it is used, and their stacks in regions of
+//! many, reserved as they are needed. So a signal finds its slot by a number that came with it, and a fault in
+//! the handler is known by the stack that it happened on: neither needs thread-local variables, whose first
+//! use allocates.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use ferdelance_abi::spool::{Head, Spool, kind};
 
 use crate::stack::Scratch;
 use crate::sys;
 
-pub const SLOTS: usize = 2048;
+/// More threads than a process has, by the limits that systems come with.
+const SLOTS: usize = REGIONS * REGION;
+/// Stacks that are reserved together.
+const REGION: usize = 1024;
+const REGIONS: usize = 32;
 /// Of the stack on which a thread's samples are taken: the handler uses some 10 KB of it.
 pub const STACK: usize = 64 << 10;
 const GUARD: usize = 4096;
@@ -45,10 +50,15 @@ pub struct Slot {
     pub scratch: std::sync::atomic::AtomicPtr<Scratch>,
 }
 
-/// The two regions.
+/// All slots.
 pub struct Slots {
     slots: &'static [Slot],
-    stacks: u64,
+    /// Where each region of stacks begins; 0 if it is not reserved.
+    regions: [AtomicU64; REGIONS],
+    /// No slot from here on was ever used.
+    end: AtomicUsize,
+    /// No slot before this one is free, but for those that others are just giving back.
+    free: AtomicUsize,
 }
 
 impl Slots {
@@ -57,12 +67,13 @@ impl Slots {
             SLOTS * size_of::<Slot>(),
             libc::PROT_READ | libc::PROT_WRITE,
         )?;
-        let stacks = sys::map(SLOTS * STACK, libc::PROT_NONE)?;
         Some(Slots {
             // SAFETY: a fresh mapping of that size, page-aligned, never unmapped; all zero is valid for
             // every field.
             slots: unsafe { std::slice::from_raw_parts(slots.cast(), SLOTS) },
-            stacks: stacks.expose_provenance() as u64,
+            regions: [const { AtomicU64::new(0) }; REGIONS],
+            end: AtomicUsize::new(0),
+            free: AtomicUsize::new(0),
         })
     }
 
@@ -71,7 +82,7 @@ impl Slots {
     }
 
     pub fn used(&self) -> impl Iterator<Item = (usize, &'static Slot)> {
-        let slots: &'static [Slot] = self.slots;
+        let slots: &'static [Slot] = &self.slots[..self.end.load(Ordering::Acquire)];
         slots
             .iter()
             .enumerate()
@@ -80,21 +91,30 @@ impl Slots {
 
     /// The slot on whose stack an address lies.
     pub fn of_stack(&self, address: u64) -> Option<&'static Slot> {
-        let offset = address.checked_sub(self.stacks)? as usize;
-        self.get(offset / STACK)
+        self.regions.iter().enumerate().find_map(|(i, region)| {
+            let base = region.load(Ordering::Acquire);
+            let offset = address.checked_sub(base).filter(|_| base != 0)? as usize;
+            (offset < REGION * STACK).then(|| self.get(i * REGION + offset / STACK))?
+        })
     }
 
     /// Gives a thread a slot. Not in a signal handler: this allocates when a slot is used for the first time.
     pub fn take(&self, tid: i32) -> Option<(usize, &'static Slot)> {
-        let free = |s: &&Slot| {
+        let free = |s: &Slot| {
             s.tid
                 .compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
         };
-        let index = self.slots.iter().position(|s| free(&s))?;
+        let first = self.free.load(Ordering::Acquire);
+        let index = first + self.slots.get(first..)?.iter().position(free)?;
+        // Not if somebody has given one back that is before.
+        let _ = self
+            .free
+            .compare_exchange(first, index + 1, Ordering::AcqRel, Ordering::Relaxed);
+        self.end.fetch_max(index + 1, Ordering::AcqRel);
         let slot = &self.slots[index];
         if slot.scratch.load(Ordering::Relaxed).is_null() && !self.equip(index, slot) {
-            slot.tid.store(0, Ordering::Release);
+            self.give_back(index);
             return None;
         }
         slot.is_inside.store(false, Ordering::Relaxed);
@@ -106,9 +126,36 @@ impl Slots {
         Some((index, slot))
     }
 
+    /// The slot is free again.
+    pub fn give_back(&self, index: usize) {
+        self.slots[index].tid.store(0, Ordering::Release);
+        self.free.fetch_min(index, Ordering::AcqRel);
+    }
+
+    /// The stack of a slot, whose region is reserved if it is not.
+    fn stack(&self, index: usize) -> Option<u64> {
+        let region = &self.regions[index / REGION];
+        let mut base = region.load(Ordering::Acquire);
+        if base == 0 {
+            let fresh = sys::map(REGION * STACK, libc::PROT_NONE)?;
+            let address = fresh.expose_provenance() as u64;
+            base = match region.compare_exchange(0, address, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => address,
+                Err(other) => {
+                    // SAFETY: mapped above, and nobody has seen it.
+                    unsafe { libc::munmap(fresh.cast(), REGION * STACK) };
+                    other
+                }
+            };
+        }
+        Some(base + (index % REGION * STACK) as u64)
+    }
+
     /// Gives a slot its stack and its scratch memory.
     fn equip(&self, index: usize, slot: &Slot) -> bool {
-        let base = self.stacks + (index * STACK) as u64;
+        let Some(base) = self.stack(index) else {
+            return false;
+        };
         // SAFETY: a part of the region of stacks, which nobody else uses.
         let is_done = unsafe {
             libc::mprotect(
@@ -129,14 +176,14 @@ impl Slots {
 
     /// In the child of a fork there is one thread, and no clock of its parent's.
     pub fn forget_all(&self) {
-        for (_, slot) in self.used() {
+        for (index, slot) in self.used() {
             let fd = slot.perf.swap(-1, Ordering::Relaxed);
             // The descriptors are inherited; what a number means now may be another thing.
             if fd >= 0 && sys::perf_id(fd) == Some(slot.perf_id.load(Ordering::Relaxed)) {
                 sys::close(fd);
             }
             slot.timer.store(-1, Ordering::Relaxed);
-            slot.tid.store(0, Ordering::Release);
+            self.give_back(index);
         }
     }
 }

@@ -193,7 +193,10 @@ impl Build {
             self.log(time, Some(id), &text);
         }
         if tables.refused > 0 {
-            let text = format!("{} threads could not be sampled", tables.refused);
+            let text = format!(
+                "{} threads were not sampled, as there were no clocks or memory for them",
+                tables.refused
+            );
             self.log(time, Some(id), &text);
         }
     }
