@@ -12,6 +12,7 @@ use std::path::Path;
 use object::{Object, ObjectSegment, ObjectSymbol, ReadCache};
 
 use crate::intern::Interner;
+use crate::labels;
 use crate::machine;
 use crate::model::{
     Counts, LogLine, Meta, Process, ProcessId, Recording, Sample, Stack, StackId, State, TextId,
@@ -391,7 +392,7 @@ impl Attached {
             }
             let thread = &mut threads[sample.thread.index()];
             thread.2 += seconds;
-            thread.3 = sample.state.describe();
+            thread.3 = labels::state(sample.state);
         }
         let text = |id| recording.texts.get(id).to_owned();
         let keys = Keys::of_frames(&recording, None, |frame| {

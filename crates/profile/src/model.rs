@@ -213,17 +213,6 @@ impl State {
     pub fn is_running(self) -> bool {
         matches!(self, State::Running | State::RunningWithGil)
     }
-
-    /// In words.
-    pub fn describe(self) -> &'static str {
-        match self {
-            State::Running => "running",
-            State::RunningWithGil => "running, holds the GIL",
-            State::Waiting => "waiting",
-            State::WaitingForGil => "waiting for the GIL",
-            State::Queued => "waiting for a CPU",
-        }
-    }
 }
 
 /// What a thread was doing, and how much time that stands for: all since the thread's sample before.

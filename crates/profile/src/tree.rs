@@ -221,8 +221,7 @@ impl Tree {
     ) -> Tree {
         let paths = Paths::new(recording, keys);
         let mut tree = Growing {
-            nodes: vec![],
-            children: HashMap::new(),
+            nodes: Nodes::default(),
             known: vec![(0, NodeId(0)); paths.all.len()],
             round: 0,
             missing: vec![],
@@ -239,10 +238,10 @@ impl Tree {
             tree.round += 1;
             for &(above, path, sample) in same {
                 let node = tree.path(&paths, above, path);
-                tree.nodes[node.index()].own += Weight::of(sample);
+                tree.nodes.all[node.index()].own += Weight::of(sample);
             }
         }
-        Tree::of_nodes(tree.nodes)
+        Tree::of_nodes(tree.nodes.all)
     }
 
     /// Of nodes that have their own weights; callers come before what they call.
@@ -280,22 +279,19 @@ impl Tree {
     }
 }
 
-/// A tree while nodes are added.
-struct Growing {
-    nodes: Vec<Node>,
+/// The nodes of a tree while some are added.
+#[derive(Default)]
+pub struct Nodes {
+    pub all: Vec<Node>,
     children: HashMap<(Option<NodeId>, Key), NodeId>,
-    /// By path: its node, and the round in which that was so.
-    known: Vec<(u32, NodeId)>,
-    round: u32,
-    /// Paths on the way to one that is known.
-    missing: Vec<PathId>,
 }
 
-impl Growing {
-    fn child(&mut self, parent: Option<NodeId>, key: Key) -> NodeId {
-        let next = NodeId(self.nodes.len() as u32);
+impl Nodes {
+    /// The node of a key below another one, or at the top.
+    pub fn child(&mut self, parent: Option<NodeId>, key: Key) -> NodeId {
+        let next = NodeId(self.all.len() as u32);
         *self.children.entry((parent, key)).or_insert_with(|| {
-            self.nodes.push(Node {
+            self.all.push(Node {
                 parent,
                 key,
                 own: Weight::default(),
@@ -304,11 +300,23 @@ impl Growing {
             next
         })
     }
+}
 
+/// A tree that grows by the paths of stacks.
+struct Growing {
+    nodes: Nodes,
+    /// By path: its node, and the round in which that was so.
+    known: Vec<(u32, NodeId)>,
+    round: u32,
+    /// Paths on the way to one that is known.
+    missing: Vec<PathId>,
+}
+
+impl Growing {
     fn way(&mut self, way: &[Key]) -> Option<NodeId> {
         let mut at = None;
         for &key in way {
-            at = Some(self.child(at, key));
+            at = Some(self.nodes.child(at, key));
         }
         at
     }
@@ -326,7 +334,7 @@ impl Growing {
             next = paths.all[path.index()].0;
         }
         while let Some(path) = self.missing.pop() {
-            let node = self.child(at, paths.all[path.index()].1);
+            let node = self.nodes.child(at, paths.all[path.index()].1);
             self.known[path.index()] = (self.round, node);
             at = Some(node);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ferdelance_abi::codemap::{CODE_MAP, Described};
 use ferdelance_profile::model::{Meta, Recording};
-use ferdelance_profile::{attach, recorder};
+use ferdelance_profile::{attach, labels, recorder};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -151,7 +151,7 @@ impl Attached {
             let dict = PyDict::new(py);
             dict.set_item("tid", thread.tid)?;
             dict.set_item("name", thread.name)?;
-            dict.set_item("state", thread.state.describe())?;
+            dict.set_item("state", labels::state(thread.state))?;
             dict.set_item("call", thread.call)?;
             dict.set_item("frames", thread.frames)?;
             Ok(dict)

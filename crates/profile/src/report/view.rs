@@ -14,7 +14,7 @@ use super::operation::{self, Rank};
 use super::{Selection, clean};
 use crate::labels;
 use crate::model::*;
-use crate::tree::{Key, Node, NodeId, Sums, Totals, Tree, Weight};
+use crate::tree::{Key, NodeId, Nodes, Sums, Totals, Tree, Weight};
 
 /// Python itself, before and after it runs code.
 const OUTSIDE: &str = "Python outside of functions: its start, its end";
@@ -65,8 +65,7 @@ struct Growing<'r> {
     keys: HashMap<Row, Key>,
     operations: Vec<String>,
     numbers: HashMap<String, usize>,
-    nodes: Vec<Node>,
-    children: HashMap<(Option<NodeId>, Key), NodeId>,
+    nodes: Nodes,
 }
 
 impl View {
@@ -78,8 +77,7 @@ impl View {
             keys: HashMap::new(),
             operations: vec![],
             numbers: HashMap::new(),
-            nodes: vec![],
-            children: HashMap::new(),
+            nodes: Nodes::default(),
         };
         let mut weights = vec![Weight::default(); recording.stacks.len()];
         let mut no_stack = Weight::default();
@@ -132,7 +130,7 @@ impl View {
         if no_stack.samples > 0 {
             let unknown = growing.operation(labels::NO_STACK);
             let node = growing.child(None, Row::Operation(unknown));
-            growing.nodes[node.index()].own += no_stack;
+            growing.nodes.all[node.index()].own += no_stack;
         }
         growing.finish(native)
     }
@@ -264,7 +262,7 @@ impl Growing<'_> {
             // Calls between functions without names are no calls that anyone could follow.
             let same = from
                 .node
-                .filter(|n| is_nameless && self.rows[self.nodes[n.index()].key.index()] == row);
+                .filter(|n| is_nameless && self.rows[self.nodes.all[n.index()].key.index()] == row);
             return Shown {
                 node: Some(same.unwrap_or_else(|| self.child(from.node, row))),
                 ..from
@@ -275,7 +273,7 @@ impl Growing<'_> {
             let row = Row::Function(id);
             let same = from
                 .node
-                .filter(|n| self.rows[self.nodes[n.index()].key.index()] == row);
+                .filter(|n| self.rows[self.nodes.all[n.index()].key.index()] == row);
             return Shown {
                 node: Some(same.unwrap_or_else(|| self.child(from.node, row))),
                 operation: None,
@@ -330,7 +328,7 @@ impl Growing<'_> {
                 self.child(None, Row::Operation(outside))
             }
         };
-        self.nodes[node.index()].own += weight;
+        self.nodes.all[node.index()].own += weight;
     }
 
     fn operation(&mut self, text: &str) -> usize {
@@ -348,20 +346,11 @@ impl Growing<'_> {
             self.rows.push(row);
             Key(self.rows.len() as u32 - 1)
         });
-        let next = NodeId(self.nodes.len() as u32);
-        *self.children.entry((parent, key)).or_insert_with(|| {
-            self.nodes.push(Node {
-                parent,
-                key,
-                own: Weight::default(),
-                total: Weight::default(),
-            });
-            next
-        })
+        self.nodes.child(parent, key)
     }
 
     fn finish(self, native: bool) -> View {
-        let tree = Tree::of_nodes(self.nodes);
+        let tree = Tree::of_nodes(self.nodes.all);
         let groups: Vec<u32> = (0..self.rows.len() as u32).collect();
         let mut totals = Totals::by_group(&tree, &groups).groups;
         totals.resize(self.rows.len(), Sums::default());
