@@ -672,3 +672,38 @@ def test_operators_take_sequences_beside_arrays(x):
     for ours, theirs in zip(njit(f)(a, x), f(a, x), strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
+
+
+def test_errors_name_the_shapes_as_numpy_does():
+    def add(a, b):
+        return a + b
+
+    def choose(a, b):
+        return np.where(a > 0, b, 1.0)
+
+    def assign(a, b):
+        a[:] = b
+
+    def assign_part(a, b):
+        a[0, 1:] = b
+
+    def chain(a, b):
+        c = a * 2.0
+        return np.sqrt(c - 1.0) * b
+
+    def reshape(a, b):
+        return a.reshape(b.size, 7)
+
+    def reshape_open(a, b):
+        return a.reshape(5, -1)
+
+    vectors, matrices = (np.ones(3), np.ones(4)), (np.ones((2, 3)), np.ones(4))
+    cases = [(add, vectors), (add, matrices), (add, (np.ones((2, 1, 5)), np.ones((3, 4))))]
+    cases += [(choose, vectors), (assign, vectors), (assign, matrices), (assign_part, matrices)]
+    cases += [(chain, matrices), (reshape, matrices), (reshape_open, matrices)]
+    for function, arguments in cases:
+        with pytest.raises(ValueError) as expected:
+            function(*arguments)
+        with pytest.raises(ValueError) as found:
+            njit(function)(*arguments)
+        assert str(found.value) == str(expected.value)

@@ -3,6 +3,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::linalg::shape_text;
 use super::value::item_types;
 use super::{Body, Typed, Vals};
 use crate::diag::Result;
@@ -407,21 +408,35 @@ impl Body<'_, '_, '_> {
             let wrong = self.b.binary(Bin::And, other, many);
             bad = self.b.binary(Bin::Or, bad, wrong);
         }
-        self.raise_if(
-            bad,
-            "ValueError",
-            "cannot assign: the shapes do not broadcast together",
-        )
+        let own: Vals = (0..ty.ndim)
+            .map(|dim| self.b.part(array, Part::Shape(dim)))
+            .collect();
+        let message = format!(
+            "could not broadcast input array from shape {} into shape {}",
+            shape_text(own.len(), own.len()),
+            shape_text(shape.len(), shape.len())
+        );
+        self.raise_numbers_if(bad, "ValueError", &message, &[&own, shape].concat())
     }
 
     /// The shape that the operands broadcast to; raises ValueError when they do not.
     pub(super) fn broadcast_shape(&mut self, operands: &[Typed], ndim: u8) -> Result<Vals> {
-        self.broadcast_shape_or(
-            operands,
-            ndim,
-            "ValueError",
-            "operands could not be broadcast together",
-        )
+        let (shape, bad) = self.common_shape(operands, ndim);
+        let mut message = "operands could not be broadcast together with shapes ".to_owned();
+        let mut numbers: Vals = smallvec![];
+        for operand in operands {
+            let own = match *operand.ty.kind() {
+                Kind::Array(a) => usize::from(a.ndim),
+                _ => 0,
+            };
+            for dim in 0..own {
+                numbers.push(self.b.part(operand.vals[0], Part::Shape(dim as u8)));
+            }
+            message += &shape_text(own, own);
+            message.push(' ');
+        }
+        self.raise_numbers_if(bad, "ValueError", &message, &numbers)?;
+        Ok(shape)
     }
 
     /// The same with another error.
@@ -432,6 +447,13 @@ impl Body<'_, '_, '_> {
         class: &str,
         message: &str,
     ) -> Result<Vals> {
+        let (shape, bad) = self.common_shape(operands, ndim);
+        self.raise_if(bad, class, message)?;
+        Ok(shape)
+    }
+
+    /// The shape that the operands broadcast to, and whether they do not.
+    fn common_shape(&mut self, operands: &[Typed], ndim: u8) -> (Vals, Value) {
         let one = self.b.i64(1);
         let mut shape: Vals = smallvec![one; usize::from(ndim)];
         let mut bad = self.b.bool(false);
@@ -448,8 +470,7 @@ impl Body<'_, '_, '_> {
                 shape[at] = self.b.binary(Bin::Fit, before, n);
             }
         }
-        self.raise_if(bad, class, message)?;
-        Ok(shape)
+        (shape, bad)
     }
 }
 

@@ -464,10 +464,15 @@ impl Body<'_, '_, '_> {
 }
 
 /// `({},{},newaxis)`: a shape of so many known dimensions and so many in all, as NumPy's errors have it.
-fn shape_text(known: usize, all: usize) -> String {
+pub(super) fn shape_text(known: usize, all: usize) -> String {
     let mut dims = vec!["{}"; known];
     dims.resize(all, "newaxis");
-    match &dims[..] {
+    shape_words(&dims)
+}
+
+/// The dimensions of a shape as NumPy's errors have it.
+pub(super) fn shape_words(dims: &[&str]) -> String {
+    match dims {
         [one] => format!("({one},)"),
         _ => format!("({})", dims.join(",")),
     }

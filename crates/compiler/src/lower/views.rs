@@ -3,6 +3,7 @@
 use smallvec::smallvec;
 
 use super::elementwise::item;
+use super::linalg::shape_words;
 use super::{Body, Typed, Vals};
 use crate::diag::Result;
 use crate::infer::creation::{as_array, nested};
@@ -482,6 +483,7 @@ impl Body<'_, '_, '_> {
         for part in parts {
             shape.push(self.index_value(&part)?);
         }
+        let asked = shape.clone();
         let size = self.size(array, a.ndim);
         let (zero, one) = (self.b.i64(0), self.b.i64(1));
         let (mut known, mut unknown) = (one, zero);
@@ -498,8 +500,7 @@ impl Body<'_, '_, '_> {
             let none = self.b.cmp(Cmp::Eq, known, zero);
             let divisor = self.b.select(none, one, known);
             let rest = self.b.binary(Bin::SDiv, size, divisor);
-            let given: Vals = shape.clone();
-            for (k, &n) in given.iter().enumerate() {
+            for (k, &n) in asked.iter().enumerate() {
                 let open = self.b.cmp(Cmp::SLt, n, zero);
                 shape[k] = self.b.select(open, rest, n);
             }
@@ -508,11 +509,22 @@ impl Body<'_, '_, '_> {
             known = self.b.select(any, all, known);
         }
         let wrong = self.b.cmp(Cmp::Ne, known, size);
-        self.raise_if(
-            wrong,
-            "ValueError",
-            "cannot reshape array: the new shape has another number of elements",
-        )?;
+        let mut numbers: Vals = smallvec![size];
+        let dims: Vec<&str> = asked
+            .iter()
+            .map(|&n| match self.b.as_int(n) {
+                Some(n) if n < 0 => "newaxis",
+                _ => {
+                    numbers.push(n);
+                    "{}"
+                }
+            })
+            .collect();
+        let message = format!(
+            "cannot reshape array of size {{}} into shape {}",
+            shape_words(&dims)
+        );
+        self.raise_numbers_if(wrong, "ValueError", &message, &numbers)?;
         self.reshaped(array, a, &shape, order)
     }
 
