@@ -110,6 +110,7 @@ int main(void) {
     AT("keys.values", struct _dictvalues, values);
 #endif
 
+    AT("tuple.items", PyTupleObject, ob_item);
     printf("ascii %zu\n", sizeof(PyASCIIObject));
     printf("characters %zu\n", sizeof(PyCompactUnicodeObject));
     return 0;

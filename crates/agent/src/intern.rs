@@ -343,7 +343,7 @@ fn parameters(spool: &Spool, layout: &Layout, code: &objects::Code) -> u64 {
     let mut names = [0u8; 512];
     let mut used = 0;
     for i in 0..code.parameters.min(MOST) {
-        let name = objects::tuple_item(code.locals, i, &mut Own);
+        let name = objects::tuple_item(layout, code.locals, i, &mut Own);
         let room = names.len() - used;
         let start = used;
         let written = name.and_then(|name| {

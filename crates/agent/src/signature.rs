@@ -62,7 +62,7 @@ pub fn read(agent: &Agent, frame: u64, code_at: u64) -> Option<u32> {
     };
     for i in 0..code.parameters.min(ARGUMENTS) {
         let local = frame + python.layout.frame.locals + u64::from(i) * 8;
-        let mut argument = Own.pointer(local).filter(|o| o & 7 == 0);
+        let mut argument = Own.reference(local).filter(|o| o & 7 == 0);
         let mut class = argument.and_then(|o| objects::class(o, &mut Own));
         if class == Some(python.cell_type) {
             argument = argument.and_then(|o| objects::cell_contents(o, &mut Own));

@@ -22,7 +22,7 @@ pub enum Storage {
     TwoBefore,
     /// 3.12: the same in one word: the address of the array, less one, or that of the dict.
     OneBefore,
-    /// 3.13: an array within the object, or a dict whose address stands before it.
+    /// From 3.13 on: an array within the object, or a dict whose address stands before it.
     Within,
 }
 
@@ -114,6 +114,6 @@ pub fn thread_name(
     if !is_bootstrap {
         return None;
     }
-    let thread = memory.pointer(frame + layout.frame.locals)?;
+    let thread = memory.reference(frame + layout.frame.locals)?;
     get(layout, thread, "_name", memory)
 }

@@ -98,7 +98,7 @@ impl<'l> Walk<'l> {
         frame & 7 == 0
             && (self.is_shim(frame, memory)
                 || memory
-                    .pointer(frame + layout.code)
+                    .reference(frame + layout.code)
                     .is_some_and(|code| self.is_code(code, memory)))
     }
 
@@ -127,7 +127,7 @@ impl<'l> Walk<'l> {
             self.frame = previous;
             return Some(Item::Boundary(frame));
         }
-        let code = memory.pointer(frame + layout.code)?;
+        let code = memory.reference(frame + layout.code)?;
         if !self.is_code(code, memory) {
             return None;
         }

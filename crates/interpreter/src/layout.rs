@@ -22,12 +22,13 @@ pub enum Chain {
     },
     /// 3.12: the same list, but only to find the innermost frame; a frame of the C stack's own ends each run.
     Shim { cframe: u64, current: u64 },
-    /// 3.13: the thread has its innermost frame; runs end as in 3.12.
+    /// From 3.13 on: the thread has its innermost frame; runs end as in 3.12.
     Direct { frame: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
+    /// From 3.14 on this and the locals have tags, see [`Memory::reference`].
     pub code: u64,
     pub previous: u64,
     /// An address in the code; in 3.10 the number of the instruction.
@@ -93,6 +94,7 @@ pub struct Layout {
     /// The characters of a string: in an ASCII one, in any other one.
     pub ascii: u64,
     pub characters: u64,
+    pub tuple_items: u64,
 }
 
 const CODE: Code = Code {
@@ -118,7 +120,7 @@ const FRAME: Frame = Frame {
 };
 
 /// The layouts that are known.
-pub const LAYOUTS: [Layout; 4] = [
+pub const LAYOUTS: [Layout; 5] = [
     Layout {
         version: 0x030a,
         chain: Chain::Each {
@@ -159,6 +161,7 @@ pub const LAYOUTS: [Layout; 4] = [
         cached_keys: 872,
         ascii: 48,
         characters: 72,
+        tuple_items: 24,
     },
     Layout {
         version: 0x030b,
@@ -196,6 +199,7 @@ pub const LAYOUTS: [Layout; 4] = [
         cached_keys: 872,
         ascii: 48,
         characters: 72,
+        tuple_items: 24,
     },
     Layout {
         version: 0x030c,
@@ -218,6 +222,7 @@ pub const LAYOUTS: [Layout; 4] = [
         cached_keys: 880,
         ascii: 40,
         characters: 56,
+        tuple_items: 24,
     },
     Layout {
         version: 0x030d,
@@ -240,6 +245,34 @@ pub const LAYOUTS: [Layout; 4] = [
         cached_keys: 880,
         ascii: 40,
         characters: 56,
+        tuple_items: 24,
+    },
+    Layout {
+        version: 0x030e,
+        chain: Chain::Direct { frame: 72 },
+        frame: Frame {
+            locals: 80,
+            owner: 74,
+            ..FRAME
+        },
+        code: Code {
+            instructions: 208,
+            ..CODE
+        },
+        thread_id: 152,
+        thread_native_id: Some(160),
+        thread_interpreter: 16,
+        thread_tracing: 60,
+        thread_next: 8,
+        interpreter_threads: 7344,
+        interpreter_next: 7272,
+        runtime_interpreters: 808,
+        gil: Gil::Interpreter(16),
+        attributes: Storage::Within,
+        cached_keys: 880,
+        ascii: 40,
+        characters: 56,
+        tuple_items: 32,
     },
 ];
 

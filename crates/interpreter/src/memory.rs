@@ -10,6 +10,11 @@ pub trait Memory {
         self.word(address).filter(|&p| p != 0)
     }
 
+    /// An object that a frame refers to; from 3.14 on, the lowest two bits say how.
+    fn reference(&mut self, address: u64) -> Option<u64> {
+        self.word(address).map(|r| r & !3).filter(|&p| p != 0)
+    }
+
     fn u8(&mut self, address: u64) -> Option<u8> {
         Some((self.word(address & !7)? >> ((address & 7) * 8)) as u8)
     }

@@ -4,7 +4,6 @@ use crate::layout::Layout;
 use crate::memory::Memory;
 
 const SIZE: u64 = 16;
-const TUPLE_ITEMS: u64 = 24;
 const BYTES_DATA: u64 = 32;
 const TYPE_NAME: u64 = 24;
 const CELL_CONTENTS: u64 = 16;
@@ -47,9 +46,14 @@ impl Code {
 }
 
 /// The address of an item of a tuple.
-pub fn tuple_item(tuple: u64, index: u32, memory: &mut impl Memory) -> Option<u64> {
+pub fn tuple_item(
+    layout: &Layout,
+    tuple: u64,
+    index: u32,
+    memory: &mut impl Memory,
+) -> Option<u64> {
     (u64::from(index) < memory.word(tuple + SIZE)?)
-        .then(|| memory.pointer(tuple + TUPLE_ITEMS + u64::from(index) * 8))?
+        .then(|| memory.pointer(tuple + layout.tuple_items + u64::from(index) * 8))?
 }
 
 /// Where the contents of a bytes object are, and how many there are.

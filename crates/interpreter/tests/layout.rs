@@ -86,6 +86,7 @@ fn layouts_are_those_of_the_headers() {
             ("dict.values", 40),
             ("ascii", layout.ascii),
             ("characters", layout.characters),
+            ("tuple.items", layout.tuple_items),
         ];
         said.extend(layout.thread_native_id.map(|at| ("thread_native_id", at)));
         said.push(match layout.gil {

@@ -119,7 +119,7 @@ impl Attached {
             let (major, minor) = (version >> 24, version >> 16 & 255);
             other(format!(
                 "process {pid} runs Python {major}.{minor}, whose memory is not understood here \
-                 (3.10 to 3.13 are)"
+                 (3.10 to 3.14 are)"
             ))
         })?;
         Ok(Attached {

@@ -33,7 +33,7 @@ static LONG: AtomicU8 = AtomicU8::new(LONG_API);
 static STR: AtomicU8 = AtomicU8::new(STR_API);
 /// `float` and `complex` hold their value behind the header.
 static FLOAT: AtomicU8 = AtomicU8::new(0);
-/// A `tuple` holds its length behind the header, then its items.
+/// Where a `tuple`, which has its length behind the header, has its items; 0 if that is not known.
 static TUPLE: AtomicU8 = AtomicU8::new(0);
 
 /// How references to the small integers are counted.
@@ -237,8 +237,9 @@ pub unsafe fn tuple_len(object: *mut PyObject) -> usize {
 pub unsafe fn tuple_item(object: *mut PyObject, index: usize) -> *mut PyObject {
     // SAFETY: tested.
     unsafe {
-        if TUPLE.load(Relaxed) != 0 {
-            field(object, HEADER + 8 + 8 * index)
+        let items = usize::from(TUPLE.load(Relaxed));
+        if items != 0 {
+            field(object, items + 8 * index)
         } else {
             ffi::PyTuple_GetItem(object, index as ffi::Py_ssize_t)
         }
@@ -357,7 +358,12 @@ pub fn init() {
         }
         init_small_ints();
         with_layout(&FLOAT, 1, 0, || float_works());
-        with_layout(&TUPLE, 1, 0, || tuple_works());
+        // From 3.14 on they have their hash before the items.
+        for items in [24, 32] {
+            if with_layout(&TUPLE, items, 0, || tuple_works()) {
+                break;
+            }
+        }
         ffi::PyErr_Clear();
     }
 }

@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 
 use super::addresses::Addresses;
+use super::frames::reference;
 use super::readers;
-use crate::layouts::{class, field};
+use crate::layouts::{class, field, tuple_item};
 use crate::numpy::{self, numpy};
 
 const TYPE_BASICSIZE: usize = 32;
@@ -22,7 +23,6 @@ pub const TYPE_BASE: usize = 256;
 const LENGTH: usize = 16;
 const SET_USED: usize = 24;
 const LIST_ITEMS: usize = 24;
-const TUPLE_ITEMS: usize = 24;
 const CELL_CONTENTS: usize = 16;
 const DESCR_BYTEORDER: usize = 26;
 const DESCR_NUMBER: usize = 28;
@@ -107,7 +107,7 @@ impl Passed {
     /// There are so many.
     pub unsafe fn keyword(&self, index: usize) -> *mut PyObject {
         // SAFETY: a tuple with the item.
-        unsafe { field(self.keywords, TUPLE_ITEMS + index * 8) }
+        unsafe { tuple_item(self.keywords, index) }
     }
 }
 
@@ -179,7 +179,7 @@ impl Arguments {
         // SAFETY: as promised.
         unsafe {
             let at = frame + self.locals + usize::from(parameter.slot) * 8;
-            let object = *(at as *const *mut PyObject);
+            let object = reference(at as *const *mut PyObject);
             match parameter.kind {
                 Kind::Cell => self.inside(object),
                 _ => object,
@@ -415,7 +415,7 @@ impl Arguments {
             if kind == Kind::Args && ty == self.tuple {
                 let length = length(object);
                 for i in 0..(length as usize).min(MOST_VARIADIC) {
-                    key = self.add(key, field(object, TUPLE_ITEMS + i * 8), detail);
+                    key = self.add(key, tuple_item(object, i), detail);
                 }
                 return mix(key, fold(scaled(length, detail), 2));
             }
@@ -450,7 +450,7 @@ pub unsafe fn each(
         }
         if kind == Kind::Args && class(object) == &raw mut ffi::PyTuple_Type {
             for i in 0..(length(object) as usize).min(MOST_VARIADIC) {
-                with(std::ptr::null_mut(), field(object, TUPLE_ITEMS + i * 8));
+                with(std::ptr::null_mut(), tuple_item(object, i));
             }
         } else if kind == Kind::Keywords && class(object) == &raw mut ffi::PyDict_Type {
             if length(object) == 0 {
@@ -618,7 +618,7 @@ pub unsafe fn first_item(object: *mut PyObject, sort: Sort) -> *mut PyObject {
             return std::ptr::null_mut();
         }
         if sort == Sort::Tuple {
-            return field(object, TUPLE_ITEMS);
+            return tuple_item(object, 0);
         }
         let items: *const *mut PyObject = field(object, LIST_ITEMS);
         if items.is_null() {

@@ -132,6 +132,16 @@ impl Frames {
     #[inline(always)]
     pub unsafe fn code_of(&self, frame: usize) -> *mut PyObject {
         // SAFETY: the layout was tested.
-        unsafe { *((frame + self.code) as *const *mut PyObject) }
+        unsafe { reference((frame + self.code) as *const *mut PyObject) }
     }
+}
+
+/// An object that a frame refers to; from 3.14 on, the lowest two bits say how.
+///
+/// # Safety
+/// Where a frame has a reference.
+#[inline(always)]
+pub unsafe fn reference(at: *const *mut PyObject) -> *mut PyObject {
+    // SAFETY: as the caller says.
+    unsafe { (*at).map_addr(|a| a & !3) }
 }

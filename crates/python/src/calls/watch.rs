@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use super::arguments::Passed;
 use super::evaluator;
-use super::frames::Frames;
+use super::frames::{Frames, reference};
 use super::stack::Room;
 
 /// What is known of a code object.
@@ -214,7 +214,7 @@ unsafe fn enter(
         let locals = frame
             .byte_add((*watch).frames.locals)
             .cast::<*mut ffi::PyObject>();
-        let one = |i| Bound::from_borrowed_ptr_or_opt(py, locals.add(i).read());
+        let one = |i| Bound::from_borrowed_ptr_or_opt(py, reference(locals.add(i)));
         (0..parameters).map(one).collect::<Option<Vec<_>>>()?
     };
     let arguments = PyTuple::new(py, arguments).ok()?;
@@ -259,7 +259,7 @@ unsafe fn closure<'py>(
         let locals = frame
             .byte_add((*watch).frames.locals)
             .cast::<*mut ffi::PyObject>();
-        let one = |i| Bound::from_borrowed_ptr_or_opt(py, locals.add(i).read());
+        let one = |i| Bound::from_borrowed_ptr_or_opt(py, reference(locals.add(i)));
         (first..first + free).map(one).collect::<Option<Vec<_>>>()?
     };
     PyTuple::new(py, cells).ok()
