@@ -5,6 +5,8 @@ import importlib
 import pathlib
 import sys
 
+from capturing import compiled, fresh, load, recorded  # noqa: F401 (fixtures)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # The scripts are programs, not a package; the tests use their parts.

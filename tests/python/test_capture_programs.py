@@ -13,17 +13,17 @@ import types
 import zipfile
 
 import pytest
-from ferdelance import _capture
-from ferdelance._capture import Found, find
-from sources import (
+from capturing import (
     PACKAGES,
     PRELUDE,
     RECENT_SOURCES,
     run_python,
     source_of,
 )
+from ferdelance import _capture
+from ferdelance._capture import Found, find
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("fresh")]
 
 # ---- notebooks, doctest, archives ---------------------------------------------------------------
 

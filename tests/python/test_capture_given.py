@@ -3,10 +3,10 @@
 import functools
 
 import pytest
+from capturing import segment, source_of, without_file
 from ferdelance._capture import Found, find
-from sources import segment, source_of, without_file
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("fresh")]
 
 # ---- texts that functions carry -----------------------------------------------------------------
 

@@ -10,11 +10,11 @@ import types
 import warnings
 
 import pytest
+from capturing import LONG, age, segment, source_of
 from ferdelance import _capture
 from ferdelance._capture import Found, find
-from sources import LONG, age, segment, source_of
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("fresh")]
 
 # ---- files that are edited after their import ---------------------------------------------------
 

@@ -10,9 +10,7 @@ import types
 import warnings
 
 import pytest
-from ferdelance import _capture
-from ferdelance._capture import Found, find
-from sources import (
+from capturing import (
     LONG,
     PRELUDE,
     age,
@@ -21,8 +19,10 @@ from sources import (
     source_of,
     without_file,
 )
+from ferdelance import _capture
+from ferdelance._capture import Found, find
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("fresh")]
 
 # ---- files --------------------------------------------------------------------------------------
 
