@@ -119,6 +119,31 @@ const FRAME: Frame = Frame {
     shim: 3,
 };
 
+/// 3.13, on which later versions are based.
+const V3_13: Layout = Layout {
+    version: 0x030d,
+    chain: Chain::Direct { frame: 72 },
+    frame: FRAME,
+    code: Code {
+        instructions: 200,
+        ..CODE
+    },
+    thread_id: 152,
+    thread_native_id: Some(160),
+    thread_interpreter: 16,
+    thread_tracing: 60,
+    thread_next: 8,
+    interpreter_threads: 7344,
+    interpreter_next: 7264,
+    runtime_interpreters: 632,
+    gil: Gil::Interpreter(16),
+    attributes: Storage::Within,
+    cached_keys: 880,
+    ascii: 40,
+    characters: 56,
+    tuple_items: 24,
+};
+
 /// The layouts that are known.
 pub const LAYOUTS: [Layout; 5] = [
     Layout {
@@ -224,32 +249,9 @@ pub const LAYOUTS: [Layout; 5] = [
         characters: 56,
         tuple_items: 24,
     },
-    Layout {
-        version: 0x030d,
-        chain: Chain::Direct { frame: 72 },
-        frame: FRAME,
-        code: Code {
-            instructions: 200,
-            ..CODE
-        },
-        thread_id: 152,
-        thread_native_id: Some(160),
-        thread_interpreter: 16,
-        thread_tracing: 60,
-        thread_next: 8,
-        interpreter_threads: 7344,
-        interpreter_next: 7264,
-        runtime_interpreters: 632,
-        gil: Gil::Interpreter(16),
-        attributes: Storage::Within,
-        cached_keys: 880,
-        ascii: 40,
-        characters: 56,
-        tuple_items: 24,
-    },
+    V3_13,
     Layout {
         version: 0x030e,
-        chain: Chain::Direct { frame: 72 },
         frame: Frame {
             locals: 80,
             owner: 74,
@@ -259,20 +261,10 @@ pub const LAYOUTS: [Layout; 5] = [
             instructions: 208,
             ..CODE
         },
-        thread_id: 152,
-        thread_native_id: Some(160),
-        thread_interpreter: 16,
-        thread_tracing: 60,
-        thread_next: 8,
-        interpreter_threads: 7344,
         interpreter_next: 7272,
         runtime_interpreters: 808,
-        gil: Gil::Interpreter(16),
-        attributes: Storage::Within,
-        cached_keys: 880,
-        ascii: 40,
-        characters: 56,
         tuple_items: 32,
+        ..V3_13
     },
 ];
 

@@ -1,5 +1,8 @@
 //! Reading memory that may not be there.
 
+/// From 3.14 on, bits of a frame's references that say how they are counted.
+pub const TAGS: u64 = 3;
+
 /// Memory of a process.
 pub trait Memory {
     /// Eight bytes at an address that is a multiple of eight; none if nothing is mapped there.
@@ -10,9 +13,9 @@ pub trait Memory {
         self.word(address).filter(|&p| p != 0)
     }
 
-    /// An object that a frame refers to; from 3.14 on, the lowest two bits say how.
+    /// An object that a frame refers to.
     fn reference(&mut self, address: u64) -> Option<u64> {
-        self.word(address).map(|r| r & !3).filter(|&p| p != 0)
+        self.word(address).map(|r| r & !TAGS).filter(|&p| p != 0)
     }
 
     fn u8(&mut self, address: u64) -> Option<u8> {

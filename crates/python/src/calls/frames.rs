@@ -4,6 +4,7 @@ use std::ptr;
 
 use ferdelance_interpreter::Layout;
 use ferdelance_interpreter::layout::{Chain, Gil};
+use ferdelance_interpreter::memory::TAGS;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
@@ -136,12 +137,12 @@ impl Frames {
     }
 }
 
-/// An object that a frame refers to; from 3.14 on, the lowest two bits say how.
+/// An object that a frame refers to.
 ///
 /// # Safety
 /// Where a frame has a reference.
 #[inline(always)]
 pub unsafe fn reference(at: *const *mut PyObject) -> *mut PyObject {
     // SAFETY: as the caller says.
-    unsafe { (*at).map_addr(|a| a & !3) }
+    unsafe { (*at).map_addr(|a| a & !(TAGS as usize)) }
 }
