@@ -94,6 +94,8 @@ def _in_child():
         from . import _counting
 
         directory = profile.leave_children()
+        # A signal may end this process while it gets ready.
+        profile.clear(child=True)
         _counting.go_on(profile, {"tables": True, "directory": directory})
         # With what this was.
         profile.clear(child=True)

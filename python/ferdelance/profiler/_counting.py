@@ -259,18 +259,24 @@ class _Count:
     def _child(self):
         """This is the child of a fork: what its parent has counted is its parent's."""
         try:
+            # Before it is marked as one that writes: a signal may end it while it gets ready.
+            self._forget()
             self._mark()
             self._insist()
             self.started = time.time()
-            if self.profile is not None:
-                self.profile.clear(child=True)
-            else:
-                from ._lines import lines
-
-                lines.clear()
+            # With what this was.
+            self._forget()
         except OSError:
             # The session is over: nobody waits for this process.
             self.pid = None
+
+    def _forget(self):
+        if self.profile is not None:
+            self.profile.clear(child=True)
+        else:
+            from ._lines import lines
+
+            lines.clear()
 
     def finish(self):
         """Write what was counted so far; once more replaces it."""
