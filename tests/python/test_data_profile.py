@@ -739,7 +739,7 @@ def test_a_child_that_ends_at_once_does_not_count_what_its_parent_has():
             os.kill(pid, signal.SIGTERM)
             os.waitpid(pid, 0)
     rows = p.recording().calls
-    assert dict(zip(rows["name"], rows["calls"].tolist()))["once(x:int)"] == 1
+    assert dict(zip(rows["name"], rows["calls"].tolist(), strict=True))["once(x:int)"] == 1
 
 
 def test_what_several_processes_have_counted_is_added_up():
