@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python.sh
 
-for version in ${*:-3.10 3.12 3.13}; do
+for version in ${*:-3.10 3.12 3.13 3.14}; do
     if ! ensure_venv ".venv-$version" "$version" requirements-test.txt; then
         echo "--- CPython $version: skipped, no such interpreter on this machine"
         continue

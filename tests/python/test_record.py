@@ -1,5 +1,6 @@
 """Recording programs: what is seen of them, and that they do not notice."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -660,6 +661,97 @@ while True:
         process.wait()
     gone = fdl("dump", process.pid)
     assert gone.returncode == 1 and "no process" in gone.stderr
+
+
+needs_remote_exec = pytest.mark.skipif(
+    sys.version_info < (3, 14), reason="programs can be asked to run something since 3.14"
+)
+
+
+@contextlib.contextmanager
+def running(tmp_path, text, *options):
+    """A program that has said that it is ready; skips where one may not look at others."""
+    process = subprocess.Popen(
+        [sys.executable, *options, write(tmp_path, text)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        if "may not be looked at" in fdl("dump", process.pid).stderr:
+            pytest.skip("this system does not let one look at other processes")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@needs_remote_exec
+def test_a_running_program_loads_the_agent(tmp_path):
+    text = (
+        SPIN
+        + """
+import hashlib, os, select, threading
+before = dict(os.environ)
+def digest(data): hashlib.sha256(data).digest()
+def child():
+    spin(0.1)
+    os._exit(0)
+def late(): spin(0.2)
+print("ready", flush=True)
+data = b"x" * 10_000_000
+while not select.select([0], [], [], 0)[0]:
+    spin(0.02); digest(data)
+    thread = threading.Thread(target=late, name="late"); thread.start(); thread.join()
+    if os.fork() == 0: child()
+    os.wait()
+print("over", os.environ == before, flush=True)
+"""
+    )
+    with running(tmp_path, text) as process:
+        for path in (tmp_path / "a.fdl", tmp_path / "b.fdl"):
+            done = fdl("record", "-p", process.pid, "-d", "2", "-o", path)
+            assert done.returncode == 0, done.stderr
+            assert "sampled from within" in done.stderr
+            recording = profiler.load(path)
+            found = totals(recording)
+            assert {"spin", "digest", "late"} <= set(found)
+            assert len(recording.processes) > 1, "children that are forked are recorded"
+            thread = np.array(recording.samples["thread_name"])
+            assert "late" in thread
+            native = [s for s in stacks(recording) if "digest" in s and s[-1] != "digest"]
+            assert native, "native frames, called by Python's"
+            assert sum(recording.processes["kernel"]) > 0
+        out, err = process.communicate("\n")
+        assert out == "over True\n" and err == "" and process.returncode == 0
+
+
+@needs_remote_exec
+@pytest.mark.parametrize(
+    "options, main, reason",
+    [
+        ((), "threading.Event().wait()", "main thread was in one call"),
+        (("-X", "disable-remote-debug"), "spin(60)", "not enabled"),
+    ],
+)
+def test_a_running_program_that_does_not_load_the_agent(tmp_path, options, main, reason):
+    text = (
+        SPIN
+        + f"""
+import threading
+threading.Thread(target=spin, args=(60,), daemon=True).start()
+print("ready", flush=True)
+{main}
+"""
+    )
+    with running(tmp_path, text, *options) as process:
+        path = tmp_path / "a.fdl"
+        done = fdl("record", "-p", process.pid, "-d", "1", "-o", path)
+        assert done.returncode == 0, done.stderr
+        assert re.search(f"seen from outside: .*{reason}", done.stderr), done.stderr
+        assert totals(profiler.load(path))["spin"] > 0.5
 
 
 def test_top_runs_a_command(tmp_path):

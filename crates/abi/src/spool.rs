@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = u64::from_le_bytes(*b"fdlspool");
 /// Of the layout: an agent and a recorder that do not agree do not talk.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 pub const RECORDS: usize = 1 << 17;
 pub const NODES: usize = 1 << 20;
@@ -65,8 +65,11 @@ pub struct Header {
     pub next_signature: AtomicU32,
     pub next_byte: AtomicU32,
 
-    /// Set by the recorder: sampling is to stop.
+    /// Set by the recorder: sampling is to stop. By the agent, too, when the recorder has taken nothing for
+    /// long.
     pub stop: AtomicU32,
+    /// Since when the ring is full, on the clock of `start`; 0 if it is not.
+    pub full: AtomicU64,
 
     /// Samples for which there was no room.
     pub lost: AtomicU64,

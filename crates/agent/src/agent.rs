@@ -286,7 +286,8 @@ extern "C" fn in_child() {
     let Some(agent) = Agent::get() else {
         return;
     };
-    let was_running = agent.is_running.swap(false, Ordering::Relaxed);
+    let was_running = agent.is_running();
+    agent.is_running.store(false, Ordering::Relaxed);
     agent.slots.forget_all();
     agent.interned.clear();
     if !was_running {

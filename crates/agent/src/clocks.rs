@@ -103,7 +103,7 @@ impl Clocks {
         Some(())
     }
 
-    /// Stops the clocks of a slot's thread.
+    /// Stops the clocks of a slot's thread. A signal handler may do so: there are plain system calls only.
     pub fn stop(&self, slot: &Slot) {
         let timer = slot.timer.swap(-1, Ordering::AcqRel);
         if timer >= 0 {

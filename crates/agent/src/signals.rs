@@ -95,11 +95,14 @@ extern "C" fn take(slot: &'static Slot, info: &libc::siginfo_t, context: &libc::
     slot.is_inside.store(true, Ordering::Relaxed);
     if let Some(agent) = Agent::get()
         && let Some((index, _, source)) = agent.clocks.of_signal(info, &agent.slots)
-        && agent.is_running()
     {
-        sample::take(agent, slot, index, source, context);
-        if source == Source::Perf {
-            agent.clocks.vary(slot, agent.spool());
+        if !agent.is_running() {
+            agent.clocks.stop(slot);
+        } else {
+            sample::take(agent, slot, index, source, context);
+            if source == Source::Perf {
+                agent.clocks.vary(slot, agent.spool());
+            }
         }
     }
     slot.is_inside.store(false, Ordering::Relaxed);

@@ -10,6 +10,9 @@ use crate::sys;
 /// How often a recorder is asked that has no time.
 const ATTEMPTS: u32 = 50;
 
+/// A recorder that has taken nothing for so long is gone, in nanoseconds.
+const PATIENCE: u64 = 20_000_000_000;
+
 /// Makes a spool and gives its file to the recorder that listens at `socket`. The mapping is this process's
 /// for good.
 pub fn open(socket: &[u8], period: u64) -> Option<&'static Spool> {
@@ -149,12 +152,29 @@ pub fn record(spool: &Spool) -> Option<Room<'_>> {
         let place = number as usize % RECORDS;
         if spool.records[place].head.load(Ordering::Acquire) != 0 {
             spool.header.lost.fetch_add(1, Ordering::Relaxed);
+            is_full(spool);
             return None;
         }
         match next.compare_exchange_weak(number, number + 1, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return Some(Room(spool, place)),
+            Ok(_) => {
+                if spool.header.full.load(Ordering::Relaxed) != 0 {
+                    spool.header.full.store(0, Ordering::Relaxed);
+                }
+                return Some(Room(spool, place));
+            }
             Err(now) => number = now,
         }
+    }
+}
+
+/// There is no room for a record: sampling stops if that is so for long.
+fn is_full(spool: &Spool) {
+    let now = sys::now();
+    let full = &spool.header.full;
+    if let Err(since) = full.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed)
+        && now.saturating_sub(since) > PATIENCE
+    {
+        spool.header.stop.store(1, Ordering::Relaxed);
     }
 }
 

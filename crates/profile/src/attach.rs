@@ -138,6 +138,10 @@ impl Attached {
         })
     }
 
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     pub fn command(&self) -> &str {
         &self.command
     }
@@ -372,7 +376,7 @@ impl Attached {
         if with_sources {
             tables.sources();
         }
-        self.begin_again(end);
+        self.begin();
         tables.out
     }
 
@@ -416,12 +420,13 @@ impl Attached {
         }
     }
 
-    fn begin_again(&mut self, now: u64) {
+    /// Forgets what was seen: what is seen from now on counts.
+    pub fn begin(&mut self) {
         self.samples.clear();
         self.stacks.clear();
         self.stack_numbers.clear();
         self.torn = 0;
-        self.start = now;
+        self.start = proc::now();
         self.started = proc::now_of_day();
         self.threads
             .retain(|t| Path::new(&format!("/proc/{}/task/{}", self.pid, t.tid)).exists());
@@ -432,7 +437,7 @@ impl Attached {
             .map(|(i, t)| (t.tid, i))
             .collect();
         for thread in &mut self.threads {
-            thread.first = now;
+            thread.first = self.start;
             thread.before = thread.now;
         }
     }

@@ -136,6 +136,12 @@ impl Recorder {
         self.slowed.len()
     }
 
+    /// What is recorded begins now, not when this was made: a program that runs already was waited for.
+    pub fn begin(&mut self) {
+        self.start = now();
+        self.started = proc::now_of_day();
+    }
+
     /// Waits for something to happen, up to `most`, and takes what there is.
     pub fn step(&mut self, most: Duration) {
         let most = match self.is_busy() {

@@ -53,6 +53,11 @@ impl Recorder {
         self.with(|r| r.socket().to_owned())
     }
 
+    /// What is recorded begins now, not when this was made.
+    fn begin(&self) -> PyResult<()> {
+        self.with(recorder::Recorder::begin)
+    }
+
     /// Whether there are processes that run and are recorded.
     #[getter]
     fn is_busy(&self) -> PyResult<bool> {
@@ -130,6 +135,11 @@ impl Attached {
     }
 
     #[getter]
+    fn pid(&self, py: Python<'_>) -> u32 {
+        self.with(py, |a| a.pid())
+    }
+
+    #[getter]
     fn command(&self, py: Python<'_>) -> String {
         self.with(py, |a| a.command().to_owned())
     }
@@ -137,6 +147,11 @@ impl Attached {
     #[getter]
     fn version(&self, py: Python<'_>) -> String {
         self.with(py, |a| a.version())
+    }
+
+    /// Forgets what was seen: what is seen from now on counts.
+    fn begin(&self, py: Python<'_>) {
+        self.with(py, attach::Attached::begin);
     }
 
     /// Takes a sample of each thread; whether the process is still there.

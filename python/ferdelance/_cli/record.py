@@ -40,7 +40,7 @@ def add_arguments(parser):
         "-p",
         "--pid",
         type=int,
-        help="a running Python: its Python frames alone, seen from outside (default: 100 Hz)",
+        help="a running Python (before 3.14: its Python frames alone, at 100 Hz)",
     )
     parser.add_argument(
         "-d", "--duration", type=float, metavar="SEC", help="record no longer than this"
@@ -113,7 +113,7 @@ def run(arguments):
 
 def run_attached(arguments):
     """Record a process that runs already, until it ends, the time is over, or Ctrl-C."""
-    from ..profiler import _session
+    from ..profiler import _attached
     from .dump import attach
 
     if arguments.words or arguments.module:
@@ -122,14 +122,17 @@ def run_attached(arguments):
     target = Target(arguments, str(arguments.pid))
     path = target.path
     try:
-        summary = _session.run_attached(
+        summary = _attached.run(
             process,
             path,
-            rate=arguments.rate or 100,
+            rate=arguments.rate,
             duration=arguments.duration,
+            clock=arguments.clock,
             sources=not arguments.no_sources,
+            max_size=arguments.max_size,
+            told=lambda line: print(f"fdl: process {arguments.pid}: {line}", file=sys.stderr),
         )
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"{path}: {error.strerror or error}") from None

@@ -103,25 +103,6 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
         return process.returncode, summary
 
 
-def run_attached(process, path, *, rate, duration=None, sources=True):
-    """Take samples of a process that runs already; what there is to be said of the recording."""
-    _agent.check_rate(rate)
-    open(path, "ab").close()
-    start = time.monotonic()
-    end = start + duration if duration else float("inf")
-    due = start
-    try:
-        while due < end and process.sample():
-            due += 1 / rate
-            now = time.monotonic()
-            # What is late is left out, so that looking takes no more than half of the time.
-            due = max(due, now + (now - due) / 2)
-            time.sleep(max(0.0, min(due, end) - now))
-    except KeyboardInterrupt:
-        pass
-    return process.save(path, process.command.split(), float(rate), sources)
-
-
 def wait_for_rest(recorder):
     """Processes that end with the program are recorded to their end."""
     end = time.monotonic() + GRACE
