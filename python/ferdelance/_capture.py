@@ -97,8 +97,9 @@ _FUTURE_FLAGS = 0x1FE0000
 #: `ast.PyCF_ONLY_AST` and `ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`, here because `ast` is slow to import.
 #: Notebooks and `python -m asyncio` allow such awaits; they change no function's code.
 _ONLY_AST, _TOP_LEVEL_AWAIT = 0x400, 0x2000
-#: `inspect.CO_NESTED`: whether a function is in another one, which its own text does not show.
-_NESTED = 0x10
+#: `inspect.CO_NESTED` and, from 3.14 on, `inspect.CO_METHOD`: whether a function is in another one, or
+#: in a class, which its own text does not show.
+_PLACE = 0x10 | 0x8000000
 #: What `compile` raises for a text that is no Python, or one that is too deep.
 _NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 #: Length from which it pays to compile single statements: half a millisecond's worth.
@@ -789,7 +790,7 @@ def _equivalent(a, b):
     """Whether two code objects do the same, wherever they stand and whatever they are called."""
     return (
         all(getattr(a, attribute) == getattr(b, attribute) for attribute in _COMPARED)
-        and (a.co_flags ^ b.co_flags) & ~_NESTED == 0
+        and (a.co_flags ^ b.co_flags) & ~_PLACE == 0
         and _same_constant(a.co_consts, b.co_consts)
     )
 

@@ -467,13 +467,13 @@ def test_a_call_that_fails_is_not_kept(tmp_path):
                 raise ValueError(s)
             return s
         for n in range(8):
-            try: work(900_000 + n * 2)
+            try: work(1_500_000 + n * 2)
             except ValueError: pass
-        work(400_001)
+        work(700_001)
         """
     advice, done = advice_for(write(tmp_path, text))
     # Only the call that returned is kept: the longer ones did not.
     assert advice[0]["trial"] is None or advice[0]["trial"]["same"] == "same", advice
-    text = text.replace("work(400_001)", "")
+    text = text.replace("work(700_001)", "")
     advice, done = advice_for(write(tmp_path, text))
     assert advice[0]["trial"] is None
