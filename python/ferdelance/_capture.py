@@ -97,8 +97,8 @@ _FUTURE_FLAGS = 0x1FE0000
 #: `ast.PyCF_ONLY_AST` and `ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`, here because `ast` is slow to import.
 #: Notebooks and `python -m asyncio` allow such awaits; they change no function's code.
 _ONLY_AST, _TOP_LEVEL_AWAIT = 0x400, 0x2000
-#: `inspect.CO_NESTED` and, from 3.14 on, `inspect.CO_METHOD`: whether a function is in another one, or
-#: in a class, which its own text does not show.
+#: `inspect.CO_NESTED` and, from 3.14 on, `inspect.CO_METHOD`: whether a function is in another one,
+#: or in a class, which its own text does not show.
 _PLACE = 0x10 | 0x8000000
 #: What `compile` raises for a text that is no Python, or one that is too deep.
 _NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
