@@ -148,6 +148,33 @@ def test_histograms(density):
         njit(lambda x: np.bincount(x))(np.array([1, -1]))
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "u2", "c16", "c8"])
+def test_histograms_of_weights(dtype):
+    a = RNG.normal(size=(300, 500))
+    w = (RNG.normal(size=a.shape) * 10).astype(dtype)
+
+    def f(a, w):
+        return np.histogram(a, 13, weights=w), np.histogram(a, 7, (-1, 2), weights=w)
+
+    def edges(a, e, w):
+        return np.histogram(a, e, weights=w)
+
+    some = np.array([-1.0, 0, 0.5, 2])
+    for ours, theirs in [
+        (njit(f)(a, w)[0], f(a, w)[0]),
+        (njit(f)(a, w)[1], f(a, w)[1]),
+        (njit(edges)(a, some, w), edges(a, some, w)),
+    ]:
+        assert ours[0].dtype == theirs[0].dtype
+        np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-3 if dtype in ("f4", "c8") else 1e-9)
+        np.testing.assert_array_equal(ours[1], theirs[1])
+    with pytest.raises(ValueError, match="same shape as a"):
+        njit(f)(a, w[1:])
+    density = njit(lambda a, w: np.histogram(a, 5, density=True, weights=w)[0])
+    if dtype == "f8":
+        np.testing.assert_allclose(density(a, w), density.py_func(a, w))
+
+
 def close(got, wanted):
     half = wanted.dtype.itemsize == 2
     np.testing.assert_allclose(got, wanted, rtol=2e-3 if half else 1e-6)

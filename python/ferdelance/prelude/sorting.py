@@ -410,17 +410,29 @@ def numpy_bincount(x, weights=None, minlength=0):
     return totals
 
 
-def numpy_histogram(a, bins=10, range=None, density: "literal" = None, weights: "literal" = None):
-    """np.histogram(a, bins=10, range=None, density=None)"""
-    flat = np.ravel(np.asarray(a))
+def numpy_histogram(a, bins=10, range=None, density: "literal" = None, weights=None):
+    """np.histogram(a, bins=10, range=None, density=None, weights=None)"""
+    # Of so many items NumPy adds up the weights by themselves.
+    block = 65536
+    given = np.asarray(a)
+    flat = np.ravel(given)
     if weights is not None:
-        np._refuse("histogram() with weights cannot be compiled")
+        w = np.asarray(weights)
+        if w.shape != given.shape:
+            raise ValueError("weights should have the same shape as a.")
+        w = np.ravel(w)
     if isinstance(bins, int):
         edges = _uniform_edges(flat, bins, range, (flat[:0] / 1).dtype)
-        counts = _uniform_counts(flat, edges)
+        if weights is None:
+            counts = _uniform_counts(flat, edges)
+        else:
+            counts = _uniform_sums(flat, w, edges, block)
     else:
         edges = np.asarray(bins)
-        counts = _counts(flat, edges)
+        if weights is None:
+            counts = _counts(flat, edges)
+        else:
+            counts = _sums(flat, w, edges, block)
     if density:
         widths = (edges[1:] - edges[:-1]).astype(np.float64)
         return counts / widths / np.sum(counts), edges
@@ -456,29 +468,47 @@ def _uniform_edges(flat, bins, range, dtype):
 
 
 def _uniform_counts(flat, edges):
-    bins = edges.size - 1
-    counts = np.zeros(bins, np.int64)
-    first = edges[0]
-    last = edges[bins]
+    counts = np.zeros(edges.size - 1, np.int64)
     for x in flat:
-        if not (first <= x <= last):
-            continue
-        i = int((x - first) / (last - first) * bins)
-        if i == bins:
-            i -= 1
-        # The edges are rounded: they decide.
-        if x < edges[i]:
-            i -= 1
-        elif x >= edges[i + 1] and i != bins - 1:
-            i += 1
-        counts[i] += 1
+        i = _uniform_bin(x, edges)
+        if i >= 0:
+            counts[i] += 1
     return counts
 
 
+def _uniform_sums(flat, weights, edges, block):
+    sums = np.zeros(edges.size - 1, weights.dtype)
+    wide = np.zeros(edges.size - 1, (weights[:0] * np.float64(1)).dtype)
+    for start in range(0, flat.size, block):
+        wide[:] = 0
+        for k in range(start, min(start + block, flat.size)):
+            i = _uniform_bin(flat[k], edges)
+            if i >= 0:
+                wide[i] += weights[k]
+        sums += wide.astype(weights.dtype)
+    return sums
+
+
+def _uniform_bin(x, edges):
+    """The number of the interval, or -1."""
+    bins = edges.size - 1
+    first = edges[0]
+    last = edges[bins]
+    if not (first <= x <= last):
+        return -1
+    i = int((x - first) / (last - first) * bins)
+    if i == bins:
+        i -= 1
+    # The edges are rounded: they decide.
+    if x < edges[i]:
+        i -= 1
+    elif x >= edges[i + 1] and i != bins - 1:
+        i += 1
+    return i
+
+
 def _counts(flat, edges):
-    for i in range(1, edges.size):
-        if edges[i] < edges[i - 1]:
-            raise ValueError("`bins` must increase monotonically, when an array")
+    _check_edges(edges)
     row = flat.copy()
     array_sort(row)
     n = edges.size - 1
@@ -490,3 +520,24 @@ def _counts(flat, edges):
         counts[i] = after - before
         before = after
     return counts
+
+
+def _sums(flat, weights, edges, block):
+    _check_edges(edges)
+    totals = np.zeros(edges.size, weights.dtype)
+    for start in range(0, flat.size, block):
+        part = flat[start : start + block]
+        order = np.argsort(part)
+        row = part[order]
+        sums = np.cumsum(weights[start : start + block][order])
+        for i in range(edges.size):
+            at = _search(row, edges[i], i == edges.size - 1)
+            if at > 0:
+                totals[i] += sums[at - 1]
+    return np.diff(totals)
+
+
+def _check_edges(edges):
+    for i in range(1, edges.size):
+        if edges[i] < edges[i - 1]:
+            raise ValueError("`bins` must increase monotonically, when an array")
