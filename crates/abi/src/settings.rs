@@ -64,7 +64,9 @@ impl Rewrites {
     pub const RAISE: u16 = 4096;
     /// What loops read again in the next round is kept.
     pub const CARRY: u16 = 8192;
-    pub const ALL: u16 = 16383;
+    /// What is read along a short dimension that is reduced is turned around.
+    pub const TURN: u16 = 16384;
+    pub const ALL: u16 = 32767;
 
     pub const NAMES: &[(&str, u16)] = &[
         ("fuse", Self::FUSE),
@@ -81,6 +83,7 @@ impl Rewrites {
         ("jam", Self::JAM),
         ("raise", Self::RAISE),
         ("carry", Self::CARRY),
+        ("turn", Self::TURN),
     ];
 
     /// The rewrite called `name`.

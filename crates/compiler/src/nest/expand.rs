@@ -14,7 +14,8 @@ use smallvec::{SmallVec, smallvec};
 use super::body::operations;
 use crate::tir::build::Builder;
 use crate::tir::nest::{
-    Access, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Stretch, Subview, unit_dim,
+    Access, Along, Axis, Input, Item, Nest, Output, OutputKind, Reduction, Stretch, Subview,
+    unit_dim,
 };
 use crate::tir::pass::simplify::Renaming;
 use crate::tir::{
@@ -26,6 +27,7 @@ use windows::{Views, Window};
 
 mod arrays;
 mod loops;
+mod turn;
 mod windows;
 
 /// Largest number of bytes that is tried to allocate.
@@ -490,6 +492,9 @@ impl Expander {
             written.push(Some(Access::along(array, dims, item)));
         }
         if nest.outputs.iter().all(|o| o.values.is_empty()) {
+            return;
+        }
+        if self.short(nest, &written) {
             return;
         }
         let sums = self.guarded(nest, &written, failed);
