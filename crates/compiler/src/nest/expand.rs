@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use ferdelance_abi::rtfn::RtFn;
-use ferdelance_abi::settings::{Parallel, Rewrites};
+use ferdelance_abi::settings::{Options, Parallel, Rewrites};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -27,7 +27,7 @@ use windows::{Views, Window};
 
 mod arrays;
 mod loops;
-mod turn;
+pub(super) mod turn;
 mod windows;
 
 /// Largest number of bytes that is tried to allocate.

@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::analysis::Place;
 use super::bands;
 use super::block::{Plan, plans};
+use super::expand::turn;
 use super::fuse::{Refusal, refusals};
 use super::raise;
 use crate::source::Source;
@@ -446,6 +447,19 @@ impl<'f> Comparison<'f> {
         for input in nest.inputs.iter().filter(|i| i.copied) {
             let text = format!("{} is copied first: {why}", self.array(input.access.array));
             out.push(self.remark(inst.loc, Topic::Memory, text));
+        }
+        let as_int = |v: Value| match self.defined.get(&v)?.op {
+            Op::Int(n) => Some(n),
+            _ => None,
+        };
+        if turn::may_turn(&self.after.options, nest, as_int) {
+            let text = format!(
+                "up to {} items of the last dimension are turned around, {} columns at a time: vectors go \
+                 along the results",
+                turn::SHORT,
+                turn::COLUMNS
+            );
+            out.push(self.remark(inst.loc, Topic::Loop, text));
         }
         for output in &nest.outputs {
             if let Some(bytes) = self.bytes(nest, output) {

@@ -12,9 +12,9 @@
 use super::*;
 
 /// Items of the last dimension, at most.
-const SHORT: i64 = 16;
+pub(in crate::nest) const SHORT: i64 = 16;
 /// Columns at a time, and how many there have to be at least; how often they are to be read.
-const COLUMNS: i64 = 64;
+pub(in crate::nest) const COLUMNS: i64 = 64;
 const FEWEST: i64 = 16;
 const OFTEN: i64 = 8;
 /// Arrays that are copied, and the size of their items.
@@ -25,18 +25,18 @@ impl Expander {
     /// The loops of a nest that reduces a last dimension, in a version for a short one and one for all others;
     /// whether it is such a nest.
     pub(super) fn short(&mut self, nest: &Nest, written: &[Option<Access>]) -> bool {
-        let without = self.b.func.options.without;
-        if !self.often
-            || without.has(Rewrites::TURN)
-            || self.b.func.options.parallel.any()
-            || !may_turn(nest, |v| self.b.as_int(v))
-        {
+        let options = &self.b.func.options;
+        let without = options.without;
+        if !self.often || !may_turn(options, nest, |v| self.b.as_int(v)) {
             return false;
         }
         let [outer @ .., columns, last] = &nest.extents[..] else {
             return false;
         };
-        let (most, fewest, often) = (self.b.i64(SHORT), self.b.i64(FEWEST), self.b.i64(OFTEN));
+        let least = |n| if without.has(Rewrites::WHOLE) { 1 } else { n };
+        let most = self.b.i64(SHORT);
+        let fewest = self.b.i64(least(FEWEST));
+        let often = self.b.i64(least(OFTEN));
         let times = outer
             .iter()
             .copied()
@@ -202,7 +202,14 @@ impl Expander {
 
 /// Whether all that a nest makes are reductions of its last dimension, and some arrays are read again for each
 /// index of the outer ones, apart along the results of a row.
-fn may_turn(nest: &Nest, as_int: impl Fn(Value) -> Option<i64>) -> bool {
+pub(in crate::nest) fn may_turn(
+    options: &Options,
+    nest: &Nest,
+    as_int: impl Fn(Value) -> Option<i64>,
+) -> bool {
+    if options.without.has(Rewrites::TURN) || options.parallel.any() {
+        return false;
+    }
     let rank = nest.extents.len();
     if rank < 3 || !nest.indices.is_empty() || !nest.guards.is_empty() || !nest.sources.is_empty() {
         return false;
