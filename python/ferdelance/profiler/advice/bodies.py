@@ -10,7 +10,8 @@
                                                           heat_step(self.u, self.flow, dt)
 
 So an object needs not be known to the compiler, and arrays that inner functions share are not made
-constants of compiled code. What assigns to attributes is left alone.
+constants of compiled code. Attributes that a method assigns to are variables of the function, which
+returns them, and are assigned to where it was called.
 """
 
 import ast
@@ -50,7 +51,8 @@ def find(file, scope, active=()):
     body = node.body[1:] if has_text else node.body
     if not body or not can_move(file.text, body):
         raise NotFound("its lines cannot be moved as they stand")
-    outside = Outside(file, scope, body)
+    # What is called by others assigns to nothing of theirs.
+    outside = Outside(file, scope, body, assigns=None if active else "kept")
     visitor = sources._Names(file)
     visitor.local.update(outside.free, outside.functions)
     visitor.visit_function(node)
@@ -58,6 +60,7 @@ def find(file, scope, active=()):
         line, what = min(visitor.foreign.items())
         raise NotFound(f"{what}, in line {line}")
     others = others_of(file, outside, (*active, scope))
+    _check_assigned(outside, body, others)
     own = [name for name in parameters(node) if name != scope.receiver]
     owner = scope.owner.name if scope.owner else scope.around.node.name
     part = Part(
@@ -80,7 +83,50 @@ def find(file, scope, active=()):
         others=unique_parts(others),
     )
     part.edits = outside.edits({id(node): part, **others})
+    if outside.assigned:
+        _return_assigned(part, outside, body)
     return part
+
+
+def _check_assigned(outside, body, others):
+    """Raises NotFound if attributes that are assigned to cannot be returned, once all is done."""
+    if not outside.assigned:
+        return
+    receiver = outside.scope.receiver
+    for _, scope in outside.calls:
+        if scope is outside.scope:
+            raise NotFound(f"it assigns to attributes of `{receiver}`, and calls itself")
+    for part in unique_parts(others):
+        for attribute in outside.assigned:
+            if attribute in part.attributes:
+                path = f"{receiver}.{attribute}"
+                raise NotFound(f"it assigns to `{path}`, which `{part.owner}` uses as well")
+    for statement in body:
+        for node in _own_nodes(statement):
+            if isinstance(node, ast.Return) and node is not body[-1]:
+                path = f"{receiver}.{next(iter(outside.assigned))}"
+                raise NotFound(f"it assigns to `{path}`, and returns early, in line {node.lineno}")
+
+
+def _return_assigned(part, outside, body):
+    """Has a part return the attributes that it assigns to."""
+    names = list(outside.assigned.values())
+    part.assigned = [f"{outside.scope.receiver}.{attribute}" for attribute in outside.assigned]
+    part.targets = list(part.assigned)
+    last = body[-1]
+    if not isinstance(last, ast.Return):
+        part.results = names
+        return
+    value, more = last.value, ", ".join(names)
+    if value is None:
+        part.edits.append((last.end_lineno, last.end_col_offset, last.end_col_offset, f" {more}"))
+        return
+    part.edits.append((value.lineno, value.col_offset, value.col_offset, "("))
+    part.edits.append((value.end_lineno, value.end_col_offset, value.end_col_offset, f"), {more}"))
+    result = "result"
+    while result in outside.identifiers:
+        result += "_"
+    part.targets.insert(0, result)
 
 
 def others_of(file, outside, active):
@@ -120,14 +166,18 @@ def callees_of(file, names):
 
 def _returns(node):
     """Whether a function returns a value, by itself."""
-    waiting = list(node.body)
+    nodes = (one for statement in node.body for one in _own_nodes(statement))
+    return any(isinstance(one, ast.Return) and one.value is not None for one in nodes)
+
+
+def _own_nodes(statement):
+    """The nodes of a statement that are not those of functions in it."""
+    waiting = [statement]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, ast.Return) and one.value is not None:
-            return True
+        yield one
         if not isinstance(one, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
             waiting.extend(ast.iter_child_nodes(one))
-    return False
 
 
 def _defaults(node):

@@ -238,6 +238,9 @@ def _of_candidate(facts, candidate, trial, gain):
     types = next(iter(function.types), "")
     if types:
         evidence.append(f"called with {types}")
+    if candidate.part is not None and candidate.part.assigned:
+        names = " and ".join(f"`{name}`" for name in candidate.part.assigned)
+        evidence.append(f"new values of {names} are there once all is done: not if it raises")
     shared = [trial.shared] if trial is not None and trial.shared else []
     if shared:
         evidence.append(sharing.evidence(trial))

@@ -280,7 +280,7 @@ def _prepare(part, file, scope, statement, before, around):
     if any(isinstance(node, FIXED) for earlier in before for node in ast.walk(earlier)):
         return
     try:
-        there = Outside(file, scope, [*before, statement], inner=True, assigns=True)
+        there = Outside(file, scope, [*before, statement], inner=True, assigns="ignored")
     except sources.NotFound:
         return
     visitor = sources._Names(file)
@@ -291,7 +291,7 @@ def _prepare(part, file, scope, statement, before, around):
         visitor.visit(earlier)
     if visitor.foreign or visitor.is_random:
         return
-    called = Outside(file, scope, before, inner=True, assigns=True).calls
+    called = Outside(file, scope, before, inner=True, assigns="ignored").calls
     if called:
         return
     part.free = list(dict.fromkeys([*there.free, *(n for n in part.parameters if n in around)]))

@@ -34,7 +34,9 @@ class Part:
     parameters, arguments : list of str
         What the function gets: names, and the expressions that its call passes for them.
     results : list of str
-        What it returns, if it is a loop.
+        What it returns behind its lines: a loop, or a body that assigns to attributes.
+    targets : list of str
+        What its call assigns to, if not to variables called as the results are.
     callees : list of str
         Functions of the file that it calls, which are to be compiled, too.
     prefix : tuple of int or None
@@ -44,6 +46,9 @@ class Part:
         What that function gets: its parameters.
     attributes : dict
         Parameters for attributes of the object whose method it is in, by attribute.
+    assigned : list of str
+        The attributes, as expressions, that its call assigns to: it returns them, behind what else
+        it returns.
     free : list of str
         Variables of functions around its function that it uses, which are parameters, too.
     whole : str
@@ -66,10 +71,12 @@ class Part:
     parameters: list
     arguments: list
     results: list = dataclasses.field(default_factory=list)
+    targets: list = dataclasses.field(default_factory=list)
     callees: list = dataclasses.field(default_factory=list)
     prefix: tuple | None = None
     of_owner: list = dataclasses.field(default_factory=list)
     attributes: dict = dataclasses.field(default_factory=dict)
+    assigned: list = dataclasses.field(default_factory=list)
     free: list = dataclasses.field(default_factory=list)
     whole: str = ""
     defaults: dict = dataclasses.field(default_factory=dict)
@@ -96,17 +103,22 @@ class Part:
             yield f"    return {', '.join(self.results)}\n"
 
     def call(self):
-        """The line that takes its place."""
+        """What takes its place: a line, or two."""
         call = f"{self.name}({', '.join(self.arguments)})\n"
-        results = f"{', '.join(self.results)} = " if self.results else ""
-        results = "return " if self.whole == "return" else results
-        return " " * self.column + results + call
+        margin = " " * self.column
+        targets = self.targets or self.results
+        if self.whole == "return" and not targets:
+            return f"{margin}return {call}"
+        assigned = f"{', '.join(targets)} = " if targets else ""
+        more = f"{margin}return {targets[0]}\n" if self.whole == "return" else ""
+        return margin + assigned + call + more
 
     def alone(self, text):
         """The text of the file with the functions besides, at its end.
 
-        If there is a prefix, that is one as well, `prepare`: it returns what the part gets. Lines
-        are those of the file, for who reads messages about them.
+        If there is a prefix, that is one as well, `prepare`: it returns what the part gets; and
+        one returns the attributes that are assigned to. Lines are those of the file, for who reads
+        messages about them.
         """
         lines = lines_of(text)
         more = []
@@ -118,6 +130,9 @@ class Part:
             more += ["\n", "\n", f"def {self.prepare}({given}):\n"]
             more += _indented(lines[first - 1 : last], self.column)
             more.append(f"    return [{', '.join(self.arguments)}]\n")
+            if self.assigned:
+                more += ["\n", "\n", f"def {self.attributes_after}({given}):\n"]
+                more.append(f"    return [{', '.join(self.assigned)}]\n")
         return "".join([*lines, *more])
 
     def place_in(self, file):
@@ -128,6 +143,10 @@ class Part:
     @property
     def prepare(self):
         return f"{self.name}_prepare"
+
+    @property
+    def attributes_after(self):
+        return f"{self.name}_attributes"
 
 
 def moved(text, parts):
@@ -235,6 +254,11 @@ class Outside:
         Inner functions among such variables, by name.
     calls : list of tuple
         Calls of other methods, or of inner functions: node and scope.
+    identifiers : set of str
+        All names in it.
+    assigned : dict
+        Names of variables for attributes that are assigned to, by the attribute; with what is
+        read before that, they are parameters, too.
 
     Raises
     ------
@@ -242,10 +266,14 @@ class Outside:
         If it needs more than that.
     """
 
-    def __init__(self, file, scope, nodes, *, inner=False, assigns=False):
-        # With `inner`, functions that are defined in the same function are outside as well; with
-        # `assigns`, what assigns to attributes is none the less looked at.
-        self._may_assign = assigns
+    def __init__(self, file, scope, nodes, *, inner=False, assigns=None):
+        # With `inner`, functions that are defined in the same function are outside as well. What
+        # assigns to attributes is looked at none the less with `assigns`: "ignored", or "kept" in
+        # variables.
+        self._assigns = assigns
+        self.assigned = {}
+        self._writes = []
+        self._new = _assigned_first(nodes, scope.receiver) if assigns == "kept" else set()
         self._has_inner = inner
         self.file = file
         self.scope = scope
@@ -256,7 +284,7 @@ class Outside:
         free = set(table.get_frees())
         if "__class__" in free:
             raise NotFound("it uses `super`")
-        self._identifiers = _identifiers(table)
+        self.identifiers = _identifiers(table)
         self._local = set(table.get_locals())
         self.functions = self._functions_around(free, scope.around)
         if inner:
@@ -296,7 +324,8 @@ class Outside:
     def edits(self, parts):
         """The edits of its text, given the parts that are called, by their nodes' identities."""
         found = [
-            (n.lineno, n.col_offset, n.end_col_offset, self.attributes[n.attr]) for n in self._reads
+            (n.lineno, n.col_offset, n.end_col_offset, self._names()[n.attr])
+            for n in [*self._reads, *self._writes]
         ]
         for call, scope in self.calls:
             part, function = parts[id(scope.node)], call.func
@@ -355,25 +384,69 @@ class Outside:
 
     def _attribute(self, node):
         name, path = node.attr, f"{self.scope.receiver}.{node.attr}"
-        if not isinstance(node.ctx, ast.Load):
-            if self._may_assign:
-                return
-            raise NotFound(f"it assigns to `{path}`, in line {node.lineno}")
+        is_read = isinstance(node.ctx, ast.Load)
+        if not is_read and self._assigns == "ignored":
+            return
+        if not is_read and (self._assigns is None or isinstance(node.ctx, ast.Del)):
+            what = "deletes" if isinstance(node.ctx, ast.Del) else "assigns to"
+            raise NotFound(f"it {what} `{path}`, in line {node.lineno}")
         if self._method(name) is not None:
-            raise NotFound(f"it uses the method `{path}` as a value, in line {node.lineno}")
+            how = (
+                f"uses the method `{path}` as a value"
+                if is_read
+                else f"assigns to `{path}`, a method"
+            )
+            raise NotFound(f"it {how}, in line {node.lineno}")
         if node.lineno != node.end_lineno:
             raise NotFound(f"`{path}` is written on two lines")
-        self._parameter_for(name)
-        self._reads.append(node)
+        if not is_read and name not in self.assigned:
+            if self._method("__setattr__") is not None:
+                raise NotFound(f"it assigns to `{path}`, and its class has a `__setattr__`")
+            if name not in self._new and not self._is_there(name):
+                raise NotFound(f"`{path}` may not be there before line {node.lineno} assigns to it")
+            self.assigned[name] = self._name_for(name)
+        if name not in self._new:
+            self._parameter_for(name)
+        (self._reads if is_read else self._writes).append(node)
+
+    def _is_there(self, attribute):
+        """Whether objects of the class have an attribute from the beginning."""
+        owner = self.scope.owner
+        for statement in owner.body if owner is not None else ():
+            match statement:
+                case ast.AnnAssign(target=ast.Name(id=name)) if name == attribute:
+                    return True
+                case ast.Assign(targets=targets) if any(
+                    isinstance(t, ast.Name) and t.id == attribute for t in targets
+                ):
+                    return True
+        begin = [s for s in self.file.scopes if s.owner is owner and s.node.name == "__init__"]
+        for scope in begin:
+            for node in ast.walk(scope.node):
+                match node:
+                    case ast.Attribute(attr=name, value=ast.Name(id=of), ctx=ast.Store()) if (
+                        name == attribute and of == scope.receiver
+                    ):
+                        return True
+        return False
+
+    def _names(self):
+        return self.assigned | self.attributes
 
     def _parameter_for(self, attribute):
         if attribute not in self.attributes:
-            taken = self._identifiers | set(self.attributes.values()) | set(self.file.imports)
+            self.attributes[attribute] = self._name_for(attribute)
+
+    def _name_for(self, attribute):
+        known = self._names()
+        if attribute not in known:
+            taken = self.identifiers | set(known.values()) | set(self.file.imports)
             taken |= {*self.file.functions, *self.file.classes, *self.file.others}
             plain = attribute.lstrip("_")
             if plain in taken or hasattr(builtins, plain):
                 plain = f"{self.scope.receiver}_{plain}"
-            self.attributes[attribute] = plain
+            return plain
+        return known[attribute]
 
     def _method(self, name):
         """The method of this name in the class, if there is one."""
@@ -394,6 +467,31 @@ class Outside:
         if heirs:
             raise NotFound(f"`{self.scope.receiver}.{name}` may be that of the class `{heirs[0]}`")
         return found[0]
+
+
+def _assigned_first(nodes, receiver):
+    """Attributes that statements assign to before anything can read them."""
+    seen, found = set(), set()
+    for statement in nodes:
+        own = [
+            node
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == receiver
+        ]
+        read = {node.attr for node in own if isinstance(node.ctx, ast.Load)}
+        if isinstance(statement, ast.Assign):
+            targets = [n for target in statement.targets for n in _parts_of(target)]
+            found |= {n.attr for n in own if n in targets} - read - seen
+        seen |= {node.attr for node in own}
+    return found
+
+
+def _parts_of(target):
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [one for element in target.elts for one in _parts_of(element)]
+    return [target]
 
 
 def _table(file, scope):

@@ -82,7 +82,7 @@ class Trial:
         return min(ratio, self.elapsed / self.serial) if self.serial else ratio
 
 
-def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
+def run(unit, file, text, call, *, part=None, around=(), limit=SECONDS):
     """Try a unit on a recorded call.
 
     Parameters
@@ -94,19 +94,27 @@ def run(unit, file, text, call, *, part=None, prepare=None, limit=SECONDS):
         The file of the recorded call.
     part : parts.Part, optional
         What the unit is made of, if it is no function of the program.
-    prepare : sources.Unit, optional
-        What the call's arguments are given to: it returns those of the function.
+    around : list of sources.Unit, optional
+        What the call's arguments are given to: the first one returns those of the function.
 
     Returns
     -------
     Trial
     """
-    units = [unit] if prepare is None else [unit, prepare]
+    units = [unit, *around]
     job = {
-        "prepare": prepare.name if prepare is not None else None,
-        "helpers": prepare.names if prepare is not None else [],
+        "prepare": around[0].name if around else None,
+        "helpers": [name for one in around for name in one.names],
         "free": part.free if part is not None else [],
         "whole": part is None or bool(part.whole),
+        "assigned": part.attributes_after if part is not None and part.assigned else None,
+        "returns": part is not None and part.whole == "return",
+        # Attributes that are assigned to are results: what they were before is not compared.
+        "replaced": [
+            n
+            for n, argument in enumerate(part.arguments if part is not None else ())
+            if argument in part.assigned
+        ],
         # A script's own code is in no function: it is compiled for the types of its variables.
         "examples": part.parameters if part is not None and not part.owner else None,
         "file": file,
@@ -153,8 +161,10 @@ def run_part(part, file, text, call):
     """Try a part on a recorded call of the function that it is in; or compile it, if in none."""
     text = part.alone(text)
     alone = File(text)
-    prepare = alone.unit_of(part.prepare) if part.owner else None
-    return run(alone.unit_of(part.name), file, text, call, part=part, prepare=prepare)
+    around = [alone.unit_of(part.prepare)] if part.owner else []
+    if part.assigned:
+        around.append(alone.unit_of(part.attributes_after))
+    return run(alone.unit_of(part.name), file, text, call, part=part, around=around)
 
 
 # What the compiler loads comes with the change; of that, most programs have NumPy already.
@@ -205,6 +215,10 @@ def _try(job):
     before, after, result = kept["before"], kept["after"], kept["result"]
     if job["prepare"]:
         prepare = namespace[job["prepare"]]
+        if job["assigned"]:
+            given = _prepared(job, namespace[job["assigned"]], after, kept["free"][1])
+            given = [result, *given] if job["returns"] else given
+            result = tuple(given) if len(given) > 1 else given[0]
         before = _prepared(job, prepare, before, kept["free"][0])
         after = _prepared(job, prepare, after, kept["free"][1])
         if not job["whole"]:
@@ -214,14 +228,14 @@ def _try(job):
     # What ran in the program is repeated here: both times are of the machine as it is now.
     seconds, elapsed, first_result, first_after = _timed(plain, before)
     if not job["random"]:
-        differs = _compare((first_result, first_after), (result, after))
+        differs = _differs(job, (first_result, first_after), (result, after))
         if differs:
             return {"error": f"it does not always give the same: {differs}"}
     compiled = _compiled(job, kept)[job["name"]]
     found, arguments, first = _first(compiled, plain, before)
     same = "random"
     if not job["random"]:
-        same = _compare((found, arguments), (result, after)) or "same"
+        same = _differs(job, (found, arguments), (result, after)) or "same"
     quick, serial, _, _ = _timed(compiled, before, plain)
     if seconds < CLOSE * quick:
         # In turns, so that both have had the machine at its best.
@@ -259,7 +273,7 @@ def _shared(job, kept, plain, before, expected, serial):
     try:
         compiled = _compiled({**job, "text": loop["text"]}, kept, loop["function"])[job["name"]]
         found, arguments, first = _first(compiled, plain, before)
-        if _compare((found, arguments), expected):
+        if _differs(job, (found, arguments), expected):
             return {}
         # For longer: the CPUs may have other work now and then.
         cpu, seconds, _, _ = _timed(compiled, before, plain, short=5 * SHORT)
@@ -448,6 +462,15 @@ def _timed(function, arguments, plain=None, short=SHORT):
         spent, runs = sum(times), len(times)
         if spent > LONG or runs >= 50 or (runs >= 3 and spent > short):
             return min(cpu), min(times), result, copies
+
+
+def _differs(job, found, expected):
+    """What differs of a result, and of the arguments afterwards."""
+    pairs = [
+        (result, [None if n in job["replaced"] else a for n, a in enumerate(arguments)])
+        for result, arguments in (found, expected)
+    ]
+    return _compare(*pairs)
 
 
 def _compare(found, expected):
