@@ -357,9 +357,22 @@ def distances(m, b):
     return d, far, mixed, scaled, four, np.mean(apart * apart, axis=2), d.min()
 
 
+def products(m, b):
+    halved = m @ m.T / 2
+    kept = m.T @ m
+    also = kept * 2
+    power = m.T @ m
+    for k in range(3):
+        power = power @ kept / (k + 10)
+    return np.maximum(m @ m.T + m[:, 0], 0.1), halved, kept, also, power, (m.T @ m)[::-1] - 1
+
+
 POINTS = np.cos(np.arange(70.0 * 17).reshape(70, 17) ** 2)
 
 PROGRAMS = [
+    (products, (M, B)),
+    (products, (M.T, B)),
+    (products, (POINTS, B)),
     (distances, (POINTS[:, :3], POINTS[:, 3])),
     (distances, (POINTS[:, 1:4].copy(), POINTS[:, 0].copy())),
     (distances, (POINTS[:, ::2].astype(np.float32), POINTS[:, 0].copy())),

@@ -206,6 +206,11 @@ fn family(
                 Op::ArrayPart(_, Part::Data) | Op::Subview(_) | Op::View { .. } => true,
                 Op::Offset { .. } | Op::Element { .. } => true,
                 Op::Load { .. } | Op::Nest(_) => false,
+                // Products of matrices keep no addresses.
+                Op::Rt {
+                    func: RtFn::matmul | RtFn::matmul_into,
+                    ..
+                } => false,
                 Op::Store { value, .. } if *value != v => false,
                 Op::MakeArray { owner, .. } if *owner != v && inst.results[0] == array => false,
                 _ => return None,

@@ -54,6 +54,8 @@ impl Expander {
         self.b.jump(done, &[]);
         self.b.switch_to(turned);
         let (zero, columns) = (self.b.i64(0), *columns);
+        let head = self.b.func.blocks.len();
+        let spread = self.spread(nest, true, false);
         self.counted(
             zero,
             columns,
@@ -68,6 +70,7 @@ impl Expander {
                 smallvec![]
             },
         );
+        self.b.func.blocks[head].spread = spread;
         self.b.jump(done, &[]);
         self.b.switch_to(done);
         true
@@ -207,7 +210,7 @@ pub(in crate::nest) fn may_turn(
     nest: &Nest,
     as_int: impl Fn(Value) -> Option<i64>,
 ) -> bool {
-    if options.without.has(Rewrites::TURN) || options.parallel.any() {
+    if options.without.has(Rewrites::TURN) {
         return false;
     }
     let rank = nest.extents.len();
