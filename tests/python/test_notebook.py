@@ -150,6 +150,7 @@ def test_calls_of_a_cell_by_their_arguments():
     _, text = notebook(WORK, cell)
     rows = [line for line in text.splitlines() if "shape=(16,)" in line]
     assert rows[0].split()[0] == "2", text
+    assert "_notebook.py" not in text and "interactiveshell.py" not in text
     assert "dot" in rows[0]
 
 
@@ -180,4 +181,6 @@ def test_it_is_a_picture_too():
 
     shown = _notebook.Shown("a < b", "<svg></svg>")
     assert repr(shown) == "a < b"
-    assert shown._repr_html_() == '<pre style="line-height: 1.2">a &lt; b</pre><svg></svg>'
+    text, _, picture = shown._repr_html_().partition("<div")
+    assert text.startswith("<pre ") and text.endswith(">a &lt; b</pre>") and "monospace" in text
+    assert picture.endswith("><svg></svg></div>")

@@ -66,9 +66,10 @@ class Cell:
     def _compile(self, tree, mode):
         return compile(tree, self.file, mode, flags=self.shell.compile.flags, dont_inherit=True)
 
-    def run(self):
-        """Runs it; returns the value of its last expression, which is what a cell shows."""
+    def run(self, begin=lambda: None):
+        """Runs it, after `begin`; returns the value of its last expression, which a cell shows."""
         namespace = self.shell.user_ns
+        begin()
         exec(self._rest, namespace)
         return eval(self._last, namespace) if self._last is not None else None
 
@@ -132,6 +133,10 @@ def named(recording, cell, files=(), threads=()):
     return Recording(inner)
 
 
+#: Of text: notebooks have the first font, but do not use it here by themselves.
+STYLE = "line-height: 1.2; font-family: var(--jp-code-font-family, monospace), monospace"
+
+
 class Shown:
     """A result as text and, where there is a place for it, as a picture."""
 
@@ -143,8 +148,11 @@ class Shown:
         return self.text
 
     def _repr_html_(self):
-        text = f'<pre style="line-height: 1.2">{html.escape(self.text)}</pre>'
-        return text + (self.picture or "")
+        text = f'<pre style="{STYLE}">{html.escape(self.text)}</pre>'
+        if self.picture is None:
+            return text
+        # A few deep stacks are to be scrolled to.
+        return f'{text}<div style="max-height: 40em; overflow-y: auto">{self.picture}</div>'
 
 
 def picture_of(recording):
@@ -212,9 +220,8 @@ def _data(cell, options):
     from . import Profile
 
     profile = Profile(builtins=options.builtins)
-    profile.enable()
     try:
-        return cell.run()
+        return cell.run(profile.enable)
     finally:
         profile.disable()
         recording = named(profile.recording(), cell)

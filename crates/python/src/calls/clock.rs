@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-/// A clock, and its reading when counting began.
+/// A clock, its reading when counting began, and what it stood still since.
 pub struct Clock {
     is_counter: bool,
     start: Instant,
     first: u64,
+    skipped: u64,
 }
 
 impl Clock {
@@ -16,14 +17,26 @@ impl Clock {
             is_counter,
             start: Instant::now(),
             first: 0,
+            skipped: 0,
         };
-        clock.first = clock.now();
+        clock.first = clock.raw();
         clock
+    }
+
+    /// The number of ticks, but for what was skipped.
+    #[inline(always)]
+    pub fn now(&self) -> u64 {
+        self.raw().wrapping_sub(self.skipped)
+    }
+
+    /// As if no time had passed since [`Clock::raw`] said so much: what was done since was the profiler's own.
+    pub fn skip_since(&mut self, raw: u64) {
+        self.skipped = self.skipped.wrapping_add(self.raw().wrapping_sub(raw));
     }
 
     /// The number of ticks.
     #[inline(always)]
-    pub fn now(&self) -> u64 {
+    pub fn raw(&self) -> u64 {
         #[cfg(target_arch = "x86_64")]
         if self.is_counter {
             // SAFETY: every x86-64 processor has the counter, and Linux lets programs read it.
@@ -41,7 +54,7 @@ impl Clock {
         while self.start.elapsed().as_micros() < 2000 {
             std::hint::spin_loop();
         }
-        let (ticks, elapsed) = (self.now(), self.start.elapsed());
+        let (ticks, elapsed) = (self.raw(), self.start.elapsed());
         elapsed.as_secs_f64() / ticks.wrapping_sub(self.first).max(1) as f64
     }
 }

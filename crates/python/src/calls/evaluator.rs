@@ -93,7 +93,9 @@ unsafe extern "C" fn evaluate(
         let Some((session, thread)) = begun else {
             return own(state, frame, throws);
         };
-        if !(*thread).room.is_here() {
+        let is_here = (*thread).room.is_known_here()
+            || Session::skipping(session, || (*thread).room.renewed());
+        if !is_here {
             (*session).was_deep = true;
             set(default());
             let result = own(state, frame, throws);

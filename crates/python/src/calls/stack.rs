@@ -20,14 +20,21 @@ impl Room {
     /// before: then it becomes that of the thread that calls this.
     #[inline(always)]
     pub fn is_here(&mut self) -> bool {
-        let here = here();
-        (self.lowest..self.highest).contains(&here) || self.renewed(here)
+        self.is_known_here() || self.renewed()
     }
 
+    /// Whether the stack is there now, of the thread that this is the room of.
+    #[inline(always)]
+    pub fn is_known_here(&self) -> bool {
+        (self.lowest..self.highest).contains(&here())
+    }
+
+    /// The same for the thread that calls this, whose room this becomes. It may take half a millisecond: the
+    /// C library reads a list of the process's memory.
     #[cold]
-    fn renewed(&mut self, here: usize) -> bool {
+    pub fn renewed(&mut self) -> bool {
         *self = Room::of_this_thread();
-        (self.lowest..self.highest).contains(&here)
+        self.is_known_here()
     }
 
     fn of_this_thread() -> Room {
