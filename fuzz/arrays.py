@@ -182,6 +182,15 @@ class Program:
         name = pick.choice(
             ("sum", "sum", "max", "min", "any", "all", "prod", "argmax", "count_nonzero")
         )
+        if self.rank == 2 and pick.random() < 0.2:
+            # Of all pairs of rows.
+            some = pick.choice((":", ":3", ":16", "1:5", "::2", ":17"))
+            one, other = pick.choice(self.whole), pick.choice(self.whole)
+            new = pick.choice(("None, ", ""))
+            pairs = f"{one}[:, None, {some}] {pick.choice('+-*')} {other}[{new}:, {some}]"
+            if pick.random() < 0.5:
+                pairs = f"({pairs}) {pick.choice('+-*')} {pick.choice(self.whole)}[:, :1]"
+            return f"np.{name}({pairs}, axis=2)", False
         axis = pick.choice(("", f", axis={pick.randrange(self.rank)}"))
         return f"np.{name}({self.array(1, cut)}{axis})", not axis and name in ("sum", "max", "min")
 
