@@ -724,6 +724,33 @@ def test_a_killed_child_of_a_profile_is_told_of():
     assert f"process {pid} is missing: it was killed" in p.recording().report()
 
 
+def test_tensors_are_read_without_code_of_the_user():
+    torch = pytest.importorskip("torch")
+    run = []
+
+    class Mode(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            run.append(function)
+            return function(*args, **(kwargs or {}))
+
+    def take(x):
+        pass
+
+    tensors = [
+        (torch.zeros(3, 4), "Tensor(dtype=float32, shape=(3, 4))"),
+        (torch.zeros((), dtype=torch.int64), "Tensor(dtype=int64, shape=())"),
+        (torch.nn.Parameter(torch.ones(2)), "Parameter(dtype=float32, shape=(2,))"),
+        (torch.zeros(2, device="meta"), "Tensor(dtype=float32, shape=(2,), device=meta)"),
+    ]
+    for tensor, text in tensors:
+        p = profiler.Profile(builtins=False)
+        p.runcall(take, tensor)
+        assert f"take(x:{text})" in p.recording().calls["name"]
+    with Mode():
+        p.runcall(take, tensors[0][0])
+    assert run == [] and "take(x:Tensor)" in p.recording().calls["name"]
+
+
 def test_what_the_profiler_does_at_first_sight_is_nobodys_time():
     functions = {}
     for k in range(300):
