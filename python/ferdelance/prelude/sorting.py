@@ -416,27 +416,29 @@ def numpy_histogram(a, bins=10, range=None, density: "literal" = None, weights=N
     block = 65536
     given = np.asarray(a)
     flat = np.ravel(given)
-    if weights is not None:
-        w = np.asarray(weights)
-        if w.shape != given.shape:
-            raise ValueError("weights should have the same shape as a.")
-        w = np.ravel(w)
     if isinstance(bins, int):
         edges = _uniform_edges(flat, bins, range, (flat[:0] / 1).dtype)
         if weights is None:
             counts = _uniform_counts(flat, edges)
         else:
-            counts = _uniform_sums(flat, w, edges, block)
+            counts = _uniform_sums(flat, _weights(weights, given), edges, block)
     else:
         edges = np.asarray(bins)
         if weights is None:
             counts = _counts(flat, edges)
         else:
-            counts = _sums(flat, w, edges, block)
+            counts = _sums(flat, _weights(weights, given), edges, block)
     if density:
         widths = (edges[1:] - edges[:-1]).astype(np.float64)
         return counts / widths / np.sum(counts), edges
     return counts, edges
+
+
+def _weights(weights, a):
+    w = np.asarray(weights)
+    if w.shape != a.shape:
+        raise ValueError("weights should have the same shape as a.")
+    return np.ravel(w)
 
 
 def _uniform_edges(flat, bins, range, dtype):
