@@ -436,7 +436,8 @@ class Particles:
         self.steps += 1
         return energy + self.steps
 p = Particles(100)
-print(sum(p.step(0.01) for _ in range(60)), p.energy, p.steps, p.x[:3])
+total = sum(p.step(0.01) for _ in range(60))
+print(f"{total:.9g} {p.energy:.9g}", p.steps, p.x[:3])
 """
 
 
