@@ -150,6 +150,18 @@ def test_a_program_and_its_children(tmp_path):
     assert "y = x * x" in done.stderr
 
 
+def test_functions_may_be_chosen_behind_the_script(tmp_path):
+    program = write(tmp_path, "import sys\ndef f():\n    return sys.argv[1:]\nprint(f())\n")
+    for words, wanted in [
+        ((program, "-f", "f", "a"), "['a']\n"),
+        (("-f", "f", program, "-f", "x"), "['-f', 'x']\n"),
+        (("-f", "f", "--", sys.executable, program, "-f", "x"), "['-f', 'x']\n"),
+    ]:
+        done = fdl("lines", "-o", tmp_path / "a.fdl", *words)
+        assert (done.returncode, done.stdout) == (0, wanted), done.stderr
+        assert profiler.load(tmp_path / "a.fdl").lines["hits"].tolist() == [1]
+
+
 def test_functions_are_decorated_without_an_import(tmp_path):
     program = write(tmp_path, "@profile\ndef f():\n    return 1\nprint(f())\n")
     path = tmp_path / "a.fdl"
