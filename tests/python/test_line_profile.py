@@ -151,11 +151,13 @@ def test_a_program_and_its_children(tmp_path):
 
 
 def test_functions_may_be_chosen_behind_the_script(tmp_path):
-    program = write(tmp_path, "import sys\ndef f():\n    return sys.argv[1:]\nprint(f())\n")
+    program = write(
+        tmp_path, "import sys\ndef chosen():\n    return sys.argv[1:]\nprint(chosen())\n"
+    )
     for words, wanted in [
-        ((program, "-f", "f", "a"), "['a']\n"),
-        (("-f", "f", program, "-f", "x"), "['-f', 'x']\n"),
-        (("-f", "f", "--", sys.executable, program, "-f", "x"), "['-f', 'x']\n"),
+        ((program, "-f", "chosen", "a"), "['a']\n"),
+        (("-f", "chosen", program, "-f", "x"), "['-f', 'x']\n"),
+        (("-f", "chosen", "--", sys.executable, program, "-f", "x"), "['-f', 'x']\n"),
     ]:
         done = fdl("lines", "-o", tmp_path / "a.fdl", *words)
         assert (done.returncode, done.stdout) == (0, wanted), done.stderr
