@@ -96,13 +96,13 @@ extern "C" fn take(slot: &'static Slot, info: &libc::siginfo_t, context: &libc::
     if let Some(agent) = Agent::get()
         && let Some((index, _, source)) = agent.clocks.of_signal(info, &agent.slots)
     {
-        if !agent.is_running() {
-            agent.clocks.stop(slot);
-        } else {
+        if agent.is_running() {
             sample::take(agent, slot, index, source, context);
             if source == Source::Perf {
                 agent.clocks.vary(slot, agent.spool());
             }
+        } else {
+            agent.clocks.stop(slot);
         }
     }
     slot.is_inside.store(false, Ordering::Relaxed);

@@ -6,7 +6,7 @@ import tempfile
 import time
 
 from . import _agent
-from ._session import save, session_directory
+from ._session import make_recorder, save, session_directory
 
 #: Samples a second of a program that is looked at from outside.
 RATE = 100
@@ -108,11 +108,8 @@ def _look(process, path, rate, duration, sources):
 
 def _enter(process, directory, rate, clock, max_size):
     """A recorder that has heard the process's agent."""
-    from .. import _core
-
     _check(process)
-    most = int(max_size * 1e6) if max_size else None
-    recorder = _core.Recorder(directory, rate, most)
+    recorder = make_recorder(directory, rate, max_size)
     handle, script = tempfile.mkstemp(prefix="fdl-", suffix=".py")
     answer = os.path.join(directory, "answer")
     text = _SCRIPT.format(
@@ -137,9 +134,8 @@ def _enter(process, directory, rate, clock, max_size):
             recorder.step(0.02)
     except BaseException:
         # The program may still come to it, and would complain if it were not there.
-        with open(script + ".new", "w") as file:
+        with open(script, "w") as file:
             file.write(f"import os; os.unlink({script!r})")
-        os.rename(script + ".new", script)
         raise
     os.unlink(script)
     with open(answer) as file:

@@ -46,6 +46,13 @@ def remove_empty(path):
         os.unlink(path)
 
 
+def make_recorder(directory, rate, max_size=None):
+    """A recorder that listens in a directory; the recording is to have so many megabytes."""
+    from .. import _core
+
+    return _core.Recorder(directory, rate, int(max_size * 1e6) if max_size else None)
+
+
 def save(recorder, path, *, command, rate, exit_status=None, sources=True):
     """Finish a recorder and write what it has recorded; what there is to be said of it."""
     return recorder.finish(
@@ -75,12 +82,9 @@ def run(command, path, *, rate=_agent.RATE, duration=None, clock=None, sources=T
     ValueError
         If there is no such rate or clock.
     """
-    from .. import _core
-
     clock = _agent.check(rate, clock)
     with session_directory(path) as directory:
-        most = int(max_size * 1e6) if max_size else None
-        recorder = _core.Recorder(directory, rate, most)
+        recorder = make_recorder(directory, rate, max_size)
         added = _agent.variables(recorder.socket, rate, clock, directory)
         process = subprocess.Popen(command, env={**os.environ, **added})
         end = time.monotonic() + duration if duration else float("inf")
@@ -221,10 +225,8 @@ class Session:
 
 def collect(directory):
     """What the recorder of a :class:`Session` does: a process of its own, without a terminal."""
-    from .. import _core
-
     request = json.load(sys.stdin)
-    recorder = _core.Recorder(directory, request["rate"])
+    recorder = make_recorder(directory, request["rate"])
     if os.fork() != 0:
         # The program's child was this process, and nothing is left of it.
         os._exit(0)

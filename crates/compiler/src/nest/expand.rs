@@ -616,8 +616,7 @@ impl Expander {
         };
         let array = self.allocate(item, &nest.extents, failed);
         let own = Access::whole(array, nest.extents.len(), item);
-        let elements: SmallVec<[Value; 2]> =
-            values.iter().map(|&v| self.b.value(self.b.ty(v))).collect();
+        let elements = self.like(values);
         (own.clone(), Input::new(own, elements))
     }
 

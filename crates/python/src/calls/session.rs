@@ -305,7 +305,34 @@ impl Session {
                 return entry;
             }
             Session::skipping(this, || {
-                Session::find_new(this, index, key, describe, coarse)
+                let known = &(&(*this).known)[index as usize];
+                if known.exact < MOST_EXACT && known.keys_count < MOST_KEYS {
+                    Session::find_classes(this);
+                    let described =
+                        describe(Session::at(this, index), &(*this).arguments, Detail::Exact);
+                    let session = &mut *this;
+                    let entry = session.add_signature(index, key, described, Detail::Exact);
+                    let known = &mut session.known[index as usize];
+                    (known.last_key, known.last_entry) = (key, entry);
+                    return entry;
+                }
+                let key = (coarse(Session::at(this, index), &(*this).arguments) ^ COARSE) | 1;
+                let known = &(&(*this).known)[index as usize];
+                if let Some(entry) = known.keys.get(key as usize) {
+                    return entry;
+                }
+                if known.coarse < MOST_COARSE {
+                    let described =
+                        describe(Session::at(this, index), &(*this).arguments, Detail::Coarse);
+                    return (*this).add_signature(index, key, described, Detail::Coarse);
+                }
+                let session = &mut *this;
+                if session.known[index as usize].other == NONE {
+                    let entry =
+                        session.add_entry(index, Some(vec![(String::new(), "…".to_owned())]));
+                    session.known[index as usize].other = entry;
+                }
+                session.known[index as usize].other
             })
         }
     }
@@ -322,46 +349,6 @@ impl Session {
             let made = work();
             (*this).clock.skip_since(start);
             made
-        }
-    }
-
-    /// The entry of a key that is not known.
-    unsafe fn find_new(
-        this: *mut Session,
-        index: u32,
-        key: u64,
-        describe: impl Fn(*const Known, &Arguments, Detail) -> Described,
-        coarse: impl Fn(*const Known, &Arguments) -> u64,
-    ) -> u32 {
-        // SAFETY: as for `start`; what may run Python borrows only what stays.
-        unsafe {
-            let known = &(&(*this).known)[index as usize];
-            if known.exact < MOST_EXACT && known.keys_count < MOST_KEYS {
-                Session::find_classes(this);
-                let described =
-                    describe(Session::at(this, index), &(*this).arguments, Detail::Exact);
-                let session = &mut *this;
-                let entry = session.add_signature(index, key, described, Detail::Exact);
-                let known = &mut session.known[index as usize];
-                (known.last_key, known.last_entry) = (key, entry);
-                return entry;
-            }
-            let key = (coarse(Session::at(this, index), &(*this).arguments) ^ COARSE) | 1;
-            let known = &(&(*this).known)[index as usize];
-            if let Some(entry) = known.keys.get(key as usize) {
-                return entry;
-            }
-            if known.coarse < MOST_COARSE {
-                let described =
-                    describe(Session::at(this, index), &(*this).arguments, Detail::Coarse);
-                return (*this).add_signature(index, key, described, Detail::Coarse);
-            }
-            let session = &mut *this;
-            if session.known[index as usize].other == NONE {
-                let entry = session.add_entry(index, Some(vec![(String::new(), "…".to_owned())]));
-                session.known[index as usize].other = entry;
-            }
-            session.known[index as usize].other
         }
     }
 

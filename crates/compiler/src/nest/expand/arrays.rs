@@ -77,16 +77,24 @@ impl Expander {
         if let Some(index) = unit_offset {
             data = self.b.element(data, index, view.item.size);
         }
-        let made = self.b.view(view.base, data, &shape, &strides);
-        self.descriptors.insert(
-            made,
-            Descriptor {
-                data: Some(data),
-                shape,
-                strides,
-            },
-        );
+        self.view(view.base, data, shape, strides)
+    }
+
+    /// A view at an address.
+    pub(super) fn view(&mut self, base: Value, data: Value, shape: Vals, strides: Vals) -> Value {
+        let made = self.b.view(base, data, &shape, &strides);
+        let descriptor = Descriptor {
+            data: Some(data),
+            shape,
+            strides,
+        };
+        self.descriptors.insert(made, descriptor);
         made
+    }
+
+    /// New values of the types of others.
+    pub(super) fn like(&mut self, values: &[Value]) -> SmallVec<[Value; 2]> {
+        values.iter().map(|&v| self.b.value(self.b.ty(v))).collect()
     }
 
     /// A new contiguous array; an error goes to `failed`.
@@ -199,15 +207,7 @@ impl Expander {
             let room = self.allocate(selection.item, &[room], failed);
             let data = self.part(room, Part::Data);
             let size = self.b.i64(i64::from(selection.item.size));
-            let view = self.b.view(room, data, &[count], &[size]);
-            self.descriptors.insert(
-                view,
-                Descriptor {
-                    data: Some(data),
-                    shape: smallvec![count],
-                    strides: smallvec![size],
-                },
-            );
+            let view = self.view(room, data, smallvec![count], smallvec![size]);
             self.replace(results[range.start], view);
             let at = self.b.value(Type::I64);
             sequential.insts.push(Inst {
@@ -264,11 +264,7 @@ impl Expander {
             (0..order.len()).filter_map(place),
             access.item,
         );
-        let elements: SmallVec<[Value; 2]> = input
-            .elements
-            .iter()
-            .map(|&v| self.b.value(self.b.ty(v)))
-            .collect();
+        let elements = self.like(&input.elements);
         let target = Access::whole(array, order.len(), item);
         let stored = Output {
             values: elements.clone(),

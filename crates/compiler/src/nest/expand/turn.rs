@@ -144,7 +144,7 @@ impl Expander {
             let offset = self.b.binary_nsw(Bin::Mul, from, stride);
             data = self.b.offset(data, offset);
         }
-        let array = self.seen(access.array, data, shape, strides);
+        let array = self.view(access.array, data, shape, strides);
         Access {
             array,
             dims: access.dims.clone(),
@@ -153,18 +153,6 @@ impl Expander {
                 ..access.item
             },
         }
-    }
-
-    /// A view at an address, of which nothing but its parts is used.
-    fn seen(&mut self, base: Value, data: Value, shape: Vals, strides: Vals) -> Value {
-        let made = self.b.view(base, data, &shape, &strides);
-        let descriptor = Descriptor {
-            data: Some(data),
-            shape,
-            strides,
-        };
-        self.descriptors.insert(made, descriptor);
-        made
     }
 
     /// A copy of the items of some columns, in which the columns follow each other, on the stack.
@@ -179,13 +167,9 @@ impl Expander {
         let data = self.b.stack_slot(bytes as u32, 64);
         let strides: Vals = smallvec![self.b.i64(COLUMNS * size), self.b.i64(size)];
         let shape: Vals = extents[rank - 2..].into();
-        let own = self.seen(input.access.array, data, shape, strides);
+        let own = self.view(input.access.array, data, shape, strides);
         let own = Access::along(own, rank - 2..rank, item);
-        let elements: SmallVec<[Value; 2]> = input
-            .elements
-            .iter()
-            .map(|&v| self.b.value(self.b.ty(v)))
-            .collect();
+        let elements = self.like(&input.elements);
         let stored = Output {
             values: elements.clone(),
             kind: OutputKind::Store(own.clone()),
